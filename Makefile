@@ -1,0 +1,48 @@
+# Everything runs in .venv, made here from Python >= 3.11 and the versions pinned in requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+# Numerical libraries on one thread each: these problems are small, and results then do not depend on the machine.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format study-naive lock clean
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/installed ## Solve three example problems, greedy against exact
+	@$(BIN)/python -m dynopt_milp demo
+
+test: .venv/installed ## Run the tests (two at a time)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: .venv/installed ## Lint, format check and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/installed ## Format the code
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+study-naive: .venv/installed ## What a naive model claims, against the truth (comparisons/naive_model)
+	@$(BIN)/python -m comparisons.naive_model
+
+lock: ## Pin today's versions anew
+	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --upgrade "setuptools>=77" ".[dev]"
+	@.venv-lock/bin/python -m pip freeze --all --exclude dynopt-milp --exclude pip > requirements.lock
+	@rm -rf .venv-lock build
+
+clean: ## Remove what was made
+	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis ./*.egg-info
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up .venv (once, about a minute) ..." >&2
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,35 @@
+"""Files that are either the old one or the new one, never half of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from dynopt_milp.errors import FormatError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write text to a file by way of a temporary file beside it.
+
+    Raises
+    ------
+    FormatError
+        If the folder does not exist or cannot be written to.
+    """
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FormatError(f"cannot be written: {error.strerror or error}", field=str(path)) from None
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)

@@ -1,0 +1,92 @@
+"""From a covariance to a factor of it, with round-off repaired and everything worse refused."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynopt_milp.errors import CovarianceError
+from formulations import FloatArray
+
+# What counts as round-off, on the scale of correlations. Matrices that went through a text file carry about ten
+# digits, a product of three float64 matrices fourteen.
+ASYMMETRY = 1e-9
+NEGATIVE_EIGENVALUE = 1e-9
+# Negative eigenvalues below this are what eigenvalue routines return for zero; not worth a note.
+ROUTINE = 1e-13
+
+
+def covariance_factor(
+    covariance: FloatArray, instruments: tuple[str, ...]
+) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """A factor R of the covariance, Σ = R'R.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n, n)
+        Σ; a singular one is ordinary (two sizes of one contract).
+    instruments : tuple of str
+        Names, for errors.
+
+    Returns
+    -------
+    covariance : ndarray, shape (n, n)
+        Exactly symmetric.
+    factor : ndarray, shape (m, n)
+        R, upper triangular, with m ≤ n rows.
+    notes : tuple of str
+        What was repaired, in words.
+
+    Raises
+    ------
+    CovarianceError
+        If an entry is not finite, or the matrix is asymmetric or indefinite beyond round-off.
+    """
+    for row, column in np.argwhere(~np.isfinite(covariance)):
+        raise CovarianceError(
+            f"wants finite numbers, found {covariance[row, column]} with {instruments[column]}",
+            field="covariance",
+            instrument=instruments[row],
+        )
+    variance = np.diag(covariance)
+    for place in np.flatnonzero(variance < 0):
+        raise CovarianceError(
+            f"variance is negative: {variance[place]:g}", field="covariance", instrument=instruments[place]
+        )
+    deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
+    scale = deviation * np.where(variance > 0, 1.0, 0.0)
+    notes = []
+
+    correlation = covariance / deviation / deviation[:, None]
+    difference = np.abs(correlation - correlation.T)
+    if difference.max() > ASYMMETRY:
+        row, column = np.unravel_index(int(np.argmax(difference)), difference.shape)
+        raise CovarianceError(
+            f"is not symmetric: {covariance[row, column]:g} with {instruments[column]}, "
+            f"{covariance[column, row]:g} the other way round",
+            field="covariance",
+            instrument=instruments[row],
+        )
+    correlation = (correlation + correlation.T) / 2
+    for row, column in np.argwhere((variance == 0)[:, None] & (np.abs(correlation) > NEGATIVE_EIGENVALUE)):
+        raise CovarianceError(
+            f"has no variance but a covariance with {instruments[column]}",
+            field="covariance",
+            instrument=instruments[row],
+        )
+
+    values, vectors = np.linalg.eigh(correlation)
+    least = float(values[0])
+    if least < -NEGATIVE_EIGENVALUE * max(float(values[-1]), 1.0):
+        worst = int(np.argmax(np.abs(vectors[:, 0])))
+        raise CovarianceError(
+            f"is not positive semi-definite: its correlations have the eigenvalue {least:.3g}, mostly along this "
+            "instrument; estimate all correlations from the same dates, or clip the eigenvalues",
+            field="covariance",
+            instrument=instruments[worst],
+        )
+    if least < -ROUTINE * len(values):
+        notes.append(f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero")
+    kept = values > ROUTINE * len(values)
+    root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T * scale
+    factor = np.linalg.qr(root, mode="r") if kept.any() else np.zeros((0, len(values)))
+    return (covariance + covariance.T) / 2, np.asarray(factor), tuple(notes)

@@ -1,0 +1,93 @@
+"""What can go wrong, as types. Every message says what was found, where, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynopt_milp.solution import Solution
+
+
+class DynoptError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class InputError(DynoptError, ValueError):
+    """The input does not make sense.
+
+    Attributes
+    ----------
+    field : str
+        The field at fault, by the name it has in :class:`~dynopt_milp.Problem` or the file.
+    instrument : str or None
+        The (first) instrument at fault, where one can be named.
+    """
+
+    def __init__(self, message: str, *, field: str, instrument: str | None = None) -> None:
+        where = field if instrument is None else f"{field} of {instrument}"
+        super().__init__(f"{where}: {message}")
+        self.field = field
+        self.instrument = instrument
+
+
+class CovarianceError(InputError):
+    """The covariance is not one: not square, not symmetric, not finite or not positive semi-definite."""
+
+
+class LimitsError(InputError):
+    """Limits that are not whole numbers, or contradict each other."""
+
+
+class UnboundedError(InputError):
+    """Nothing bounds some positions: no limit, no cost and no risk of their own."""
+
+
+class FormatError(InputError):
+    """A file that is not a problem in the documented format."""
+
+
+class UnknownNameError(InputError):
+    """A method, formulation, rule or solver that does not exist or is not installed."""
+
+
+class UnsupportedError(InputError):
+    """A method that cannot do what is asked of it (the greedy search with user constraints, say)."""
+
+
+class SolverError(DynoptError):
+    """A solver failed or said something that is not understood. Nothing is claimed."""
+
+
+class CertificationError(DynoptError):
+    """An answer failed the check that every answer goes through. It is a bug; nothing is claimed."""
+
+
+class NoPortfolioError(DynoptError):
+    """There are no positions: none exist within the limits, or none were found in time.
+
+    Attributes
+    ----------
+    solution : Solution
+        The outcome, with its status and lower bound.
+    """
+
+    def __init__(self, solution: Solution) -> None:
+        super().__init__(
+            f"no portfolio: the outcome is {solution.status.value} ({solution.stopped_by}); "
+            "relax limits and constraints, or allow more time"
+        )
+        self.solution = solution
+
+
+class SolveInterrupted(KeyboardInterrupt):  # noqa: N818 - it is a KeyboardInterrupt, so loops around solves end too
+    """Ctrl-C ended a solve.
+
+    Attributes
+    ----------
+    solution : Solution
+        The best answer and the lower bound when it did.
+    """
+
+    def __init__(self, solution: Solution) -> None:
+        super().__init__("interrupted")
+        self.solution = solution

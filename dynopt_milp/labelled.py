@@ -1,0 +1,128 @@
+"""Labelled input (Series, dict, array or number) made into arrays in the order of the instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import InputError
+from formulations import FloatArray
+
+
+def check_instruments(instruments: Any, field: str = "instruments") -> tuple[str, ...]:
+    """The names, as a tuple of distinct non-empty strings.
+
+    Raises
+    ------
+    InputError
+        If there are none, one is empty or not a string, or one stands twice.
+    """
+    if isinstance(instruments, str) or not hasattr(instruments, "__iter__"):
+        raise InputError(f"wants a list of names, found {instruments!r}", field=field)
+    names = tuple(instruments)
+    if not names:
+        raise InputError("is empty; a problem needs at least one instrument", field=field)
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"names are non-empty strings, found {name!r}", field=field)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError("stands more than once; give every instrument one name", field=field, instrument=repeated[0])
+    return names
+
+
+def to_vector(
+    value: Any, instruments: tuple[str, ...], field: str, *, missing: float | None = None, infinite: bool = False
+) -> FloatArray:
+    """One number per instrument, float64, shape (n,), in the order of ``instruments``.
+
+    Parameters
+    ----------
+    value : Series, mapping, sequence or number
+        Labelled input is aligned by label; unlabelled input must have the order of ``instruments``.
+    instruments : tuple of str
+        The names.
+    field : str
+        What the value is, for the error.
+    missing : float, optional
+        What an instrument without a label gets. Without it, a missing instrument is an error.
+    infinite : bool
+        Whether infinities are allowed (limits). NaN never is.
+
+    Raises
+    ------
+    InputError
+        If an instrument is missing, unknown or stands twice, the length is wrong or an entry is not a number.
+    """
+    if isinstance(value, pd.Series):
+        repeated = value.index[value.index.duplicated()]
+        if len(repeated):
+            raise InputError("stands more than once", field=field, instrument=str(repeated[0]))
+        value = value.to_dict()
+    if isinstance(value, Mapping):
+        unknown = [name for name in value if name not in instruments]
+        if unknown:
+            raise InputError("is not among the instruments of the problem", field=field, instrument=str(unknown[0]))
+        absent = [name for name in instruments if name not in value]
+        if absent and missing is None:
+            raise InputError("is missing; give every instrument a number", field=field, instrument=absent[0])
+        entries: list[Any] = [value.get(name, missing) for name in instruments]
+    elif isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)):
+        if isinstance(value, np.ndarray) and value.ndim != 1:
+            raise InputError(f"wants one number per instrument, found shape {value.shape}", field=field)
+        if len(value) != len(instruments):
+            raise InputError(f"wants {len(instruments)} numbers, one per instrument, found {len(value)}", field=field)
+        entries = list(value)
+    else:
+        entries = [value] * len(instruments)
+    vector = np.empty(len(instruments))
+    for place, entry in enumerate(entries):
+        vector[place] = _number(entry, field, instruments[place])
+        if np.isnan(vector[place]) or (np.isinf(vector[place]) and not infinite):
+            raise InputError(f"wants a finite number, found {entry!r}", field=field, instrument=instruments[place])
+    return vector
+
+
+def _number(entry: Any, field: str, instrument: str | None) -> float:
+    if isinstance(entry, (bool, np.bool_, str, bytes)) or entry is None:
+        raise InputError(f"wants a number, found {entry!r}", field=field, instrument=instrument)
+    try:
+        return float(entry)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"wants a number, found {entry!r}", field=field, instrument=instrument) from None
+
+
+def to_number(value: Any, field: str) -> float:
+    """One finite number.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    number = _number(value, field, None)
+    if not np.isfinite(number):
+        raise InputError(f"wants a finite number, found {value!r}", field=field)
+    return number
+
+
+def to_whole(
+    value: Any, instruments: tuple[str, ...], field: str, *, missing: float | None = None, infinite: bool = False
+) -> FloatArray:
+    """As :func:`to_vector`, whole numbers only.
+
+    Raises
+    ------
+    InputError
+        Also if an entry is fractional, or larger than float64 holds exactly (2⁵³).
+    """
+    vector = to_vector(value, instruments, field, missing=missing, infinite=infinite)
+    bounded = np.where(np.isinf(vector), 0.0, vector)
+    for place in np.flatnonzero((bounded != np.round(bounded)) | (np.abs(bounded) > 2**53)):
+        raise InputError(
+            f"wants whole contracts, found {vector[place]:g}", field=field, instrument=instruments[place]
+        )
+    return vector

@@ -1,0 +1,258 @@
+"""One rebalance, in the units a trader has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.covariance_factor import covariance_factor
+from dynopt_milp.errors import CovarianceError, InputError
+from dynopt_milp.labelled import check_instruments, to_number, to_vector, to_whole
+from dynopt_milp.limits import Limits
+from formulations import FloatArray, TrackingProgram
+
+BOOK_COST_MULTIPLIER = 50.0  # Advanced Futures Trading Strategies, strategy twenty-five
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Which whole contracts to hold.
+
+    Labelled input (Series, dict, DataFrame) is aligned by instrument; unlabelled input has the order of
+    ``instruments``. Symbols in brackets are those of the book, strategy twenty-five.
+
+    Parameters
+    ----------
+    covariance : DataFrame or array_like, shape (n, n)
+        Σ, of percentage returns, per year. Any other period does as well if the costs are for the same period.
+    optimal_positions : Series, dict or array_like, shape (n,)
+        τ (N), the fractional contracts the strategy wants; negative is short.
+    weight_per_contract : Series, dict or array_like, shape (n,)
+        u > 0: multiplier × price × fx ÷ capital.
+    previous_positions : Series, dict, array_like or number, shape (n,)
+        p (P), whole contracts held now. Default: none.
+    cost_in_weight_terms : Series, dict, array_like or number, shape (n,)
+        c ≥ 0: (cost of trading one contract ÷ capital) ÷ u. Default: none.
+    cost_multiplier : float
+        λ ≥ 0; 50 in the book.
+    limits : Limits
+        What positions may be. Default: anything.
+    instruments : sequence of str, optional
+        Names. Default: the labels of the covariance, else of the optimal positions.
+
+    Raises
+    ------
+    InputError
+        If anything is missing, unknown, repeated, not finite or out of range; the message names the instrument and
+        the field. Subclasses: CovarianceError, LimitsError.
+
+    Notes
+    -----
+    After construction every field is a float64 array in the order of ``instruments``, read-only. ``notes`` says what
+    was repaired on the way (round-off in the covariance).
+    """
+
+    covariance: FloatArray
+    optimal_positions: FloatArray
+    weight_per_contract: FloatArray
+    previous_positions: FloatArray = 0.0  # type: ignore[assignment]  # any of the accepted kinds comes in
+    cost_in_weight_terms: FloatArray = 0.0  # type: ignore[assignment]
+    cost_multiplier: float = BOOK_COST_MULTIPLIER
+    limits: Limits = field(default_factory=Limits)
+    instruments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(init=False, default=())
+    lower: FloatArray = field(init=False)
+    upper: FloatArray = field(init=False)
+    _factor: FloatArray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = check_instruments(self.instruments or _labels(self.covariance, self.optimal_positions))
+        put = {
+            "optimal_positions": to_vector(self.optimal_positions, names, "optimal_positions"),
+            "weight_per_contract": to_vector(self.weight_per_contract, names, "weight_per_contract"),
+            "previous_positions": to_whole(self.previous_positions, names, "previous_positions"),
+            "cost_in_weight_terms": to_vector(self.cost_in_weight_terms, names, "cost_in_weight_terms"),
+        }
+        _refuse(names, put, "weight_per_contract", put["weight_per_contract"] <= 0, "wants a positive number")
+        _refuse(names, put, "cost_in_weight_terms", put["cost_in_weight_terms"] < 0, "wants a cost that is not negative")
+        multiplier = to_number(self.cost_multiplier, "cost_multiplier")
+        if multiplier < 0:
+            raise InputError(f"wants a number that is not negative, found {multiplier:g}", field="cost_multiplier")
+        if not isinstance(self.limits, Limits):
+            raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
+        matrix = _matrix(self.covariance, names)
+        covariance, factor, notes = covariance_factor(matrix, names)
+        put["covariance"], put["_factor"] = covariance, factor
+        put["lower"], put["upper"] = self.limits.box(names, put["optimal_positions"], put["previous_positions"])
+        for name, array in put.items():
+            array = array + 0.0  # a copy of our own, and no negative zeros
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "instruments", names)
+        object.__setattr__(self, "cost_multiplier", multiplier)
+        object.__setattr__(self, "notes", notes)
+
+    @classmethod
+    def from_market(
+        cls,
+        *,
+        capital: float,
+        prices: Any,
+        multipliers: Any,
+        covariance: Any,
+        optimal_positions: Any,
+        fx: Any = 1.0,
+        cost_per_contract: Any = 0.0,
+        previous_positions: Any = 0.0,
+        cost_multiplier: float = BOOK_COST_MULTIPLIER,
+        limits: Limits | None = None,
+        instruments: Sequence[str] = (),
+    ) -> Problem:
+        """A problem from capital, prices and contract specifications.
+
+        Parameters
+        ----------
+        capital : float
+            In the base currency, positive.
+        prices : Series, dict or array_like, shape (n,)
+            In the currency of each instrument, positive.
+        multipliers : Series, dict or array_like, shape (n,)
+            Currency units per price point and contract, positive.
+        covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments
+            As in the class.
+        fx : Series, dict, array_like or number
+            Base currency per unit of each instrument's currency, positive. Default 1.
+        cost_per_contract : Series, dict, array_like or number
+            Of trading one contract (half the spread and the commission), in the base currency. Default 0.
+
+        Raises
+        ------
+        InputError
+            As the class, and if capital, a price, a multiplier or a rate is not positive.
+        """
+        names = check_instruments(tuple(instruments) or _labels(covariance, optimal_positions))
+        money = to_number(capital, "capital")
+        if money <= 0:
+            raise InputError(f"wants a positive amount, found {money:g}", field="capital")
+        put = {
+            "prices": to_vector(prices, names, "prices"),
+            "multipliers": to_vector(multipliers, names, "multipliers"),
+            "fx": to_vector(fx, names, "fx"),
+        }
+        for name, array in put.items():
+            _refuse(names, put, name, array <= 0, "wants a positive number")
+        cost = to_vector(cost_per_contract, names, "cost_per_contract")
+        _refuse(names, {"cost_per_contract": cost}, "cost_per_contract", cost < 0, "wants a cost that is not negative")
+        weight = put["multipliers"] * put["prices"] * put["fx"] / money
+        return cls(
+            covariance=covariance,
+            optimal_positions=optimal_positions,
+            weight_per_contract=weight,
+            previous_positions=previous_positions,
+            cost_in_weight_terms=cost / money / weight,
+            cost_multiplier=cost_multiplier,
+            limits=limits or Limits(),
+            instruments=names,
+        )
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Problem:
+        """Read a problem file (format ``dynopt-milp problem 1``).
+
+        Raises
+        ------
+        FormatError
+            If there is no such file, it is not JSON, or a field is missing, unknown or of the wrong length.
+        InputError
+            If what it says is not a problem.
+        """
+        from dynopt_milp.problem_file import read_problem
+
+        return read_problem(Path(path))
+
+    def to_json(self, path: str | Path) -> None:
+        """Write a problem file, atomically; rules in the limits become numbers."""
+        from dynopt_milp.problem_file import write_problem
+
+        write_problem(self, Path(path))
+
+    def program(self) -> TrackingProgram:
+        """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, and the box."""
+        return TrackingProgram(
+            factor=self._factor * self.weight_per_contract,
+            target=self.optimal_positions,
+            previous=self.previous_positions,
+            cost=self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract,
+            lower=self.lower,
+            upper=self.upper,
+        )
+
+    def replace(self, **changes: Any) -> Problem:
+        """The problem with some fields changed; ``limits`` stay as they were given."""
+        kept = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        return Problem(**(kept | changes))
+
+    def sorted_by_name(self) -> Problem:
+        """The same problem with its instruments in the order of their names."""
+        order = np.argsort(np.array(self.instruments))
+        vectors = ("optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms")
+        return Problem(
+            covariance=self.covariance[np.ix_(order, order)],
+            cost_multiplier=self.cost_multiplier,
+            limits=Limits(lower=self.lower[order], upper=self.upper[order]),
+            instruments=tuple(self.instruments[place] for place in order),
+            **{name: getattr(self, name)[order] for name in vectors},
+        )
+
+    def labelled(self, values: Any) -> pd.Series:
+        """A Series by instrument."""
+        return pd.Series(np.asarray(values), index=pd.Index(self.instruments, name="instrument"))
+
+
+def _labels(covariance: Any, optimal_positions: Any) -> tuple[str, ...]:
+    if isinstance(covariance, pd.DataFrame):
+        return tuple(covariance.index)
+    if isinstance(optimal_positions, pd.Series):
+        return tuple(optimal_positions.index)
+    if isinstance(optimal_positions, dict):
+        return tuple(optimal_positions)
+    raise InputError("give names, or a covariance or optimal positions that carry them", field="instruments")
+
+
+def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
+    """The covariance as an n × n array in the order of the names; entries are checked by `covariance_factor`."""
+    if isinstance(covariance, pd.DataFrame):
+        for axis, labels in (("rows", covariance.index), ("columns", covariance.columns)):
+            if labels.has_duplicates:
+                twice = str(labels[labels.duplicated()][0])
+                raise CovarianceError(f"stands more than once in the {axis}", field="covariance", instrument=twice)
+            for name in names:
+                if name not in labels:
+                    raise CovarianceError(f"is missing from the {axis}", field="covariance", instrument=name)
+            for label in labels:
+                if label not in names:
+                    raise CovarianceError(
+                        f"stands in the {axis} and is not among the instruments of the problem",
+                        field="covariance",
+                        instrument=str(label),
+                    )
+        covariance = covariance.loc[list(names), list(names)].to_numpy()
+    try:
+        matrix = np.array(covariance, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise CovarianceError("wants numbers in rows of equal length", field="covariance") from None
+    if matrix.shape != (len(names), len(names)):
+        raise CovarianceError(
+            f"wants {len(names)} rows and columns, one per instrument, found shape {matrix.shape}", field="covariance"
+        )
+    return matrix
+
+
+def _refuse(names: tuple[str, ...], put: dict[str, FloatArray], name: str, bad: Any, message: str) -> None:
+    for place in np.flatnonzero(bad):
+        raise InputError(f"{message}, found {put[name][place]:g}", field=name, instrument=names[place])

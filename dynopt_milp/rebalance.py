@@ -1,0 +1,201 @@
+"""Solve, then the buffer: which trades to do today."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import InputError, UnknownNameError
+from dynopt_milp.labelled import to_number
+from dynopt_milp.problem import Problem
+from dynopt_milp.solution import Solution, Status, StoppedBy, by_name
+from dynopt_milp.solve import DEFAULT_GAP, solve
+from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.task import Constraints
+
+BufferRule = Literal["book", "edge", "deadband"]
+BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
+BOOK_BUFFER_FRACTION = 0.05
+BOOK_RISK_TARGET = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rebalance:
+    """The trades of one rebalance.
+
+    Attributes
+    ----------
+    problem : Problem
+    optimised : Solution
+        What the optimisation alone would hold; with ``"deadband"`` the buffer is part of it.
+    positions : Series of int, by instrument
+        What to hold after the buffer; inside every limit and constraint.
+    buffer_rule : str or None
+    buffer : float
+        B, annual standard deviation, share of capital.
+    distance : float
+        T, the tracking error between held and optimised portfolio, same unit; with ``"deadband"`` between held and
+        unrounded portfolio.
+    adjustment_factor : float or None
+        α = max((T − B)/T, 0) of the book's rule, 1 without a buffer; None where the rule has none.
+    status : Status
+        Of what the rule asked to be solved: both solves of ``"edge"``, one otherwise. It says nothing of the book's
+        rounding, which is a rule and not an optimum.
+    seconds : float
+        Wall time of everything.
+    """
+
+    problem: Problem
+    optimised: Solution
+    positions: pd.Series
+    buffer_rule: str | None
+    buffer: float
+    distance: float
+    adjustment_factor: float | None
+    status: Status
+    stopped_by: StoppedBy
+    seconds: float
+
+    @property
+    def trades(self) -> pd.Series:
+        """Contracts to trade, int64, by instrument; negative sells."""
+        return self.positions - self.problem.previous_positions.astype(np.int64)
+
+    @property
+    def tracking_error(self) -> float:
+        """Between the positions and the unrounded portfolio; annual, share of capital."""
+        return self.problem.program().tracking_error(self.positions.to_numpy())
+
+    @property
+    def cost(self) -> float:
+        """What the trades cost, share of capital, without the multiplier."""
+        unit = self.problem.cost_in_weight_terms * self.problem.weight_per_contract
+        return float(np.abs(self.trades.to_numpy()) @ unit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rebalance as JSON has it."""
+        return {
+            "status": self.status.value,
+            "trades": by_name(self.trades[self.trades != 0]),
+            "positions": by_name(self.positions),
+            "previous_positions": {
+                name: int(held)
+                for name, held in zip(self.problem.instruments, self.problem.previous_positions, strict=True)
+            },
+            "buffer_rule": self.buffer_rule,
+            "buffer": self.buffer,
+            "distance": self.distance,
+            "adjustment_factor": self.adjustment_factor,
+            "tracking_error": self.tracking_error,
+            "cost": self.cost,
+            "seconds": self.seconds,
+            "stopped_by": self.stopped_by.value,
+            "optimised": self.optimised.to_dict(),
+        }
+
+
+def rebalance(
+    problem: Problem,
+    method: str = "exact",
+    *,
+    buffer_rule: BufferRule | None = "book",
+    buffer_fraction: float = BOOK_BUFFER_FRACTION,
+    risk_target: float = BOOK_RISK_TARGET,
+    gap: float = DEFAULT_GAP,
+    time_limit: float | None = None,
+    start: Any = None,
+    constraints: Constraints | None = None,
+) -> Rebalance:
+    """Solve, then apply a buffer of B = buffer fraction × risk target.
+
+    Parameters
+    ----------
+    problem : Problem
+        The rebalance.
+    method, gap, time_limit, start, constraints
+        As in :func:`~dynopt_milp.solve`; the time limit holds for everything together.
+    buffer_rule : {"book", "edge", "deadband"} or None
+        ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0). Where that leaves a limit or a constraint broken,
+        which rounding can and a held position outside its limits does, positions are moved to the nearest limit,
+        and if a constraint is still broken, to k°. ``"edge"``: the cheapest whole-contract trade to within B of
+        k°. ``"deadband"``: one solve, of tracking error beyond B plus cost. ``None``: trade to k°.
+    buffer_fraction, risk_target : float
+        Not negative; 0.05 and 0.2 in the book.
+
+    Returns
+    -------
+    Rebalance
+
+    Raises
+    ------
+    NoPortfolioError
+        If there is no portfolio within limits and constraints, or none was found in time.
+    InputError, SolverError, CertificationError, SolveInterrupted
+        As :func:`~dynopt_milp.solve`.
+    """
+    began = time.monotonic()
+    if buffer_rule is not None and buffer_rule not in BUFFER_RULES:
+        raise UnknownNameError(
+            f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)} and none", field="buffer_rule"
+        )
+    buffer = _not_negative(buffer_fraction, "buffer_fraction") * _not_negative(risk_target, "risk_target")
+
+    def solved(task: Problem, formulation: str, start: Any) -> Solution:
+        left = None if time_limit is None else max(time_limit - (time.monotonic() - began), 0.0)
+        return solve(
+            task, method, formulation=formulation, buffer=buffer, gap=gap, time_limit=left, start=start,
+            constraints=constraints,
+        )  # fmt: skip
+
+    optimised = solved(problem, "deadband" if buffer_rule == "deadband" else "penalty", start)
+    best = optimised.positions.to_numpy()
+    held = problem.previous_positions
+    final, outcome = best, optimised
+    adjustment: float | None
+    if buffer_rule == "deadband":
+        distance, adjustment = problem.program().tracking_error(held), None
+    else:
+        around_best = problem.replace(optimal_positions=best, limits=_numbers(problem))
+        distance, adjustment = around_best.program().tracking_error(held), 1.0
+        if buffer_rule == "book":
+            adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
+            final = np.clip(held + np.round(adjustment * (best - held)), problem.lower, problem.upper)
+            if not ConstraintCheck(constraints, best.size).admits(final):
+                final = best
+        elif buffer_rule == "edge":
+            adjustment = None
+            if buffer > 0:
+                outcome = solved(around_best.replace(cost_multiplier=1.0), "buffer_edge", best)
+                final = outcome.positions.to_numpy()
+    proved = optimised.status is Status.OPTIMAL and outcome.status is Status.OPTIMAL
+    first_limit = optimised.stopped_by if optimised.stopped_by.is_limit else outcome.stopped_by
+    return Rebalance(
+        problem=problem,
+        optimised=optimised,
+        positions=problem.labelled(final.astype(np.int64)),
+        buffer_rule=buffer_rule,
+        buffer=buffer,
+        distance=distance,
+        adjustment_factor=adjustment,
+        status=Status.OPTIMAL if proved else Status.FEASIBLE,
+        stopped_by=first_limit,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _numbers(problem: Problem) -> Any:
+    """The limits as numbers: rules such as same_side refer to the target, which changes."""
+    from dynopt_milp.limits import Limits
+
+    return Limits(lower=problem.lower, upper=problem.upper)
+
+
+def _not_negative(value: float, field: str) -> float:
+    number = to_number(value, field)
+    if number < 0:
+        raise InputError(f"wants a number that is not negative, found {number:g}", field=field)
+    return number

@@ -1,0 +1,150 @@
+"""What came out of a solve: what is held, what it is worth, what is proved."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import NoPortfolioError
+from dynopt_milp.problem import Problem
+
+
+class Status(enum.Enum):
+    """What is known about the positions of a solution."""
+
+    OPTIMAL = "optimal"
+    """No portfolio is better by more than the gap asked for; proved."""
+    FEASIBLE = "feasible"
+    """An answer within the limits; how far from the best it can be is what the gap says."""
+    NO_SOLUTION = "no_solution"
+    """A limit was hit before any answer was found."""
+    INFEASIBLE = "infeasible"
+    """Limits and constraints leave no portfolio; proved."""
+
+
+class StoppedBy(enum.Enum):
+    """Why a solve ended."""
+
+    GAP = "gap closed"
+    INFEASIBILITY = "no portfolio exists"
+    TIME = "time limit"
+    INTERRUPT = "interrupted"
+    PRECISION = "floating point cannot close the gap"
+    HEURISTIC = "end of the heuristic"
+    """The method makes no claim of optimality."""
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether the method would have gone on."""
+        return self in (StoppedBy.TIME, StoppedBy.INTERRUPT, StoppedBy.PRECISION)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """The outcome of one solve. The objective is recomputed from the positions, never taken from a solver.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was solved.
+    portfolio : Series of int, by instrument, or None
+        Whole contracts to hold; None if there is no answer. ``positions`` is the same and raises instead.
+    objective : float
+        The formulation's value of the portfolio; +inf if there is none.
+    lower_bound : float
+        No portfolio is better than this.
+    status : Status
+    stopped_by : StoppedBy
+    method, formulation : str
+    solver : str
+        Name and version.
+    seconds : float
+        Wall time of the whole solve.
+    nodes : int
+        Nodes of the search, 0 if there was none.
+    """
+
+    problem: Problem
+    portfolio: pd.Series | None
+    objective: float
+    lower_bound: float
+    status: Status
+    stopped_by: StoppedBy
+    method: str
+    formulation: str
+    solver: str
+    seconds: float
+    nodes: int
+
+    @property
+    def positions(self) -> pd.Series:
+        """Whole contracts to hold, int64, by instrument.
+
+        Raises
+        ------
+        NoPortfolioError
+            If there are none; the status says why.
+        """
+        if self.portfolio is None:
+            raise NoPortfolioError(self)
+        return self.portfolio
+
+    @property
+    def trades(self) -> pd.Series:
+        """Contracts to trade, int64, by instrument: positions less those held now."""
+        return self.positions - self.problem.previous_positions.astype(np.int64)
+
+    @property
+    def gap(self) -> float:
+        """(objective − lower bound) ÷ |objective|: how much better the best could be, at most."""
+        return relative_gap(self.objective, self.lower_bound)
+
+    @property
+    def tracking_error(self) -> float:
+        """Annual standard deviation of the difference to the unrounded portfolio, share of capital."""
+        return self.problem.program().tracking_error(self.positions.to_numpy())
+
+    @property
+    def cost_penalty(self) -> float:
+        """Cost multiplier × cost of the trades, share of capital."""
+        return self.problem.program().trading_cost(self.positions.to_numpy())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The solution as JSON has it; what does not exist is None."""
+        found = self.portfolio is not None
+        return {
+            "status": self.status.value,
+            "objective": self.objective if found else None,
+            "lower_bound": self.lower_bound if math.isfinite(self.lower_bound) else None,
+            "gap": self.gap if math.isfinite(self.gap) else None,
+            "tracking_error": self.tracking_error if found else None,
+            "cost_penalty": self.cost_penalty if found else None,
+            "positions": by_name(self.positions) if found else None,
+            "trades": by_name(self.trades) if found else None,
+            "method": self.method,
+            "formulation": self.formulation,
+            "solver": self.solver,
+            "seconds": self.seconds,
+            "nodes": self.nodes,
+            "stopped_by": self.stopped_by.value,
+            "notes": list(self.problem.notes),
+        }
+
+
+def relative_gap(objective: float, lower_bound: float) -> float:
+    """(objective − lower bound) ÷ |objective|; 0 if they are equal, +inf without an answer."""
+    if objective == lower_bound:
+        return 0.0
+    if not math.isfinite(objective):
+        return math.inf
+    return (objective - lower_bound) / abs(objective) if objective else math.inf
+
+
+def by_name(series: pd.Series) -> dict[str, int]:
+    """Whole numbers by instrument, for JSON."""
+    return {str(name): int(number) for name, number in series.items()}

@@ -1,0 +1,179 @@
+"""One rebalance: from a problem to a checked solution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dynopt_milp.errors import CertificationError, InputError, SolveInterrupted, UnknownNameError
+from dynopt_milp.labelled import to_number, to_whole
+from dynopt_milp.problem import Problem
+from dynopt_milp.solution import Solution, Status, StoppedBy, relative_gap
+from dynopt_milp.solvers import find_method
+from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.task import Answer, Constraints, Task
+from formulations import BufferEdge, Deadband, FloatArray, Formulation, Penalty, ProgramError, TrackingProgram
+
+DEFAULT_GAP = 1e-6
+DEFAULT_BUFFER = 0.05 * 0.2  # buffer fraction × annual risk target, both the book's
+# A lower bound above the objective by less than this part of it is round-off in the pricing.
+ROUND_OFF = 1e-9
+
+Formulate = Callable[[TrackingProgram, float], Formulation]
+FORMULATIONS: dict[str, Formulate] = {
+    "penalty": lambda program, buffer: Penalty(program),
+    "deadband": Deadband,
+    "buffer_edge": BufferEdge,
+}
+
+
+def solve(
+    problem: Problem,
+    method: str = "exact",
+    *,
+    formulation: str = "penalty",
+    buffer: float = DEFAULT_BUFFER,
+    gap: float = DEFAULT_GAP,
+    time_limit: float | None = None,
+    start: Any = None,
+    constraints: Constraints | None = None,
+) -> Solution:
+    """Which whole contracts to hold.
+
+    Parameters
+    ----------
+    problem : Problem
+        The rebalance.
+    method : str
+        ``"exact"`` (proven optimum; SCIP at present), ``"scip"``, ``"greedy"`` (the book's search), ``"enumerate"``
+        (all points of a small box), ``"cvxpy:NAME"`` (another mixed-integer solver, as a referee).
+    formulation : str
+        ``"penalty"`` (the book's objective), ``"deadband"`` (tracking error beyond a buffer plus cost) or
+        ``"buffer_edge"`` (the cheapest trade to within the buffer around the target).
+    buffer : float
+        Annual standard deviation, share of capital; for ``"deadband"`` and ``"buffer_edge"``.
+    gap : float
+        Relative gap to prove, between 0 and 1.
+    time_limit : float, optional
+        Seconds; the best answer by then is returned.
+    start : Series, dict or array_like, optional
+        A portfolio to begin with.
+    constraints : callable, optional
+        From a cvxpy expression of the positions (contracts, shape (n,), in the order of ``problem.instruments``)
+        to a list of convex cvxpy constraints: a margin budget, a risk cap, a limit on a group.
+
+    Returns
+    -------
+    Solution
+        With its status, a recomputed objective and a proved lower bound. Instruments are put in the order of their
+        names before anything is computed, so the answer does not depend on the order they come in.
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense; subclasses say which.
+    UnboundedError
+        If nothing bounds some of the positions.
+    SolverError
+        If a solver fails.
+    CertificationError
+        If an answer fails the check; nothing is claimed then.
+    SolveInterrupted
+        On Ctrl-C; it carries the solution so far.
+    """
+    began = time.monotonic()
+    run = find_method(method)
+    ordered = problem.sorted_by_name()
+    task = Task(
+        formulation=_formulate(ordered, formulation, buffer),
+        instruments=ordered.instruments,
+        gap=_between(gap, "gap", 0.0, 1.0),
+        deadline=None if time_limit is None else began + _between(time_limit, "time_limit", 0.0, np.inf),
+        starts=() if start is None else (_start(start, problem, ordered),),
+        constraints=None if constraints is None else _in_order(constraints, problem, ordered),
+    )
+    answer = run(task)
+    objective, status = certify(task, answer)
+    found = answer.positions is not None
+    back = [ordered.instruments.index(name) for name in problem.instruments]
+    solution = Solution(
+        problem=problem,
+        portfolio=problem.labelled(answer.positions[back].astype(np.int64)) if answer.positions is not None else None,
+        objective=objective,
+        lower_bound=min(answer.lower_bound, objective) if found else answer.lower_bound,
+        status=status,
+        stopped_by=answer.stopped_by,
+        method=method,
+        formulation=formulation,
+        solver=answer.solver,
+        seconds=time.monotonic() - began,
+        nodes=answer.nodes,
+    )
+    if answer.stopped_by is StoppedBy.INTERRUPT:
+        raise SolveInterrupted(solution)
+    return solution
+
+
+def certify(task: Task, answer: Answer) -> tuple[float, Status]:
+    """Check an answer and say what it is worth.
+
+    Returns
+    -------
+    objective : float
+        Recomputed in float64; +inf without positions.
+    status : Status
+        OPTIMAL only if the gap between the recomputed objective and the lower bound is within the one asked for.
+
+    Raises
+    ------
+    CertificationError
+        If positions are not whole or break a limit or constraint, or the lower bound lies above the objective.
+    """
+    if answer.positions is None:
+        none_exists = answer.stopped_by is StoppedBy.INFEASIBILITY
+        return np.inf, Status.INFEASIBLE if none_exists else Status.NO_SOLUTION
+    if not task.formulation.program.contains(answer.positions):
+        raise CertificationError(f"{answer.solver} returned positions that are not whole or break a limit")
+    check = ConstraintCheck(task.constraints, task.formulation.program.size)
+    objective = task.formulation.value(answer.positions)
+    if not np.isfinite(objective) or (check.decidable and not check.admits(answer.positions)):
+        raise CertificationError(f"{answer.solver} returned positions that break a constraint")
+    if answer.lower_bound > objective * (1 + ROUND_OFF):
+        raise CertificationError(
+            f"{answer.solver} claims the lower bound {answer.lower_bound:.9g} and found a portfolio of {objective:.9g}"
+        )
+    proved = relative_gap(objective, min(answer.lower_bound, objective)) <= task.gap
+    return objective, Status.OPTIMAL if proved else Status.FEASIBLE
+
+
+def _formulate(problem: Problem, name: str, buffer: float) -> Formulation:
+    if name not in FORMULATIONS:
+        raise UnknownNameError(f"there is no {name!r}; there are {', '.join(FORMULATIONS)}", field="formulation")
+    try:
+        return FORMULATIONS[name](problem.program(), to_number(buffer, "buffer"))
+    except ProgramError as error:
+        raise InputError(str(error).split(": ", 1)[-1], field=error.field) from None
+
+
+def _between(value: float, field: str, least: float, most: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not least <= number <= most:
+        raise InputError(f"wants a number between {least:g} and {most:g}, found {value!r}", field=field)
+    return number
+
+
+def _start(start: Any, problem: Problem, ordered: Problem) -> FloatArray:
+    positions = problem.labelled(to_whole(start, problem.instruments, "start"))[list(ordered.instruments)].to_numpy()
+    return np.clip(np.asarray(positions, dtype=np.float64), ordered.lower, ordered.upper)
+
+
+def _in_order(constraints: Constraints, problem: Problem, ordered: Problem) -> Constraints:
+    """The user's constraints for positions in the order of names."""
+    back = [ordered.instruments.index(name) for name in problem.instruments]
+    return lambda positions: constraints(positions[back])

@@ -1,0 +1,98 @@
+"""Whether a portfolio meets the user's constraints, evaluated in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynopt_milp.errors import InputError
+from dynopt_milp.solvers.task import Constraints
+from formulations import FloatArray
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+# A constraint is met if it is violated by no more than this part of its size. Solvers meet constraints to about
+# 1e-9 relative; a margin budget of $100,000 is kept to a tenth of a cent.
+TOLERANCE = 1e-8
+# What float64 loses in a sum of terms that cancel, relative to their size.
+ROUND_OFF = 1e-13
+
+
+class ConstraintCheck:
+    """The user's constraints as a question that can be asked of one portfolio after another.
+
+    Parameters
+    ----------
+    constraints : callable or None
+        The user's function; None admits everything.
+    size : int
+        n.
+
+    Attributes
+    ----------
+    decidable : bool
+        False if the constraints bring variables of their own: then only a solver can tell.
+    """
+
+    def __init__(self, constraints: Constraints | None, size: int) -> None:
+        self._constraints: list[Any] = []
+        self.decidable = True
+        if constraints is None:
+            return
+        import cvxpy as cp
+
+        self._positions = cp.Variable(size)
+        self._constraints = user_constraints(constraints, self._positions)
+        own = {self._positions.id}
+        self.decidable = all(variable.id in own for item in self._constraints for variable in item.variables())
+
+    def admits(self, positions: FloatArray) -> bool:
+        """Whether the portfolio meets them all; False where that is not decidable."""
+        if not self._constraints:
+            return True
+        if not self.decidable:
+            return False
+        self._positions.value = np.asarray(positions, dtype=np.float64)
+        return all_met(self._constraints)
+
+
+def user_constraints(constraints: Constraints, positions: cp.Expression) -> list[Any]:
+    """Call the user's function and check what comes back.
+
+    Raises
+    ------
+    InputError
+        If it is not a list of convex cvxpy constraints.
+    """
+    import cvxpy as cp
+
+    found = constraints(positions)
+    if isinstance(found, cp.Constraint):
+        found = [found]
+    if not isinstance(found, Sequence):
+        raise InputError(f"wants a list of cvxpy constraints, found {type(found).__name__}", field="constraints")
+    for item in found:
+        if not isinstance(item, cp.Constraint):
+            raise InputError(f"wants cvxpy constraints, found {item!r}", field="constraints")
+        if not item.is_dcp():
+            raise InputError(f"wants convex constraints (cvxpy's DCP rules), found {item}", field="constraints")
+    return list(found)
+
+
+def all_met(constraints: list[Any]) -> bool:
+    """Whether constraints hold at the values their variables have now."""
+    for item in constraints:
+        values = [np.abs(np.asarray(argument.value, dtype=np.float64)).max(initial=0.0) for argument in item.args]
+        terms = [np.abs(_dense(constant.value)).max(initial=0.0) for constant in item.constants()]
+        leaves = [np.abs(variable.value).max(initial=0.0) for variable in item.variables()]
+        size = TOLERANCE * max(values, default=0.0) + ROUND_OFF * max(terms, default=1.0) * max(leaves, default=1.0)
+        if np.max(item.violation(), initial=0.0) > size:
+            return False
+    return True
+
+
+def _dense(value: Any) -> FloatArray:
+    return np.asarray(value.toarray() if hasattr(value, "toarray") else value, dtype=np.float64)

@@ -1,0 +1,61 @@
+"""The book's greedy search: the baseline that the exact optimum is measured against.
+
+From zero, or from the limit nearest to zero where zero is not allowed, it adds one contract at a time, each the one
+that lowers the objective most, always in the direction of the target, until none lowers it. It goes one way only and
+never looks back. Kept as the book has it: one evaluation of the whole objective for each candidate.
+
+Source: R. Carver, *Advanced Futures Trading Strategies* (2023), strategy twenty-five.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynopt_milp.errors import UnsupportedError
+from dynopt_milp.solution import StoppedBy
+from dynopt_milp.solvers.task import Answer, Task
+from formulations import FloatArray, Penalty, TrackingProgram
+
+
+def solve_greedy(task: Task) -> Answer:
+    """Run the greedy search.
+
+    Raises
+    ------
+    UnsupportedError
+        With a formulation other than ``penalty``, or with user constraints.
+    """
+    if not isinstance(task.formulation, Penalty):
+        raise UnsupportedError(
+            f"the greedy search is defined for 'penalty', not {task.formulation.name!r}; use exact", field="formulation"
+        )
+    if task.constraints is not None:
+        raise UnsupportedError("the greedy search knows limits only, no constraints; use exact", field="constraints")
+    positions, finished = greedy_positions(task.formulation.program, task)
+    stopped_by = StoppedBy.HEURISTIC if finished else StoppedBy.TIME
+    return Answer(positions=positions, lower_bound=0.0, stopped_by=stopped_by, solver="greedy (book)")
+
+
+def greedy_positions(program: TrackingProgram, task: Task | None = None) -> tuple[FloatArray, bool]:
+    """The portfolio where the greedy search ends, and whether it got there before the task's deadline.
+
+    Ties go to the first instrument.
+    """
+    positions = np.clip(0.0, program.lower, program.upper)
+    # Beyond a binding limit there is one way only; elsewhere it is the target's.
+    direction = np.where(positions != 0, np.sign(positions), np.sign(program.target))
+    best = program.objective(positions)
+    while task is None or task.seconds_left() > 0:
+        after = positions + direction
+        candidates = np.flatnonzero((direction != 0) & (program.lower <= after) & (after <= program.upper))
+        values = np.full(program.size, np.inf)
+        for instrument in candidates:
+            step = positions.copy()
+            step[instrument] += direction[instrument]
+            values[instrument] = program.objective(step)
+        chosen = int(np.argmin(values))
+        if not values[chosen] < best:
+            return positions, True
+        positions[chosen] += direction[chosen]
+        best = float(values[chosen])
+    return positions, False

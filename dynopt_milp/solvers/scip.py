@@ -1,0 +1,203 @@
+"""Exact: a mixed-integer second-order-cone program, solved by SCIP through PySCIPOpt.
+
+SCIP compares with absolute tolerances, so each formulation is first brought to a value of about 10. SCIP's own
+objective is never reported: its portfolios are rounded to whole contracts, priced in float64 and improved by a local
+search, and its lower bound is lowered by what its tolerances can be worth. If that leaves a gap (the best portfolio
+was much better than the one the scale came from), the problem is solved again at the new scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+
+from dynopt_milp.errors import SolverError
+from dynopt_milp.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.conic import conic_program
+from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
+from dynopt_milp.solvers.exchange import exchange
+from dynopt_milp.solvers.incumbent import best_of, first_incumbent
+from dynopt_milp.solvers.relaxation import Relaxation, tightened_box
+from dynopt_milp.solvers.scip_model import build_model
+from dynopt_milp.solvers.search_box import search_box
+from dynopt_milp.solvers.task import Answer, Task
+from formulations import FloatArray, Formulation
+from formulations.formulation import NORMAL_VALUE
+
+FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 10
+FINE_TOLERANCE = 1e-9  # for gaps that the other cannot prove; the linear solver accepts no less
+FINE_GAP = 5e-7
+# SCIP's bound, less this many tolerances: cuts and rows each hold to one of them. On 400 programs with a known
+# optimum the bound was never above it by as much as one (tests/dynopt_milp/test_agreement.py).
+TOLERANCES = 5
+# A portfolio as good as the incumbent must pass the objective limit, or "nothing found" would prove nothing.
+LIMIT_SLACK = 1e-6
+# From this gap on SCIP may stop short; below it runs until nothing is left to search.
+EXHAUSTIVE_GAP = 1e-6
+MOST_PASSES = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """What one SCIP run found: portfolios, a lower bound in units of the formulation, and how it ended."""
+
+    portfolios: list[FloatArray]
+    lower_bound: float
+    status: str
+    nodes: int
+
+
+def solve_scip(task: Task) -> Answer:
+    """Solve to the gap asked for, or say how far it got.
+
+    Raises
+    ------
+    UnboundedError
+        If nothing bounds some of the positions.
+    SolverError
+        If SCIP fails, or contradicts what is known.
+    """
+    solver = f"SCIP {_scip_version()} (PySCIPOpt {version('pyscipopt')})"
+    program = task.formulation.program
+    check = ConstraintCheck(task.constraints, program.size)
+    nodes = 0
+    incumbent = first_incumbent(task, check)
+    if incumbent is None:
+        run = _run(task, task.formulation, program.lower, program.upper, check, any_solution=True)
+        nodes += run.nodes
+        incumbent = _best(task, run.portfolios)
+        if incumbent is None:
+            if run.status == "infeasible":
+                return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
+            return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
+
+    lower_bound = 0.0
+    for passed in range(MOST_PASSES):
+        value = task.formulation.value(incumbent)
+        if relative_gap(value, lower_bound) <= task.gap:
+            return Answer(incumbent, lower_bound, StoppedBy.GAP, solver, nodes)
+        if task.seconds_left() == 0:
+            return Answer(incumbent, lower_bound, StoppedBy.TIME, solver, nodes)
+        lower, upper = search_box(task, value)
+        normalised, unit = task.formulation.normalised(value)
+        if passed == 0:
+            relaxed = Relaxation(normalised).minimiser()
+            if relaxed is not None:
+                rounded = np.clip(np.round(relaxed), program.lower, program.upper)
+                incumbent = best_of(task, [incumbent, rounded], check) if check.decidable else incumbent
+                assert incumbent is not None  # it was admitted before
+                if task.formulation.value(incumbent) < value:
+                    value = task.formulation.value(incumbent)
+                    if value == 0:
+                        continue
+                    lower, upper = search_box(task, value)
+                    normalised, unit = task.formulation.normalised(value)
+        lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
+        if not (lower <= upper).all():
+            raise SolverError("the box around the best known portfolio came out empty")
+        run = _run(task, normalised, lower, upper, check)
+        nodes += run.nodes
+        found = _best(task, [incumbent, *(exchange(task, point, check.admits) for point in run.portfolios[:1])])
+        found = _best(task, [point for point in (found, *run.portfolios) if point is not None])
+        incumbent = incumbent if found is None else found
+        if run.status == "infeasible":
+            raise SolverError("SCIP finds no portfolio as good as one that is known; its bound cannot be trusted")
+        lower_bound = max(lower_bound, run.lower_bound / unit)
+        stopped_by = _limit(run.status)
+        if stopped_by is not None and relative_gap(task.formulation.value(incumbent), lower_bound) > task.gap:
+            return Answer(incumbent, lower_bound, stopped_by, solver, nodes)
+    closed = relative_gap(task.formulation.value(incumbent), lower_bound) <= task.gap
+    return Answer(incumbent, lower_bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, solver, nodes)
+
+
+def _run(
+    task: Task,
+    formulation: Formulation,
+    lower: FloatArray,
+    upper: FloatArray,
+    check: ConstraintCheck,
+    *,
+    any_solution: bool = False,
+) -> _Run:
+    """One SCIP solve over the box; with ``any_solution`` it stops at the first portfolio it finds."""
+    model = formulation.model()
+    own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
+    program = conic_program(model.problem(*own))
+    columns = program.columns[model.positions.id]
+    least, most = np.full(len(program.cost), -np.inf), np.full(len(program.cost), np.inf)
+    least[columns], most[columns] = lower, upper
+    scip = build_model(program, least, most)
+
+    tolerance = FEASIBILITY_TOLERANCE if task.gap > FINE_GAP else FINE_TOLERANCE
+    settings: dict[str, float | int] = {
+        "numerics/feastol": tolerance,
+        "timing/clocktype": 2,  # wall time
+        "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
+    }
+    if np.isfinite(task.seconds_left()):
+        settings["limits/time"] = task.seconds_left()
+    if any_solution:
+        settings["limits/solutions"] = 1
+    else:
+        scip.model.setObjlimit(NORMAL_VALUE * (1 + LIMIT_SLACK))
+    for name, setting in settings.items():
+        scip.model.setParam(name, setting)
+    scip.model.optimizeNogil()
+    status = scip.model.getStatus()
+
+    portfolios = []
+    for solution in scip.solutions():
+        positions = np.clip(np.round(solution[columns]), formulation.program.lower, formulation.program.upper)
+        if check.decidable:
+            admitted = check.admits(positions)
+        else:
+            for variable in {item.id: item for part in own for item in part.variables()}.values():
+                place = program.columns[variable.id]
+                values = np.where(program.whole[place], np.round(solution[place]), solution[place])
+                variable.value = values.reshape(variable.shape, order="F")
+            model.positions.value = positions
+            admitted = all_met(own)
+        if admitted and np.isfinite(formulation.value(positions)):
+            portfolios.append(positions)
+    bound = 0.0
+    if abs(scip.model.getDualbound()) < scip.model.infinity():
+        bound = max(scip.model.getDualbound() - TOLERANCES * tolerance, 0.0)
+    return _Run(portfolios, bound, status, int(scip.model.getNTotalNodes()))
+
+
+def _best(task: Task, portfolios: list[FloatArray]) -> FloatArray | None:
+    """The portfolio of the smallest value, the first of them if several tie; None if there is none."""
+    measure: Callable[[FloatArray], float] = task.formulation.value
+    return min(portfolios, key=measure, default=None)
+
+
+def _limit(status: str) -> StoppedBy | None:
+    """Which limit SCIP's status stands for, None if it ended by itself.
+
+    Raises
+    ------
+    SolverError
+        If the status is not understood.
+    """
+    table = {
+        "optimal": None,
+        "gaplimit": None,
+        "sollimit": None,
+        "bestsollimit": None,
+        "infeasible": None,
+        "timelimit": StoppedBy.TIME,
+        "userinterrupt": StoppedBy.INTERRUPT,
+    }
+    if status not in table:
+        raise SolverError(f"SCIP ended with the status {status!r}, which means nothing here")
+    return table[status]
+
+
+def _scip_version() -> str:
+    from pyscipopt import Model
+
+    model = Model()
+    return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"

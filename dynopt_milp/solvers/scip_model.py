@@ -1,0 +1,115 @@
+"""Conic data as a SCIP model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyscipopt import Model, quicksum, sqrt
+
+from dynopt_milp.solvers.conic import ConicProgram
+from formulations import FloatArray
+
+# A second-order cone with a constant right-hand side is scaled to this, as SCIP's tolerances are absolute.
+NORMAL_RIGHT = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScipModel:
+    """A SCIP model and its variables, in the order of the conic data.
+
+    Attributes
+    ----------
+    model : pyscipopt.Model
+    variables : list of pyscipopt.Variable
+    """
+
+    model: Model
+    variables: list[Any]
+
+    def solutions(self) -> list[FloatArray]:
+        """All solutions SCIP kept, best first, shape (N,)."""
+        return [
+            np.array([self.model.getSolVal(solution, variable) for variable in self.variables])
+            for solution in self.model.getSols()
+        ]
+
+
+def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> ScipModel:
+    """Write conic data as a SCIP model.
+
+    Each cone gets a variable for each of its rows and the constraint ``sqrt(Σ yⱼ²) ≤ t``, which SCIP recognises as a
+    norm and keeps at its own scale; a dense quadratic under the root it does not, and the squared form meets an
+    absolute tolerance squared.
+
+    Parameters
+    ----------
+    program : ConicProgram
+        The data.
+    lower, upper : ndarray, shape (N,)
+        Bounds of the variables, ±inf where there are none; rows with a single variable are added to them.
+    """
+    lower, upper = lower.copy(), upper.copy()
+    first_cone = program.equalities + program.inequalities
+    rows = [program.matrix.indices[slice(*program.matrix.indptr[row : row + 2])] for row in range(len(program.right))]
+    coefficients = [program.matrix.data[slice(*program.matrix.indptr[row : row + 2])] for row in range(len(rows))]
+    single = [row for row in range(program.equalities, first_cone) if len(rows[row]) == 1]
+    for row in single:  # a x ≤ b
+        column, number = rows[row][0], coefficients[row][0]
+        limit = program.right[row] / number
+        if number > 0:
+            upper[column] = min(upper[column], limit)
+        else:
+            lower[column] = max(lower[column], limit)
+
+    model = Model()
+    model.hideOutput()
+    variables = [
+        model.addVar(
+            vtype="I" if program.whole[column] else "C",
+            lb=float(lower[column]) if np.isfinite(lower[column]) else None,
+            ub=float(upper[column]) if np.isfinite(upper[column]) else None,
+            obj=float(program.cost[column]),
+        )
+        for column in range(len(program.cost))
+    ]
+    model.addObjoffset(program.offset)
+
+    def terms(row: int) -> Any:
+        return quicksum(
+            float(number) * variables[column]
+            for column, number in zip(rows[row], coefficients[row], strict=True)
+            if number != 0
+        )
+
+    for row in sorted(set(range(first_cone)) - set(single)):
+        right = float(program.right[row])
+        if len(rows[row]):
+            model.addCons(terms(row) == right if row < program.equalities else terms(row) <= right)
+        elif (row < program.equalities and right != 0) or right < 0:
+            model.addCons(variables[0] >= variables[0] + 1)  # 0 ≤ right is false: no point exists
+    start = first_cone
+    for size in program.cones:
+        _add_cone(model, program, rows, terms, start, size)
+        start += size
+    return ScipModel(model, variables)
+
+
+def _add_cone(model: Model, program: ConicProgram, rows: list[Any], terms: Any, start: int, size: int) -> None:
+    """‖(b − Ax) of the rows after the first‖ ≤ (b − Ax) of the first."""
+    constant = not len(rows[start])
+    right = float(program.right[start])
+    scale = NORMAL_RIGHT / right if constant and right > 0 else 1.0
+    parts = []
+    for row in range(start + 1, start + size):
+        part = model.addVar(vtype="C", lb=None, ub=None)
+        model.addCons(scale * terms(row) + part == scale * float(program.right[row]))
+        parts.append(part)
+    squares = quicksum(part * part for part in parts)
+    if constant:
+        model.addCons(squares <= (scale * right) ** 2 if right >= 0 else parts[0] >= parts[0] + 1)
+        return
+    head = model.addVar(vtype="C", lb=0.0, ub=None)
+    model.addCons(terms(start) + head == right)
+    model.addCons(sqrt(squares) <= head)

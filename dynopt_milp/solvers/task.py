@@ -1,0 +1,72 @@
+"""What a method is given and what it gives back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynopt_milp.solution import StoppedBy
+from formulations import FloatArray, Formulation
+
+Constraints = Callable[[Any], Sequence[Any]]
+"""From a cvxpy expression of positions, shape (n,), to cvxpy constraints."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """One formulation to solve.
+
+    Parameters
+    ----------
+    formulation : Formulation
+        Instruments stand in the order of their names.
+    instruments : tuple of str
+        Names, for errors.
+    gap : float
+        Relative gap to prove.
+    deadline : float or None
+        When to stop, on the clock of ``time.monotonic``.
+    starts : sequence of ndarray, shape (n,)
+        Portfolios to begin with, whole and inside the box.
+    constraints : callable or None
+        The user's constraints.
+    """
+
+    formulation: Formulation
+    instruments: tuple[str, ...]
+    gap: float
+    deadline: float | None = None
+    starts: Sequence[FloatArray] = field(default=())
+    constraints: Constraints | None = None
+
+    def seconds_left(self) -> float:
+        """Until the deadline; +inf if there is none, never negative."""
+        return float("inf") if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a method found and what it claims. Claims are checked by :func:`dynopt_milp.solve`.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (n,), or None
+        Whole contracts.
+    lower_bound : float
+        Claimed: no portfolio has a smaller value. 0 is always true.
+    stopped_by : StoppedBy
+    solver : str
+        Name and version.
+    nodes : int
+    """
+
+    positions: FloatArray | None
+    lower_bound: float
+    stopped_by: StoppedBy
+    solver: str
+    nodes: int = 0
+
+
+Method = Callable[[Task], Answer]

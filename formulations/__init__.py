@@ -1,0 +1,28 @@
+"""The mathematics: integer programs over plain arrays.
+
+Nothing in this package knows about finance, files or a particular solver. Every program is a
+:class:`Formulation` over a :class:`TrackingProgram`, written in cvxpy so that it can be compared with the paper
+line by line.
+"""
+
+from formulations.bounding_box import bounding_box
+from formulations.buffer_edge import BufferEdge
+from formulations.deadband import Deadband
+from formulations.dual_bound import DualBound
+from formulations.formulation import Formulation, Model
+from formulations.penalty import Penalty
+from formulations.program import FloatArray, IntegerArray, ProgramError, TrackingProgram
+
+__all__ = [
+    "BufferEdge",
+    "Deadband",
+    "DualBound",
+    "FloatArray",
+    "Formulation",
+    "IntegerArray",
+    "Model",
+    "Penalty",
+    "ProgramError",
+    "TrackingProgram",
+    "bounding_box",
+]

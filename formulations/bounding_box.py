@@ -1,0 +1,143 @@
+"""A finite box that holds every portfolio worth looking at.
+
+Every k with ‖F(k − τ)‖ ≤ R, Σᵢ γᵢ|kᵢ − pᵢ| ≤ C and lower ≤ k ≤ upper lies in it. With R and C from a known
+portfolio's value, that is every portfolio at least as good. Four arguments, each a proof:
+
+1. cost: γᵢ|kᵢ − pᵢ| ≤ C.
+2. risk: if F has full column rank, |kᵢ − τᵢ| ≤ R·sqrt((H⁻¹)ᵢᵢ), H = F'F.
+3. signs: for variables that have one limit only, with Q the projection away from those that have none and G = QF:
+   a vector v with Gⱼ'v ≥ [j = i] for those limited below (≤ for those limited above) bounds dᵢ = kᵢ − τᵢ, as
+   dᵢ = v'Gd − Σⱼ(Gⱼ'v − [j = i])dⱼ and every term on the right is bounded from above.
+4. what is left: if the columns of F that have no bound yet have full rank, dᵢ = vᵢ'(r − Σ over the bounded of Fⱼdⱼ)
+   with vᵢ a row of their pseudo-inverse and ‖r‖ ≤ R.
+
+What none of them bounds is returned infinite: along such a direction contracts can be added without end, free of
+cost and risk (two sizes of one contract, say, one long and one short), and only a limit helps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+from formulations.program import FloatArray, TrackingProgram
+
+# Outward, relative to the size of the number: what the float64 steps above can lose, with room to spare.
+ROUND_OFF = 1e-9
+# A column is independent of the others if this much of its length is left after projecting them away. Two sizes of
+# one contract leave 1e-16; the most alike real pairs (two equity indices, two bonds of one issuer) leave 1e-2.
+INDEPENDENT = 1e-7
+# How far inside its inequalities the vector of argument 3 has to lie, so that the linear solver's tolerance (1e-7)
+# cannot spoil the proof; checked afterwards.
+STRICT = 1e-5
+
+
+def bounding_box(program: TrackingProgram, radius: float, budget: float) -> tuple[FloatArray, FloatArray]:
+    """The box of the program, made as small as four closed-form arguments allow.
+
+    Parameters
+    ----------
+    program : TrackingProgram
+        The data.
+    radius : float
+        R, the largest tracking error of a portfolio that matters.
+    budget : float
+        C, the largest trading cost of a portfolio that matters.
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (n,)
+        Whole numbers; −inf or +inf where nothing bounds the variable. Where no portfolio matters, they may cross.
+    """
+    lower, upper = program.lower.copy(), program.upper.copy()
+    costly = program.cost > 0
+    reach = budget / program.cost[costly]
+    _tighten(lower, upper, costly, program.previous[costly] - reach, program.previous[costly] + reach)
+
+    everything = np.ones(program.size, dtype=bool)
+    if _independent(program.factor):
+        _tighten_by_risk(program, radius, lower, upper, everything)
+    if not (np.isfinite(lower) & np.isfinite(upper)).all():
+        _tighten_by_sign(program, radius, lower, upper)
+        unbounded = ~(np.isfinite(lower) & np.isfinite(upper))
+        if unbounded.any() and _independent(program.factor[:, unbounded]):
+            _tighten_by_risk(program, radius, lower, upper, unbounded)
+    return lower, upper
+
+
+def _tighten(
+    lower: FloatArray, upper: FloatArray, which: NDArray[np.bool_], least: FloatArray, most: FloatArray
+) -> None:
+    """Intersect the box with [least, most], rounded outwards to whole numbers."""
+    lower[which] = np.maximum(lower[which], np.ceil(least - ROUND_OFF * (1 + np.abs(least))))
+    upper[which] = np.minimum(upper[which], np.floor(most + ROUND_OFF * (1 + np.abs(most))))
+
+
+def _independent(columns: FloatArray) -> bool:
+    """Whether the columns have full rank, with a margin that leaves their pseudo-inverse accurate."""
+    lengths = np.linalg.norm(columns, axis=0)
+    if columns.shape[0] < columns.shape[1] or not (lengths > 0).all():
+        return False
+    return bool(np.linalg.svd(columns / lengths, compute_uv=False).min() > INDEPENDENT)
+
+
+def _tighten_by_risk(
+    program: TrackingProgram, radius: float, lower: FloatArray, upper: FloatArray, free: NDArray[np.bool_]
+) -> None:
+    """Arguments 2 and 4: ``free`` marks independent columns, all other variables are bounded."""
+    lengths = np.linalg.norm(program.factor[:, free], axis=0)
+    rows = np.linalg.pinv(program.factor[:, free] / lengths) / lengths[:, None]
+    pull = -rows @ program.factor[:, ~free]
+    below, above = lower[~free] - program.target[~free], upper[~free] - program.target[~free]
+    most = np.maximum(pull * below, pull * above).sum(axis=1)
+    least = np.minimum(pull * below, pull * above).sum(axis=1)
+    reach = radius * np.linalg.norm(rows, axis=1)
+    target = program.target[free]
+    _tighten(lower, upper, free, target + least - reach, target + most + reach)
+
+
+def _tighten_by_sign(program: TrackingProgram, radius: float, lower: FloatArray, upper: FloatArray) -> None:
+    """Argument 3, for every variable that has exactly one limit."""
+    below, above = np.isfinite(lower), np.isfinite(upper)
+    unlimited = ~below & ~above
+    one_sided = np.flatnonzero(below ^ above)
+    if not one_sided.size:
+        return
+    lengths = np.linalg.norm(program.factor, axis=0)
+    if not (lengths[unlimited | (below ^ above)] > 0).all():
+        return  # a free position without risk: nothing can bound it
+    columns = program.factor / np.where(lengths > 0, lengths, 1.0)
+    if unlimited.any():
+        if not _independent(columns[:, unlimited]):
+            return
+        basis = np.linalg.qr(columns[:, unlimited])[0]
+        columns = columns - basis @ (basis.T @ columns)
+    # In units of risk, and flipped so that every one-sided variable is limited from below.
+    flip = np.where(below, 1.0, -1.0)
+    limit = np.where(below, lower - program.target, program.target - upper)[one_sided] * lengths[one_sided]
+    sides = (columns * flip)[:, one_sided]
+    both = np.flatnonzero(below & above)
+    new_most = np.full(one_sided.size, np.inf)
+    for place in range(one_sided.size):
+        unit = np.zeros(one_sided.size)
+        unit[place] = 1.0
+        found = linprog(  # the smallest Σ|v| with sides'v ≥ unit, strictly; v = v⁺ − v⁻
+            np.ones(2 * len(columns)), A_ub=np.hstack([-sides.T, sides.T]), b_ub=-(unit + STRICT), bounds=(0, None)
+        )
+        if found.status != 0:
+            continue
+        vector = found.x[: len(columns)] - found.x[len(columns) :]
+        slack = sides.T @ vector - unit
+        if slack.min() <= 0:
+            continue
+        pull = -(columns[:, both].T @ vector) * lengths[both]
+        ends = pull * (lower[both] - program.target[both]), pull * (upper[both] - program.target[both])
+        reach = radius * float(np.linalg.norm(vector)) - float(slack @ limit) + float(np.maximum(*ends).sum())
+        new_most[place] = reach / lengths[one_sided[place]]
+    for place, variable in enumerate(one_sided):
+        which = np.zeros(program.size, dtype=bool)
+        which[variable] = True
+        edge = np.array([program.target[variable] + flip[variable] * new_most[place]])
+        nothing = np.array([np.inf])
+        _tighten(lower, upper, which, *((-nothing, edge) if flip[variable] > 0 else (edge, nothing)))

@@ -1,0 +1,80 @@
+"""The cheapest whole-contract trade to the edge of the buffer.
+
+    minimise over k ∈ Zⁿ    Σᵢ γᵢ|kᵢ − pᵢ|
+    subject to              ‖F(k − k°)‖₂ ≤ B,   lower ≤ k ≤ upper
+
+where k° is the optimised portfolio. For: the step after the optimisation. The book trades the share
+α = max((T − B)/T, 0) of the way, T = ‖F(p − k°)‖₂, and rounds; the rounded portfolio can miss the buffer or spend
+more than it needs to. This is what that rule approximates, solved exactly. The norm is a constraint here and the
+cost the objective: for some multiplier on the norm it is `penalty` with target k°.
+
+Source: the buffer of R. Carver, *Advanced Futures Trading Strategies* (2023), strategy twenty-five.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from formulations.formulation import NORMAL_VALUE, Formulation, Model
+from formulations.program import FloatArray, ProgramError
+
+# A portfolio that stands on the edge to round-off is inside: float64 carries 1e-16, a norm of some hundred terms
+# loses two digits and the square root of a cancelled sum more.
+EDGE_ROUND_OFF = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BufferEdge(Formulation):
+    """Minimise trading cost within a distance of the optimised portfolio.
+
+    Parameters
+    ----------
+    program : TrackingProgram
+        The data; its ``target`` is the optimised portfolio k° (see ``TrackingProgram.with_target``).
+    buffer : float
+        B > 0, in the unit of the tracking error.
+
+    Raises
+    ------
+    ProgramError
+        If the buffer is not positive and finite.
+    """
+
+    buffer: float
+    name: ClassVar[str] = "buffer_edge"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.buffer < np.inf:
+            raise ProgramError("buffer", f"wants a positive finite number; is {self.buffer}")
+
+    def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
+        """Trading cost, +inf beyond the buffer."""
+        return np.where(tracking_error <= self.buffer * (1 + EDGE_ROUND_OFF), trading_cost, np.inf)
+
+    def model(self, *, integer: bool = True) -> Model:
+        """The mixed-integer second-order-cone program in cvxpy."""
+        import cvxpy as cp
+
+        data = self.program
+        k, box = self._variable(integer)
+        distance = cp.norm(data.factor @ k - data.factor @ data.target, 2)
+        trading_cost = data.cost @ cp.abs(k - data.previous)
+        return Model(k, trading_cost, [*box, distance <= self.buffer])
+
+    @property
+    def free_tracking_error(self) -> float:
+        """The buffer."""
+        return self.buffer
+
+    def tracking_radius(self, value: float) -> float:
+        """The buffer, whatever the value."""
+        return self.buffer * (1 + EDGE_ROUND_OFF)
+
+    def normalised(self, value: float) -> tuple[BufferEdge, float]:
+        """Scale the cost to the value and the distance to the buffer: they meet nowhere, so each has its own unit."""
+        unit = NORMAL_VALUE / value
+        distance_unit = NORMAL_VALUE / self.buffer
+        return BufferEdge(self.program.scaled(tracking=distance_unit, cost=unit), NORMAL_VALUE), unit

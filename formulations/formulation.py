@@ -1,0 +1,95 @@
+"""What every formulation is: a value for whole positions, and the same thing as a cvxpy model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from formulations.program import FloatArray, TrackingProgram
+
+if TYPE_CHECKING:  # cvxpy loads every solver it finds; who only evaluates does not need it
+    import cvxpy as cp
+
+# The value that the best known portfolio has after `normalised`. Solvers compare with absolute tolerances of about
+# 1e-6, which swallow objectives of 1e-4 and say "optimal" (comparisons/naive_model).
+NORMAL_VALUE = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A formulation in cvxpy: minimise ``objective`` over ``positions`` subject to ``constraints``."""
+
+    positions: cp.Variable
+    objective: cp.Expression
+    constraints: list[Any]
+
+    def problem(self, *extra: Any) -> cp.Problem:
+        """The cvxpy problem, with further constraints if there are any."""
+        import cvxpy as cp
+
+        return cp.Problem(cp.Minimize(self.objective), [*self.constraints, *extra])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Formulation(ABC):
+    """An integer program whose value depends on a portfolio's tracking error and trading cost alone.
+
+    Parameters
+    ----------
+    program : TrackingProgram
+        The data.
+    """
+
+    program: TrackingProgram
+    name: ClassVar[str]
+
+    @abstractmethod
+    def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
+        """The value of portfolios from their tracking errors and trading costs; +inf where inadmissible."""
+
+    @abstractmethod
+    def model(self, *, integer: bool = True) -> Model:
+        """The formulation in cvxpy; with ``integer=False`` its continuous relaxation."""
+
+    @property
+    @abstractmethod
+    def free_tracking_error(self) -> float:
+        """The tracking error that costs nothing."""
+
+    @abstractmethod
+    def tracking_radius(self, value: float) -> float:
+        """The largest tracking error that a portfolio of at most this value can have."""
+
+    def cost_budget(self, value: float) -> float:
+        """The largest trading cost that a portfolio of at most this value can have."""
+        return value
+
+    @abstractmethod
+    def normalised(self, value: float) -> tuple[Formulation, float]:
+        """The same program in units where ``value > 0`` becomes 10, and the factor its value was multiplied by."""
+
+    def values(self, portfolios: ArrayLike) -> FloatArray:
+        """The value of each row of ``portfolios``, shape (N, n); +inf where inadmissible. The box is not looked at."""
+        return self.combine(self.program.tracking_errors(portfolios), self.program.trading_costs(portfolios))
+
+    def value(self, positions: ArrayLike) -> float:
+        """The value of one portfolio, shape (n,), in float64: the figure every solver's answer is priced at."""
+        return float(self.values(np.asarray(positions)[None])[0])
+
+    def _variable(self, integer: bool) -> tuple[cp.Variable, list[Any]]:
+        """The positions and the box they lie in."""
+        import cvxpy as cp
+
+        program = self.program
+        k = cp.Variable(program.size, name="positions", integer=integer)
+        above, below = np.isfinite(program.lower), np.isfinite(program.upper)
+        box: list[Any] = []
+        if above.any():
+            box.append(k[above] >= program.lower[above])
+        if below.any():
+            box.append(k[below] <= program.upper[below])
+        return k, box

@@ -1,0 +1,139 @@
+"""The data of an integer tracking program, and the only place where its objective is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+IntegerArray = NDArray[np.int64]
+
+
+class ProgramError(ValueError):
+    """The arrays do not form a tracking program.
+
+    Attributes
+    ----------
+    field : str
+        The array at fault.
+    index : int or None
+        The first offending position in it, where one can be named.
+    """
+
+    def __init__(self, field: str, message: str, index: int | None = None) -> None:
+        super().__init__(f"{field}{'' if index is None else f'[{index}]'}: {message}")
+        self.field = field
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackingProgram:
+    """Which whole contracts track a fractional target, net of the cost of getting there.
+
+    ``tracking_error(k) = ‖F(k − τ)‖₂`` and ``trading_cost(k) = Σᵢ γᵢ|kᵢ − pᵢ|`` over the integer points k of a box.
+    All arrays are copied, made float64 and read-only.
+
+    Parameters
+    ----------
+    factor : array_like, shape (m, n)
+        F, with F'F the covariance of the tracking error per contract; any number of rows.
+    target : array_like, shape (n,)
+        τ, the fractional contracts wanted.
+    previous : array_like, shape (n,)
+        p, the whole contracts held; they may lie outside the box.
+    cost : array_like, shape (n,)
+        γ ≥ 0, the penalty for trading one contract, in the unit of ``factor``.
+    lower, upper : array_like, shape (n,)
+        The box: whole numbers, or −inf and +inf where there is no limit.
+
+    Raises
+    ------
+    ProgramError
+        If a shape is wrong, a number is not finite, ``previous`` or a limit is not whole, a cost is negative or
+        limits cross.
+    """
+
+    factor: FloatArray
+    target: FloatArray
+    previous: FloatArray
+    cost: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            array = np.array(getattr(self, field.name), dtype=np.float64)
+            array.setflags(write=False)
+            object.__setattr__(self, field.name, array)
+        self._check()
+
+    def _check(self) -> None:
+        if self.factor.ndim != 2:
+            raise ProgramError("factor", f"wants two dimensions, has {self.factor.ndim}")
+        if not np.isfinite(self.factor).all():
+            raise ProgramError("factor", "has entries that are not finite")
+        for name in ("target", "previous", "cost", "lower", "upper"):
+            array: FloatArray = getattr(self, name)
+            if array.shape != (self.size,):
+                raise ProgramError(name, f"wants shape ({self.size},), has {array.shape}")
+            bounded = np.where(np.isinf(array), 0.0, array) if name in ("lower", "upper") else array
+            _refuse(name, ~np.isfinite(bounded), "is not finite")
+            if name not in ("target", "cost"):
+                _refuse(name, bounded != np.round(bounded), "is not a whole number")
+        _refuse("cost", self.cost < 0, "is negative")
+        _refuse("lower", self.lower > self.upper, "lies above the upper limit")
+        _refuse("lower", self.lower == np.inf, "is +inf")
+        _refuse("upper", self.upper == -np.inf, "is -inf")
+
+    @property
+    def size(self) -> int:
+        """n, the number of instruments."""
+        return int(self.factor.shape[1])
+
+    def tracking_errors(self, portfolios: ArrayLike) -> FloatArray:
+        """‖F(k − τ)‖₂ for each row k of ``portfolios``, shape (N, n)."""
+        residuals = (np.asarray(portfolios, dtype=np.float64) - self.target) @ self.factor.T
+        return np.asarray(np.linalg.norm(residuals, axis=1))
+
+    def trading_costs(self, portfolios: ArrayLike) -> FloatArray:
+        """Σᵢ γᵢ|kᵢ − pᵢ| for each row k of ``portfolios``, shape (N, n)."""
+        trades = np.abs(np.asarray(portfolios, dtype=np.float64) - self.previous)
+        return np.asarray(trades @ self.cost)
+
+    def tracking_error(self, positions: ArrayLike) -> float:
+        """‖F(k − τ)‖₂ of one portfolio, shape (n,)."""
+        return float(self.tracking_errors(np.asarray(positions)[None])[0])
+
+    def trading_cost(self, positions: ArrayLike) -> float:
+        """Σᵢ γᵢ|kᵢ − pᵢ| of one portfolio, shape (n,)."""
+        return float(self.trading_costs(np.asarray(positions)[None])[0])
+
+    def objective(self, positions: ArrayLike) -> float:
+        """Tracking error plus trading cost of one portfolio, shape (n,)."""
+        return self.tracking_error(positions) + self.trading_cost(positions)
+
+    def contains(self, positions: ArrayLike) -> bool:
+        """Whether the portfolio is made of whole contracts inside the box."""
+        point = np.asarray(positions, dtype=np.float64)
+        return bool(np.all(point == np.round(point)) and np.all(self.lower <= point) and np.all(point <= self.upper))
+
+    def scaled(self, tracking: float, cost: float) -> TrackingProgram:
+        """The program with tracking errors multiplied by ``tracking`` and costs by ``cost`` (both positive)."""
+        return replace(self, factor=self.factor * tracking, cost=self.cost * cost)
+
+    def with_target(self, target: ArrayLike) -> TrackingProgram:
+        """The program that tracks ``target``, shape (n,), instead."""
+        return replace(self, target=np.asarray(target, dtype=np.float64))
+
+    def with_box(self, lower: ArrayLike, upper: ArrayLike) -> TrackingProgram:
+        """The program over another box."""
+        return replace(
+            self, lower=np.asarray(lower, dtype=np.float64), upper=np.asarray(upper, dtype=np.float64)
+        )
+
+
+def _refuse(field: str, bad: NDArray[np.bool_], message: str) -> None:
+    if bad.any():
+        raise ProgramError(field, message, int(np.argmax(bad)))
