@@ -79,7 +79,7 @@ class NoPortfolioError(DynoptError):
         self.solution = solution
 
 
-class SolveInterrupted(KeyboardInterrupt):  # noqa: N818 - it is a KeyboardInterrupt, so loops around solves end too
+class SolveInterrupted(KeyboardInterrupt):
     """Ctrl-C ended a solve.
 
     Attributes

@@ -122,7 +122,5 @@ def to_whole(
     vector = to_vector(value, instruments, field, missing=missing, infinite=infinite)
     bounded = np.where(np.isinf(vector), 0.0, vector)
     for place in np.flatnonzero((bounded != np.round(bounded)) | (np.abs(bounded) > 2**53)):
-        raise InputError(
-            f"wants whole contracts, found {vector[place]:g}", field=field, instrument=instruments[place]
-        )
+        raise InputError(f"wants whole contracts, found {vector[place]:g}", field=field, instrument=instruments[place])
     return vector

@@ -79,7 +79,9 @@ class Problem:
             "cost_in_weight_terms": to_vector(self.cost_in_weight_terms, names, "cost_in_weight_terms"),
         }
         _refuse(names, put, "weight_per_contract", put["weight_per_contract"] <= 0, "wants a positive number")
-        _refuse(names, put, "cost_in_weight_terms", put["cost_in_weight_terms"] < 0, "wants a cost that is not negative")
+        _refuse(
+            names, put, "cost_in_weight_terms", put["cost_in_weight_terms"] < 0, "wants a cost that is not negative"
+        )
         multiplier = to_number(self.cost_multiplier, "cost_multiplier")
         if multiplier < 0:
             raise InputError(f"wants a number that is not negative, found {multiplier:g}", field="cost_multiplier")
@@ -147,7 +149,7 @@ class Problem:
         for name, array in put.items():
             _refuse(names, put, name, array <= 0, "wants a positive number")
         cost = to_vector(cost_per_contract, names, "cost_per_contract")
-        _refuse(names, {"cost_per_contract": cost}, "cost_per_contract", cost < 0, "wants a cost that is not negative")
+        _refuse(names, {"cost_per_contract": cost}, "cost_per_contract", cost < 0, "wants no negative cost")
         weight = put["multipliers"] * put["prices"] * put["fx"] / money
         return cls(
             covariance=covariance,

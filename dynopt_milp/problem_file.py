@@ -68,18 +68,18 @@ def problem_from_content(content: Any, source: str) -> Problem:
             _check_list(content[name], size, f"{source}: {name}")
     _check_list(content["covariance"], size, f"{source}: covariance")
     for place, row in enumerate(content["covariance"]):
-        _check_list(row, size, f"{source}: covariance row {place + 1} ({instruments[place]})")
+        field = f"{source}: covariance row {place + 1} ({instruments[place]})"
+        _check_list(row, size, field)
         for entry in row:
             if isinstance(entry, (bool, str)) or entry is None:
                 raise FormatError(
-                    f"wants numbers, found {entry!r}", field=f"{source}: covariance row {place + 1} ({instruments[place]})"
+                    f"wants numbers, found {entry!r}",
+                    field=f"{source}: covariance row {place + 1} ({instruments[place]})",
                 )
     return Problem(
         covariance=content["covariance"],
         cost_multiplier=content["cost_multiplier"],
-        limits=Limits(
-            lower=_numbers(content.get("lower"), -np.inf), upper=_numbers(content.get("upper"), np.inf)
-        ),
+        limits=Limits(lower=_numbers(content.get("lower"), -np.inf), upper=_numbers(content.get("upper"), np.inf)),
         instruments=tuple(instruments),
         **{name: content[name] for name in VECTORS},
     )

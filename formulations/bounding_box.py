@@ -125,7 +125,7 @@ def _tighten_by_sign(program: TrackingProgram, radius: float, lower: FloatArray,
         found = linprog(  # the smallest Σ|v| with sides'v ≥ unit, strictly; v = v⁺ − v⁻
             np.ones(2 * len(columns)), A_ub=np.hstack([-sides.T, sides.T]), b_ub=-(unit + STRICT), bounds=(0, None)
         )
-        if found.status != 0:
+        if found.status != 0 or found.x is None:
             continue
         vector = found.x[: len(columns)] - found.x[len(columns) :]
         slack = sides.T @ vector - unit

@@ -129,9 +129,7 @@ class TrackingProgram:
 
     def with_box(self, lower: ArrayLike, upper: ArrayLike) -> TrackingProgram:
         """The program over another box."""
-        return replace(
-            self, lower=np.asarray(lower, dtype=np.float64), upper=np.asarray(upper, dtype=np.float64)
-        )
+        return replace(self, lower=np.asarray(lower, dtype=np.float64), upper=np.asarray(upper, dtype=np.float64))
 
 
 def _refuse(field: str, bad: NDArray[np.bool_], message: str) -> None:

@@ -1,0 +1,5 @@
+"""``python -m dynopt_milp``: the command line."""
+
+from dynopt_milp.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""Solutions as tables for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from dynopt_milp.rebalance import Rebalance
+from dynopt_milp.solution import Solution, Status
+
+EXPLANATION = {
+    Status.OPTIMAL: "proven: no portfolio is better by more than the gap",
+    Status.FEASIBLE: "an answer, not proven to be the best",
+    Status.NO_SOLUTION: "no portfolio was found in time",
+    Status.INFEASIBLE: "limits and constraints leave no portfolio",
+}
+
+
+def show_solution(solution: Solution, console: Console) -> None:
+    """Print a solution: what is known of it, then the positions that are wanted, held or to be held."""
+    facts = [
+        ("status", f"{solution.status.value} ({EXPLANATION[solution.status]})"),
+        ("stopped by", solution.stopped_by.value),
+        ("objective", f"{solution.objective:.6g}"),
+        ("lower bound", f"{solution.lower_bound:.6g}"),
+        ("gap", _percent(solution.gap)),
+    ]
+    if solution.portfolio is not None:
+        facts += [
+            ("tracking error", f"{solution.tracking_error:.4%} of capital a year"),
+            ("cost penalty", f"{solution.cost_penalty:.6g}"),
+            ("contracts", f"{_total(solution.positions)} held, {_total(solution.trades)} traded"),
+        ]
+    facts += [
+        ("method", f"{solution.method}, {solution.formulation}, {solution.solver}"),
+        ("time", f"{solution.seconds:.2f} s" + (f", {solution.nodes:,} nodes" if solution.nodes else "")),
+    ]
+    _show_facts(facts, solution.problem.notes, console)
+    if solution.portfolio is not None:
+        _show_positions(solution.problem, solution.positions, solution.trades, console)
+
+
+def show_rebalance(result: Rebalance, console: Console) -> None:
+    """Print the trades of a rebalance."""
+    rule = result.buffer_rule or "none"
+    facts = [
+        ("status", f"{result.status.value} ({EXPLANATION[result.status]})"),
+        ("stopped by", result.stopped_by.value),
+        ("buffer", f"{result.buffer:.4%} of capital a year, rule {rule}"),
+        ("distance", f"{result.distance:.4%} from the positions held, before trading"),
+    ]
+    if result.adjustment_factor is not None:
+        facts.append(("adjustment", f"{result.adjustment_factor:.1%} of the way"))
+    facts += [
+        ("tracking error", f"{result.tracking_error:.4%} of capital a year, after trading"),
+        ("cost of trades", f"{result.cost:.6%} of capital"),
+        ("method", f"{result.optimised.method}, {result.optimised.solver}"),
+        ("time", f"{result.seconds:.2f} s"),
+    ]
+    _show_facts(facts, result.problem.notes, console)
+    _show_positions(result.problem, result.positions, result.trades, console, trades_only=True)
+
+
+def _show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: Console) -> None:
+    for name, text in [*facts, *(("note", note) for note in notes)]:
+        console.print(f"{name:<15}{text}", markup=False, highlight=False)
+
+
+def _show_positions(problem: Any, positions: Any, trades: Any, console: Console, *, trades_only: bool = False) -> None:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("instrument")
+    for name in ("target", "held", "trade", "hold"):
+        table.add_column(name, justify="right")
+    held = problem.previous_positions
+    shown = 0
+    for place, name in enumerate(problem.instruments):
+        trade, hold = int(trades.iloc[place]), int(positions.iloc[place])
+        if trade == 0 and (trades_only or (hold == 0 and held[place] == 0)):
+            continue
+        shown += 1
+        change = f"{trade:+d}" if trade else ""
+        table.add_row(name, f"{problem.optimal_positions[place]:.2f}", f"{int(held[place])}", change, f"{hold}")
+    console.print()
+    if shown:
+        console.print(table)
+    left = len(problem.instruments) - shown
+    if trades_only and not shown:
+        console.print("No trades.")
+    elif left:
+        word = "instrument" if left == 1 else "instruments"
+        console.print(f"{left} more {word} with nothing to {'trade' if trades_only else 'hold or trade'}.")
+
+
+def _total(contracts: Any) -> int:
+    return int(np.abs(contracts.to_numpy()).sum())
+
+
+def _percent(gap: float) -> str:
+    return f"{gap:.2g}" if np.isfinite(gap) else "unknown"
