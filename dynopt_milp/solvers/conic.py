@@ -59,7 +59,8 @@ def conic_program(problem: cp.Problem) -> ConicProgram:
         If cvxpy cannot compile it.
     """
     try:
-        data: dict[str, Any] = problem.get_problem_data(cp.SCIP)[0]
+        with np.errstate(invalid="ignore"):  # cvxpy bounds expressions by interval arithmetic: zero cost × no limit
+            data: dict[str, Any] = problem.get_problem_data(cp.SCIP)[0]
         offset = data["param_prob"].apply_parameters()[1]
     except cp.error.SolverError as error:
         raise InputError(

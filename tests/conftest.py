@@ -1,0 +1,29 @@
+"""What several tests need: the shared problems, and random programs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("fixed")
+
+
+def shared(folder: str) -> Path:
+    """A folder of shared test data; without it the test skips, in CI it fails."""
+    path = SHARED / folder
+    if not path.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{path} is missing")
+        pytest.skip(f"{path} is not here (it does not come with a clone)")
+    return path
+
+
+@pytest.fixture
+def instances() -> Path:
+    return shared("instances")

@@ -1,0 +1,129 @@
+"""Two methods, one truth: enumeration is the oracle."""
+
+from __future__ import annotations
+
+import cvxpy as cp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from dynopt_milp import Limits, Problem, Status, solve
+from dynopt_milp.solve import FORMULATIONS
+from tests.random_programs import problems
+
+BUFFERS = {"penalty": [0.0], "deadband": [0.0, 0.05, 0.2], "buffer_edge": [0.05, 0.2, 1.0]}
+SLOW = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@SLOW
+@given(data=st.data())
+def test_scip_finds_the_optimum_that_enumeration_finds(formulation: str, data: st.DataObject) -> None:
+    problem = data.draw(problems())
+    buffer = data.draw(st.sampled_from(BUFFERS[formulation]))
+    truth = solve(problem, "enumerate", formulation=formulation, buffer=buffer)
+    found = solve(problem, "scip", formulation=formulation, buffer=buffer)
+    assert found.status is truth.status
+    if truth.status is Status.OPTIMAL:
+        assert found.objective == pytest.approx(truth.objective, rel=1e-9, abs=1e-15)
+        assert found.lower_bound <= truth.objective
+
+
+@SLOW
+@given(problem=problems(), cap=st.floats(0.5, 3.0), kind=st.sampled_from(["budget", "norm", "group", "count"]))
+def test_user_constraints_are_met_and_the_optimum_among_what_they_admit_is_found(
+    problem: Problem, cap: float, kind: str
+) -> None:
+    size = len(problem.instruments)
+    margin = np.arange(1, size + 1) / 2
+
+    def constraints(positions: cp.Expression) -> list[cp.Constraint]:
+        return {
+            "budget": [margin @ cp.abs(positions) <= cap],
+            "norm": [cp.norm(cp.multiply(margin, positions), 2) <= cap],
+            "group": [cp.sum(positions[: (size + 1) // 2]) <= int(cap), cp.sum(positions) >= -1],
+            "count": [cp.abs(positions) <= np.floor(cap)],
+        }[kind]
+
+    truth = solve(problem, "enumerate", constraints=constraints)
+    found = solve(problem, "scip", constraints=constraints)
+    assert found.status is truth.status
+    if truth.status is Status.OPTIMAL:
+        assert found.objective == pytest.approx(truth.objective, rel=1e-9, abs=1e-15)
+        assert found.lower_bound <= truth.objective
+
+
+@settings(max_examples=300)
+@given(problem=problems())
+def test_greedy_never_beats_the_optimum(problem: Problem) -> None:
+    assert solve(problem, "greedy").objective >= solve(problem, "enumerate").objective * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_the_continuous_relaxation_is_never_above_the_optimum(formulation: str, data: st.DataObject) -> None:
+    problem = data.draw(problems())
+    buffer = data.draw(st.sampled_from(BUFFERS[formulation]))
+    truth = solve(problem, "enumerate", formulation=formulation, buffer=buffer)
+    assume(truth.status is Status.OPTIMAL)
+    relaxed = FORMULATIONS[formulation](problem.program(), buffer).model(integer=False).problem()
+    relaxed.solve(solver="CLARABEL")
+    assert relaxed.status == "optimal"
+    assert relaxed.value <= truth.objective + 1e-7
+
+
+@settings(max_examples=40)
+@given(problem=problems(), seed=st.integers(0, 1000))
+def test_the_answer_does_not_depend_on_the_order_of_instruments(problem: Problem, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(problem.instruments))
+    names = tuple(problem.instruments[place] for place in order)
+    shuffled = Problem(
+        covariance=problem.covariance[np.ix_(order, order)],
+        optimal_positions=problem.optimal_positions[order],
+        weight_per_contract=problem.weight_per_contract[order],
+        previous_positions=problem.previous_positions[order],
+        cost_in_weight_terms=problem.cost_in_weight_terms[order],
+        cost_multiplier=problem.cost_multiplier,
+        limits=Limits(lower=problem.lower[order], upper=problem.upper[order]),
+        instruments=names,
+    )
+    for method in ("scip", "greedy", "enumerate"):
+        one, other = solve(problem, method), solve(shuffled, method)
+        assert other.positions.to_dict() == one.positions.to_dict()
+        assert other.objective == one.objective
+
+
+def test_enumeration_breaks_ties_by_least_trade() -> None:
+    problem = Problem(
+        covariance=np.array([[0.04]]),
+        optimal_positions=[0.5],
+        weight_per_contract=[1.0],
+        previous_positions=[1],
+        instruments=("A",),
+    )
+    assert solve(problem, "enumerate").positions["A"] == 1
+    assert solve(problem.replace(previous_positions=[0]), "enumerate").positions["A"] == 0
+
+
+def test_a_yes_or_no_variable_in_the_constraints_limits_how_many_instruments_are_held() -> None:
+    random = np.random.default_rng(0)
+    factor = random.normal(size=(4, 4)) * 0.1
+    problem = Problem(
+        covariance=factor.T @ factor,
+        optimal_positions=[1.4, -2.2, 0.8, 1.9],
+        weight_per_contract=np.ones(4),
+        limits=Limits(lower=-3, upper=3),
+        instruments=tuple("ABCD"),
+    )
+
+    def at_most_two(positions: cp.Expression) -> list[cp.Constraint]:
+        held = cp.Variable(4, boolean=True)
+        return [cp.abs(positions) <= 3 * held, cp.sum(held) <= 2]
+
+    found = solve(problem, "scip", constraints=at_most_two)
+    grid = np.stack(np.meshgrid(*[np.arange(-3, 4)] * 4), axis=-1).reshape(-1, 4)
+    grid = grid[(grid != 0).sum(axis=1) <= 2]
+    assert found.status is Status.OPTIMAL
+    assert found.objective == pytest.approx(problem.program().tracking_errors(grid).min(), rel=1e-9)

@@ -1,0 +1,82 @@
+"""From what a user has to the program, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import Problem, Status, solve
+from dynopt_milp.examples import EXAMPLE_CAPITALS, contracts, example_problem
+
+
+def test_the_program_prices_the_objective_of_the_design() -> None:
+    problem = example_problem()
+    positions = np.random.default_rng(0).integers(-3, 4, len(problem.instruments))
+    error = (problem.optimal_positions - positions) * problem.weight_per_contract
+    traded = np.abs(positions - problem.previous_positions) * problem.weight_per_contract
+    expected = np.sqrt(error @ problem.covariance @ error) + 50 * problem.cost_in_weight_terms @ traded
+    assert problem.program().objective(positions) == pytest.approx(expected, rel=1e-12)
+
+
+def test_from_market_does_the_arithmetic_of_the_book() -> None:
+    problem = Problem.from_market(
+        capital=500_000,
+        prices={"A": 100.0, "B": 4000.0},
+        multipliers={"A": 1000, "B": 50},
+        fx={"A": 1.1, "B": 1.0},
+        cost_per_contract={"A": 11.0, "B": 5.0},
+        covariance=pd.DataFrame([[0.01, 0], [0, 0.04]], index=["A", "B"], columns=["A", "B"]),
+        optimal_positions={"B": 1.5, "A": 2.5},
+    )
+    assert problem.weight_per_contract.tolist() == pytest.approx([0.22, 0.4])
+    assert problem.cost_in_weight_terms.tolist() == pytest.approx([11 / 500_000 / 0.22, 5 / 500_000 / 0.4])
+    assert problem.optimal_positions.tolist() == [2.5, 1.5]
+
+
+def test_labelled_input_is_aligned_by_name() -> None:
+    names = ["A", "B", "C"]
+    covariance = pd.DataFrame(np.diag([0.01, 0.04, 0.09]), index=names, columns=names)
+    problem = Problem(
+        covariance=covariance.loc[["C", "A", "B"], ["B", "C", "A"]],
+        optimal_positions=pd.Series({"B": 2.2, "C": 3.3, "A": 1.1}),
+        weight_per_contract=pd.Series({"C": 3.0, "A": 1.0, "B": 2.0}),
+        instruments=names,
+    )
+    assert problem.covariance.diagonal().tolist() == [0.01, 0.04, 0.09]
+    assert problem.optimal_positions.tolist() == [1.1, 2.2, 3.3]
+    assert solve(problem, "scip").positions.index.tolist() == names
+
+
+def test_inputs_are_not_touched_and_fields_are_read_only() -> None:
+    covariance = np.eye(2)
+    problem = Problem(covariance, [0.5, 0.5], [1.0, 1.0], instruments=("A", "B"))
+    covariance[0, 0] = 5
+    assert problem.covariance[0, 0] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        problem.covariance[0, 0] = 1
+
+
+@pytest.mark.parametrize("capital", EXAMPLE_CAPITALS)
+def test_examples_are_the_same_for_the_same_seed_and_realistic(capital: float) -> None:
+    problem, again, other = example_problem(capital), example_problem(capital), example_problem(capital, seed=2)
+    np.testing.assert_array_equal(problem.covariance, again.covariance)
+    np.testing.assert_array_equal(problem.previous_positions, again.previous_positions)
+    assert not np.array_equal(problem.optimal_positions, other.optimal_positions)
+    assert len(problem.instruments) == len(contracts()) >= 30
+    deviation = np.sqrt(problem.covariance.diagonal())
+    correlation = problem.covariance / np.outer(deviation, deviation)
+    assert np.linalg.eigvalsh(correlation).min() > 0
+    assert problem.previous_positions.any()
+    unrounded = problem.optimal_positions * problem.weight_per_contract
+    assert 0.05 < np.sqrt(unrounded @ problem.covariance @ unrounded) < 0.6  # annual risk near its target of 20 %
+
+
+def test_instruments_without_any_risk_or_cost_are_left_alone() -> None:
+    problem = Problem(
+        covariance=np.diag([0.04, 0.0]), optimal_positions=[1.2, 0.4], weight_per_contract=[1.0, 1.0],
+        cost_in_weight_terms=[0.0, 0.001], instruments=("A", "B"),
+    )  # fmt: skip
+    solution = solve(problem, "scip")
+    assert solution.status is Status.OPTIMAL
+    assert solution.positions.to_dict() == {"A": 1, "B": 0}

@@ -1,0 +1,87 @@
+"""Limits are kept, and what is said at a limit is true."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from dynopt_milp import Problem, SolveInterrupted, Status, StoppedBy, rebalance, solve
+from dynopt_milp.examples import example_problem
+
+GRACE = 2.0  # seconds a time limit may be exceeded by: a promise to users, not a benchmark
+
+
+def hard_problem(size: int = 60) -> Problem:
+    """No costs, many contracts of like size: minutes of search."""
+    random = np.random.default_rng(5)
+    loadings = random.normal(size=(size, 6))
+    covariance = (loadings @ loadings.T + np.diag(random.uniform(1, 3, size))) * 0.01
+    return Problem(
+        covariance=covariance,
+        optimal_positions=random.normal(scale=2.0, size=size),
+        weight_per_contract=random.uniform(0.05, 0.3, size),
+        instruments=tuple(f"F{place:03d}" for place in range(size)),
+    )
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.5, 3.0])
+def test_a_time_limit_is_kept_and_gives_an_answer_with_a_true_bound(limit: float) -> None:
+    problem = hard_problem()
+    began = time.monotonic()
+    solution = solve(problem, "scip", time_limit=limit)
+    assert time.monotonic() - began < limit + GRACE
+    assert solution.status is Status.FEASIBLE
+    assert solution.stopped_by is StoppedBy.TIME
+    assert 0 <= solution.lower_bound < solution.objective
+    assert solution.objective <= solve(problem, "greedy").objective or limit == 0
+
+
+def test_a_time_limit_holds_for_a_whole_rebalance() -> None:
+    began = time.monotonic()
+    result = rebalance(hard_problem(), "scip", buffer_rule="edge", time_limit=1.0)
+    assert time.monotonic() - began < 1.0 + GRACE
+    assert result.status is Status.FEASIBLE
+    assert result.stopped_by is StoppedBy.TIME
+
+
+def test_a_large_problem_keeps_its_time_limit() -> None:
+    problem = hard_problem(250)
+    began = time.monotonic()
+    solution = solve(problem, "scip", time_limit=5.0)
+    assert time.monotonic() - began < 5.0 + GRACE
+    assert solution.lower_bound <= solution.objective
+
+
+def test_ctrl_c_ends_the_solve_and_carries_the_best_answer() -> None:
+    problem = hard_problem()
+    timer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(SolveInterrupted) as stop:
+        solve(problem, "scip")
+    assert time.monotonic() - began < 3.0 + GRACE
+    solution = stop.value.solution
+    assert isinstance(stop.value, KeyboardInterrupt)
+    assert solution.stopped_by is StoppedBy.INTERRUPT
+    assert solution.status is Status.FEASIBLE
+    assert solution.lower_bound < solution.objective < np.inf
+
+
+def test_a_wide_gap_stops_early_and_is_proved() -> None:
+    problem = example_problem(1_000_000, cost_multiplier=10.0)
+    wide, narrow = solve(problem, "scip", gap=0.2), solve(problem, "scip")
+    assert wide.status is narrow.status is Status.OPTIMAL
+    assert wide.lower_bound <= narrow.objective <= wide.objective
+    assert narrow.objective >= (1 - 0.2) * wide.objective
+
+
+def test_a_gap_that_floating_point_cannot_prove_is_not_claimed() -> None:
+    solution = solve(example_problem(50_000), "scip", gap=0.0)
+    assert solution.status is Status.FEASIBLE
+    assert solution.stopped_by is StoppedBy.PRECISION
+    assert solution.gap < 1e-8
