@@ -10,8 +10,8 @@ from rich.table import Table
 
 from dynopt_milp.examples import EXAMPLE_CAPITALS, example_problem
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
-from dynopt_milp.solution import Solution
-from dynopt_milp.solve import solve
+from dynopt_milp.solution import Solution, Status
+from dynopt_milp.solve import DEFAULT_GAP, solve
 
 MULTIPLIERS = (BOOK_COST_MULTIPLIER, 10.0)
 
@@ -30,18 +30,19 @@ def show_demo(console: Console) -> None:
     headings = ("capital", "λ", "greedy", "optimum", "lower\nbound", "greedy\nworse by", "contracts", "seconds")
     for heading in headings:
         table.add_column(heading, justify="right")
-    solvers = ""
+    solvers, proven = "", 0
     with console.status("solving") as status:
         for capital, multiplier, greedy, exact in demo_solutions():
             table.add_row(*_row(capital, multiplier, greedy, exact))
+            proven += exact.status is Status.OPTIMAL
             solvers = f"greedy: {greedy.solver}; exact: {exact.solver}"
             status.update(f"solving, {table.row_count} of {len(EXAMPLE_CAPITALS) * len(MULTIPLIERS)} done")
-    console.print("Which whole contracts to hold: 32 futures, one rebalance.\n")
+    console.print(f"Which whole contracts to hold: {len(greedy.problem.instruments)} futures, one rebalance.\n")
     console.print(table)
     console.print(
         "\nObjective: annual tracking error plus λ times the cost of the trades, share of\n"
-        "capital. Contracts held and seconds: greedy / exact. The optimum is proven where\n"
-        "the lower bound equals it."
+        f"capital. Contracts held and seconds: greedy / exact. {proven} of {table.row_count} optima proven, to a\n"
+        f"gap of {DEFAULT_GAP:g}."
         f"\n{solvers}",
         highlight=False,
     )
@@ -50,7 +51,7 @@ def show_demo(console: Console) -> None:
 def _row(capital: float, multiplier: float, greedy: Solution, exact: Solution) -> tuple[Any, ...]:
     held = [int(solution.positions.abs().sum()) for solution in (greedy, exact)]
     return (
-        f"${capital / 1000:,.0f}k",
+        f"${capital / 1e6:g}m" if capital >= 1e6 else f"${capital / 1e3:g}k",
         f"{multiplier:g}",
         f"{greedy.objective:.6f}",
         f"{exact.objective:.6f}",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dynopt_milp.rebalance import Rebalance
-from dynopt_milp.solution import Solution, Status
+from dynopt_milp.solution import Solution, Status, StoppedBy
 
 EXPLANATION = {
     Status.OPTIMAL: "proven: no portfolio is better by more than the gap",
@@ -25,9 +25,11 @@ def show_solution(solution: Solution, console: Console) -> None:
         ("status", f"{solution.status.value} ({EXPLANATION[solution.status]})"),
         ("stopped by", solution.stopped_by.value),
         ("objective", f"{solution.objective:.6g}"),
-        ("lower bound", f"{solution.lower_bound:.6g}"),
-        ("gap", _percent(solution.gap)),
     ]
+    if solution.stopped_by is StoppedBy.HEURISTIC:
+        facts.append(("lower bound", "none; this method proves nothing"))
+    else:
+        facts += [("lower bound", f"{solution.lower_bound:.6g}"), ("gap", _share(solution.gap))]
     if solution.portfolio is not None:
         facts += [
             ("tracking error", f"{solution.tracking_error:.4%} of capital a year"),
@@ -98,5 +100,5 @@ def _total(contracts: Any) -> int:
     return int(np.abs(contracts.to_numpy()).sum())
 
 
-def _percent(gap: float) -> str:
+def _share(gap: float) -> str:
     return f"{gap:.2g}" if np.isfinite(gap) else "unknown"

@@ -1,0 +1,31 @@
+"""The README's Python runs, and its figures are those of the demo."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dynopt_milp.demo import demo_solutions
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_ten_lines_of_python_run(capsys: pytest.CaptureFixture[str]) -> None:
+    code = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[0]
+    exec(compile(code, "README.md", "exec"), {})
+    assert "Status.OPTIMAL" in capsys.readouterr().out
+
+
+def test_the_figures_of_the_demo_are_those_in_the_readme() -> None:
+    rows = re.findall(r"^ *\$\S+ +\d+ +(\S+) +(\S+) +(\S+) +(\S+)% +(\d+) / (\d+)", README, flags=re.MULTILINE)
+    solved = list(demo_solutions())
+    assert len(rows) == len(solved) == 6
+    for row, (_, _, greedy, exact) in zip(rows, solved, strict=True):
+        worse = greedy.objective / exact.objective - 1
+        assert [float(text) for text in row[:3]] == pytest.approx(
+            [greedy.objective, exact.objective, exact.lower_bound], abs=1e-6
+        )
+        assert float(row[3]) == pytest.approx(100 * worse, abs=0.06)
+        assert [int(row[4]), int(row[5])] == [int(found.positions.abs().sum()) for found in (greedy, exact)]
