@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -71,6 +71,10 @@ class Formulation(ABC):
     @abstractmethod
     def normalised(self, value: float) -> tuple[Formulation, float]:
         """The same program in units where ``value > 0`` becomes 10, and the factor its value was multiplied by."""
+
+    def shifted(self, offset: ArrayLike) -> Self:
+        """The same formulation in k' = k − offset (whole contracts, shape (n,)): no value changes."""
+        return replace(self, program=self.program.shifted(offset))
 
     def values(self, portfolios: ArrayLike) -> FloatArray:
         """The value of each row of ``portfolios``, shape (N, n); +inf where inadmissible. The box is not looked at."""

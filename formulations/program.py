@@ -123,6 +123,17 @@ class TrackingProgram:
         """The program with tracking errors multiplied by ``tracking`` and costs by ``cost`` (both positive)."""
         return replace(self, factor=self.factor * tracking, cost=self.cost * cost)
 
+    def shifted(self, offset: ArrayLike) -> TrackingProgram:
+        """The same program in k' = k − offset (whole contracts, shape (n,)): no value changes."""
+        by = np.asarray(offset, dtype=np.float64)
+        return replace(
+            self,
+            target=self.target - by,
+            previous=self.previous - by,
+            lower=self.lower - by,
+            upper=self.upper - by,
+        )
+
     def with_target(self, target: ArrayLike) -> TrackingProgram:
         """The program that tracks ``target``, shape (n,), instead."""
         return replace(self, target=np.asarray(target, dtype=np.float64))

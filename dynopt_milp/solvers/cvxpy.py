@@ -61,13 +61,14 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
     except Exception as error:  # every solver raises its own kinds, licence limits among them
         raise SolverError(f"{name} through cvxpy failed: {str(error).strip() or type(error).__name__}") from error
     label = f"{name} through cvxpy {cp.__version__} (says {problem.status})"
+    stopped_by = StoppedBy.TIME if task.seconds_left() == 0 else StoppedBy.HEURISTIC
     if model.positions.value is None:
-        return Answer(None, 0.0, StoppedBy.HEURISTIC, label)
+        return Answer(None, 0.0, stopped_by, label)
     positions = np.clip(np.round(model.positions.value), program.lower, program.upper)
     model.positions.value = positions
     if not all_met(own) or not np.isfinite(task.formulation.value(positions)):
         raise SolverError(f"{name} through cvxpy returned a portfolio that breaks the constraints")
-    return Answer(positions, 0.0, StoppedBy.HEURISTIC, label)
+    return Answer(positions, 0.0, stopped_by, label)
 
 
 def _time_limit(name: str, seconds: float) -> dict[str, object]:

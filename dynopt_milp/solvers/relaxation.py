@@ -99,7 +99,7 @@ def tightened_box(
         for sign in (1.0, -1.0):
             known = reached_high if sign > 0 else reached_low
             limit = upper if sign > 0 else lower
-            if not (lower < upper).all() and not (lower <= upper).all():
+            if (lower > upper).any():
                 return lower, upper
             if lower[instrument] == upper[instrument] or sign * (limit - known)[instrument] < 1:
                 continue

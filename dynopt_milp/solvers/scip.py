@@ -9,9 +9,10 @@ was much better than the one the scale came from), the problem is solved again a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
+import cvxpy as cp
 import numpy as np
 
 from dynopt_milp.errors import SolverError
@@ -30,6 +31,8 @@ from formulations.formulation import NORMAL_VALUE
 FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 10
 FINE_TOLERANCE = 1e-9  # for gaps that the other cannot prove; the linear solver accepts no less
 FINE_GAP = 5e-7
+# What a reduced cost may be wrong by; times the range of its variable, what a linear program's bound may be.
+DUAL_TOLERANCE = 1e-9
 # SCIP's bound, less this many tolerances: cuts and rows each hold to one of them. On 400 programs with a known
 # optimum the bound was never above it by as much as one (tests/dynopt_milp/test_agreement.py).
 TOLERANCES = 5
@@ -60,19 +63,28 @@ def solve_scip(task: Task) -> Answer:
     SolverError
         If SCIP fails, or contradicts what is known.
     """
+    program = task.formulation.program
+    incumbent = first_incumbent(task, ConstraintCheck(task.constraints, program.size))
+    # Positions are counted from near the target: SCIP's tolerances are relative to the numbers in a row, and a
+    # thousand contracts held would make them a thousand times wider.
+    offset: FloatArray = np.round(np.clip(program.target, program.lower, program.upper)).astype(np.float64)
+    answer = _search(task.shifted(offset), None if incumbent is None else incumbent - offset)
+    return answer if answer.positions is None else replace(answer, positions=answer.positions + offset)
+
+
+def _search(task: Task, incumbent: FloatArray | None) -> Answer:
     solver = f"SCIP {_scip_version()} (PySCIPOpt {version('pyscipopt')})"
     program = task.formulation.program
     check = ConstraintCheck(task.constraints, program.size)
     nodes = 0
-    incumbent = first_incumbent(task, check)
     if incumbent is None:
         run = _run(task, task.formulation, program.lower, program.upper, check, any_solution=True)
         nodes += run.nodes
-        incumbent = _best(task, run.portfolios)
-        if incumbent is None:
+        if not run.portfolios:
             if run.status == "infeasible":
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
             return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
+        incumbent = exchange(task, run.portfolios[0], check.admits)
 
     lower_bound = 0.0
     for passed in range(MOST_PASSES):
@@ -103,8 +115,8 @@ def solve_scip(task: Task) -> Answer:
         found = _best(task, [incumbent, *(exchange(task, point, check.admits) for point in run.portfolios[:1])])
         found = _best(task, [point for point in (found, *run.portfolios) if point is not None])
         incumbent = incumbent if found is None else found
-        if run.status == "infeasible":
-            raise SolverError("SCIP finds no portfolio as good as one that is known; its bound cannot be trusted")
+        if run.status == "infeasible":  # it overlooked a portfolio that is known: its bound is worth nothing
+            return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
         lower_bound = max(lower_bound, run.lower_bound / unit)
         stopped_by = _limit(run.status)
         if stopped_by is not None and relative_gap(task.formulation.value(incumbent), lower_bound) > task.gap:
@@ -122,9 +134,11 @@ def _run(
     *,
     any_solution: bool = False,
 ) -> _Run:
-    """One SCIP solve over the box; with ``any_solution`` it stops at the first portfolio it finds."""
+    """One SCIP solve over the box; with ``any_solution`` it looks for any portfolio that is admitted."""
     model = formulation.model()
     own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
+    if any_solution:
+        model = replace(model, objective=cp.Constant(0.0))
     program = conic_program(model.problem(*own))
     columns = program.columns[model.positions.id]
     least, most = np.full(len(program.cost), -np.inf), np.full(len(program.cost), np.inf)
@@ -134,6 +148,7 @@ def _run(
     tolerance = FEASIBILITY_TOLERANCE if task.gap > FINE_GAP else FINE_TOLERANCE
     settings: dict[str, float | int] = {
         "numerics/feastol": tolerance,
+        "numerics/dualfeastol": DUAL_TOLERANCE,
         "timing/clocktype": 2,  # wall time
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
@@ -164,7 +179,8 @@ def _run(
             portfolios.append(positions)
     bound = 0.0
     if abs(scip.model.getDualbound()) < scip.model.infinity():
-        bound = max(scip.model.getDualbound() - TOLERANCES * tolerance, 0.0)
+        slack = TOLERANCES * tolerance + DUAL_TOLERANCE * float((upper - lower).sum())
+        bound = max(scip.model.getDualbound() - slack, 0.0)
     return _Run(portfolios, bound, status, int(scip.model.getNTotalNodes()))
 
 

@@ -11,7 +11,7 @@ from pyscipopt import Model, quicksum, sqrt
 from dynopt_milp.solvers.conic import ConicProgram
 from formulations import FloatArray
 
-# A second-order cone with a constant right-hand side is scaled to this, as SCIP's tolerances are absolute.
+# A second-order cone with a bounded right-hand side is scaled to this, as SCIP's tolerances are absolute.
 NORMAL_RIGHT = 10.0
 
 
@@ -76,40 +76,46 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
     ]
     model.addObjoffset(program.offset)
 
-    def terms(row: int) -> Any:
+    def terms(row: int, scale: float = 1.0) -> Any:
         return quicksum(
-            float(number) * variables[column]
+            scale * float(number) * variables[column]
             for column, number in zip(rows[row], coefficients[row], strict=True)
             if number != 0
         )
 
     for row in sorted(set(range(first_cone)) - set(single)):
-        right = float(program.right[row])
-        if len(rows[row]):
-            model.addCons(terms(row) == right if row < program.equalities else terms(row) <= right)
-        elif (row < program.equalities and right != 0) or right < 0:
+        largest = np.abs(coefficients[row]).max(initial=0.0)
+        if largest > 0:
+            left, right = terms(row, 1 / largest), float(program.right[row]) / largest
+            model.addCons(left == right if row < program.equalities else left <= right)
+        elif (row < program.equalities and program.right[row] != 0) or program.right[row] < 0:
             model.addCons(variables[0] >= variables[0] + 1)  # 0 ≤ right is false: no point exists
     start = first_cone
     for size in program.cones:
-        _add_cone(model, program, rows, terms, start, size)
+        heads = rows[start]
+        most = upper[heads[0]] if len(heads) == 1 and coefficients[start][0] == -1.0 else np.inf
+        _add_cone(model, program, rows, terms, start, size, float(most))
         start += size
     return ScipModel(model, variables)
 
 
-def _add_cone(model: Model, program: ConicProgram, rows: list[Any], terms: Any, start: int, size: int) -> None:
-    """‖(b − Ax) of the rows after the first‖ ≤ (b − Ax) of the first."""
+def _add_cone(
+    model: Model, program: ConicProgram, rows: list[Any], terms: Any, start: int, size: int, most: float
+) -> None:
+    """‖(b − Ax) of the rows after the first‖ ≤ (b − Ax) of the first, which is at most right + ``most``."""
     constant = not len(rows[start])
     right = float(program.right[start])
-    scale = NORMAL_RIGHT / right if constant and right > 0 else 1.0
+    bound = right + (0.0 if constant else most)
+    scale = NORMAL_RIGHT / bound if 0 < bound < np.inf else 1.0
     parts = []
     for row in range(start + 1, start + size):
         part = model.addVar(vtype="C", lb=None, ub=None)
-        model.addCons(scale * terms(row) + part == scale * float(program.right[row]))
+        model.addCons(terms(row, scale) + part == scale * float(program.right[row]))
         parts.append(part)
     squares = quicksum(part * part for part in parts)
     if constant:
         model.addCons(squares <= (scale * right) ** 2 if right >= 0 else parts[0] >= parts[0] + 1)
         return
     head = model.addVar(vtype="C", lb=0.0, ub=None)
-    model.addCons(terms(start) + head == right)
+    model.addCons(terms(start, scale) + head == scale * right)
     model.addCons(sqrt(squares) <= head)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dynopt_milp.solution import StoppedBy
@@ -40,6 +40,16 @@ class Task:
     deadline: float | None = None
     starts: Sequence[FloatArray] = field(default=())
     constraints: Constraints | None = None
+
+    def shifted(self, offset: FloatArray) -> Task:
+        """The same task in k' = k − offset (whole contracts, shape (n,))."""
+        own = self.constraints
+        return replace(
+            self,
+            formulation=self.formulation.shifted(offset),
+            starts=tuple(start - offset for start in self.starts),
+            constraints=None if own is None else lambda positions: own(positions + offset),
+        )
 
     def seconds_left(self) -> float:
         """Until the deadline; +inf if there is none, never negative."""
