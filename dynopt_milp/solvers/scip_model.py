@@ -23,15 +23,18 @@ class ScipModel:
     ----------
     model : pyscipopt.Model
     variables : list of pyscipopt.Variable
+    units : ndarray, shape (N,)
+        What each variable counts in: its value times this is the value in the conic data.
     """
 
     model: Model
     variables: list[Any]
+    units: FloatArray
 
     def solutions(self) -> list[FloatArray]:
         """All solutions SCIP kept, best first, shape (N,)."""
         return [
-            np.array([self.model.getSolVal(solution, variable) for variable in self.variables])
+            np.array([self.model.getSolVal(solution, variable) for variable in self.variables]) * self.units
             for solution in self.model.getSols()
         ]
 
@@ -62,6 +65,9 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
             upper[column] = min(upper[column], limit)
         else:
             lower[column] = max(lower[column], limit)
+    units = _units(program, rows[first_cone:], lower, upper)
+    lower, upper = lower / units, upper / units
+    coefficients = [numbers * units[columns] for columns, numbers in zip(rows, coefficients, strict=True)]
 
     model = Model()
     model.hideOutput()
@@ -70,7 +76,7 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
             vtype="I" if program.whole[column] else "C",
             lb=float(lower[column]) if np.isfinite(lower[column]) else None,
             ub=float(upper[column]) if np.isfinite(upper[column]) else None,
-            obj=float(program.cost[column]),
+            obj=float(program.cost[column] * units[column]),
         )
         for column in range(len(program.cost))
     ]
@@ -93,10 +99,23 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
     start = first_cone
     for size in program.cones:
         heads = rows[start]
-        most = upper[heads[0]] if len(heads) == 1 and coefficients[start][0] == -1.0 else np.inf
+        most = -coefficients[start][0] * upper[heads[0]] if len(heads) == 1 and coefficients[start][0] < 0 else np.inf
         _add_cone(model, program, rows, terms, start, size, float(most))
         start += size
-    return ScipModel(model, variables)
+    return ScipModel(model, variables, units)
+
+
+def _units(program: ConicProgram, heads: list[Any], lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """A unit for each variable: where a cone's bounded right-hand side is one, its bound becomes 10."""
+    units = np.ones(len(program.cost))
+    start = 0
+    for size in program.cones:
+        if len(heads[start]) == 1:
+            column = heads[start][0]
+            if not program.whole[column] and 0 < upper[column] < np.inf and lower[column] in (0.0, -np.inf):
+                units[column] = upper[column] / NORMAL_RIGHT
+        start += size
+    return units
 
 
 def _add_cone(
