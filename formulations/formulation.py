@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # cvxpy loads every solver it finds; who only evaluates does 
 
 # The value that the best known portfolio has after `normalised`. Solvers compare with absolute tolerances of about
 # 1e-6, which swallow objectives of 1e-4 and say "optimal" (comparisons/naive_model).
-NORMAL_VALUE = 10.0
+NORMAL_VALUE = 100.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

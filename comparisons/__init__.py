@@ -1,0 +1,1 @@
+"""Studies: what other ways of solving the same problems come to. Each keeps its results beside it."""

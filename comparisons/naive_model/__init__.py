@@ -1,0 +1,1 @@
+"""What a naive cvxpy model claims, against the truth."""

@@ -1,0 +1,249 @@
+"""The program as one would first write it in cvxpy, given to SCIP in daily units, against the proven optimum."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import platform
+import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from dynopt_milp import Problem, solve
+from dynopt_milp.examples import EXAMPLE_CAPITALS, example_problem
+from formulations import FloatArray, TrackingProgram
+
+RESULTS = Path(__file__).with_name("results.csv")
+ENVIRONMENT = Path(__file__).with_name("environment.txt")
+DAYS = 256
+"""Trading days in a year, the book's. Its root, 16, divides the cost multiplier: the optimum stays where it is."""
+NAIVE_TIME_LIMIT = 60.0
+DIGITS = 9
+NOT_OPTIMAL = 1e-6
+"""A portfolio worse than the optimum by more than this part of it is not optimal; it is the gap that was proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One example problem.
+
+    Attributes
+    ----------
+    seed : int
+    capital : float
+        US dollars.
+    """
+
+    seed: int
+    capital: float
+
+
+CASES = tuple(Case(seed, EXAMPLE_CAPITALS[seed % len(EXAMPLE_CAPITALS)]) for seed in range(1, 11))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came out of one case. Objectives are in daily units, share of capital; nan where there is none.
+
+    Attributes
+    ----------
+    seed, capital
+        The case.
+    naive_status : str
+        cvxpy's status of the naive model.
+    naive_value : float
+        cvxpy's ``problem.value``.
+    naive_scip_value : float
+        The objective that SCIP itself reached, of which cvxpy makes no use.
+    naive_objective : float
+        The true objective of the naive portfolio.
+    exact_status : str
+    exact_objective, exact_lower_bound : float
+        Of the proven optimum.
+    worse_percent : float
+        By how much the naive portfolio is worse than the optimum.
+    value_off_percent, scip_value_off_percent : float
+        By how much the two naive values lie above (below, if negative) the true objective of the same portfolio.
+    cone_violation : float
+        Squared tracking error of the naive portfolio less the square of what SCIP took for its tracking error.
+    naive_seconds, exact_seconds : float
+        Wall time; not reproducible, all else is.
+    """
+
+    seed: int
+    capital: float
+    naive_status: str
+    naive_value: float
+    naive_scip_value: float
+    naive_objective: float
+    exact_status: str
+    exact_objective: float
+    exact_lower_bound: float
+    worse_percent: float
+    value_off_percent: float
+    scip_value_off_percent: float
+    cone_violation: float
+    naive_seconds: float
+    exact_seconds: float
+
+    @property
+    def falsely_optimal(self) -> bool:
+        """Whether the naive model says optimal and its portfolio is not."""
+        return self.naive_status == "optimal" and self.worse_percent > 100 * NOT_OPTIMAL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Naive:
+    """The naive model's answer.
+
+    Attributes
+    ----------
+    status : str
+    value, scip_value : float
+        As in :class:`Row`.
+    positions : array of float, shape (n,), or None
+        Rounded to whole contracts.
+    seconds : float
+    """
+
+    status: str
+    value: float
+    scip_value: float
+    positions: FloatArray | None
+    seconds: float
+
+
+def daily(problem: Problem) -> Problem:
+    """The same problem in daily units: every objective is 1/16 of what it was."""
+    return problem.replace(
+        covariance=problem.covariance / DAYS, cost_multiplier=problem.cost_multiplier / math.sqrt(DAYS)
+    )
+
+
+def solve_naively(program: TrackingProgram) -> Naive:
+    """The model as one would first write it: no scaling, no bounds, the solver's word taken."""
+    import cvxpy as cp
+
+    k = cp.Variable(program.size, integer=True)
+    tracking_error = cp.norm(program.factor @ (k - program.target))
+    problem = cp.Problem(cp.Minimize(tracking_error + program.cost @ cp.abs(k - program.previous)))
+    began = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            problem.solve(solver="SCIP", scip_params={"limits/time": NAIVE_TIME_LIMIT})
+        except cp.error.SolverError:
+            return Naive("solver_error", math.nan, math.nan, None, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    if k.value is None:
+        return Naive(problem.status, math.nan, math.nan, None, seconds)
+    scip_value = problem.solver_stats.extra_stats["value"]
+    return Naive(problem.status, float(problem.value), float(scip_value), np.round(k.value), seconds)
+
+
+def run_case(case: Case) -> Row:
+    """Solve one case both ways and compare."""
+    problem = daily(example_problem(case.capital, seed=case.seed))
+    program = problem.program()
+    naive = solve_naively(program)
+    exact = solve(problem, "scip")
+    truth = violation = math.nan
+    if naive.positions is not None:
+        truth = program.objective(naive.positions)
+        believed = naive.scip_value - program.trading_cost(naive.positions)
+        violation = program.tracking_error(naive.positions) ** 2 - believed**2
+    return Row(
+        seed=case.seed,
+        capital=case.capital,
+        naive_status=naive.status,
+        naive_value=naive.value,
+        naive_scip_value=naive.scip_value,
+        naive_objective=truth,
+        exact_status=exact.status.value,
+        exact_objective=exact.objective,
+        exact_lower_bound=exact.lower_bound,
+        worse_percent=_percent_above(truth, exact.objective),
+        value_off_percent=_percent_above(naive.value, truth),
+        scip_value_off_percent=_percent_above(naive.scip_value, truth),
+        cone_violation=violation,
+        naive_seconds=naive.seconds,
+        exact_seconds=exact.seconds,
+    )
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """The rows for people, within 100 columns."""
+    shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    headings = (
+        "seed", "capital", "naive\nstatus", "cvxpy\nsays", "SCIP\nsays", "truth", "proven\noptimum", "naive\nworse by",
+        "SCIP's\nnumber off", "seconds",
+    )  # fmt: skip
+    for heading in headings:
+        shown.add_column(heading, justify="right")
+    for row in rows:
+        objectives = (row.naive_value, row.naive_scip_value, row.naive_objective, row.exact_objective)
+        proven = "" if row.exact_status == "optimal" else " ?"
+        shown.add_row(
+            f"{row.seed}",
+            f"${row.capital / 1000:,.0f}k",
+            row.naive_status,
+            *(f"{1000 * objective:.4f}" for objective in objectives[:-1]),
+            f"{1000 * objectives[-1]:.4f}{proven}",
+            f"{row.worse_percent:.2f}%",
+            f"{row.scip_value_off_percent:.2f}%",
+            f"{row.naive_seconds:.1f} / {row.exact_seconds:.1f}",
+        )
+    return shown
+
+
+def to_csv(rows: Iterable[Row]) -> str:
+    """The rows as CSV, numbers to nine significant digits."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(field.name for field in fields(Row))
+    for row in rows:
+        writer.writerow(_rounded(value) for value in astuple(row))
+    return file.getvalue()
+
+
+def stored_rows() -> list[Row]:
+    """The rows of ``results.csv``."""
+    kinds = {"int": int, "float": float, "str": str}
+    with RESULTS.open(encoding="utf-8", newline="") as file:
+        return [
+            Row(*(kinds[str(field.type)](line[field.name]) for field in fields(Row))) for line in csv.DictReader(file)
+        ]
+
+
+def environment() -> str:
+    """What the study ran on."""
+    from pyscipopt import Model
+
+    scip = Model()
+    lines = {
+        "python": platform.python_version(),
+        "cvxpy": version("cvxpy"),
+        "PySCIPOpt": version("pyscipopt"),
+        "SCIP": f"{scip.getMajorVersion()}.{scip.getMinorVersion()}.{scip.getTechVersion()}",
+        "numpy": version("numpy"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+    return "".join(f"{name}: {text}\n" for name, text in lines.items())
+
+
+def _percent_above(value: float, reference: float) -> float:
+    """Per cent; differences below the stored digits are round-off and come out as zero."""
+    relative = value / reference - 1
+    return 0.0 if abs(relative) < 10.0**-DIGITS else 100 * relative
+
+
+def _rounded(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.{DIGITS}g}"
