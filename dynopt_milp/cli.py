@@ -6,6 +6,7 @@ portfolio exists, 1 a solver failed, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -43,15 +44,21 @@ TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop t
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from dynopt_milp import __version__
 
         typer.echo(f"dynopt-milp {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -149,6 +156,9 @@ def demo() -> None:
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names in any script, whatever the terminal can show
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except USAGE_ERROR as error:

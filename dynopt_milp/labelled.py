@@ -95,8 +95,8 @@ def _number(entry: Any, field: str, instrument: str | None) -> float:
         raise InputError(f"wants a number, found {entry!r}", field=field, instrument=instrument) from None
 
 
-def to_number(value: Any, field: str) -> float:
-    """One finite number.
+def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
+    """One number; finite, unless infinities are allowed.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def to_number(value: Any, field: str) -> float:
         If it is not.
     """
     number = _number(value, field, None)
-    if not np.isfinite(number):
+    if np.isnan(number) or (np.isinf(number) and not infinite):
         raise InputError(f"wants a finite number, found {value!r}", field=field)
     return number
 

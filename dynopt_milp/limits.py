@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,14 @@ class Limits:
     no_trade: bool | Iterable[str] = False
     reduce_only: bool | Iterable[str] = False
     same_side: bool | Iterable[str] = False
+
+    def __post_init__(self) -> None:
+        for name in ("long_only", "no_trade", "reduce_only", "same_side"):
+            rule = getattr(self, name)
+            if not isinstance(rule, (bool, np.bool_)):
+                if isinstance(rule, (str, Mapping)) or not isinstance(rule, Iterable):
+                    raise LimitsError(f"wants true, false or a list of names, found {rule!r}", field=name)
+                object.__setattr__(self, name, tuple(rule))  # an iterator could be read only once
 
     def box(
         self, instruments: tuple[str, ...], target: FloatArray, previous: FloatArray
@@ -101,8 +109,6 @@ class Limits:
 def _members(rule: bool | Iterable[str], instruments: tuple[str, ...], field: str) -> NDArray[np.bool_]:
     if isinstance(rule, (bool, np.bool_)):
         return np.full(len(instruments), bool(rule))
-    if isinstance(rule, str) or not isinstance(rule, Iterable):
-        raise LimitsError(f"wants true, false or a list of names, found {rule!r}", field=field)
     names = list(rule)
     for name in names:
         if name not in instruments:

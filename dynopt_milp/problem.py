@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -71,7 +72,7 @@ class Problem:
     _factor: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        names = check_instruments(self.instruments or _labels(self.covariance, self.optimal_positions))
+        names = check_instruments(_names(self.instruments, self.covariance, self.optimal_positions))
         put = {
             "optimal_positions": to_vector(self.optimal_positions, names, "optimal_positions"),
             "weight_per_contract": to_vector(self.weight_per_contract, names, "weight_per_contract"),
@@ -137,7 +138,7 @@ class Problem:
         InputError
             As the class, and if capital, a price, a multiplier or a rate is not positive.
         """
-        names = check_instruments(tuple(instruments) or _labels(covariance, optimal_positions))
+        names = check_instruments(_names(instruments, covariance, optimal_positions))
         money = to_number(capital, "capital")
         if money <= 0:
             raise InputError(f"wants a positive amount, found {money:g}", field="capital")
@@ -216,7 +217,10 @@ class Problem:
         return pd.Series(np.asarray(values), index=pd.Index(self.instruments, name="instrument"))
 
 
-def _labels(covariance: Any, optimal_positions: Any) -> tuple[str, ...]:
+def _names(instruments: Any, covariance: Any, optimal_positions: Any) -> Any:
+    """The instruments as given, else the labels of what carries some."""
+    if not (isinstance(instruments, (tuple, list)) and not instruments):
+        return instruments
     if isinstance(covariance, pd.DataFrame):
         return tuple(covariance.index)
     if isinstance(optimal_positions, pd.Series):
@@ -245,9 +249,14 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
                     )
         covariance = covariance.loc[list(names), list(names)].to_numpy()
     try:
-        matrix = np.array(covariance, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise CovarianceError("wants numbers in rows of equal length", field="covariance") from None
+        given = np.array(covariance)
+        if given.dtype.kind not in "fiu" and not (
+            given.dtype.kind == "O" and all(isinstance(entry, numbers.Real) for entry in given.flat)
+        ):
+            raise TypeError
+        matrix = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise CovarianceError("wants real numbers in rows of equal length", field="covariance") from None
     if matrix.shape != (len(names), len(names)):
         raise CovarianceError(
             f"wants {len(names)} rows and columns, one per instrument, found shape {matrix.shape}", field="covariance"

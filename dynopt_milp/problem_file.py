@@ -40,6 +40,8 @@ def read_problem(path: Path) -> Problem:
         content = json.loads(text, object_pairs_hook=_no_repeats)
     except json.JSONDecodeError as error:
         raise FormatError(f"is not JSON: line {error.lineno}: {error.msg}", field=str(path)) from None
+    except ValueError as error:  # integers of thousands of digits
+        raise FormatError(f"is not JSON: {error}", field=str(path)) from None
     except RecursionError:
         raise FormatError("is not a problem: nested too deeply", field=str(path)) from None
     return problem_from_content(content, str(path))
@@ -71,7 +73,7 @@ def problem_from_content(content: Any, source: str) -> Problem:
         field = f"{source}: covariance row {place + 1} ({instruments[place]})"
         _check_list(row, size, field)
         for entry in row:
-            if isinstance(entry, (bool, str)) or entry is None:
+            if isinstance(entry, bool) or not isinstance(entry, (int, float)):
                 raise FormatError(
                     f"wants numbers, found {entry!r}",
                     field=f"{source}: covariance row {place + 1} ({instruments[place]})",

@@ -11,11 +11,13 @@ import pandas as pd
 
 from dynopt_milp.errors import InputError, UnknownNameError
 from dynopt_milp.labelled import to_number
+from dynopt_milp.limits import Limits
 from dynopt_milp.problem import Problem
 from dynopt_milp.solution import Solution, Status, StoppedBy, by_name
 from dynopt_milp.solve import DEFAULT_GAP, solve
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.task import Constraints
+from formulations import FloatArray
 
 BufferRule = Literal["book", "edge", "deadband"]
 BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
@@ -142,14 +144,22 @@ def rebalance(
         raise UnknownNameError(
             f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)} and none", field="buffer_rule"
         )
+    seconds = None if time_limit is None else _not_negative(time_limit, "time_limit", infinite=True)
     buffer = _not_negative(buffer_fraction, "buffer_fraction") * _not_negative(risk_target, "risk_target")
 
     def solved(task: Problem, formulation: str, start: Any) -> Solution:
-        left = None if time_limit is None else max(time_limit - (time.monotonic() - began), 0.0)
+        left = None if seconds is None else max(seconds - (time.monotonic() - began), 0.0)
         return solve(
             task, method, formulation=formulation, buffer=buffer, gap=gap, time_limit=left, start=start,
             constraints=constraints,
         )  # fmt: skip
+
+    def admitted(positions: FloatArray) -> bool:
+        check = ConstraintCheck(constraints, positions.size)
+        if check.decidable:
+            return check.admits(positions)
+        fixed = problem.replace(limits=Limits(lower=positions, upper=positions))
+        return solved(fixed, "penalty", None).portfolio is not None
 
     optimised = solved(problem, "deadband" if buffer_rule == "deadband" else "penalty", start)
     best = optimised.positions.to_numpy()
@@ -164,8 +174,8 @@ def rebalance(
         if buffer_rule == "book":
             adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
             final = np.clip(held + np.round(adjustment * (best - held)), problem.lower, problem.upper)
-            if not ConstraintCheck(constraints, best.size).admits(final):
-                final = best
+            if not admitted(final):
+                final, adjustment = best, 1.0
         elif buffer_rule == "edge":
             adjustment = None
             if buffer > 0:
@@ -187,15 +197,13 @@ def rebalance(
     )
 
 
-def _numbers(problem: Problem) -> Any:
+def _numbers(problem: Problem) -> Limits:
     """The limits as numbers: rules such as same_side refer to the target, which changes."""
-    from dynopt_milp.limits import Limits
-
     return Limits(lower=problem.lower, upper=problem.upper)
 
 
-def _not_negative(value: float, field: str) -> float:
-    number = to_number(value, field)
+def _not_negative(value: float, field: str, *, infinite: bool = False) -> float:
+    number = to_number(value, field, infinite=infinite)
     if number < 0:
         raise InputError(f"wants a number that is not negative, found {number:g}", field=field)
     return number

@@ -85,6 +85,10 @@ def solve(
         On Ctrl-C; it carries the solution so far.
     """
     began = time.monotonic()
+    if not isinstance(problem, Problem):
+        raise InputError(f"wants a Problem, found {type(problem).__name__}", field="problem")
+    if constraints is not None and not callable(constraints):
+        raise InputError("wants a function from positions to cvxpy constraints", field="constraints")
     run = find_method(method)
     ordered = problem.sorted_by_name()
     task = Task(
@@ -150,7 +154,7 @@ def certify(task: Task, answer: Answer) -> tuple[float, Status]:
 
 
 def _formulate(problem: Problem, name: str, buffer: float) -> Formulation:
-    if name not in FORMULATIONS:
+    if not isinstance(name, str) or name not in FORMULATIONS:
         raise UnknownNameError(f"there is no {name!r}; there are {', '.join(FORMULATIONS)}", field="formulation")
     try:
         return FORMULATIONS[name](problem.program(), to_number(buffer, "buffer"))
@@ -159,10 +163,7 @@ def _formulate(problem: Problem, name: str, buffer: float) -> Formulation:
 
 
 def _between(value: float, field: str, least: float, most: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = np.nan
+    number = to_number(value, field, infinite=True)
     if not least <= number <= most:
         raise InputError(f"wants a number between {least:g} and {most:g}, found {value!r}", field=field)
     return number

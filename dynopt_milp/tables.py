@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dynopt_milp.rebalance import Rebalance
 from dynopt_milp.solution import Solution, Status, StoppedBy
@@ -84,7 +85,7 @@ def _show_positions(problem: Any, positions: Any, trades: Any, console: Console,
             continue
         shown += 1
         change = f"{trade:+d}" if trade else ""
-        table.add_row(name, f"{problem.optimal_positions[place]:.2f}", f"{int(held[place])}", change, f"{hold}")
+        table.add_row(Text(name), f"{problem.optimal_positions[place]:.2f}", f"{int(held[place])}", change, f"{hold}")
     console.print()
     if shown:
         console.print(table)

@@ -70,7 +70,7 @@ class Formulation(ABC):
 
     @abstractmethod
     def normalised(self, value: float) -> tuple[Formulation, float]:
-        """The same program in units where ``value > 0`` becomes 10, and the factor its value was multiplied by."""
+        """The same program in units where ``value > 0`` becomes 100, and the factor its value was multiplied by."""
 
     def shifted(self, offset: ArrayLike) -> Self:
         """The same formulation in k' = k − offset (whole contracts, shape (n,)): no value changes."""

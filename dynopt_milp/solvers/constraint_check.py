@@ -79,6 +79,8 @@ def user_constraints(constraints: Constraints, positions: cp.Expression) -> list
             raise InputError(f"wants cvxpy constraints, found {item!r}", field="constraints")
         if not item.is_dcp():
             raise InputError(f"wants convex constraints (cvxpy's DCP rules), found {item}", field="constraints")
+        if any(np.isnan(_dense(constant.value)).any() for constant in item.constants()):
+            raise InputError(f"a constant in it is not a number: {item}", field="constraints")
     return list(found)
 
 
@@ -89,7 +91,9 @@ def all_met(constraints: list[Any]) -> bool:
         terms = [np.abs(_dense(constant.value)).max(initial=0.0) for constant in item.constants()]
         leaves = [np.abs(variable.value).max(initial=0.0) for variable in item.variables()]
         size = TOLERANCE * max(values, default=0.0) + ROUND_OFF * max(terms, default=1.0) * max(leaves, default=1.0)
-        if np.max(item.violation(), initial=0.0) > size:
+        with np.errstate(all="ignore"):  # cvxpy's projections divide by norms that can be zero
+            violation = np.max(item.violation(), initial=0.0)
+        if not violation <= size:
             return False
     return True
 

@@ -29,12 +29,15 @@ def solve_enumerate(task: Task) -> Answer:
     Raises
     ------
     UnsupportedError
-        If the box has more than ten million points.
+        If the box has more than ten million points, or constraints bring variables of their own.
     UnboundedError
         If the box is not finite and no argument makes it so.
     """
+    if not (check := ConstraintCheck(task.constraints, task.formulation.program.size)).decidable:
+        raise UnsupportedError(
+            "enumeration cannot decide constraints that bring variables of their own; use exact", field="constraints"
+        )
     program = task.formulation.program
-    check = ConstraintCheck(task.constraints, program.size)
     lower, upper = program.lower, program.upper
     if not np.isfinite(lower).all() or not np.isfinite(upper).all():
         incumbent = first_incumbent(task, check)
@@ -62,6 +65,8 @@ def solve_enumerate(task: Task) -> Answer:
             value = float(values[place])
             if value > best_value * (1 + TIE) or not np.isfinite(value):
                 break
+            if task.constraints is not None and task.seconds_left() == 0:
+                return Answer(best, 0.0, StoppedBy.TIME, "enumeration", seen)
             key = (float(traded[place]), tuple(portfolios[place]))
             if (value < best_value * (1 - TIE) or key < best_key) and check.admits(portfolios[place]):
                 best, best_value, best_key = portfolios[place], value, key

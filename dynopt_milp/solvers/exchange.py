@@ -13,6 +13,8 @@ from formulations import FloatArray
 GAIN = 1e-12
 # How many promising moves of a round are priced, or put to the user's constraints, before the round is given up.
 TRIES = 20
+# Each round trades one contract or two; starts that are further than this from good are not worth the walk.
+MOST_ROUNDS = 200
 
 
 def exchange(task: Task, start: FloatArray, admits: Callable[[FloatArray], bool]) -> FloatArray:
@@ -38,7 +40,9 @@ def exchange(task: Task, start: FloatArray, admits: Callable[[FloatArray], bool]
     same = instrument[:, None] == instrument
     positions = start.copy()
     value = formulation.value(positions)
-    while value > 0 and task.seconds_left() > 0:
+    for _ in range(MOST_ROUNDS):
+        if value == 0 or task.seconds_left() == 0:
+            break
         square = program.tracking_error(positions) ** 2
         cost = program.trading_cost(positions)
         after = positions[instrument] + sign

@@ -12,6 +12,9 @@ from dynopt_milp.solvers.greedy import greedy_positions
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, Penalty
 
+# The greedy search adds contracts one at a time; beyond this many it costs more than its answer is worth as a start.
+MOST_GREEDY_STEPS = 5000
+
 
 def first_incumbent(task: Task, check: ConstraintCheck) -> FloatArray | None:
     """The best of: the user's starts, what is held, nothing, the rounded target and the greedy answer, improved.
@@ -21,7 +24,7 @@ def first_incumbent(task: Task, check: ConstraintCheck) -> FloatArray | None:
     program = task.formulation.program
     simple = (program.previous, np.round(program.target), np.zeros(program.size))
     starts = [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
-    if isinstance(task.formulation, Penalty):
+    if isinstance(task.formulation, Penalty) and np.abs(program.target).sum() <= MOST_GREEDY_STEPS:
         starts.append(greedy_positions(program, task)[0])
     return best_of(task, starts, check)
 

@@ -1,6 +1,6 @@
 """Exact: a mixed-integer second-order-cone program, solved by SCIP through PySCIPOpt.
 
-SCIP compares with absolute tolerances, so each formulation is first brought to a value of about 10. SCIP's own
+SCIP compares with absolute tolerances, so each formulation is first brought to a value of about 100. SCIP's own
 objective is never reported: its portfolios are rounded to whole contracts, priced in float64 and improved by a local
 search, and its lower bound is lowered by what its tolerances can be worth. If that leaves a gap (the best portfolio
 was much better than the one the scale came from), the problem is solved again at the new scale.
@@ -8,12 +8,14 @@ was much better than the one the scale came from), the problem is solved again a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import cvxpy as cp
 import numpy as np
+from pyscipopt import Model
 
 from dynopt_milp.errors import SolverError
 from dynopt_milp.solution import StoppedBy, relative_gap
@@ -28,8 +30,8 @@ from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, Formulation
 from formulations.formulation import NORMAL_VALUE
 
-FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 10
-FINE_TOLERANCE = 1e-9  # for gaps that the other cannot prove; the linear solver accepts no less
+FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 100
+FINE_TOLERANCE = 1e-9  # where the other leaves a gap open; the linear solver accepts no less
 FINE_GAP = 5e-7
 # What a reduced cost may be wrong by; times the range of its variable, what a linear program's bound may be.
 DUAL_TOLERANCE = 1e-9
@@ -41,6 +43,10 @@ LIMIT_SLACK = 1e-6
 # From this gap on SCIP may stop short; below it runs until nothing is left to search.
 EXHAUSTIVE_GAP = 1e-6
 MOST_PASSES = 4
+# A bound that is higher than a known value by less than this part of it is round-off.
+ROUND_OFF = 1e-9
+LONGEST = 1e20  # seconds; SCIP's infinity
+FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +87,8 @@ def _search(task: Task, incumbent: FloatArray | None) -> Answer:
         run = _run(task, task.formulation, program.lower, program.upper, check, any_solution=True)
         nodes += run.nodes
         if not run.portfolios:
+            if run.status == FAILED:
+                raise SolverError("SCIP's linear solver failed while looking for a first portfolio; give a start")
             if run.status == "infeasible":
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
             return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
@@ -110,14 +118,17 @@ def _search(task: Task, incumbent: FloatArray | None) -> Answer:
         lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
         if not (lower <= upper).all():
             raise SolverError("the box around the best known portfolio came out empty")
-        run = _run(task, normalised, lower, upper, check)
+        run = _run(task, normalised, lower, upper, check, fine=passed > 0 or task.gap <= FINE_GAP)
         nodes += run.nodes
         found = _best(task, [incumbent, *(exchange(task, point, check.admits) for point in run.portfolios[:1])])
         found = _best(task, [point for point in (found, *run.portfolios) if point is not None])
         incumbent = incumbent if found is None else found
-        if run.status == "infeasible":  # it overlooked a portfolio that is known: its bound is worth nothing
+        bound = run.lower_bound / unit
+        too_high = bound > task.formulation.value(incumbent) * (1 + ROUND_OFF)
+        if run.status in ("infeasible", FAILED) or too_high:
+            # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
-        lower_bound = max(lower_bound, run.lower_bound / unit)
+        lower_bound = max(lower_bound, bound)
         stopped_by = _limit(run.status)
         if stopped_by is not None and relative_gap(task.formulation.value(incumbent), lower_bound) > task.gap:
             return Answer(incumbent, lower_bound, stopped_by, solver, nodes)
@@ -132,6 +143,7 @@ def _run(
     upper: FloatArray,
     check: ConstraintCheck,
     *,
+    fine: bool = False,
     any_solution: bool = False,
 ) -> _Run:
     """One SCIP solve over the box; with ``any_solution`` it looks for any portfolio that is admitted."""
@@ -145,7 +157,7 @@ def _run(
     least[columns], most[columns] = lower, upper
     scip = build_model(program, least, most)
 
-    tolerance = FEASIBILITY_TOLERANCE if task.gap > FINE_GAP else FINE_TOLERANCE
+    tolerance = FINE_TOLERANCE if fine else FEASIBILITY_TOLERANCE
     settings: dict[str, float | int] = {
         "numerics/feastol": tolerance,
         "numerics/dualfeastol": DUAL_TOLERANCE,
@@ -153,15 +165,17 @@ def _run(
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
     if np.isfinite(task.seconds_left()):
-        settings["limits/time"] = task.seconds_left()
+        settings["limits/time"] = min(task.seconds_left(), LONGEST)
     if any_solution:
         settings["limits/solutions"] = 1
     else:
         scip.model.setObjlimit(NORMAL_VALUE * (1 + LIMIT_SLACK))
+    settings["misc/catchctrlc"] = False  # SCIP would print about it on stdout
     for name, setting in settings.items():
         scip.model.setParam(name, setting)
-    scip.model.optimizeNogil()
-    status = scip.model.getStatus()
+    status = _optimise(scip.model)
+    if status == FAILED:
+        return _Run([], 0.0, FAILED, 0)
 
     portfolios = []
     for solution in scip.solutions():
@@ -179,9 +193,33 @@ def _run(
             portfolios.append(positions)
     bound = 0.0
     if abs(scip.model.getDualbound()) < scip.model.infinity():
-        slack = TOLERANCES * tolerance + DUAL_TOLERANCE * float((upper - lower).sum())
+        # With a buffer, tracking errors can be much larger than the value they are compared for.
+        size = max(formulation.tracking_radius(NORMAL_VALUE) / NORMAL_VALUE, 1.0)
+        slack = TOLERANCES * tolerance * size + DUAL_TOLERANCE * float((upper - lower).sum())
         bound = max(scip.model.getDualbound() - slack, 0.0)
     return _Run(portfolios, bound, status, int(scip.model.getNTotalNodes()))
+
+
+def _optimise(model: Model) -> str:
+    """Run SCIP in a thread of its own, so that Ctrl-C reaches Python, and say how it ended."""
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            model.optimizeNogil()
+        except Exception as error:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        model.interruptSolve()
+        thread.join()
+        return FAILED if failures else "userinterrupt"  # SCIP itself may call it "unknown"
+    return FAILED if failures else str(model.getStatus())
 
 
 def _best(task: Task, portfolios: list[FloatArray]) -> FloatArray | None:
@@ -213,7 +251,5 @@ def _limit(status: str) -> StoppedBy | None:
 
 
 def _scip_version() -> str:
-    from pyscipopt import Model
-
     model = Model()
     return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"

@@ -13,6 +13,9 @@ from formulations import FloatArray
 
 # A second-order cone with a bounded right-hand side is scaled to this, as SCIP's tolerances are absolute.
 NORMAL_RIGHT = 10.0
+# No coefficient is scaled beyond this; SCIP takes 1e20 for infinity. A right-hand side that would need more is zero
+# to every whole number of contracts.
+LARGEST = 1e12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +103,7 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
     for size in program.cones:
         heads = rows[start]
         most = -coefficients[start][0] * upper[heads[0]] if len(heads) == 1 and coefficients[start][0] < 0 else np.inf
-        _add_cone(model, program, rows, terms, start, size, float(most))
+        _add_cone(model, program, rows, coefficients, terms, start, size, float(most))
         start += size
     return ScipModel(model, variables, units)
 
@@ -119,13 +122,22 @@ def _units(program: ConicProgram, heads: list[Any], lower: FloatArray, upper: Fl
 
 
 def _add_cone(
-    model: Model, program: ConicProgram, rows: list[Any], terms: Any, start: int, size: int, most: float
+    model: Model,
+    program: ConicProgram,
+    rows: list[Any],
+    coefficients: list[Any],
+    terms: Any,
+    start: int,
+    size: int,
+    most: float,
 ) -> None:
     """‖(b − Ax) of the rows after the first‖ ≤ (b − Ax) of the first, which is at most right + ``most``."""
     constant = not len(rows[start])
     right = float(program.right[start])
     bound = right + (0.0 if constant else most)
     scale = NORMAL_RIGHT / bound if 0 < bound < np.inf else 1.0
+    largest = max(np.abs(coefficients[row]).max(initial=0.0) for row in range(start, start + size))
+    scale = min(scale, LARGEST / largest) if largest > 0 else scale
     parts = []
     for row in range(start + 1, start + size):
         part = model.addVar(vtype="C", lb=None, ub=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnboundedError
 from dynopt_milp.solvers.task import Task
@@ -25,8 +26,15 @@ def search_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
         )
     loose = np.flatnonzero(~(np.isfinite(lower) & np.isfinite(upper)))
     if loose.size:
-        names = [task.instruments[place] for place in loose]
+        names = [task.instruments[place] for place in _dependent(formulation.program.factor, loose)]
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        if not np.isfinite(value):
+            raise UnboundedError(
+                f"nothing bounds {listed}: a portfolio that meets the constraints would, and none is known; give a "
+                "start that meets them, or limits (lower and upper)",
+                field="limits",
+                instrument=names[0],
+            )
         raise UnboundedError(
             f"nothing bounds {listed}: trading them is free, and they can be held against each other without risk, "
             "so that contracts could be added without end; give them a cost or limits (lower and upper, same_side)",
@@ -34,3 +42,10 @@ def search_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
             instrument=names[0],
         )
     return lower, upper
+
+
+def _dependent(factor: FloatArray, loose: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those of the loose variables that the others can be held against without risk; all, if that names none."""
+    rank = np.linalg.matrix_rank(factor)
+    found = [place for place in loose if np.linalg.matrix_rank(np.delete(factor, place, axis=1)) == rank]
+    return np.array(found, dtype=np.intp) if found else loose

@@ -127,3 +127,47 @@ def test_a_yes_or_no_variable_in_the_constraints_limits_how_many_instruments_are
     grid = grid[(grid != 0).sum(axis=1) <= 2]
     assert found.status is Status.OPTIMAL
     assert found.objective == pytest.approx(problem.program().tracking_errors(grid).min(), rel=1e-9)
+
+
+def wild_problem(seed: int) -> Problem:
+    """Scales that no sane portfolio has: nothing said about it may be false, even where nothing can be proved."""
+    random = np.random.default_rng(seed)
+    size = int(random.integers(1, 5))
+    root = random.normal(size=(size, size))
+    covariance = root @ root.T * 10 ** random.uniform(-12, 6)
+    weight = 10 ** random.uniform(-4, 2, size)
+    target = random.normal(size=size) * float(random.choice([2.0, 1e4]))
+    deviation = np.sqrt(covariance.diagonal())
+    low = np.floor(target) - random.integers(0, 4, size)
+    return Problem(
+        covariance=covariance,
+        optimal_positions=target,
+        weight_per_contract=weight,
+        previous_positions=np.round(target) * random.integers(0, 2),
+        cost_in_weight_terms=deviation * 10 ** random.uniform(-4, 1, size),
+        cost_multiplier=float(10 ** random.uniform(-2, 0)),
+        limits=Limits(lower=low, upper=low + random.integers(1, 6, size)),
+        instruments=tuple("ABCDEFGH"[:size]),
+    )
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@pytest.mark.parametrize("constrained", [False, True])
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_at_any_scale_nothing_false_is_claimed(formulation: str, constrained: bool, seed: int) -> None:
+    problem = wild_problem(seed)
+    random = np.random.default_rng(seed)
+    buffer = float(10 ** random.uniform(-1.5, 1)) * problem.program().tracking_error(problem.lower)
+    norms = random.normal(size=(2, len(problem.instruments))) * 10 ** random.uniform(-9, 9)
+    cap = 1.1 * float(np.linalg.norm(norms @ problem.lower)) + 1e-300
+    constraints = (lambda positions: [cp.norm(norms @ positions) <= cap]) if constrained else None
+    truth = solve(problem, "enumerate", formulation=formulation, buffer=buffer, constraints=constraints)
+    found = solve(problem, "scip", formulation=formulation, buffer=buffer, constraints=constraints)
+    if truth.status is Status.INFEASIBLE:
+        assert found.status in (Status.INFEASIBLE, Status.NO_SOLUTION)
+        return
+    assert found.status is not Status.INFEASIBLE
+    assert found.lower_bound <= truth.objective * (1 + 1e-12)
+    if found.status is Status.OPTIMAL:
+        assert found.objective <= truth.objective * (1 + 1e-6)

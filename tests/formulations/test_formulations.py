@@ -46,7 +46,7 @@ def test_normalising_scales_every_value_by_the_unit_it_gives(seed: int, value: f
     points = np.random.default_rng(seed).integers(-4, 5, (20, 3))
     for formulation in all_formulations(program(seed=seed), 2.0):
         other, unit = formulation.normalised(value)
-        assert unit * value == pytest.approx(10.0)
+        assert unit * value == pytest.approx(100.0)
         np.testing.assert_allclose(other.values(points), formulation.values(points) * unit, rtol=1e-9)
 
 

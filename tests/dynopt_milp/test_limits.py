@@ -1,0 +1,132 @@
+"""Each rule gives the box it says, and every answer obeys it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import Limits, Problem, Status, rebalance, solve
+
+NAMES = ("LONG", "SHORT", "FLAT")
+TARGET, HELD = [3.4, -2.6, 0.0], [-1, -4, 2]
+INF = np.inf
+
+
+def problem(limits: Limits, **changes: Any) -> Problem:
+    given = {
+        "covariance": np.array([[0.04, 0.01, 0.02], [0.01, 0.09, 0.03], [0.02, 0.03, 0.16]]),
+        "optimal_positions": TARGET,
+        "weight_per_contract": [0.2, 0.1, 0.3],
+        "previous_positions": HELD,
+        "cost_in_weight_terms": 1e-4,
+        "instruments": NAMES,
+    }
+    return Problem(limits=limits, **(given | changes))
+
+
+CASES: dict[str, tuple[Limits, list[float], list[float]]] = {
+    "none": (Limits(), [-INF] * 3, [INF] * 3),
+    "one number": (Limits(lower=-1, upper=2), [-1] * 3, [2] * 3),
+    "list": (Limits(lower=[-1, -INF, 0], upper=[INF, 5, 1]), [-1, -INF, 0], [INF, 5, 1]),
+    "dict": (Limits(lower={"FLAT": 1}, upper={"LONG": 2}), [-INF, -INF, 1], [2, INF, INF]),
+    "series": (Limits(upper=pd.Series({"FLAT": 1, "LONG": 2})), [-INF] * 3, [2, INF, 1]),
+    "long_only": (Limits(long_only=True), [0, 0, 0], [INF] * 3),
+    "long_only of some": (Limits(long_only=["SHORT"]), [-INF, 0, -INF], [INF] * 3),
+    "no_trade": (Limits(no_trade=True), [-1, -4, 2], [-1, -4, 2]),
+    "no_trade of some": (Limits(no_trade={"FLAT"}), [-INF, -INF, 2], [INF, INF, 2]),
+    "reduce_only": (Limits(reduce_only=True), [-1, -4, 0], [0, 0, 2]),
+    "reduce_only of some": (Limits(reduce_only=("SHORT",)), [-INF, -4, -INF], [INF, 0, INF]),
+    "same_side": (Limits(same_side=True), [0, -INF, 0], [INF, 0, 0]),
+    "same_side of some": (Limits(same_side=["LONG"]), [0, -INF, -INF], [INF, INF, INF]),
+    "no_trade overrules": (
+        Limits(no_trade=True, long_only=True, reduce_only=True, same_side=True), [-1, -4, 2], [-1, -4, 2],
+    ),
+    "rules together": (Limits(lower=-3, upper=1, reduce_only=True, same_side=True), [0, -3, 0], [0, 0, 0]),
+    "rules and numbers": (Limits(upper=4, long_only=["LONG"], no_trade=["FLAT"]), [0, -INF, 2], [4, 4, 2]),
+    "no names": (Limits(long_only=[], no_trade=()), [-INF] * 3, [INF] * 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rule_gives_the_box_it_says(case: str) -> None:
+    limits, lower, upper = CASES[case]
+    found = problem(limits)
+    assert found.lower.tolist() == lower
+    assert found.upper.tolist() == upper
+
+
+@pytest.mark.parametrize("method", ["exact", "greedy", "enumerate"])
+@pytest.mark.parametrize("case", CASES)
+def test_the_answer_obeys_the_limits(case: str, method: str) -> None:
+    limits, lower, upper = CASES[case]
+    positions = solve(problem(limits), method).positions.to_numpy()
+    assert (np.array(lower) <= positions).all()
+    assert (positions <= np.array(upper)).all()
+
+
+@pytest.mark.parametrize("formulation", ["penalty", "deadband"])
+@pytest.mark.parametrize("case", CASES)
+def test_within_limits_exact_is_as_good_as_looking_at_every_portfolio(case: str, formulation: str) -> None:
+    given = problem(CASES[case][0])
+    exact = solve(given, formulation=formulation)
+    assert exact.status is Status.OPTIMAL
+    assert exact.objective == pytest.approx(solve(given, "enumerate", formulation=formulation).objective, rel=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["book", "edge", "deadband", None])
+@pytest.mark.parametrize("case", CASES)
+def test_trades_end_inside_the_limits(case: str, rule: Any) -> None:
+    limits, lower, upper = CASES[case]
+    positions = rebalance(problem(limits), buffer_rule=rule, buffer_fraction=0.01).positions.to_numpy()
+    assert (np.array(lower) <= positions).all()
+    assert (positions <= np.array(upper)).all()
+
+
+@pytest.mark.parametrize("rule", ["book", "edge", "deadband", None])
+def test_a_position_held_outside_its_limits_is_brought_back_even_inside_the_buffer(rule: Any) -> None:
+    limits = Limits(lower={"SHORT": -2}, upper={"FLAT": 1})
+    found = rebalance(problem(limits), buffer_rule=rule, buffer_fraction=10.0)
+    assert found.positions["SHORT"] >= -2
+    assert found.positions["FLAT"] <= 1
+    assert found.trades["FLAT"] <= -1
+
+
+@pytest.mark.parametrize("method", ["exact", "greedy"])
+def test_the_answer_is_inside_limits_that_shut_out_both_zero_and_what_is_held(method: str) -> None:
+    positions = solve(problem(Limits(lower={"LONG": 5}, upper={"SHORT": -6})), method).positions
+    assert positions["LONG"] >= 5
+    assert positions["SHORT"] <= -6
+
+
+def test_limits_that_allow_one_portfolio_give_that_one() -> None:
+    solution = solve(problem(Limits(lower=[1, -2, 0], upper=[1, -2, 0])))
+    assert solution.status is Status.OPTIMAL
+    assert solution.positions.tolist() == [1, -2, 0]
+
+
+def test_limits_do_not_depend_on_the_order_of_instruments() -> None:
+    limits = Limits(lower={"SHORT": -1}, long_only=["FLAT"], reduce_only=["LONG"])
+    given = problem(limits)
+    ordered = given.sorted_by_name()
+    for name in NAMES:
+        place, other = given.instruments.index(name), ordered.instruments.index(name)
+        assert given.lower[place] == ordered.lower[other]
+        assert given.upper[place] == ordered.upper[other]
+    assert solve(given).positions.to_dict() == solve(ordered).positions.to_dict()
+
+
+def test_rules_follow_a_target_that_is_replaced() -> None:
+    changed = problem(Limits(same_side=True)).replace(optimal_positions=[-1.0, 0.0, 2.0])
+    assert changed.lower.tolist() == [-INF, 0, 0]
+    assert changed.upper.tolist() == [0, 0, INF]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, pd.Index, iter], ids=lambda kind: kind.__name__)
+def test_a_rule_holds_after_replace_whatever_collection_its_names_came_in(kind: Callable[[list[str]], Any]) -> None:
+    given = problem(Limits(long_only=kind(["SHORT"])))
+    assert given.lower.tolist() == [-INF, 0, -INF]
+    assert given.replace(cost_multiplier=1.0).lower.tolist() == [-INF, 0, -INF]
