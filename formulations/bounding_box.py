@@ -25,8 +25,8 @@ from formulations.program import FloatArray, TrackingProgram
 
 # Outward, relative to the size of the number: what the float64 steps above can lose, with room to spare.
 ROUND_OFF = 1e-9
-# A column is independent of the others if this much of its length is left after projecting them away. Two sizes of
-# one contract leave 1e-16; the most alike real pairs (two equity indices, two bonds of one issuer) leave 1e-2.
+# Columns of length one count as independent if their smallest singular value is above this. Two sizes of one contract
+# leave round-off, 1e-16; a pseudo-inverse of less than this would itself be mostly round-off.
 INDEPENDENT = 1e-7
 # How far inside its inequalities the vector of argument 3 has to lie, so that the linear solver's tolerance (1e-7)
 # cannot spoil the proof; checked afterwards.
