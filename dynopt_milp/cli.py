@@ -143,7 +143,7 @@ def example(
 
 @app.command()
 def demo() -> None:
-    """Solve three example problems, greedy against exact."""
+    """Solve three example problems at two cost multipliers, greedy against exact."""
 
     def run() -> int:
         from dynopt_milp.demo import show_demo

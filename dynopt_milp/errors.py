@@ -72,10 +72,14 @@ class NoPortfolioError(DynoptError):
     """
 
     def __init__(self, solution: Solution) -> None:
-        super().__init__(
-            f"no portfolio: the outcome is {solution.status.value} ({solution.stopped_by}); "
-            "relax limits and constraints, or allow more time"
-        )
+        remedy = "allow more time, or give a start" if solution.status.value == "no_solution" else "relax one of them"
+        if solution.status.value == "infeasible":
+            what = "limits and constraints leave none"
+            if solution.formulation == "buffer_edge":
+                what = "no whole contracts are within the buffer, the limits and the constraints"
+        else:
+            what = "none was found in time"
+        super().__init__(f"no portfolio, the outcome is {solution.status.value}: {what}; {remedy}")
         self.solution = solution
 
 

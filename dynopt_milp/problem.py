@@ -20,7 +20,7 @@ from formulations import FloatArray, TrackingProgram
 BOOK_COST_MULTIPLIER = 50.0  # Advanced Futures Trading Strategies, strategy twenty-five
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Problem:
     """Which whole contracts to hold.
 
@@ -99,6 +99,10 @@ class Problem:
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
         object.__setattr__(self, "notes", notes)
+
+    def __repr__(self) -> str:
+        some = ", ".join(self.instruments[:4]) + (", ..." if len(self.instruments) > 4 else "")
+        return f"<Problem of {len(self.instruments)} instruments: {some}; cost multiplier {self.cost_multiplier:g}>"
 
     @classmethod
     def from_market(

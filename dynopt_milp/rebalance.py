@@ -25,7 +25,7 @@ BOOK_BUFFER_FRACTION = 0.05
 BOOK_RISK_TARGET = 0.2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rebalance:
     """The trades of one rebalance.
 
@@ -61,6 +61,10 @@ class Rebalance:
     status: Status
     stopped_by: StoppedBy
     seconds: float
+
+    def __repr__(self) -> str:
+        traded = by_name(self.trades[self.trades != 0])
+        return f"<Rebalance {self.status.value}: rule {self.buffer_rule}, trades {traded}>"
 
     @property
     def trades(self) -> pd.Series:

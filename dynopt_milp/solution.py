@@ -44,7 +44,7 @@ class StoppedBy(enum.Enum):
         return self in (StoppedBy.TIME, StoppedBy.INTERRUPT, StoppedBy.PRECISION)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Solution:
     """The outcome of one solve. The objective is recomputed from the positions, never taken from a solver.
 
@@ -80,6 +80,12 @@ class Solution:
     solver: str
     seconds: float
     nodes: int
+
+    def __repr__(self) -> str:
+        return (
+            f"<Solution {self.status.value}: objective {self.objective:.6g}, lower bound {self.lower_bound:.6g}, "
+            f"{self.method} {self.formulation}, {self.seconds:.2f} s>"
+        )
 
     @property
     def positions(self) -> pd.Series:

@@ -18,7 +18,7 @@ from dynopt_milp.solvers.task import Answer, Constraints, Task
 from formulations import BufferEdge, Deadband, FloatArray, Formulation, Penalty, ProgramError, TrackingProgram
 
 DEFAULT_GAP = 1e-6
-DEFAULT_BUFFER = 0.05 * 0.2  # buffer fraction × annual risk target, both the book's
+DEFAULT_BUFFER = 0.01  # 0.05 × 0.2: buffer fraction × annual risk target, both the book's
 # A lower bound above the objective by less than this part of it is round-off in the pricing.
 ROUND_OFF = 1e-9
 

@@ -18,6 +18,12 @@ EXPLANATION = {
     Status.NO_SOLUTION: "no portfolio was found in time",
     Status.INFEASIBLE: "limits and constraints leave no portfolio",
 }
+RULES = {
+    "book": "book, the rounded share of the way to the optimised portfolio",
+    "edge": "edge, the cheapest trade to within the buffer around the optimised portfolio",
+    "deadband": "deadband, the buffer is part of the optimisation",
+    "none": "none, all the way to the optimised portfolio",
+}
 
 
 def show_solution(solution: Solution, console: Console) -> None:
@@ -49,11 +55,12 @@ def show_solution(solution: Solution, console: Console) -> None:
 def show_rebalance(result: Rebalance, console: Console) -> None:
     """Print the trades of a rebalance."""
     rule = result.buffer_rule or "none"
+    ends = "from held to the unrounded portfolio" if rule == "deadband" else "from held to the optimised portfolio"
     facts = [
-        ("status", f"{result.status.value} ({EXPLANATION[result.status]})"),
+        ("optimisation", f"{result.status.value} ({EXPLANATION[result.status]})"),
         ("stopped by", result.stopped_by.value),
-        ("buffer", f"{result.buffer:.4%} of capital a year, rule {rule}"),
-        ("distance", f"{result.distance:.4%} from the positions held, before trading"),
+        ("rule", f"{RULES[rule]}" + (f"; buffer {result.buffer:.4%} of capital a year" if result.buffer_rule else "")),
+        ("distance", f"{result.distance:.4%} of capital a year, {ends}"),
     ]
     if result.adjustment_factor is not None:
         facts.append(("adjustment", f"{result.adjustment_factor:.1%} of the way"))
@@ -75,7 +82,7 @@ def _show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: C
 def _show_positions(problem: Any, positions: Any, trades: Any, console: Console, *, trades_only: bool = False) -> None:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("instrument")
-    for name in ("target", "held", "trade", "hold"):
+    for name in ("target", "held", "trade", "new"):
         table.add_column(name, justify="right")
     held = problem.previous_positions
     shown = 0

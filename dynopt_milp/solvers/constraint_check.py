@@ -65,11 +65,18 @@ def user_constraints(constraints: Constraints, positions: cp.Expression) -> list
     Raises
     ------
     InputError
-        If it is not a list of convex cvxpy constraints.
+        If the function fails, or what it returns is not a list of convex cvxpy constraints.
     """
     import cvxpy as cp
 
-    found = constraints(positions)
+    try:
+        found = constraints(positions)
+    except Exception as error:  # it is the user's function
+        raise InputError(
+            f"the function raised {type(error).__name__}: {error}; positions are a cvxpy expression in the order of "
+            "problem.instruments, picked by number, and pandas objects need .to_numpy()",
+            field="constraints",
+        ) from error
     if isinstance(found, cp.Constraint):
         found = [found]
     if not isinstance(found, Sequence):
