@@ -20,7 +20,7 @@ from dynopt_milp.errors import DynoptError, InputError, NoPortfolioError, SolveI
 from dynopt_milp.problem import Problem
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES
 from dynopt_milp.rebalance import rebalance as run_rebalance
-from dynopt_milp.solution import Solution, Status
+from dynopt_milp.solution import Solution, Status, StoppedBy
 from dynopt_milp.solve import DEFAULT_BUFFER, DEFAULT_GAP, FORMULATIONS
 from dynopt_milp.solve import solve as run_solve
 from dynopt_milp.solvers import METHODS
@@ -80,7 +80,7 @@ def solve(
             _print_json(solution.to_dict())
         else:
             show_solution(solution, Console(highlight=False))
-        return _exit_code(solution)
+        return _exit_code(solution.status, solution.stopped_by)
 
     def run() -> int:
         given = Problem.from_json(problem)
@@ -114,7 +114,7 @@ def rebalance(
             _print_json(result.to_dict())
         else:
             show_rebalance(result, Console(highlight=False))
-        return LIMIT_HIT if result.status is not Status.OPTIMAL and result.stopped_by.is_limit else 0
+        return _exit_code(result.status, result.stopped_by)
 
     def interrupted(solution: Solution) -> int:
         typer.echo(f"interrupted; no trades. The solve had reached a gap of {solution.gap:.2g}.", err=True)
@@ -171,10 +171,10 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _exit_code(solution: Solution) -> int:
-    if solution.status in (Status.NO_SOLUTION, Status.INFEASIBLE):
+def _exit_code(status: Status, stopped_by: StoppedBy) -> int:
+    if status in (Status.NO_SOLUTION, Status.INFEASIBLE):
         return LIMIT_HIT
-    return LIMIT_HIT if solution.status is not Status.OPTIMAL and solution.stopped_by.is_limit else 0
+    return LIMIT_HIT if status is not Status.OPTIMAL and stopped_by.is_limit else 0
 
 
 def _guarded(run: Callable[[], int], interrupted: Callable[[Solution], int] | None = None) -> None:

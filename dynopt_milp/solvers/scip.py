@@ -160,6 +160,7 @@ def _run(
         "numerics/feastol": tolerance,
         "numerics/dualfeastol": DUAL_TOLERANCE,
         "timing/clocktype": 2,  # wall time
+        "misc/catchctrlc": False,  # SCIP would print about it on stdout
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
     if np.isfinite(task.seconds_left()):
@@ -168,7 +169,6 @@ def _run(
         settings["limits/solutions"] = 1
     else:
         scip.model.setObjlimit(NORMAL_VALUE * (1 + LIMIT_SLACK))
-    settings["misc/catchctrlc"] = False  # SCIP would print about it on stdout
     for name, setting in settings.items():
         scip.model.setParam(name, setting)
     status = _optimise(scip.model)
