@@ -46,6 +46,14 @@ class FormatError(InputError):
     """A file that is not a problem in the documented format."""
 
 
+class DataError(InputError):
+    """Market data that do not make sense: a file, a frame, a day, a specification."""
+
+
+class HistoryError(DataError):
+    """Too little history: no overlap, too few days, too few instruments, no prices where some are needed."""
+
+
 class UnknownNameError(InputError):
     """A method, formulation, rule or solver that does not exist or is not installed."""
 

@@ -1,0 +1,274 @@
+"""Prices, exchange rates and contract specifications of the instruments that can be held."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import DataError
+
+SPECIFICATIONS = {
+    "name": object,
+    "multiplier": float,
+    "currency": object,
+    "asset_class": object,
+    "half_spread": float,
+    "commission": float,
+    "commission_share": float,
+    "sr_cost": float,
+}
+"""The columns of ``Market.specifications``, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataNote:
+    """What was done to the data of one instrument (or currency), and why.
+
+    Parameters
+    ----------
+    instrument : str
+        The instrument, or the currency pair.
+    rule : str
+        The rule that was applied, in a word or two: ``"excluded"``, ``"repeated day"``, ``"not positive"``...
+    rows : int
+        How many rows it took away; 0 if none.
+    reason : str
+        In a sentence.
+    """
+
+    instrument: str
+    rule: str
+    rows: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Market:
+    """Daily prices of futures with what is needed to trade them.
+
+    Rows are days, the same in all three frames: every day on which at least one instrument has a price. Columns are
+    instruments in the order of their names.
+
+    Parameters
+    ----------
+    prices : DataFrame, days × instruments
+        Traded price of the contract held, in its own currency, positive; NaN on days without one.
+    adjusted : DataFrame, days × instruments
+        Back-adjusted price: its changes are what a holder earns, its level means nothing. NaN where ``prices`` is.
+    fx : DataFrame, days × currencies
+        Base currency per unit of each currency, positive; the base currency itself has 1.
+    specifications : DataFrame, by instrument
+        ``name``, ``multiplier`` (currency units per price point and contract), ``currency``, ``asset_class``,
+        ``half_spread`` (half of bid to ask, price points), ``commission`` (per contract, currency units),
+        ``commission_share`` (per contract, share of its value; of the two commissions the larger is paid) and
+        ``sr_cost`` (cost of one trade as a share of annual risk; NaN, or given instead of the other three).
+    base_currency : str
+    notes : tuple of DataNote
+        What was dropped or left out on the way here, and why.
+
+    Raises
+    ------
+    DataError
+        If the frames do not fit together or a number is out of range. The readers of this package
+        (:mod:`dynopt_milp.data`) repair what real files have; this class only checks.
+    """
+
+    prices: pd.DataFrame
+    adjusted: pd.DataFrame
+    fx: pd.DataFrame
+    specifications: pd.DataFrame
+    base_currency: str = "USD"
+    notes: tuple[DataNote, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = sorted(map(str, self.prices.columns))
+        if not names:
+            raise DataError("there is no instrument left", field="market")
+        for field in ("prices", "adjusted", "fx"):
+            object.__setattr__(self, field, _checked_frame(getattr(self, field), field))
+        if sorted(self.adjusted.columns) != names or sorted(map(str, self.specifications.index)) != names:
+            raise DataError("prices, adjusted prices and specifications name different instruments", field="market")
+        if not (self.prices.index.equals(self.adjusted.index) and self.prices.index.equals(self.fx.index)):
+            raise DataError("prices, adjusted prices and exchange rates have different days", field="market")
+        for field in ("prices", "adjusted"):
+            object.__setattr__(self, field, getattr(self, field)[names].rename_axis(columns="instrument"))
+        object.__setattr__(self, "specifications", _checked_specifications(self.specifications.loc[names]))
+        missing = self.prices.isna()
+        if not missing.equals(self.adjusted.isna()):
+            name = str((missing != self.adjusted.isna()).any().idxmax())
+            raise DataError(
+                "traded and back-adjusted prices are not there on the same days", field="adjusted", instrument=name
+            )
+        if missing.all().any():
+            raise DataError("has no price on any day", field="prices", instrument=str(missing.all().idxmax()))
+        _refuse_not_positive(self.prices, "prices")
+        _refuse_not_positive(self.fx, "fx")
+        if self.base_currency not in self.fx.columns or (self.fx[self.base_currency] != 1).any():
+            raise DataError("wants 1 on every day", field="fx", instrument=self.base_currency)
+        for name, currency in self.specifications["currency"].items():
+            if currency not in self.fx.columns:
+                raise DataError(
+                    f"there is no rate of its currency, {currency}, to {self.base_currency}",
+                    field="fx", instrument=str(name),
+                )  # fmt: skip
+            if self.fx[currency][~missing[name]].isna().any():
+                raise DataError(
+                    f"there is no rate of {currency} to {self.base_currency} on some of its days",
+                    field="fx", instrument=str(name),
+                )  # fmt: skip
+
+    def __repr__(self) -> str:
+        first, last = self.days[0].date(), self.days[-1].date()
+        return f"<Market of {len(self.instruments)} instruments, {len(self.days)} days, {first} to {last}>"
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """The names, sorted."""
+        return tuple(self.prices.columns)
+
+    @property
+    def days(self) -> pd.DatetimeIndex:
+        """Every day on which some instrument has a price."""
+        return pd.DatetimeIndex(self.prices.index)
+
+    def returns(self) -> pd.DataFrame:
+        """Daily percentage returns, days × instruments, NaN on days without a price.
+
+        The change of the back-adjusted price since the last day that had one, over the traded price of that day.
+        """
+        before = self.prices.ffill().shift()
+        return (self.adjusted - self.adjusted.ffill().shift()) / before
+
+    def rates(self) -> pd.DataFrame:
+        """Base currency per unit of each instrument's currency, days × instruments."""
+        rates = self.fx[list(self.specifications["currency"])]
+        return rates.set_axis(self.prices.columns, axis=1)
+
+    def select(self, instruments: Iterable[str]) -> Market:
+        """The same market with some of its instruments; days on which none of them has a price are gone.
+
+        Raises
+        ------
+        DataError
+            If one is not there.
+        """
+        names = sorted(set(instruments))
+        for name in names:
+            if name not in self.prices.columns:
+                raise DataError(
+                    f"is not in this market; there are {', '.join(self.instruments)}",
+                    field="instruments", instrument=name,
+                )  # fmt: skip
+        days = self.prices[names].notna().any(axis=1)
+        return self._replaced(days, names)
+
+    def between(self, start: Any = None, end: Any = None) -> Market:
+        """The same market from one day to another, both included; instruments without a price there are gone.
+
+        Raises
+        ------
+        DataError
+            If no day is left.
+        """
+        days = pd.Series(True, index=self.days)
+        if start is not None:
+            days &= self.days >= pd.Timestamp(start)
+        if end is not None:
+            days &= self.days <= pd.Timestamp(end)
+        if not days.any():
+            raise DataError(
+                f"no day between {start} and {end}; the data are from {self.days[0].date()} to {self.days[-1].date()}",
+                field="market",
+            )
+        there = self.prices[days].notna().any()
+        return self._replaced(days, [str(name) for name in self.prices.columns[there]])
+
+    def _replaced(self, days: pd.Series, names: list[str]) -> Market:
+        return Market(
+            prices=self.prices.loc[days, names],
+            adjusted=self.adjusted.loc[days, names],
+            fx=self.fx.loc[days],
+            specifications=self.specifications.loc[names],
+            base_currency=self.base_currency,
+            notes=self.notes,
+        )
+
+    def report(self) -> pd.DataFrame:
+        """What was dropped and why: instrument, rule, rows, reason."""
+        return pd.DataFrame(
+            [(note.instrument, note.rule, note.rows, note.reason) for note in self.notes],
+            columns=["instrument", "rule", "rows", "reason"],
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of everything in it but the notes: the same for the same data, whatever their order."""
+        digest = hashlib.sha256(self.base_currency.encode())
+        for frame in (self.prices, self.adjusted, self.fx.sort_index(axis=1), self.specifications):
+            digest.update(pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes())
+            digest.update("\0".join(map(str, frame.columns)).encode())
+        return digest.hexdigest()
+
+
+def _checked_frame(frame: pd.DataFrame, field: str) -> pd.DataFrame:
+    """A copy with float64 entries; raises unless days strictly increase and names are distinct."""
+    days = frame.index
+    if not isinstance(days, pd.DatetimeIndex) or days.tz is not None or not days.equals(days.normalize()):
+        raise DataError("wants days as its rows (a DatetimeIndex without a time or a zone)", field=field)
+    if not (days.is_monotonic_increasing and days.is_unique):
+        raise DataError("wants its days in order, each once", field=field)
+    if frame.columns.has_duplicates:
+        raise DataError(
+            "stands more than once", field=field, instrument=str(frame.columns[frame.columns.duplicated()][0])
+        )
+    copy = frame.astype(np.float64)
+    copy.columns = copy.columns.astype(str)
+    if np.isinf(copy.to_numpy()).any():
+        raise DataError("wants finite numbers", field=field)
+    return copy.rename_axis(index="date")
+
+
+def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.rename_axis(index="instrument").copy()
+    table.index = table.index.astype(str)
+    if table.index.has_duplicates:
+        raise DataError(
+            "stands more than once", field="specifications", instrument=str(table.index[table.index.duplicated()][0])
+        )
+    absent = [column for column in ("multiplier", "currency", "asset_class") if column not in table]
+    if absent:
+        raise DataError(f"the column {absent[0]} is missing", field="specifications")
+    for column, value in (("name", ""), ("half_spread", 0.0), ("commission", 0.0), ("commission_share", 0.0)):
+        if column not in table:
+            table[column] = value
+    if "sr_cost" not in table:
+        table["sr_cost"] = np.nan
+    table = table[list(SPECIFICATIONS)].astype(SPECIFICATIONS)
+    for column in ("multiplier", "half_spread", "commission", "commission_share", "sr_cost"):
+        values = table[column]
+        bad = ~(np.isfinite(values) & (values >= 0)) if column != "sr_cost" else ~((values >= 0) | values.isna())
+        if column == "multiplier":
+            bad |= values <= 0
+        if bad.any():
+            name = str(bad.idxmax())
+            raise DataError(
+                f"wants a {'positive number' if column == 'multiplier' else 'number that is not negative'}, "
+                f"found {values[name]:g}",
+                field=column,
+                instrument=name,
+            )
+    return table
+
+
+def _refuse_not_positive(frame: pd.DataFrame, field: str) -> None:
+    bad = frame <= 0
+    if bad.any().any():
+        name = str(bad.any().idxmax())
+        day = bad[name].idxmax()
+        raise DataError(
+            f"wants positive prices, found {frame.loc[day, name]:g} on {day.date()}", field=field, instrument=name
+        )
