@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dynopt_milp.solution import Solution
@@ -89,6 +89,25 @@ class NoPortfolioError(DynoptError):
             what = "none was found in time"
         super().__init__(f"no portfolio, the outcome is {solution.status.value}: {what}; {remedy}")
         self.solution = solution
+
+
+class BacktestInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended a backtest.
+
+    Attributes
+    ----------
+    done, total : int
+        Rebalances.
+    folder : str, Path or None
+        Where those done are kept; the same call goes on from there.
+    """
+
+    def __init__(self, done: int, total: int, folder: Any) -> None:
+        kept = (
+            f"they are kept in {folder}; run the same again to go on" if folder else "nothing was kept: give a folder"
+        )
+        super().__init__(f"interrupted after {done} of {total} rebalances; {kept}")
+        self.done, self.total, self.folder = done, total, folder
 
 
 class SolveInterrupted(KeyboardInterrupt):

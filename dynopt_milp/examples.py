@@ -7,37 +7,24 @@ the day before, so that there is something to trade, and a reason not to.
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.data.contracts import contracts
+from dynopt_milp.data.factors import factor_loadings
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.solve import solve
 from formulations import FloatArray
 
+__all__ = ["EXAMPLE_CAPITALS", "contracts", "example_problem"]
+
 EXAMPLE_CAPITALS = (50_000.0, 250_000.0, 1_000_000.0)
 RISK_TARGET = 0.2
 DIVERSIFICATION_MULTIPLIER = 2.5  # the book caps it there
 AVERAGE_FORECAST, FORECAST_CAP = 10.0, 20.0
-# The loading of each asset class on the factor of all risky assets; bonds and volatility move against it.
-RISK_APPETITE = {
-    "Bond": -0.25, "Equity": 0.6, "FX": 0.3, "Energy": 0.35, "Metal": 0.35, "Agriculture": 0.15, "Volatility": -0.65,
-}  # fmt: skip
-CLASS_SHARE, SECTOR_SHARE = 0.45, 0.6  # of the variance that is left, to the asset class, then to the sector
+EXAMPLE_CONTRACTS = 32  # the first rows of the table; published figures are for these, later rows are not in them
 ONE_DAY = 0.96  # autocorrelation of a forecast from one day to the next
-
-
-def contracts() -> pd.DataFrame:
-    """The contract specifications the package ships, indexed by symbol.
-
-    Columns: name, asset_class, sector, currency, fx (US dollars per unit), multiplier, price, volatility (annual),
-    spread (bid to ask, price points), commission (per contract, local currency). Multipliers are the exchanges';
-    price, volatility and cost levels are typical.
-    """
-    with (files("dynopt_milp.data") / "contracts.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file, index_col="symbol")
 
 
 def example_problem(
@@ -61,7 +48,7 @@ def example_problem(
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"wants a whole number that is not negative, found {seed!r}", field="seed")
-    table = contracts()
+    table = contracts().iloc[:EXAMPLE_CONTRACTS]
     random = np.random.default_rng(seed)
     covariance, loadings = _covariance(table, random)
     # Forecasts follow trends, and trends follow the factors.
@@ -91,16 +78,7 @@ def example_problem(
 
 def _covariance(table: pd.DataFrame, random: np.random.Generator) -> tuple[pd.DataFrame, FloatArray]:
     """A covariance from factors, and the loadings of the instruments on them, scaled to unit variance."""
-    appetite = table["asset_class"].map(RISK_APPETITE).to_numpy(dtype=np.float64)
-    appetite = np.clip(appetite + random.normal(0, 0.08, len(table)), -0.9, 0.9)
-    left = 1 - appetite**2
-    class_share = np.clip(CLASS_SHARE + random.normal(0, 0.1, len(table)), 0.1, 0.8)
-    sector_share = np.clip(SECTOR_SHARE + random.normal(0, 0.1, len(table)), 0.2, 0.9)
-    by_class = np.sqrt(left * class_share)[:, None] * pd.get_dummies(table["asset_class"]).to_numpy(dtype=np.float64)
-    left = left * (1 - class_share)
-    by_sector = np.sqrt(left * sector_share)[:, None] * pd.get_dummies(table["sector"]).to_numpy(dtype=np.float64)
-    alone = np.diag(np.sqrt(left * (1 - sector_share)))
-    loadings = np.hstack([appetite[:, None], by_class, by_sector, alone])
+    loadings = factor_loadings(table, random)
     volatility = table["volatility"].to_numpy(dtype=np.float64) * np.exp(random.normal(0, 0.15, len(table)))
     covariance = (loadings @ loadings.T) * np.outer(volatility, volatility)
     return pd.DataFrame(covariance, index=table.index, columns=table.index), loadings

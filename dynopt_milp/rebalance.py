@@ -16,6 +16,7 @@ from dynopt_milp.problem import Problem
 from dynopt_milp.solution import Solution, Status, StoppedBy, by_name
 from dynopt_milp.solve import DEFAULT_GAP, solve
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.own import Optimizer
 from dynopt_milp.solvers.task import Constraints
 from formulations import FloatArray
 
@@ -106,7 +107,7 @@ class Rebalance:
 
 def rebalance(
     problem: Problem,
-    method: str = "exact",
+    method: str | Optimizer = "exact",
     *,
     buffer_rule: BufferRule | None = "book",
     buffer_fraction: float = BOOK_BUFFER_FRACTION,

@@ -14,6 +14,7 @@ from dynopt_milp.problem import Problem
 from dynopt_milp.solution import Solution, Status, StoppedBy, relative_gap
 from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.own import Optimizer, method_name, own_method
 from dynopt_milp.solvers.task import Answer, Constraints, Task
 from formulations import BufferEdge, Deadband, FloatArray, Formulation, Penalty, ProgramError, TrackingProgram
 
@@ -32,7 +33,7 @@ FORMULATIONS: dict[str, Formulate] = {
 
 def solve(
     problem: Problem,
-    method: str = "exact",
+    method: str | Optimizer = "exact",
     *,
     formulation: str = "penalty",
     buffer: float = DEFAULT_BUFFER,
@@ -47,9 +48,11 @@ def solve(
     ----------
     problem : Problem
         The rebalance.
-    method : str
+    method : str or callable
         ``"exact"`` (proven optimum; SCIP at present), ``"scip"``, ``"greedy"`` (the book's search), ``"enumerate"``
-        (all points of a small box), ``"cvxpy:NAME"`` (another mixed-integer solver, as a referee).
+        (all points of a small box), ``"cvxpy:NAME"`` (another mixed-integer solver, as a referee). Or an optimizer of
+        your own, from a Problem to whole contracts (Series, dict or array in the order of its instruments); its answer
+        is checked and priced like any other, and claims nothing.
     formulation : str
         ``"penalty"`` (the book's objective), ``"deadband"`` (tracking error beyond a buffer plus cost) or
         ``"buffer_edge"`` (the cheapest trade to within the buffer around the target).
@@ -89,7 +92,7 @@ def solve(
         raise InputError(f"wants a Problem, found {type(problem).__name__}", field="problem")
     if constraints is not None and not callable(constraints):
         raise InputError("wants a function from positions to cvxpy constraints", field="constraints")
-    run = find_method(method)
+    run = own_method(method, problem) if callable(method) else find_method(method)
     ordered = problem.sorted_by_name()
     task = Task(
         formulation=_formulate(ordered, formulation, buffer),
@@ -110,7 +113,7 @@ def solve(
         lower_bound=min(answer.lower_bound, objective) if found else answer.lower_bound,
         status=status,
         stopped_by=answer.stopped_by,
-        method=method,
+        method=method_name(method),
         formulation=formulation,
         solver=answer.solver,
         seconds=time.monotonic() - began,

@@ -1,0 +1,160 @@
+"""Correlations of weekly returns, week by week, always positive semi-definite.
+
+An estimator is a function from weekly returns (weeks × instruments, NaN where an instrument has none) to an array
+weeks × n × n whose entry at a week uses the weeks up to it. A week without a return counts as a return of zero, so that
+every estimate is the correlation of actual numbers, hence positive semi-definite, and an instrument with little history
+is close to uncorrelated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import InputError
+from formulations import FloatArray
+
+Correlation = Callable[[pd.DataFrame], FloatArray]
+"""From weekly returns, weeks × n, to correlations, weeks × n × n."""
+
+BOOK_SPAN = 25  # weeks, half a year; Advanced Futures Trading Strategies, strategy twenty-five
+
+
+def weekly_returns(market: Market) -> pd.DataFrame:
+    """Sums of daily percentage returns, weeks × instruments, labelled by the week's Friday; NaN without any."""
+    return market.returns().resample("W-FRI").sum(min_count=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ExponentialCorrelation:
+    """Exponentially weighted correlation.
+
+    Parameters
+    ----------
+    span : float
+        Weeks; 25 in the book.
+    shrinkage : float
+        Share of the way towards zero correlation, between 0 and 1.
+    """
+
+    span: float = BOOK_SPAN
+    shrinkage: float = 0.0
+
+    def __call__(self, weekly: pd.DataFrame) -> FloatArray:
+        """Correlations, weeks × n × n."""
+        keep = 1 - 2 / (_at_least(self.span, 1, "span") + 1)
+        values = weekly.fillna(0.0).to_numpy()
+        weeks, size = values.shape
+        squares, sums, weight = np.zeros((size, size)), np.zeros(size), 0.0
+        result = np.empty((weeks, size, size))
+        for week, row in enumerate(values):
+            squares = keep * squares + np.outer(row, row)
+            sums, weight = keep * sums + row, keep * weight + 1.0
+            result[week] = squares / weight - np.outer(sums / weight, sums / weight)
+        return _correlations(result, self.shrinkage)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCorrelation:
+    """Correlation over the last weeks, all with equal weight.
+
+    Parameters
+    ----------
+    weeks : int
+        At least 2.
+    shrinkage : float
+        Share of the way towards zero correlation, between 0 and 1.
+    """
+
+    weeks: int = 52
+    shrinkage: float = 0.0
+
+    def __call__(self, weekly: pd.DataFrame) -> FloatArray:
+        """Correlations, weeks × n × n."""
+        window = int(_at_least(self.weeks, 2, "weeks"))
+        values = weekly.fillna(0.0).to_numpy()
+        result = np.empty((values.shape[0], values.shape[1], values.shape[1]))
+        for week in range(len(values)):
+            rows = values[max(week + 1 - window, 0) : week + 1]
+            centred = rows - rows.mean(axis=0)
+            result[week] = centred.T @ centred / len(rows)
+        return _correlations(result, self.shrinkage)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCorrelation:
+    """The correlation of any scikit-learn covariance estimator, fitted on the last weeks.
+
+    Parameters
+    ----------
+    estimator : object
+        With ``fit(X)`` and then ``covariance_``: ``LedoitWolf()``, ``OAS()``, ``GraphicalLassoCV()``...
+    weeks : int
+        How many weeks it sees, at least 2; before there are two, nothing is correlated.
+    shrinkage : float
+        Share of the way towards zero correlation, between 0 and 1.
+
+    Notes
+    -----
+    Returns are divided by their standard deviation over the window first, so that what the estimator shrinks or
+    penalises is correlation and not the difference between bonds and gas.
+    """
+
+    estimator: Any
+    weeks: int = 104
+    shrinkage: float = 0.0
+
+    def __call__(self, weekly: pd.DataFrame) -> FloatArray:
+        """Correlations, weeks × n × n."""
+        if not callable(getattr(self.estimator, "fit", None)):
+            raise InputError(
+                f"wants a scikit-learn covariance estimator, found {type(self.estimator).__name__}", field="estimator"
+            )
+        window = int(_at_least(self.weeks, 2, "weeks"))
+        values = weekly.fillna(0.0).to_numpy()
+        size = values.shape[1]
+        result = np.tile(np.eye(size), (len(values), 1, 1))
+        for week in range(1, len(values)):
+            rows = values[max(week + 1 - window, 0) : week + 1]
+            scale = rows.std(axis=0)
+            moves = scale > 0
+            if not moves.any():
+                continue
+            fitted = self.estimator.fit(rows[:, moves] / scale[moves])
+            result[week][np.ix_(moves, moves)] = np.asarray(fitted.covariance_, dtype=np.float64)
+        return _correlations(_positive(result), self.shrinkage)
+
+
+def _positive(matrices: FloatArray) -> FloatArray:
+    """Symmetric matrices with their negative eigenvalues set to zero."""
+    values, vectors = np.linalg.eigh((matrices + matrices.transpose(0, 2, 1)) / 2)
+    if (values >= 0).all():
+        return matrices
+    return np.asarray((vectors * np.maximum(values, 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1))
+
+
+def _correlations(covariances: FloatArray, shrinkage: float) -> FloatArray:
+    """Correlations of covariances; an instrument that does not move is uncorrelated."""
+    share = _at_least(shrinkage, 0, "shrinkage")
+    if share > 1:
+        raise InputError(f"wants a share between 0 and 1, found {shrinkage:g}", field="shrinkage")
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    # The difference of two sums of squares is zero up to round-off where nothing moved.
+    moves = variances > 1e-20
+    scale = np.sqrt(np.where(moves, variances, 1.0))
+    result = covariances / (scale[:, :, None] * scale[:, None, :])
+    result = np.clip(np.where(moves[:, :, None] & moves[:, None, :], result, 0.0), -1.0, 1.0) * (1 - share)
+    everyone = np.arange(result.shape[1])
+    result[:, everyone, everyone] = 1.0
+    return result
+
+
+def _at_least(value: float, least: float, field: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= least:
+        raise InputError(f"wants a number of at least {least:g}, found {value!r}", field=field)
+    return float(value)

@@ -1,0 +1,308 @@
+"""The inputs of every rebalance of a strategy, prepared once for all days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.correlation import weekly_returns
+from dynopt_milp.costs import contract_values, sr_costs
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import DataError, HistoryError, InputError
+from dynopt_milp.labelled import to_whole
+from dynopt_milp.limits import Limits
+from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
+from dynopt_milp.sizing import diversification_multiplier, optimal_positions
+from dynopt_milp.static_portfolios import Universe, normalised
+from dynopt_milp.strategy import Strategy
+from formulations import FloatArray
+
+# Longer than any holiday (Christmas and Chinese New Year are up to 10 calendar days): without a price for longer than
+# that a market is taken for closed.
+CLOSED_AFTER = 10
+# The longest gap in real data that ended with the market coming back was 61 days (in shared test data, 2000 to 2019).
+GONE_AFTER = 90
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What a strategy wants to hold after the close of one day.
+
+    Attributes
+    ----------
+    day : Timestamp
+    weights : Series, by instrument
+        Share of risk; the index is everything that is alive on that day.
+    multiplier : float
+        Diversification multiplier (IDM).
+    optimal_positions : Series, by instrument
+        Unrounded contracts.
+    closed : list of str
+        Alive, and without a price for more than ten calendar days: cannot be traded now.
+    """
+
+    day: pd.Timestamp
+    weights: pd.Series
+    multiplier: float
+    optimal_positions: pd.Series
+    closed: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Inputs:
+    """Volatility, forecasts, correlations, costs and values of a market for all its days.
+
+    Nothing of a day depends on later days. An instrument is *alive* on a day if it had a price within the last ninety
+    calendar days and has a volatility, a forecast and a cost; it can be traded if it had one within the last ten.
+
+    Parameters
+    ----------
+    market : Market
+    strategy : Strategy
+    capital : float
+        Base currency, positive.
+
+    Raises
+    ------
+    InputError
+        If a function of the strategy returns something else than it should.
+    """
+
+    market: Market
+    strategy: Strategy
+    capital: float
+    volatility: pd.DataFrame = field(init=False)
+    forecasts: pd.DataFrame = field(init=False)
+    costs: pd.DataFrame = field(init=False)
+    values: pd.DataFrame = field(init=False)
+    sr_costs: pd.DataFrame = field(init=False)
+    _weeks: pd.DatetimeIndex = field(init=False)
+    _correlations: FloatArray = field(init=False)
+    _age: FloatArray = field(init=False)
+    _alive: Any = field(init=False)
+    _weights: dict[Any, pd.Series] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        market, strategy = self.market, self.strategy
+        volatility = _frame(strategy.volatility(market), market, "volatility", least=0.0)
+        forecasts = _frame(strategy.forecasts(market), market, "forecasts").ffill()
+        costs = _frame(strategy.costs(market), market, "costs", least=0.0).ffill()
+        values = contract_values(market)
+        weekly = weekly_returns(market)
+        correlations = np.asarray(strategy.correlation(weekly), dtype=np.float64)
+        size = len(market.instruments)
+        if correlations.shape != (len(weekly), size, size) or not np.isfinite(correlations).all():
+            raise InputError(
+                f"wants finite correlations of shape {(len(weekly), size, size)}, found {correlations.shape}",
+                field="correlation",
+            )
+        age = _days_without_price(market)
+        alive = (volatility > 0) & forecasts.notna() & costs.notna() & (age <= GONE_AFTER)
+        prepared = {
+            "volatility": volatility, "forecasts": forecasts, "costs": costs, "values": values,
+            "sr_costs": sr_costs(costs, values, volatility), "_weeks": pd.DatetimeIndex(weekly.index),
+            "_correlations": correlations, "_age": age, "_alive": alive.to_numpy(),
+        }  # fmt: skip
+        for name, content in prepared.items():
+            object.__setattr__(self, name, content)
+
+    def __repr__(self) -> str:
+        return f"<Inputs of {self.market!r}, capital {self.capital:,.0f}>"
+
+    def alive(self, day: pd.Timestamp) -> list[str]:
+        """Instruments that are alive on a day, in the order of names."""
+        return [self.market.instruments[place] for place in np.flatnonzero(self._alive[self._row(day)])]
+
+    def age(self, day: pd.Timestamp) -> pd.Series:
+        """Calendar days since the last price, by instrument; +inf before the first."""
+        return pd.Series(self._age[self._row(day)], index=self.market.prices.columns)
+
+    def correlation(self, day: pd.Timestamp) -> pd.DataFrame:
+        """Correlations known after the close of a day, n × n: those of the last week that ended by then.
+
+        Raises
+        ------
+        HistoryError
+            If no week has ended by then.
+        """
+        week = int(self._weeks.searchsorted(day, side="right")) - 1
+        if week < 0:
+            raise HistoryError(
+                f"no week of returns has ended by {day.date()}; start later or give longer data", field="correlation"
+            )
+        return pd.DataFrame(
+            self._correlations[week], index=self.market.prices.columns, columns=self.market.prices.columns
+        )
+
+    def covariance(self, day: pd.Timestamp, instruments: list[str]) -> pd.DataFrame:
+        """Annual covariance of percentage returns: volatility × correlation × volatility."""
+        sigma = self.volatility.iloc[self._row(day)][instruments].to_numpy()
+        rho = self.correlation(day).loc[instruments, instruments]
+        return rho * np.outer(sigma, sigma)
+
+    def weights(self, day: pd.Timestamp) -> pd.Series:
+        """Shares of risk of the instruments alive on a day; they sum to 1.
+
+        Raises
+        ------
+        HistoryError
+            If the strategy gives none of them a share.
+        """
+        alive = self.alive(day)
+        key = (day.year, tuple(alive))
+        if key not in self._weights:
+            # The first day of the year with these instruments decides, wherever a run begins.
+            rows = np.flatnonzero(self.market.days.year == day.year)
+            first = next(row for row in rows if self._alive[row].tolist() == self._alive[self._row(day)].tolist())
+            universe = Universe(
+                asset_classes=self.market.specifications["asset_class"][alive],
+                sr_costs=self.sr_costs.iloc[first][alive],
+            )
+            chosen = self.strategy.weights(universe) if alive else pd.Series(dtype=np.float64)  # type: ignore[operator]
+            self._weights[key] = _shares(chosen, alive)
+        if not self._weights[key].sum() > 0:
+            raise HistoryError(
+                f"on {day.date()} no instrument of the strategy has a price, a volatility (it takes 50 returns), a "
+                "forecast and a cost; start later, or give longer data",
+                field="weights",
+            )
+        return self._weights[key]
+
+    def wanted(self, day: pd.Timestamp) -> Wanted:
+        """The fractional positions of a day.
+
+        Raises
+        ------
+        HistoryError
+            If there is nothing to hold, or no correlation yet.
+        """
+        weights = self.weights(day)
+        names, row = list(weights.index), self._row(day)
+        multiplier = diversification_multiplier(
+            weights.to_numpy(),
+            self.correlation(day).loc[names, names].to_numpy(),
+            cap=self.strategy.multiplier_cap,
+            floor=self.strategy.floor_correlations,
+        )
+        positions = optimal_positions(
+            self.forecasts.iloc[row][names],
+            capital=self.capital,
+            multiplier=multiplier,
+            weights=weights,
+            risk_target=self.strategy.risk_target,
+            contract_values=self.values.iloc[row][names],
+            volatility=self.volatility.iloc[row][names],
+        )
+        places = [self.market.instruments.index(name) for name in names]
+        closed = [name for name, place in zip(names, places, strict=True) if self._age[row, place] > CLOSED_AFTER]
+        return Wanted(day, weights, multiplier, pd.Series(positions, index=weights.index), closed)
+
+    def problem(
+        self,
+        day: pd.Timestamp,
+        held: Any = 0.0,
+        *,
+        cost_multiplier: float = BOOK_COST_MULTIPLIER,
+        limits: Callable[[list[str]], Limits] | None = None,
+    ) -> Problem:
+        """The rebalance of a day, of everything that has a share of risk or is held and alive.
+
+        Parameters
+        ----------
+        day : Timestamp
+            One of the market's days; its close is known.
+        held : Series, dict or number
+            Whole contracts by instrument; what is not named is not held.
+        cost_multiplier : float
+            λ.
+        limits : callable, optional
+            From the instruments to limits. Instruments whose market is closed do not trade in any case.
+
+        Raises
+        ------
+        HistoryError
+            If no instrument can be held, or there is no history yet.
+        InputError
+            As :class:`~dynopt_milp.Problem`.
+        """
+        names = self.market.instruments
+        contracts = pd.Series(to_whole(held, names, "held", missing=0.0), index=list(names))
+        wanted = self.wanted(day)
+        kept = [name for name in wanted.weights.index if wanted.weights[name] > 0 or contracts[name] != 0]
+        row, now = self._row(day), np.asarray(contracts[kept], dtype=np.float64)
+        own = limits(kept) if limits is not None else Limits()
+        closed = [name for name in wanted.closed if name in kept]
+        if closed:
+            # Rules become numbers first: where nothing trades, nothing else holds.
+            lower, upper = own.box(tuple(kept), wanted.optimal_positions[kept].to_numpy(), now)
+            shut = np.isin(kept, closed)
+            own = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
+        value = self.values.iloc[row][kept]
+        return Problem(
+            covariance=self.covariance(day, kept).to_numpy(),
+            optimal_positions=wanted.optimal_positions[kept].to_numpy(),
+            weight_per_contract=value.to_numpy() / self.capital,
+            previous_positions=now,
+            cost_in_weight_terms=(self.costs.iloc[row][kept] / value).to_numpy(),
+            cost_multiplier=cost_multiplier,
+            limits=own,
+            instruments=tuple(kept),
+        )
+
+    def _row(self, day: pd.Timestamp) -> int:
+        row = int(self.market.days.searchsorted(day))
+        if row >= len(self.market.days) or self.market.days[row] != day:
+            days = self.market.days
+            raise DataError(
+                f"{pd.Timestamp(day).date()} is not a day of this market ({days[0].date()} to {days[-1].date()}); the "
+                f"last one before it is {days[max(row - 1, 0)].date()}",
+                field="day",
+            )
+        return row
+
+
+def _frame(frame: Any, market: Market, field: str, least: float | None = None) -> pd.DataFrame:
+    """What a function of the strategy returned, checked and put in the order of the market."""
+    if not isinstance(frame, pd.DataFrame) or not frame.index.equals(market.days):
+        raise InputError("wants a DataFrame with the days of the market as its rows", field=field)
+    unknown = [str(name) for name in frame.columns if name not in market.instruments]
+    if unknown:
+        raise InputError("is not in the market", field=field, instrument=unknown[0])
+    try:
+        checked = frame.reindex(columns=list(market.instruments)).astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError("wants numbers", field=field) from None
+    values = checked.to_numpy()
+    bad = np.isinf(values) if least is None else np.isinf(values) | (values < least)
+    for row, place in np.argwhere(bad):
+        kind = "a finite number" if least is None else f"a finite number of at least {least:g}"
+        raise InputError(
+            f"wants {kind}, found {values[row, place]:g} on {market.days[row].date()}",
+            field=field,
+            instrument=market.instruments[place],
+        )
+    return checked
+
+
+def _shares(weights: Any, alive: list[str]) -> pd.Series:
+    series = pd.Series(weights, dtype=np.float64)
+    for name, share in series.items():
+        if name not in alive:
+            raise InputError("has a share and is not in the universe", field="weights", instrument=str(name))
+        if not np.isfinite(share) or share < 0:
+            raise InputError(
+                f"wants a share that is not negative, found {share:g}", field="weights", instrument=str(name)
+            )
+    shares = series.reindex(alive, fill_value=0.0)
+    return normalised(shares) if shares.sum() > 0 else shares
+
+
+def _days_without_price(market: Market) -> FloatArray:
+    """Calendar days since the last price, days × instruments; +inf before the first."""
+    number = (market.days - market.days[0]).days.to_numpy(dtype=np.float64)
+    last = pd.DataFrame(np.where(market.prices.notna(), number[:, None], np.nan)).ffill().to_numpy()
+    return np.where(np.isnan(last), np.inf, number[:, None] - last)
