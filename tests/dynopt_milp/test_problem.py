@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Problem, Status, solve
-from dynopt_milp.examples import EXAMPLE_CAPITALS, contracts, example_problem
+from dynopt_milp.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, example_problem
 
 
 def test_the_program_prices_the_objective_of_the_design() -> None:
@@ -63,7 +63,7 @@ def test_examples_are_the_same_for_the_same_seed_and_realistic(capital: float) -
     np.testing.assert_array_equal(problem.covariance, again.covariance)
     np.testing.assert_array_equal(problem.previous_positions, again.previous_positions)
     assert not np.array_equal(problem.optimal_positions, other.optimal_positions)
-    assert len(problem.instruments) == len(contracts()) >= 30
+    assert len(problem.instruments) == EXAMPLE_CONTRACTS == 32
     deviation = np.sqrt(problem.covariance.diagonal())
     correlation = problem.covariance / np.outer(deviation, deviation)
     assert np.linalg.eigvalsh(correlation).min() > 0
