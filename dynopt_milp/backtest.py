@@ -23,7 +23,7 @@ from dynopt_milp.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from dynopt_milp.inputs import GONE_AFTER, Inputs
+from dynopt_milp.inputs import GONE_AFTER, Inputs, Wanted
 from dynopt_milp.journal import Journal
 from dynopt_milp.labelled import to_number
 from dynopt_milp.limits import Limits
@@ -219,18 +219,18 @@ class _Task:
             wanted = self.inputs.wanted(day)
             row |= {"idm": wanted.multiplier, "instruments": len(wanted.weights)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
-                positions = self._static(day, kept, row)
+                positions = self._static(wanted, kept, row)
             else:
-                positions = self._optimised(day, kept, before, row)
+                positions = self._optimised(wanted, kept, before, row)
         except (UnknownNameError, UnsupportedError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
             row |= {"status": FAILED, "reason": " ".join(str(error).split())}
             positions = kept
-        costs = self.inputs.costs.iloc[self.inputs.market.days.get_loc(day)]
+        costs = self.inputs.costs.loc[day]
         traded = (positions - held).abs()
         row["trades"] = float(traded.sum())
-        row["cost"] = float((traded * costs).where(traded > 0, 0.0).sum()) / self.inputs.capital
+        row["cost"] = float((traded * costs).where(traded > 0, 0.0).to_numpy().sum()) / self.inputs.capital
         kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
         return {"date": f"{day:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
@@ -241,32 +241,27 @@ class _Task:
         age = self.inputs.age(day)
         return held.where(~((age > GONE_AFTER) & (held != 0)), 0.0)
 
-    def _static(self, day: pd.Timestamp, held: pd.Series, row: dict[str, Any]) -> pd.Series:
-        wanted = self.inputs.wanted(day)
+    def _static(self, wanted: Wanted, held: pd.Series, row: dict[str, Any]) -> pd.Series:
         target = wanted.optimal_positions
-        problem = self.inputs.problem(day, np.round(held), cost_multiplier=self.cost_multiplier)
-        new = target if self.optimizer == "unrounded" else np.round(target)
         positions = held.copy()
-        open_now = [name for name in new.index if name not in wanted.closed]
-        positions[open_now] = new[open_now]
-        program, names = problem.program(), list(problem.instruments)
-        before, after = held[names].to_numpy(), positions[names].to_numpy()
-        row |= {
-            "status": STATIC,
-            "tracking_error_before": program.tracking_error(before),
-            "tracking_error": program.tracking_error(after),
-            "adjustment_factor": 1.0,
-        }
+        traded = [name for name in target.index if name not in wanted.closed]
+        positions[traded] = target[traded] if self.optimizer == "unrounded" else target[traded].round()
+        row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
+        if not positions[target.index].equals(target):
+            program = self.inputs.problem(wanted.day, held[target.index].round()).program()
+            names = list(wanted.weights.index[(wanted.weights > 0) | (held[target.index].round() != 0)])
+            row["tracking_error"] = program.tracking_error(positions[names].to_numpy())
         return positions
 
     def _optimised(
-        self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]], row: dict[str, Any]
+        self, wanted: Wanted, held: pd.Series, before: list[dict[str, Any]], row: dict[str, Any]
     ) -> pd.Series:
-        alive = self.inputs.wanted(day).weights.index
-        problem = self.inputs.problem(day, held[alive], cost_multiplier=self.cost_multiplier, limits=self.limits)
+        problem = self.inputs.problem(
+            wanted.day, held[wanted.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
+        )
         fraction = self.buffer_fraction
         if callable(fraction):
-            fraction = to_number(fraction(Past(day, _rows(before), self.inputs, held)), "buffer_fraction")
+            fraction = to_number(fraction(Past(wanted.day, _rows(before), self.inputs, held)), "buffer_fraction")
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(
             problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door

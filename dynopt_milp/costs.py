@@ -32,7 +32,8 @@ def quoted_costs(market: Market) -> pd.DataFrame:
     as_risk = table["sr_cost"].notna().to_numpy()
     if as_risk.any():
         of_risk = value * EwmaVolatility()(market) * table["sr_cost"].to_numpy()
-        quoted = quoted.where(~as_risk, of_risk)
+        names = quoted.columns[as_risk]
+        quoted[names] = of_risk[names]
     return quoted.where(value.notna())
 
 

@@ -1,18 +1,28 @@
-"""The main job in one table: three example problems, the book's greedy search against the exact optimum."""
+"""The main job in two tables and a picture: the book's greedy search against the exact optimum."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from dynopt_milp.backtest import backtest
+from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.backtest_tables import show_backtests
+from dynopt_milp.data import simulated_market
 from dynopt_milp.examples import EXAMPLE_CAPITALS, example_problem
+from dynopt_milp.inputs import Inputs
+from dynopt_milp.pictures import draw_backtests
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.solution import Solution, Status
 from dynopt_milp.solve import DEFAULT_GAP, solve
+from dynopt_milp.strategy import Strategy
 
+BACKTEST_CAPITAL = 250_000.0
+BACKTEST_YEARS = ("2022-01-01", "2023-12-31")
 MULTIPLIERS = (BOOK_COST_MULTIPLIER, 10.0)
 
 
@@ -46,6 +56,38 @@ def show_demo(console: Console) -> None:
         f"\n{solvers}",
         highlight=False,
     )
+
+
+def demo_backtests(
+    start: str = BACKTEST_YEARS[0], end: str = BACKTEST_YEARS[1], *, show_progress: bool = False
+) -> dict[str, Backtest]:
+    """Trend following on the simulated market, rebalanced weekly, greedy and exact.
+
+    Each rebalance of the exact run is solved by the greedy search as well, from the same held positions.
+    """
+    market, strategy = simulated_market(), Strategy()
+    inputs = Inputs(market, strategy, BACKTEST_CAPITAL)
+    return {
+        name: backtest(
+            market, strategy, capital=BACKTEST_CAPITAL, optimizer=name, start=start, end=end, inputs=inputs,
+            also=("greedy",) if name == "exact" else (), show_progress=show_progress,
+        )
+        for name in ("greedy", "exact")
+    }  # fmt: skip
+
+
+def show_backtest_demo(console: Console, folder: Path) -> None:
+    """Run the two backtests, print their figures, keep them and a picture in a folder."""
+    runs = demo_backtests(show_progress=Console(stderr=True).is_terminal)
+    for name, run in runs.items():
+        run.save(folder / name)
+    draw_backtests(runs, folder / "backtest.png", title="Trend following on simulated futures, profit net of costs")
+    held = int(runs["exact"].performance["num_instruments"])
+    console.print(
+        f"Two years of weekly rebalances: trend following, {held} simulated futures, ${BACKTEST_CAPITAL:,.0f}.\n"
+    )
+    show_backtests(runs, console)
+    console.print(f"\nkept in {folder}: backtest.png, and positions, rebalances and returns of both runs")
 
 
 def _row(capital: float, multiplier: float, greedy: Solution, exact: Solution) -> tuple[Any, ...]:

@@ -54,6 +54,10 @@ class HistoryError(DataError):
     """Too little history: no overlap, too few days, too few instruments, no prices where some are needed."""
 
 
+class LookAheadError(InputError):
+    """A function of a strategy whose value of some day changes with what comes after it."""
+
+
 class UnknownNameError(InputError):
     """A method, formulation, rule or solver that does not exist or is not installed."""
 

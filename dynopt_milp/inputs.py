@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dynopt_milp.correlation import weekly_returns
 from dynopt_milp.costs import contract_values, sr_costs
@@ -17,7 +18,7 @@ from dynopt_milp.labelled import to_whole
 from dynopt_milp.limits import Limits
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.sizing import diversification_multiplier, optimal_positions
-from dynopt_milp.static_portfolios import Universe, normalised
+from dynopt_milp.static_portfolios import Universe
 from dynopt_milp.strategy import Strategy
 from formulations import FloatArray
 
@@ -41,7 +42,7 @@ class Wanted:
         Diversification multiplier (IDM).
     optimal_positions : Series, by instrument
         Unrounded contracts.
-    closed : list of str
+    closed : tuple of str
         Alive, and without a price for more than ten calendar days: cannot be traded now.
     """
 
@@ -49,7 +50,7 @@ class Wanted:
     weights: pd.Series
     multiplier: float
     optimal_positions: pd.Series
-    closed: list[str]
+    closed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -80,11 +81,14 @@ class Inputs:
     costs: pd.DataFrame = field(init=False)
     values: pd.DataFrame = field(init=False)
     sr_costs: pd.DataFrame = field(init=False)
+    _names: tuple[str, ...] = field(init=False)
+    _days: pd.DatetimeIndex = field(init=False)
     _weeks: pd.DatetimeIndex = field(init=False)
     _correlations: FloatArray = field(init=False)
+    _arrays: dict[str, FloatArray] = field(init=False)
     _age: FloatArray = field(init=False)
-    _alive: Any = field(init=False)
-    _weights: dict[Any, pd.Series] = field(init=False, default_factory=dict)
+    _alive: NDArray[np.bool_] = field(init=False)
+    _shares: dict[tuple[int, bytes], FloatArray] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         market, strategy = self.market, self.strategy
@@ -102,12 +106,16 @@ class Inputs:
             )
         age = _days_without_price(market)
         alive = (volatility > 0) & forecasts.notna() & costs.notna() & (age <= GONE_AFTER)
-        prepared = {
+        frames = {
             "volatility": volatility, "forecasts": forecasts, "costs": costs, "values": values,
-            "sr_costs": sr_costs(costs, values, volatility), "_weeks": pd.DatetimeIndex(weekly.index),
-            "_correlations": correlations, "_age": age, "_alive": alive.to_numpy(),
+            "sr_costs": sr_costs(costs, values, volatility),
         }  # fmt: skip
-        for name, content in prepared.items():
+        prepared = {
+            "_names": market.instruments, "_days": market.days, "_weeks": pd.DatetimeIndex(weekly.index),
+            "_correlations": correlations, "_age": age, "_alive": alive.to_numpy(),
+            "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},
+        }  # fmt: skip
+        for name, content in (frames | prepared).items():
             object.__setattr__(self, name, content)
 
     def __repr__(self) -> str:
@@ -115,7 +123,7 @@ class Inputs:
 
     def alive(self, day: pd.Timestamp) -> list[str]:
         """Instruments that are alive on a day, in the order of names."""
-        return [self.market.instruments[place] for place in np.flatnonzero(self._alive[self._row(day)])]
+        return [self._names[place] for place in np.flatnonzero(self._alive[self._row(day)])]
 
     def age(self, day: pd.Timestamp) -> pd.Series:
         """Calendar days since the last price, by instrument; +inf before the first."""
@@ -129,20 +137,8 @@ class Inputs:
         HistoryError
             If no week has ended by then.
         """
-        week = int(self._weeks.searchsorted(day, side="right")) - 1
-        if week < 0:
-            raise HistoryError(
-                f"no week of returns has ended by {day.date()}; start later or give longer data", field="correlation"
-            )
-        return pd.DataFrame(
-            self._correlations[week], index=self.market.prices.columns, columns=self.market.prices.columns
-        )
-
-    def covariance(self, day: pd.Timestamp, instruments: list[str]) -> pd.DataFrame:
-        """Annual covariance of percentage returns: volatility × correlation × volatility."""
-        sigma = self.volatility.iloc[self._row(day)][instruments].to_numpy()
-        rho = self.correlation(day).loc[instruments, instruments]
-        return rho * np.outer(sigma, sigma)
+        names = self.market.prices.columns
+        return pd.DataFrame(self._correlations[self._week(day)], index=names, columns=names)
 
     def weights(self, day: pd.Timestamp) -> pd.Series:
         """Shares of risk of the instruments alive on a day; they sum to 1.
@@ -152,25 +148,10 @@ class Inputs:
         HistoryError
             If the strategy gives none of them a share.
         """
-        alive = self.alive(day)
-        key = (day.year, tuple(alive))
-        if key not in self._weights:
-            # The first day of the year with these instruments decides, wherever a run begins.
-            rows = np.flatnonzero(self.market.days.year == day.year)
-            first = next(row for row in rows if self._alive[row].tolist() == self._alive[self._row(day)].tolist())
-            universe = Universe(
-                asset_classes=self.market.specifications["asset_class"][alive],
-                sr_costs=self.sr_costs.iloc[first][alive],
-            )
-            chosen = self.strategy.weights(universe) if alive else pd.Series(dtype=np.float64)  # type: ignore[operator]
-            self._weights[key] = _shares(chosen, alive)
-        if not self._weights[key].sum() > 0:
-            raise HistoryError(
-                f"on {day.date()} no instrument of the strategy has a price, a volatility (it takes 50 returns), a "
-                "forecast and a cost; start later, or give longer data",
-                field="weights",
-            )
-        return self._weights[key]
+        row = self._row(day)
+        shares = self._shares_of(row)
+        places = np.flatnonzero(self._alive[row])
+        return pd.Series(shares[places], index=self.market.prices.columns[places])
 
     def wanted(self, day: pd.Timestamp) -> Wanted:
         """The fractional positions of a day.
@@ -180,26 +161,28 @@ class Inputs:
         HistoryError
             If there is nothing to hold, or no correlation yet.
         """
-        weights = self.weights(day)
-        names, row = list(weights.index), self._row(day)
+        row = self._row(day)
+        places = np.flatnonzero(self._alive[row])
+        shares = self._shares_of(row)[places]
+        now = {name: array[row, places] for name, array in self._arrays.items()}
         multiplier = diversification_multiplier(
-            weights.to_numpy(),
-            self.correlation(day).loc[names, names].to_numpy(),
+            shares,
+            self._correlations[self._week(day)][np.ix_(places, places)],
             cap=self.strategy.multiplier_cap,
             floor=self.strategy.floor_correlations,
         )
         positions = optimal_positions(
-            self.forecasts.iloc[row][names],
+            now["forecasts"],
             capital=self.capital,
             multiplier=multiplier,
-            weights=weights,
+            weights=shares,
             risk_target=self.strategy.risk_target,
-            contract_values=self.values.iloc[row][names],
-            volatility=self.volatility.iloc[row][names],
+            contract_values=now["values"],
+            volatility=now["volatility"],
         )
-        places = [self.market.instruments.index(name) for name in names]
-        closed = [name for name, place in zip(names, places, strict=True) if self._age[row, place] > CLOSED_AFTER]
-        return Wanted(day, weights, multiplier, pd.Series(positions, index=weights.index), closed)
+        index = self.market.prices.columns[places]
+        closed = tuple(self._names[place] for place in places if self._age[row, place] > CLOSED_AFTER)
+        return Wanted(day, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
 
     def problem(
         self,
@@ -229,40 +212,130 @@ class Inputs:
         InputError
             As :class:`~dynopt_milp.Problem`.
         """
-        names = self.market.instruments
-        contracts = pd.Series(to_whole(held, names, "held", missing=0.0), index=list(names))
+        row = self._row(day)
+        contracts = to_whole(held, self._names, "held", missing=0.0)
         wanted = self.wanted(day)
-        kept = [name for name in wanted.weights.index if wanted.weights[name] > 0 or contracts[name] != 0]
-        row, now = self._row(day), np.asarray(contracts[kept], dtype=np.float64)
-        own = limits(kept) if limits is not None else Limits()
-        closed = [name for name in wanted.closed if name in kept]
-        if closed:
+        places = np.flatnonzero(self._alive[row])
+        kept = (wanted.weights.to_numpy() > 0) | (contracts[places] != 0)
+        places, target = places[kept], wanted.optimal_positions.to_numpy()[kept]
+        names, now = [self._names[place] for place in places], contracts[places]
+        own = limits(names) if limits is not None else Limits()
+        shut = self._age[row, places] > CLOSED_AFTER
+        if shut.any():
             # Rules become numbers first: where nothing trades, nothing else holds.
-            lower, upper = own.box(tuple(kept), wanted.optimal_positions[kept].to_numpy(), now)
-            shut = np.isin(kept, closed)
+            lower, upper = own.box(tuple(names), target, now)
             own = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
-        value = self.values.iloc[row][kept]
+        sigma, value, cost = (self._arrays[name][row, places] for name in ("volatility", "values", "costs"))
+        rho = self._correlations[self._week(day)][np.ix_(places, places)]
         return Problem(
-            covariance=self.covariance(day, kept).to_numpy(),
-            optimal_positions=wanted.optimal_positions[kept].to_numpy(),
-            weight_per_contract=value.to_numpy() / self.capital,
+            covariance=rho * np.outer(sigma, sigma),
+            optimal_positions=target,
+            weight_per_contract=value / self.capital,
             previous_positions=now,
-            cost_in_weight_terms=(self.costs.iloc[row][kept] / value).to_numpy(),
+            cost_in_weight_terms=cost / value,
             cost_multiplier=cost_multiplier,
             limits=own,
-            instruments=tuple(kept),
+            instruments=tuple(names),
         )
 
+    def _shares_of(self, row: int) -> FloatArray:
+        """Shares of risk of all instruments on a day, zero for those not alive, shape (n,)."""
+        alive, year = self._alive[row], self._days[row].year
+        key = (year, alive.tobytes())
+        if key not in self._shares:
+            # The first day of the year with these instruments decides, wherever a run begins.
+            rows = np.flatnonzero(self._days[: row + 1].year == year)
+            first = int(rows[(self._alive[rows] == alive).all(axis=1)][0])
+            names = self.market.prices.columns[alive]
+            universe = Universe(
+                asset_classes=self.market.specifications["asset_class"][names],
+                sr_costs=self.sr_costs.iloc[first][names],
+            )
+            shares = np.zeros(alive.size)
+            if alive.any():
+                shares[alive] = _checked_shares(self.strategy.weights(universe), list(names))  # type: ignore[operator]
+            self._shares[key] = shares
+        if not self._shares[key].sum() > 0:
+            raise HistoryError(
+                f"on {self._days[row].date()} no instrument of the strategy has a price, a volatility (it takes 50 "
+                "returns), a forecast and a cost; start later, or give longer data",
+                field="weights",
+            )
+        return self._shares[key]
+
+    def _week(self, day: pd.Timestamp) -> int:
+        week = int(self._weeks.searchsorted(day, side="right")) - 1
+        if week < 0:
+            raise HistoryError(
+                f"no week of returns has ended by {day.date()}; start later or give longer data", field="correlation"
+            )
+        return week
+
     def _row(self, day: pd.Timestamp) -> int:
-        row = int(self.market.days.searchsorted(day))
-        if row >= len(self.market.days) or self.market.days[row] != day:
-            days = self.market.days
+        row = int(self._days.searchsorted(day))
+        if row >= len(self._days) or self._days[row] != day:
             raise DataError(
-                f"{pd.Timestamp(day).date()} is not a day of this market ({days[0].date()} to {days[-1].date()}); the "
-                f"last one before it is {days[max(row - 1, 0)].date()}",
+                f"{pd.Timestamp(day).date()} is not a day of this market ({self._days[0].date()} to "
+                f"{self._days[-1].date()}); the last one before it is {self._days[max(row - 1, 0)].date()}",
                 field="day",
             )
         return row
+
+
+def problem_of_day(
+    market: Market,
+    strategy: Strategy,
+    capital: float,
+    day: Any = None,
+    held: Any = 0.0,
+    *,
+    cost_multiplier: float = BOOK_COST_MULTIPLIER,
+) -> Problem:
+    """The rebalance of one day, from raw prices.
+
+    Parameters
+    ----------
+    market, strategy, capital
+        As in :class:`Inputs`.
+    day : date, optional
+        Its close is known, and nothing later is looked at. Default: the last day of the market. On a day without
+        prices, the last one before it counts.
+    held : Series, dict or number
+        Whole contracts by instrument; what is not named is not held.
+    cost_multiplier : float
+        λ.
+
+    Raises
+    ------
+    HistoryError
+        If the day lies outside the market, or there is too little history.
+    InputError
+        As :class:`~dynopt_milp.Problem`; also if something is held that cannot be valued on that day.
+    """
+    try:
+        wanted = market.days[-1] if day is None else pd.Timestamp(day)
+    except (TypeError, ValueError):
+        raise InputError(f"cannot be read as a date: {day!r}", field="date") from None
+    if not market.days[0] <= wanted <= market.days[-1]:
+        raise HistoryError(
+            f"{wanted.date()} is outside the data, which go from {market.days[0].date()} to {market.days[-1].date()}",
+            field="date",
+        )
+    known = market.between(end=wanted)
+    contracts = pd.Series(held, dtype=np.float64) if isinstance(held, (pd.Series, dict)) else held
+    inputs = Inputs(known, strategy, float(capital))
+    last = known.days[-1]
+    if isinstance(contracts, pd.Series):
+        alive = inputs.alive(last)
+        for name in contracts.index[contracts != 0]:
+            if name not in alive:
+                raise InputError(
+                    f"is held and has no recent price, volatility or forecast on {last.date()}; close it by hand, or "
+                    "leave it out",
+                    field="held", instrument=str(name),
+                )  # fmt: skip
+        contracts = contracts[contracts != 0]
+    return inputs.problem(last, contracts, cost_multiplier=cost_multiplier)
 
 
 def _frame(frame: Any, market: Market, field: str, least: float | None = None) -> pd.DataFrame:
@@ -288,7 +361,8 @@ def _frame(frame: Any, market: Market, field: str, least: float | None = None) -
     return checked
 
 
-def _shares(weights: Any, alive: list[str]) -> pd.Series:
+def _checked_shares(weights: Any, alive: list[str]) -> FloatArray:
+    """Shares of risk in the order of the instruments alive, summing to 1 or all zero."""
     series = pd.Series(weights, dtype=np.float64)
     for name, share in series.items():
         if name not in alive:
@@ -297,8 +371,9 @@ def _shares(weights: Any, alive: list[str]) -> pd.Series:
             raise InputError(
                 f"wants a share that is not negative, found {share:g}", field="weights", instrument=str(name)
             )
-    shares = series.reindex(alive, fill_value=0.0)
-    return normalised(shares) if shares.sum() > 0 else shares
+    shares = series.reindex(alive, fill_value=0.0).to_numpy()
+    total = shares.sum()
+    return shares / total if total > 0 else shares
 
 
 def _days_without_price(market: Market) -> FloatArray:

@@ -110,7 +110,7 @@ class Market:
         _refuse_not_positive(self.fx, "fx")
         if self.base_currency not in self.fx.columns or (self.fx[self.base_currency] != 1).any():
             raise DataError("wants 1 on every day", field="fx", instrument=self.base_currency)
-        for name, currency in self.specifications["currency"].items():
+        for name, currency in zip(names, self.specifications["currency"], strict=True):
             if currency not in self.fx.columns:
                 raise DataError(
                     f"there is no rate of its currency, {currency}, to {self.base_currency}",
@@ -229,6 +229,8 @@ def _checked_frame(frame: pd.DataFrame, field: str) -> pd.DataFrame:
     copy.columns = copy.columns.astype(str)
     if np.isinf(copy.to_numpy()).any():
         raise DataError("wants finite numbers", field=field)
+    # One unit: the hash of a day is not that of the same day in another unit, and fingerprints compare hashes.
+    copy.index = days.as_unit("us")
     return copy.rename_axis(index="date")
 
 
@@ -268,7 +270,9 @@ def _refuse_not_positive(frame: pd.DataFrame, field: str) -> None:
     bad = frame <= 0
     if bad.any().any():
         name = str(bad.any().idxmax())
-        day = bad[name].idxmax()
+        row = int(bad[name].to_numpy().argmax())
         raise DataError(
-            f"wants positive prices, found {frame.loc[day, name]:g} on {day.date()}", field=field, instrument=name
+            f"wants positive numbers, found {frame[name].iloc[row]:g} on {frame.index[row]:%Y-%m-%d}",
+            field=field,
+            instrument=name,
         )

@@ -1,0 +1,1 @@
+"""The same strategy held in fractions, rounded, greedy and exact: fifteen years, net of costs."""

@@ -1,0 +1,79 @@
+"""What each way of holding whole contracts earns and costs, on the same prices, forecasts and costs."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+from pathlib import Path
+
+import pandas as pd
+
+from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.compare import comparison_table, run_comparison
+from dynopt_milp.data import Market
+from dynopt_milp.strategy import Strategy
+from dynopt_milp.versions import versions
+
+FOLDER = Path(__file__).parent
+RESULTS, ENVIRONMENT, PICTURE, RUNS = (
+    FOLDER / "results.csv", FOLDER / "environment.txt", FOLDER / "backtests.png", FOLDER / "runs",
+)  # fmt: skip
+CAPITALS = (100_000.0, 250_000.0, 1_000_000.0)
+START, END = "2005-01-01", "2019-12-31"
+OPTIMIZERS = ("unrounded", "rounded", "greedy", "exact")
+FIGURES = (
+    "sharpe_ratio", "gross_sharpe_ratio", "annualized_return", "annualized_volatility", "annual_cost",
+    "annual_turnover", "max_drawdown_pct", "avg_tracking_error", "num_rebalances", "num_optimal", "num_failed",
+)  # fmt: skip
+
+Runs = dict[tuple[float, str], Backtest]
+
+
+def run(market: Market, capital: float, *, show_progress: bool, start: str = START, end: str = END,
+        folder: Path | None = RUNS) -> Runs:  # fmt: skip
+    """Trend following with risk parity weights, weekly, the book's costs and buffer; held in four ways.
+
+    The exact run solves every rebalance with the greedy search as well, from its own held positions.
+    """
+    strategies = {"trend": Strategy()}
+    where = None if folder is None else folder / f"{capital:.0f}"
+    options = {"capital": capital, "show_progress": show_progress, "folder": where, "start": start, "end": end}
+    runs = run_comparison(market, strategies, OPTIMIZERS[:-1], **options)  # type: ignore[arg-type]
+    runs |= run_comparison(market, strategies, OPTIMIZERS[-1:], also=("greedy",), **options)  # type: ignore[arg-type]
+    return {(capital, optimizer): found for (_, optimizer), found in runs.items()}
+
+
+def table(runs: Runs) -> pd.DataFrame:
+    """One row for each capital and optimizer; greedy's distance from the optimum beside the exact one."""
+    named = {(f"{capital:.0f}", optimizer): found for (capital, optimizer), found in runs.items()}
+    figures = comparison_table(named).rename(columns={"strategy": "capital"})[["capital", "optimizer", *FIGURES]]
+    for name, statistic in (("greedy_worse_mean", "mean"), ("greedy_worse_most", "max")):
+        figures[name] = [
+            getattr(found.rebalances["greedy_objective"] / found.rebalances["objective"] - 1, statistic)()
+            if "greedy_objective" in found.rebalances
+            else float("nan")
+            for found in runs.values()
+        ]
+    return figures
+
+
+def to_csv(figures: pd.DataFrame) -> str:
+    """The results file."""
+    text = io.StringIO()
+    figures.to_csv(text, index=False, float_format="%.6g")
+    return text.getvalue()
+
+
+def environment(runs: Runs) -> str:
+    """Versions, machine, and what the exact runs took."""
+    lines = [f"{name}: {version}" for name, version in versions().items()]
+    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread a run")
+    for (capital, optimizer), found in runs.items():
+        if optimizer == "exact":
+            seconds = found.rebalances["seconds"]
+            lines.append(
+                f"exact, {capital:.0f}: {len(seconds)} rebalances, {seconds.sum():.0f} s of solving; median "
+                f"{seconds.median():.2f} s, longest {seconds.max():.1f} s"
+            )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,87 @@
+"""What all commands share: the application, exit codes, and errors made into one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from dynopt_milp.errors import BacktestInterrupted, DynoptError, InputError, NoPortfolioError, SolveInterrupted
+from dynopt_milp.solution import Solution, Status, StoppedBy
+from dynopt_milp.solvers import METHODS
+
+SOLVER_FAILED, BAD_INPUT, LIMIT_HIT, INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    help="Which whole contracts to hold: dynamic portfolio optimisation solved to proven optimality.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Method = Annotated[str, typer.Option(help=f"{', '.join(METHODS)}:SOLVER.")]
+Gap = Annotated[float, typer.Option(help="Relative gap to prove.")]
+TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop then, with the best answer so far.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from dynopt_milp import __version__
+
+        typer.echo(f"dynopt-milp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def exit_code(status: Status, stopped_by: StoppedBy) -> int:
+    """0 for what was asked for, 3 where a limit was hit or no portfolio exists."""
+    if status in (Status.NO_SOLUTION, Status.INFEASIBLE):
+        return LIMIT_HIT
+    return LIMIT_HIT if status is not Status.OPTIMAL and stopped_by.is_limit else 0
+
+
+def guarded(run: Callable[[], int], interrupted: Callable[[Solution], int] | None = None) -> None:
+    """Run, and turn what goes wrong into one line and an exit code."""
+    try:
+        code = run()
+    except InputError as error:
+        code = complain(str(error))
+    except NoPortfolioError as error:
+        complain(str(error))
+        code = LIMIT_HIT
+    except DynoptError as error:
+        complain(str(error))
+        code = SOLVER_FAILED
+    except SolveInterrupted as stop:
+        if interrupted is not None:
+            interrupted(stop.solution)
+        code = INTERRUPTED
+    except BacktestInterrupted as stop:
+        typer.echo(str(stop), err=True)
+        code = INTERRUPTED
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        code = INTERRUPTED
+    raise typer.Exit(code)
+
+
+def complain(message: str) -> int:
+    """One line on stderr; the exit code of bad input."""
+    typer.echo("error: " + " ".join(message.split()), err=True)
+    return BAD_INPUT
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(content, indent=2, allow_nan=False))

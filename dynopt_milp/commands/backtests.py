@@ -1,0 +1,219 @@
+"""Years of rebalances: backtest, compare, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dynopt_milp.backtest import UNOPTIMISED
+from dynopt_milp.backtest import backtest as run_backtest
+from dynopt_milp.backtest_tables import show_backtests, show_market, show_notes, summary
+from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json
+from dynopt_milp.commands.market_options import (
+    DEFAULT_SPAN,
+    WEIGHTS,
+    BaseCurrency,
+    Capital,
+    CorrelationSpan,
+    CostMultiplier,
+    DataFolder,
+    End,
+    ForecastName,
+    Instruments,
+    RiskTarget,
+    Seed,
+    Shrinkage,
+    Start,
+    WeightName,
+    chosen_market,
+    chosen_strategy,
+    named,
+)
+from dynopt_milp.errors import InputError
+from dynopt_milp.problem import BOOK_COST_MULTIPLIER
+from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES
+from dynopt_milp.rebalance_days import FREQUENCIES
+from dynopt_milp.solve import DEFAULT_GAP
+from dynopt_milp.solvers import METHODS
+
+DEFAULT_CAPITAL = 250_000.0
+Frequency = Annotated[str, typer.Option("--rebalance", help=f"{', '.join(FREQUENCIES)}.")]
+BufferRule = Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")]
+BufferFraction = Annotated[float, typer.Option(help="Buffer as a share of the risk target.")]
+OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
+
+
+@app.command()
+def backtest(
+    data: DataFolder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep the run there; the same command again goes on, or reads it back."),
+    ] = None,
+    start: Start = None,
+    end: End = None,
+    capital: Capital = DEFAULT_CAPITAL,
+    optimizer: Annotated[str, typer.Option(help=f"{OPTIMIZERS}.")] = "exact",
+    also: Annotated[
+        str, typer.Option(metavar="A,B,...", help="Solve every rebalance with these as well, for comparison only.")
+    ] = "",
+    frequency: Frequency = "weekly",
+    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    buffer_rule: BufferRule = "book",
+    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    instruments: Instruments = None,
+    forecasts: ForecastName = "trend",
+    weights: WeightName = "risk-parity",
+    risk_target: RiskTarget = BOOK_RISK_TARGET,
+    correlation_span: CorrelationSpan = DEFAULT_SPAN,
+    shrinkage: Shrinkage = 0.0,
+    base_currency: BaseCurrency = "USD",
+    gap: Gap = DEFAULT_GAP,
+    time_limit: TimeLimit = None,
+    seed: Seed = 1,
+    notes: Annotated[bool, typer.Option("--notes", help="List what was dropped from the data, and why.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A strategy over the years, in whole contracts, net of costs."""
+
+    def run() -> int:
+        market = chosen_market(data, instruments, base_currency, seed)
+        console = Console(highlight=False, stderr=as_json)
+        show_market(market, console)
+        if notes:
+            show_notes(market, console)
+        result = run_backtest(
+            market,
+            chosen_strategy(forecasts, weights, risk_target, correlation_span, shrinkage),
+            capital=capital,
+            optimizer=optimizer,
+            frequency=frequency,
+            cost_multiplier=cost_multiplier,
+            buffer_rule=None if buffer_rule == "none" else buffer_rule,
+            buffer_fraction=buffer_fraction,
+            start=start,
+            end=end,
+            also=[name.strip() for name in also.split(",") if name.strip()],
+            gap=gap,
+            time_limit=time_limit,
+            folder=out,
+            show_progress=Console(stderr=True).is_terminal,
+        )
+        if out is not None:
+            from dynopt_milp.pictures import draw_backtests
+
+            draw_backtests({optimizer: result}, out / "backtest.png")
+        if as_json:
+            print_json(summary(result))
+        else:
+            console.print()
+            show_backtests({optimizer: result}, console)
+            if out is not None:
+                console.print(f"\nkept in {out}: positions, rebalances, returns (csv), performance.json, backtest.png")
+        return LIMIT_HIT if result.performance["num_failed"] or _unproven(result) else 0
+
+    guarded(run)
+
+
+def _unproven(result: Any) -> bool:
+    """Whether a method that proves something left something unproved."""
+    rows = result.rebalances
+    return bool(((rows["status"] == "feasible") & (rows["stopped_by"] != "end of the heuristic")).any())
+
+
+@app.command()
+def compare(
+    data: DataFolder = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep the runs, table and picture there.")] = None,
+    start: Start = None,
+    end: End = None,
+    capital: Capital = DEFAULT_CAPITAL,
+    portfolios: Annotated[
+        str, typer.Option(metavar="A,B,...", help=f"Some of {', '.join(WEIGHTS)}.")
+    ] = "risk-parity,all-weather,optimized-selection,single-best",
+    optimizers: Annotated[str, typer.Option(metavar="A,B,...", help=f"Some of {OPTIMIZERS}.")] = (
+        "unrounded,rounded,greedy,exact"
+    ),
+    frequency: Frequency = "weekly",
+    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    buffer_rule: BufferRule = "book",
+    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    instruments: Instruments = None,
+    forecasts: ForecastName = "long-only",
+    risk_target: RiskTarget = BOOK_RISK_TARGET,
+    base_currency: BaseCurrency = "USD",
+    gap: Gap = DEFAULT_GAP,
+    time_limit: TimeLimit = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Static against dynamic: every portfolio, unrounded, rounded, greedy and exact."""
+
+    def run() -> int:
+        from dynopt_milp.compare import comparison_table, run_comparison, save_comparison
+        from dynopt_milp.compare_tables import show_comparison
+
+        market = chosen_market(data, instruments, base_currency, seed)
+        console = Console(highlight=False, stderr=as_json)
+        show_market(market, console)
+        rules = {name: named(name, WEIGHTS, "portfolios") for name in _listed(portfolios, "portfolios")}
+        strategies = {name: chosen_strategy(forecasts, name, risk_target, DEFAULT_SPAN, 0.0) for name in rules}
+        runs = run_comparison(
+            market,
+            strategies,
+            _listed(optimizers, "optimizers"),
+            capital=capital,
+            folder=out,
+            show_progress=Console(stderr=True).is_terminal,
+            frequency=frequency,
+            cost_multiplier=cost_multiplier,
+            buffer_rule=None if buffer_rule == "none" else buffer_rule,
+            buffer_fraction=buffer_fraction,
+            start=start,
+            end=end,
+            gap=gap,
+            time_limit=time_limit,
+        )
+        table = comparison_table(runs)
+        if out is not None:
+            save_comparison(runs, table, out)
+        if as_json:
+            print_json({"comparison": table.astype(object).where(table.notna(), None).to_dict("records")})
+        else:
+            console.print()
+            show_comparison(table, console)
+            if out is not None:
+                console.print(f"\nkept in {out}: comparison.csv, comparison.png and a folder for each run")
+        return LIMIT_HIT if any(run.performance["num_failed"] or _unproven(run) for run in runs.values()) else 0
+
+    guarded(run)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the picture and the runs go.")] = Path("demo"),
+    quick: Annotated[bool, typer.Option("--quick", help="The problems only, without the backtest.")] = False,
+) -> None:
+    """Solve three example problems at two cost multipliers, then run two years weekly; greedy against exact."""
+
+    def run() -> int:
+        from dynopt_milp.demo import show_backtest_demo, show_demo
+
+        console = Console(highlight=False)
+        show_demo(console)
+        if not quick:
+            console.print()
+            show_backtest_demo(console, out)
+        return 0
+
+    guarded(run)
+
+
+def _listed(text: str, field: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"wants a list of distinct names, found {text!r}", field=field)
+    return names

@@ -1,0 +1,70 @@
+"""The options that say which market, which strategy and how it is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from dynopt_milp.correlation import BOOK_SPAN, ExponentialCorrelation
+from dynopt_milp.data import Market, read_market, simulated_market
+from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.forecasts import Forecasts, TrendFollowing, long_only
+from dynopt_milp.static_portfolios import STATIC_PORTFOLIOS, Weights
+from dynopt_milp.strategy import Strategy
+
+Choice = TypeVar("Choice")
+
+FORECASTS: dict[str, Forecasts] = {"trend": TrendFollowing(), "long-only": long_only}
+WEIGHTS: dict[str, Weights] = {name.lower().replace(" ", "-"): rule for name, rule in STATIC_PORTFOLIOS.items()}
+
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Price folder, of pysystemtrade or of the guide. Default: simulated."),
+]
+Instruments = Annotated[str | None, typer.Option(metavar="A,B,...", help="Default: all.")]
+Start = Annotated[str | None, typer.Option(metavar="DATE", help="First day of the run; earlier data are used.")]
+End = Annotated[str | None, typer.Option(metavar="DATE", help="Last day of the run.")]
+Capital = Annotated[float, typer.Option(help="In the base currency; fixed.")]
+BaseCurrency = Annotated[str, typer.Option(help="The currency of the account.")]
+ForecastName = Annotated[str, typer.Option("--forecasts", help=f"{', '.join(FORECASTS)}.")]
+WeightName = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTS)}.")]
+RiskTarget = Annotated[float, typer.Option(help="Annual, share of capital.")]
+CostMultiplier = Annotated[float, typer.Option(help="50 in the book.")]
+CorrelationSpan = Annotated[float, typer.Option(help="Of the exponential correlation, weeks.")]
+Shrinkage = Annotated[float, typer.Option(help="Of correlations towards zero, 0 to 1.")]
+Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
+
+DEFAULT_SPAN = float(BOOK_SPAN)
+
+
+def chosen_market(folder: Path | None, instruments: str | None, base_currency: str, seed: int) -> Market:
+    """The market of the options."""
+    names = None if instruments is None else [name.strip() for name in instruments.split(",") if name.strip()]
+    if folder is None:
+        return simulated_market(seed, instruments=names)
+    return read_market(folder, instruments=names, base_currency=base_currency)
+
+
+def chosen_strategy(forecasts: str, weights: str, risk_target: float, span: float, shrinkage: float) -> Strategy:
+    """The strategy of the options."""
+    return Strategy(
+        forecasts=named(forecasts, FORECASTS, "forecasts"),
+        weights=named(weights, WEIGHTS, "weights"),
+        correlation=ExponentialCorrelation(span, shrinkage),
+        risk_target=risk_target,
+    )
+
+
+def named(name: str, choices: dict[str, Choice], field: str) -> Choice:
+    """The choice of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    if name not in choices:
+        raise UnknownNameError(f"there is no {name!r}; there are {', '.join(choices)}", field=field)
+    return choices[name]

@@ -1,0 +1,93 @@
+"""Several strategies, each held in several ways, over the same years."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.backtest import backtest
+from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.data.market import Market
+from dynopt_milp.inputs import Inputs
+from dynopt_milp.pictures import draw_backtests
+from dynopt_milp.strategy import Strategy
+
+FIGURES = (
+    "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
+    "max_drawdown_pct", "annual_turnover", "avg_tracking_error", "num_rebalances", "num_optimal", "num_not_proven",
+    "num_failed", "solver_seconds",
+)  # fmt: skip
+
+Runs = dict[tuple[str, str], Backtest]
+"""Backtests by strategy and optimizer."""
+
+
+def run_comparison(
+    market: Market,
+    strategies: Mapping[str, Strategy],
+    optimizers: Sequence[str],
+    *,
+    capital: float,
+    folder: Path | None = None,
+    show_progress: bool = False,
+    **settings: Any,
+) -> Runs:
+    """Backtest every strategy with every optimizer; inputs are prepared once for each strategy.
+
+    Parameters
+    ----------
+    market : Market
+    strategies : mapping
+        By name.
+    optimizers : sequence of str
+        As in :func:`~dynopt_milp.backtest.backtest`.
+    capital : float
+    folder : Path, optional
+        Each run is kept in ``folder/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
+    show_progress : bool
+    **settings
+        Further arguments of :func:`~dynopt_milp.backtest.backtest`.
+
+    Returns
+    -------
+    dict
+        Backtests by (strategy, optimizer).
+    """
+    runs: Runs = {}
+    for name, strategy in strategies.items():
+        inputs = Inputs(market, strategy, float(capital))
+        for optimizer in optimizers:
+            runs[name, optimizer] = backtest(
+                market,
+                strategy,
+                capital=capital,
+                optimizer=optimizer,
+                inputs=inputs,
+                folder=None if folder is None else folder / name / optimizer,
+                show_progress=show_progress,
+                **settings,
+            )
+    return runs
+
+
+def comparison_table(runs: Runs) -> pd.DataFrame:
+    """One row for each run: strategy, optimizer and its figures (see :func:`~dynopt_milp.metrics.performance`)."""
+    rows = [
+        {"strategy": strategy, "optimizer": optimizer} | {name: run.performance[name] for name in FIGURES}
+        for (strategy, optimizer), run in runs.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def save_comparison(runs: Runs, table: pd.DataFrame, folder: Path) -> None:
+    """Write ``comparison.csv`` and ``comparison.png``."""
+    text = io.StringIO()
+    table.to_csv(text, index=False)
+    write_atomically(folder / "comparison.csv", text.getvalue())
+    draw_backtests({f"{strategy}, {optimizer}": run for (strategy, optimizer), run in runs.items()},
+                   folder / "comparison.png")  # fmt: skip

@@ -1,0 +1,74 @@
+"""A market from data frames that are already in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.data.assemble import assemble_market, join_prices
+from dynopt_milp.data.market import DataNote, Market
+from dynopt_milp.errors import DataError
+
+
+def market_from_frames(
+    prices: pd.DataFrame,
+    specifications: pd.DataFrame,
+    *,
+    adjusted: pd.DataFrame | None = None,
+    fx: pd.DataFrame | Mapping[str, pd.Series] | None = None,
+    base_currency: str = "USD",
+) -> Market:
+    """A market from frames of prices, cleaned by the rules of :mod:`dynopt_milp.data.assemble`.
+
+    Parameters
+    ----------
+    prices : DataFrame, days × instruments
+        Traded prices, in the currency of each instrument. Days without any price of an instrument are just not its
+        days; there is no note of them.
+    specifications : DataFrame, by instrument
+        Columns as in :data:`~dynopt_milp.data.market.SPECIFICATIONS`; ``multiplier``, ``currency`` and
+        ``asset_class`` are needed, costs without a column are 0.
+    adjusted : DataFrame, days × instruments, optional
+        Back-adjusted prices; the traded ones if not given, which is right for what has no rolls.
+    fx : DataFrame, days × currencies, or mapping of Series, optional
+        Base currency per unit of each currency. Not needed if everything is in the base currency.
+    base_currency : str
+
+    Raises
+    ------
+    DataError
+        If the frames are none, or do not hold days and numbers, or no instrument is left.
+    """
+    back_adjusted = prices if adjusted is None else adjusted
+    for field, frame in (("prices", prices), ("adjusted", back_adjusted), ("specifications", specifications)):
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(f"wants a DataFrame, found {type(frame).__name__}", field=field)
+    traded, changing = _by_name(prices, "prices"), _by_name(back_adjusted, "adjusted")
+    rates: dict[str, Any] = {} if fx is None else {str(currency): rate for currency, rate in fx.items()}
+    for currency, rate in rates.items():
+        if not isinstance(rate, pd.Series):
+            raise DataError(
+                f"wants a Series by day, found {type(rate).__name__}; of a rate that never changes, "
+                f"pd.Series(rate, index=prices.index)",
+                field="fx", instrument=currency,
+            )  # fmt: skip
+    series, notes = {}, []
+    for name in sorted({*traded, *changing}):
+        if name not in traded or name not in changing:
+            missing = "traded" if name not in traded else "back-adjusted"
+            notes.append(DataNote(name, "excluded", 0, f"there are no {missing} prices of it"))
+            continue
+        both, more = join_prices(traded[name], changing[name], name)
+        series[name] = both.dropna(how="all")
+        notes += more
+    pairs = {currency + base_currency: rate for currency, rate in rates.items()}
+    return assemble_market(series, pairs, specifications, base_currency, notes=notes)
+
+
+def _by_name(frame: pd.DataFrame, field: str) -> dict[str, pd.Series]:
+    if frame.columns.has_duplicates:
+        repeated = str(frame.columns[frame.columns.duplicated()][0])
+        raise DataError("stands more than once", field=field, instrument=repeated)
+    return {str(name): frame[name] for name in frame.columns}

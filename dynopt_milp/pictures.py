@@ -1,0 +1,96 @@
+"""Pictures of backtests, as PNG."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from dynopt_milp.errors import FormatError
+from dynopt_milp.metrics import FAILED
+from dynopt_milp.volatility import DAYS_A_YEAR
+
+if TYPE_CHECKING:
+    from dynopt_milp.backtest_result import Backtest
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+QUARTER = DAYS_A_YEAR // 4
+
+
+def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str = "") -> None:
+    """Account, tracking error and turnover over time of one or several runs, in one picture.
+
+    Parameters
+    ----------
+    runs : mapping
+        By name; the first seven are told apart by colour, further ones by line style.
+    path : str or Path
+        A PNG file; written atomically.
+    title : str
+        Above the picture.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    account, error, turnover = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1, 1))
+    for place, (name, run) in enumerate(runs.items()):
+        style: dict[str, Any] = {
+            "color": COLOURS[place % len(COLOURS)],
+            "linestyle": ("-", "--", ":")[place // len(COLOURS) % 3],
+            "linewidth": 1.2,
+        }
+        sharpe = run.performance["sharpe_ratio"]
+        label = f"{name} (Sharpe ratio {sharpe:.2f})" if sharpe is not None else name
+        account.plot(run.returns.index, run.returns["net"].cumsum(), label=label, **style)
+        error.plot(run.rebalances.index, run.rebalances["tracking_error"], **style)
+        failed = run.failures.index
+        if len(failed):
+            account.plot(
+                failed, run.returns["net"].cumsum().reindex(failed), "x", color="red", label=f"{name}: {FAILED}"
+            )
+        turnover.plot(run.returns.index, yearly_turnover(run.positions), **style)
+    account.set_title(title or "Profit net of costs", loc="left")
+    account.set_ylabel("profit, share of capital")
+    account.yaxis.set_major_formatter(PercentFormatter(1.0))
+    account.legend(loc="upper left", fontsize="small")
+    error.set_ylabel("tracking error,\nannual, after trading")
+    error.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    turnover.set_ylabel("contracts a year,\nlast quarter's pace")
+    for axes in (account, error, turnover):
+        axes.grid(alpha=0.3)
+        axes.margins(x=0.01)
+    error.set_ylim(bottom=0)
+    turnover.set_ylim(bottom=0)
+    _save(figure, Path(path))
+
+
+def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
+    """Contracts traded over the last quarter, at the pace of a year, by day."""
+    traded = positions.diff().abs().sum(axis=1)
+    return traded.rolling(QUARTER, min_periods=1).mean() * DAYS_A_YEAR
+
+
+def _save(figure: Any, path: Path) -> None:
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".png")
+        os.close(handle)
+        figure.savefig(temporary, format="png", dpi=120)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FormatError(f"cannot be written: {error.strerror or error}", field=str(path)) from None
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
