@@ -1,0 +1,446 @@
+"""A strategy over the years: accounting, decisions, records, interruption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import Problem, solve
+from dynopt_milp.backtest import Past, backtest
+from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
+from dynopt_milp.errors import (
+    BacktestInterrupted,
+    FormatError,
+    HistoryError,
+    InputError,
+    SolverError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from dynopt_milp.forecasts import long_only
+from dynopt_milp.inputs import Inputs
+from dynopt_milp.metrics import max_drawdown, performance, sharpe_ratio
+from dynopt_milp.pictures import draw_backtests
+from dynopt_milp.rebalance_days import rebalance_days
+from dynopt_milp.solvers.greedy import greedy_positions
+from dynopt_milp.static_portfolios import risk_parity
+from dynopt_milp.strategy import Strategy
+from tests.conftest import shared
+
+NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "GOLD_micro", "EUR_micro", "CRUDE_mini", "CORN", "NIKKEI_micro"]
+YEAR: dict[str, Any] = {"capital": 500_000.0, "start": "2016-01-01", "end": "2016-12-31"}
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return simulated_market(instruments=NAMES, start="2013-01-01", end="2017-12-31")
+
+
+@pytest.fixture(scope="module")
+def greedy(market: Market) -> Backtest:
+    return backtest(market, optimizer="greedy", **YEAR)
+
+
+def without_seconds(run: Backtest) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    columns = [name for name in run.rebalances if not str(name).endswith("seconds")]
+    return run.positions, run.rebalances[columns], run.returns
+
+
+def assert_same(one: Backtest, other: Backtest) -> None:
+    for left, right in zip(without_seconds(one), without_seconds(other), strict=True):
+        pd.testing.assert_frame_equal(left, right)
+
+
+def by_hand(market: Market, run: Backtest, folder: Path | None = None) -> pd.DataFrame:
+    """Gross and cost of every day in the base currency, with loops over days and instruments and no frames."""
+    rows, costs = [], Inputs(market, Strategy(), run.settings["capital"]).costs
+    before = dict.fromkeys(run.positions.columns, 0.0)
+    last: dict[str, float] = {}
+    for name in run.positions.columns:
+        known = market.adjusted[name][: run.positions.index[0]].dropna()
+        if len(known):
+            last[name] = float(known.iloc[-1])
+    for day, held in run.positions.iterrows():
+        gross = cost = 0.0
+        for name in run.positions.columns:
+            currency, multiplier = market.specifications.loc[name, ["currency", "multiplier"]]
+            price = float(market.adjusted.loc[day, name])
+            if not np.isnan(price):
+                if before[name]:
+                    gross += before[name] * (price - last[name]) * multiplier * float(market.fx.loc[day, currency])
+                last[name] = price
+            if held[name] != before[name]:
+                cost += abs(held[name] - before[name]) * float(costs.loc[day, name])
+            before[name] = float(held[name])
+        rows.append((gross, cost))
+    return pd.DataFrame(rows, columns=["gross", "cost"], index=run.positions.index)
+
+
+def test_profit_and_cost_agree_with_a_calculation_by_hand_on_real_futures() -> None:
+    real = read_pysystemtrade(shared("data/pysystemtrade"))
+    run = backtest(real, capital=1e6, optimizer="greedy", start="2014-01-01", end="2015-12-31")
+    money = by_hand(real, run) / 1e6
+    assert (run.positions != 0).any().sum() > 25
+    assert run.returns["gross"].to_numpy() == pytest.approx(money["gross"].to_numpy(), abs=1e-12)
+    assert run.returns["cost"].to_numpy() == pytest.approx(money["cost"].to_numpy(), abs=1e-12)
+    assert run.returns["net"].sum() == pytest.approx((money["gross"] - money["cost"]).sum(), abs=1e-12)
+    assert money["gross"].abs().sum() > 0.5
+
+
+def test_profit_of_one_contract_straight_from_the_files() -> None:
+    folder = shared("data/pysystemtrade")
+    only = read_pysystemtrade(folder, instruments=["SMI"])
+    run = backtest(
+        only, Strategy(forecasts=long_only), capital=2e6, optimizer="rounded", start="2016-01-04", end="2016-12-30"
+    )
+    prices = pd.read_csv(folder / "adjusted_prices_csv" / "SMI.csv", index_col="DATETIME", parse_dates=True)["price"]
+    rates = pd.read_csv(folder / "fx_prices_csv" / "CHFUSD.csv", index_col="DATETIME", parse_dates=True)["PRICE"]
+    prices.index, rates.index = prices.index.normalize(), rates.index.normalize()
+    held, total = run.positions["SMI"], 0.0
+    days = [day for day in held.index if day in prices.index]
+    for yesterday, today in pairwise(days):
+        rate = rates[:today].iloc[-1]
+        total += held[yesterday] * (prices[today] - prices[yesterday]) * 10 * rate
+    assert held.abs().max() >= 2
+    assert run.returns["gross"].sum() * 2e6 == pytest.approx(total, rel=1e-9)
+
+
+def test_trades_decided_after_one_close_are_done_at_the_next(market: Market, greedy: Backtest) -> None:
+    inputs = Inputs(market, Strategy(), 500_000.0)
+    day = greedy.rebalances.index[10]
+    held = greedy.positions.loc[day]
+    problem = inputs.problem(day, held)
+    next_day = market.days[market.days.get_loc(day) + 1]
+    trades = (greedy.positions.loc[next_day] - held).abs().sum()
+    assert greedy.rebalances.loc[day, "trades"] == trades
+    assert greedy.rebalances.loc[day, "objective"] == pytest.approx(solve(problem, "greedy").objective)
+    changed = greedy.positions.diff().abs().sum(axis=1)
+    executed = {market.days[market.days.get_loc(day) + 1] for day in greedy.rebalances.index}
+    assert set(changed.index[changed > 0]) <= executed
+
+
+def test_exact_is_proven_and_never_above_greedy_from_the_same_positions(market: Market) -> None:
+    run = backtest(market, optimizer="exact", also=["greedy"], **YEAR | {"end": "2016-05-31"})
+    rows = run.rebalances
+    assert len(rows) == 21
+    assert (rows["status"] == "optimal").all()
+    assert (rows["gap"] <= 1e-6).all()
+    assert (rows["lower_bound"] <= rows["objective"]).all()
+    assert (rows["objective"] <= rows["greedy_objective"] * (1 + 1e-12)).all()
+    assert (rows["objective"] < rows["greedy_objective"] * 0.999).any()
+    assert list(rows.columns[:12]) == [
+        "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
+        "adjustment_factor", "trades", "cost", "seconds", "greedy_objective",
+    ]  # fmt: skip
+    assert (run.positions == run.positions.round()).all().all()
+
+
+@pytest.mark.parametrize("rule", ["edge", "deadband", None])
+def test_the_other_buffer_rules_run_to_the_end(market: Market, rule: str | None) -> None:
+    run = backtest(market.select(["US10", "ES_micro", "EUR_micro"]), buffer_rule=rule, **YEAR | {"end": "2016-03-31"})
+    assert run.performance["num_failed"] == 0
+    assert (run.rebalances["status"] == "optimal").all()
+    assert run.performance["avg_adjustment_factor"] == (1.0 if rule is None else None)
+
+
+def test_rounded_and_unrounded_hold_what_is_wanted(market: Market) -> None:
+    inputs = Inputs(market, Strategy(), 500_000.0)
+    for optimizer in ("rounded", "unrounded"):
+        run = backtest(
+            market, optimizer=optimizer, frequency="monthly", inputs=inputs, strategy=inputs.strategy, **YEAR
+        )
+        day = run.rebalances.index[3]
+        next_day = market.days[market.days.get_loc(day) + 1]
+        wanted = inputs.wanted(day).optimal_positions
+        expected = wanted.round() if optimizer == "rounded" else wanted
+        assert run.positions.loc[next_day].to_numpy() == pytest.approx(expected.to_numpy())
+        assert (run.rebalances["status"] == "static").all()
+        error = run.rebalances["tracking_error"]
+        assert (error == 0).all() if optimizer == "unrounded" else (error > 0).all()
+
+
+def test_rebalance_days_are_the_last_of_each_period() -> None:
+    days = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-09", "2020-01-13", "2020-02-03"])
+    assert rebalance_days(days, "weekly").strftime("%d.%m.").tolist() == ["03.01.", "09.01.", "13.01.", "03.02."]
+    assert rebalance_days(days, "monthly").strftime("%d.%m.").tolist() == ["13.01.", "03.02."]
+    assert rebalance_days(days, "daily").equals(days)
+
+
+def test_costs_are_charged_on_every_trade(market: Market, greedy: Backtest) -> None:
+    table = market.specifications.assign(half_spread=0.0, commission=0.0)
+    free = backtest(
+        Market(market.prices, market.adjusted, market.fx, table), optimizer="greedy", cost_multiplier=0.0, **YEAR
+    )
+    assert (free.returns["cost"] == 0).all()
+    assert free.performance["annual_turnover"] > greedy.performance["annual_turnover"]
+    traded = greedy.positions.diff().abs().sum(axis=1)
+    traded.iloc[0] = greedy.positions.iloc[0].abs().sum()
+    assert ((greedy.returns["cost"] > 0) == (traded > 0)).all()
+
+
+def broken_on(day: str) -> Callable[[Problem], Any]:
+    """An optimizer that works but on the rebalance whose target it is told by its call count."""
+    calls = iter(range(10_000))
+
+    def mine(problem: Problem) -> Any:
+        if next(calls) == int(day):
+            raise ZeroDivisionError("no data today")
+        return greedy_positions(problem.program())[0]
+
+    return mine
+
+
+def test_a_rebalance_that_cannot_be_solved_is_reported_and_keeps_what_is_held(market: Market) -> None:
+    run = backtest(market, optimizer=broken_on("4"), **YEAR | {"end": "2016-04-30"})
+    assert run.performance["num_failed"] == 1
+    failed = run.failures.index[0]
+    assert failed == run.rebalances.index[4]
+    assert run.failures["reason"].iloc[0] == "mine raised ZeroDivisionError: no data today"
+    assert run.rebalances.loc[failed, "trades"] == 0
+    next_day = market.days[market.days.get_loc(failed) + 1]
+    assert run.positions.loc[next_day].equals(run.positions.loc[failed].rename(next_day))
+    assert any(finding.name == "failed rebalances" for finding in run.findings)
+
+
+def test_an_optimizer_of_ones_own_is_priced_and_checked(market: Market, greedy: Backtest) -> None:
+    def mine(problem: Problem) -> np.ndarray:
+        return greedy_positions(problem.program())[0]
+
+    run = backtest(market, optimizer=mine, **YEAR)
+    assert set(run.rebalances["method"]) == {"mine"}
+    pd.testing.assert_frame_equal(run.positions, greedy.positions)
+    assert run.settings["optimizer"].endswith("mine")
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda problem: problem.optimal_positions, "not a portfolio: positions of .* wants whole contracts"),
+        (lambda problem: [1, 2], "not a portfolio: positions: wants 9 numbers"),
+        (lambda problem: {"US10": 1}, "not a portfolio: positions of .* is missing"),
+        (lambda problem: None, "not a portfolio"),
+        (lambda problem: np.full(9, 50), "outside its limits"),
+    ],
+)
+def test_what_an_optimizer_of_ones_own_returns_is_checked(
+    market: Market, returned: Callable[[Problem], Any], message: str
+) -> None:
+    from dynopt_milp import Limits
+
+    problem = Inputs(market, Strategy(), 5e5).problem(market.days[-1]).replace(limits=Limits(lower=-9, upper=9))
+    with pytest.raises(SolverError, match=message):
+        solve(problem, returned)
+
+
+def test_an_optimizer_of_ones_own_is_refused_where_it_would_not_know(market: Market) -> None:
+    problem = Inputs(market, Strategy(), 5e5).problem(market.days[-1])
+    with pytest.raises(UnsupportedError, match="given the problem alone"):
+        solve(problem, lambda given: given.previous_positions, formulation="deadband")
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(market: Market, greedy: Backtest, tmp_path: Path) -> None:
+    calls = iter(range(10_000))
+
+    def stop_at_ten(past: Past) -> float:
+        if next(calls) == 10:
+            raise KeyboardInterrupt
+        return 0.05
+
+    with pytest.raises(BacktestInterrupted, match=r"after 10 of 51 rebalances; they are kept in .*run the same again"):
+        backtest(market, optimizer="greedy", buffer_fraction=stop_at_ten, folder=tmp_path / "run", **YEAR)
+    lines = (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
+    assert len(lines) == 10
+    with (tmp_path / "run" / "journal.jsonl").open("a") as file:
+        file.write('{"date": "2016-03-18", "pos')  # cut off in the middle of a line
+    run = backtest(market, optimizer="greedy", buffer_fraction=stop_at_ten, folder=tmp_path / "run", **YEAR)
+    assert next(calls) == 11 + 41  # none of the ten was done again
+    assert_same(run, greedy)
+
+
+def test_a_finished_run_is_read_back_without_solving_anything(market: Market, tmp_path: Path) -> None:
+    calls = []
+
+    def counting(problem: Problem) -> np.ndarray:
+        calls.append(problem)
+        return np.asarray(problem.previous_positions)
+
+    arguments: dict[str, Any] = {"optimizer": counting, "folder": tmp_path / "run", **YEAR, "end": "2016-02-28"}
+    first = backtest(market, **arguments)
+    solved = len(calls)
+    again = backtest(market, **arguments)
+    assert len(calls) == solved == len(first.rebalances)
+    assert_same(first, again)
+    assert again.rebalances["seconds"].equals(first.rebalances["seconds"])
+
+
+def test_a_saved_run_can_be_loaded_and_its_files_have_the_documented_columns(
+    market: Market, greedy: Backtest, tmp_path: Path
+) -> None:
+    run = backtest(market, optimizer="greedy", folder=tmp_path / "run", **YEAR)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith(".")) == [
+        "journal.jsonl", "performance.json", "positions.csv", "rebalances.csv", "returns.csv", "settings.json",
+    ]  # fmt: skip
+    loaded = Backtest.load(tmp_path / "run")
+    for left, right in zip(without_seconds(run), without_seconds(loaded), strict=True):
+        pd.testing.assert_frame_equal(left, right, check_freq=False)
+    assert loaded.performance == run.performance
+    header = (tmp_path / "run" / "positions.csv").read_text().splitlines()[0]
+    assert header == "date," + ",".join(sorted(NAMES))
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert settings["capital"] == 500_000.0
+    assert settings["versions"]["pandas"] == pd.__version__
+    assert settings["strategy"]["weights"] == f"{risk_parity.__module__}.risk_parity"
+
+
+def test_a_folder_with_another_run_is_refused_and_left_alone(market: Market, tmp_path: Path) -> None:
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
+    backtest(market, **few)
+    before = (tmp_path / "run" / "positions.csv").read_bytes()
+    with pytest.raises(FormatError, match=r"another run|other settings: capital is 500000.0 there and 400000.0 now"):
+        backtest(market, **few | {"capital": 400_000.0})
+    with pytest.raises(FormatError, match="other settings: market is"):
+        backtest(market.select(NAMES[:5]), **few)
+    assert (tmp_path / "run" / "positions.csv").read_bytes() == before
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    with pytest.raises(FormatError, match="holds other files"):
+        backtest(market, **few | {"folder": tmp_path / "full"})
+
+
+def test_two_runs_in_one_folder_at_a_time_are_refused(market: Market, tmp_path: Path) -> None:
+    few = YEAR | {"end": "2016-02-28", "folder": tmp_path / "run"}
+
+    def nested(problem: Problem) -> Any:
+        backtest(market, optimizer=nested, **few)
+
+    with pytest.raises(FormatError, match="is in use by another run"):
+        # An error about the folder inside the optimizer is the user's to see, not a failed rebalance.
+        raise_first_reason(backtest(market, optimizer=nested, **few))
+
+
+def raise_first_reason(run: Backtest) -> None:
+    raise FormatError(run.failures["reason"].iloc[0].split(": ", 1)[1], field="folder")
+
+
+def test_a_damaged_journal_is_refused(market: Market, tmp_path: Path) -> None:
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
+    backtest(market, **few)
+    journal = tmp_path / "run" / "journal.jsonl"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([lines[0], lines[1][:40], *lines[2:]]) + "\n")
+    with pytest.raises(FormatError, match="line 2 is damaged"):
+        backtest(market, **few)
+
+
+def test_positions_in_a_market_that_is_gone_are_closed_at_its_last_price(market: Market) -> None:
+    prices, adjusted = market.prices.copy(), market.adjusted.copy()
+    prices.loc["2016-04-01":, "US10"] = np.nan
+    adjusted.loc["2016-04-01":, "US10"] = np.nan
+    ended = Market(prices, adjusted, market.fx, market.specifications)
+    run = backtest(
+        ended,
+        Strategy(forecasts=long_only, weights={"US10": 1.0, "BUND": 1.0, "CORN": 1.0}),
+        optimizer="greedy",
+        **YEAR,
+    )
+    held = run.positions["US10"]
+    assert held["2016-04-15"] > 0
+    assert (held["2016-04-15":"2016-06-20"] == held["2016-04-15"]).all()  # type: ignore[misc]
+    assert (held["2016-07-15":] == 0).all()  # type: ignore[misc]
+    closed = held.index[(held.diff() < 0) & (held.index > "2016-06-20")][0]
+    assert run.returns.loc[closed, "cost"] > 0
+
+
+def test_a_buffer_that_adapts_sees_the_past_only(market: Market) -> None:
+    seen = []
+
+    def adaptive(past: Past) -> float:
+        seen.append((past.day, list(past.rebalances.index)))
+        return 0.02 + 0.001 * len(past.rebalances)
+
+    run = backtest(market, optimizer="greedy", buffer_fraction=adaptive, **YEAR | {"end": "2016-03-31"})
+    assert all(before == list(run.rebalances.index[:count]) for count, (_, before) in enumerate(seen))
+    assert run.rebalances["buffer"].to_numpy() == pytest.approx(0.2 * (0.02 + 0.001 * np.arange(len(seen))))
+
+
+def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backtest) -> None:
+    back = list(reversed(NAMES))
+    other = Market(market.prices[back], market.adjusted[back], market.fx, market.specifications.loc[back])
+    assert other.fingerprint() == market.fingerprint()
+    assert_same(backtest(other, optimizer="greedy", **YEAR), greedy)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"capital": 0.0}, InputError, "capital: wants a positive amount"),
+        ({"capital": "much"}, InputError, "capital: wants a number"),
+        ({"optimizer": "magic"}, UnknownNameError, "method: there is no 'magic'"),
+        ({"frequency": "hourly"}, UnknownNameError, "rebalance: there is no 'hourly'"),
+        ({"buffer_rule": "loose"}, UnknownNameError, "buffer_rule: there is no 'loose'"),
+        ({"buffer_fraction": -0.1}, InputError, "buffer_fraction: wants a number that is not negative"),
+        ({"cost_multiplier": -1.0}, InputError, "cost_multiplier: wants"),
+        ({"also": "greedy"}, InputError, "also: wants a list"),
+        ({"also": ["magic"]}, UnknownNameError, "method: there is no 'magic'"),
+        ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: comparing methods"),
+        ({"optimizer": "greedy", "buffer_rule": "edge"}, UnsupportedError, "greedy search is defined for"),
+        ({"start": "2030-01-01"}, HistoryError, "fewer than two days"),
+        ({"start": "soon"}, InputError, "start or end: cannot be read as a date"),
+        ({"start": "2013-01-01", "end": "2013-02-20"}, HistoryError, "no day on which anything can be held"),
+        ({"frequency": "monthly", "start": "2016-03-30", "end": "2016-03-31"}, HistoryError, "no monthly rebalance"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_before_any_work(
+    market: Market, change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        backtest(market, **YEAR | {"optimizer": "greedy"} | change)
+
+
+def test_figures_of_a_run_by_hand() -> None:
+    days = pd.bdate_range("2020-01-01", periods=4)
+    returns = pd.DataFrame({"gross": [0.0, 0.10, -0.22, 0.05], "cost": [0.0, 0.0, 0.02, 0.0]}, index=days)
+    returns["net"] = returns["gross"] - returns["cost"]
+    positions = pd.DataFrame({"A": [2.0, 2.0, -1.0, -1.0], "B": [0.0, 1.0, 1.0, 1.0]}, index=days)
+    rebalances = pd.DataFrame(
+        {
+            "status": ["optimal", "failed", "feasible", "static"], "tracking_error": [0.01, np.nan, 0.03, 0.0],
+            "adjustment_factor": [1.0, np.nan, 0.5, 0.0], "idm": [2.0, 2.0, 2.0, 2.0], "seconds": [1.0, 3.0, 2.0, 2.0],
+            "instruments": [2, 2, 2, 1],
+        },
+        index=days,
+    )  # fmt: skip
+    figures = performance(returns, positions, rebalances)
+    net = np.array([0.0, 0.10, -0.24, 0.05])
+    assert figures["annualized_return"] == pytest.approx(net.mean() * 256)
+    assert figures["sharpe_ratio"] == pytest.approx(net.mean() / net.std(ddof=1) * 16)
+    assert figures["max_drawdown_pct"] == pytest.approx(100 * 0.24 / 1.10)
+    assert figures["total_turnover"] == 2 + 1 + 3
+    assert figures["annual_turnover"] == pytest.approx(6 / 4 * 256)
+    assert figures["avg_tracking_error"] == pytest.approx(0.04 / 3)
+    counts = ("num_rebalances", "num_optimal", "num_not_proven", "num_failed", "num_instruments")
+    assert [figures[name] for name in counts] == [4, 1, 1, 1, 2]
+
+
+def test_drawdown_begins_at_the_capital_and_an_account_that_stands_still_has_no_sharpe_ratio() -> None:
+    assert max_drawdown(pd.Series([-0.1, -0.1, 0.3])) == pytest.approx(0.2)
+    assert np.isnan(sharpe_ratio(pd.Series([0.0, 0.0, 0.0])))
+
+
+def test_the_picture_is_a_png_with_something_on_it(greedy: Backtest, tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    draw_backtests({"greedy": greedy, "again": greedy}, tmp_path / "run.png", title="Two runs")
+    image = imread(tmp_path / "run.png")
+    assert image.shape[0] > 800
+    assert image[..., :3].std() > 0.05
+    with pytest.raises(FormatError, match="cannot be written"):
+        draw_backtests({"greedy": greedy}, tmp_path / "nowhere" / "run.png")
