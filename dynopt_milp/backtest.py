@@ -145,11 +145,12 @@ def backtest(
     BacktestInterrupted
         On Ctrl-C.
     """
-    strategy = strategy if strategy is not None else Strategy()
+    if strategy is None:
+        strategy = Strategy() if inputs is None else inputs.strategy
     _check(market, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also)
     if inputs is None:
         inputs = Inputs(market, strategy, float(capital))
-    elif inputs.market is not market or inputs.strategy != strategy or inputs.capital != capital:
+    elif inputs.market is not market or inputs.strategy is not strategy or inputs.capital != capital:
         raise InputError("were prepared for another market, strategy or capital", field="inputs")
     days = _days(market, start, end)
     decisions = _decision_days(inputs, days, frequency)
@@ -215,13 +216,14 @@ class _Task:
         """One line of the journal: what is known of the rebalance, and the positions after it."""
         kept = self._without_gone(day, held)
         row: dict[str, Any] = {"method": method_name(self.optimizer)}
+        fraction = self._fraction(day, held, before)  # outside: what is wrong here is wrong on every day
         try:
             wanted = self.inputs.wanted(day)
             row |= {"idm": wanted.multiplier, "instruments": len(wanted.weights)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
                 positions = self._static(wanted, kept, row)
             else:
-                positions = self._optimised(wanted, kept, before, row)
+                positions = self._optimised(wanted, kept, fraction, row)
         except (UnknownNameError, UnsupportedError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
@@ -235,6 +237,14 @@ class _Task:
         return {"date": f"{day:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
         }  # fmt: skip
+
+    def _fraction(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
+        if not callable(self.buffer_fraction):
+            return self.buffer_fraction
+        fraction = to_number(self.buffer_fraction(Past(day, _rows(before), self.inputs, held)), "buffer_fraction")
+        if fraction < 0:
+            raise InputError(f"wants a number that is not negative, found {fraction:g}", field="buffer_fraction")
+        return fraction
 
     def _without_gone(self, day: pd.Timestamp, held: pd.Series) -> pd.Series:
         """Held positions, without those whose market is gone: they are closed at the last price."""
@@ -253,15 +263,10 @@ class _Task:
             row["tracking_error"] = program.tracking_error(positions[names].to_numpy())
         return positions
 
-    def _optimised(
-        self, wanted: Wanted, held: pd.Series, before: list[dict[str, Any]], row: dict[str, Any]
-    ) -> pd.Series:
+    def _optimised(self, wanted: Wanted, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
         problem = self.inputs.problem(
             wanted.day, held[wanted.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
         )
-        fraction = self.buffer_fraction
-        if callable(fraction):
-            fraction = to_number(fraction(Past(wanted.day, _rows(before), self.inputs, held)), "buffer_fraction")
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(
             problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,9 +88,19 @@ def describe(function: Any) -> str:
         return f"{describe(inner)}({', '.join(given)})"
     name = getattr(function, "__qualname__", None)
     if name is not None:
-        return f"{function.__module__}.{name}"
+        where = f"{function.__module__}.{name}"
+        # Two lambdas, or two functions made in one place, have one name: their code tells them apart.
+        return f"{where} {_code(function)}" if "<" in name and hasattr(function, "__code__") else where
     text = repr(function)
     return type(function).__qualname__ if " at 0x" in text else text
+
+
+def _code(function: Any) -> str:
+    code = function.__code__
+    cells = [repr(cell.cell_contents) for cell in function.__closure__ or ()]
+    content = [code.co_code.hex(), *map(repr, (code.co_names, code.co_consts)), *cells]
+    plain = [text if " at 0x" not in text else text.split(" at 0x")[0] for text in content]
+    return hashlib.sha256("\0".join(plain).encode()).hexdigest()[:8]
 
 
 def _short(value: Any) -> str:

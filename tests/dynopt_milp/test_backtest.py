@@ -444,3 +444,18 @@ def test_the_picture_is_a_png_with_something_on_it(greedy: Backtest, tmp_path: P
     assert image[..., :3].std() > 0.05
     with pytest.raises(FormatError, match="cannot be written"):
         draw_backtests({"greedy": greedy}, tmp_path / "nowhere" / "run.png")
+
+
+@pytest.mark.parametrize("fraction", [-0.1, float("nan"), "little"])
+def test_a_buffer_that_makes_no_sense_ends_the_run(market: Market, fraction: Any) -> None:
+    with pytest.raises(InputError, match="buffer_fraction: wants"):
+        backtest(market, optimizer="greedy", buffer_fraction=lambda past: fraction, **YEAR)
+
+
+def test_settings_tell_functions_of_one_name_apart() -> None:
+    def scaled(factor: float) -> Strategy:
+        return Strategy(forecasts=lambda given: factor * long_only(given))
+
+    described = [scaled(factor).settings()["forecasts"] for factor in (1.0, 2.0, 2.0)]
+    assert described[0] != described[1] == described[2]
+    assert "0x" not in str(Strategy(weights={"US10": 1.0}).settings())
