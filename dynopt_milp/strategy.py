@@ -97,7 +97,8 @@ def describe(function: Any) -> str:
 
 def _code(function: Any) -> str:
     code = function.__code__
-    cells = [repr(cell.cell_contents) for cell in function.__closure__ or ()]
+    held = [cell.cell_contents for cell in function.__closure__ or ()]
+    cells = [repr(value) for value in held if isinstance(value, (int, float, str, tuple))]
     content = [code.co_code.hex(), *map(repr, (code.co_names, code.co_consts)), *cells]
     plain = [text if " at 0x" not in text else text.split(" at 0x")[0] for text in content]
     return hashlib.sha256("\0".join(plain).encode()).hexdigest()[:8]
