@@ -8,7 +8,7 @@ was much better than the one the scale came from), the problem is solved again a
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -24,6 +24,7 @@ from dynopt_milp.solvers.exchange import exchange
 from dynopt_milp.solvers.incumbent import best_of, first_incumbent
 from dynopt_milp.solvers.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip_model import build_model
+from dynopt_milp.solvers.scip_thread import run_in_scip_thread
 from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, Formulation
@@ -200,24 +201,18 @@ def _run(
 
 def _optimise(model: Model) -> str:
     """Run SCIP in a thread of its own, so that Ctrl-C reaches Python, and say how it ended."""
-    failures: list[Exception] = []
-
-    def run() -> None:
-        try:
-            model.optimizeNogil()
-        except Exception as error:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
-            failures.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    running = run_in_scip_thread(model.optimizeNogil)
+    interrupted = False
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        while not running.done():
+            wait([running], timeout=0.1)
     except KeyboardInterrupt:
+        interrupted = True
         model.interruptSolve()
-        thread.join()
-        return FAILED if failures else "userinterrupt"  # SCIP itself may call it "unknown"
-    return FAILED if failures else str(model.getStatus())
+        wait([running])
+    if running.exception() is not None:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
+        return FAILED
+    return "userinterrupt" if interrupted else str(model.getStatus())  # SCIP itself may call it "unknown"
 
 
 def _limit(status: str) -> StoppedBy | None:
