@@ -214,8 +214,9 @@ def _optimise(model: Model) -> str:
         while thread.is_alive():
             thread.join(0.1)
     except KeyboardInterrupt:
-        model.interruptSolve()
-        thread.join()
+        while thread.is_alive():  # SCIP forgets an interrupt that comes before it has begun
+            model.interruptSolve()
+            thread.join(0.1)
         return FAILED if failures else "userinterrupt"  # SCIP itself may call it "unknown"
     return FAILED if failures else str(model.getStatus())
 
