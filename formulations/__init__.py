@@ -12,6 +12,7 @@ from formulations.dual_bound import DualBound
 from formulations.formulation import Formulation, Model
 from formulations.penalty import Penalty
 from formulations.program import FloatArray, IntegerArray, ProgramError, TrackingProgram
+from formulations.restriction import Restriction, restrict
 
 __all__ = [
     "BufferEdge",
@@ -23,6 +24,8 @@ __all__ = [
     "Model",
     "Penalty",
     "ProgramError",
+    "Restriction",
     "TrackingProgram",
     "bounding_box",
+    "restrict",
 ]

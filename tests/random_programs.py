@@ -1,4 +1,4 @@
-"""Random programs small enough to enumerate: ties, singular covariances, zero costs and limits among them."""
+"""Random programs: small ones to enumerate (ties, singular covariances, zero costs, limits), and a hard one."""
 
 from __future__ import annotations
 
@@ -42,4 +42,17 @@ def problems(draw: st.DrawFn, most_instruments: int = 4, scale: float = 1.0) -> 
         cost_multiplier=draw(st.sampled_from([0.0, 1.0, 10.0])),
         limits=Limits(lower=lower, upper=upper),
         instruments=tuple("ABCDEFGH"[:size]),
+    )
+
+
+def hard_problem(size: int = 60) -> Problem:
+    """No costs, many contracts of like size: minutes of search."""
+    random = np.random.default_rng(5)
+    loadings = random.normal(size=(size, 6))
+    covariance = (loadings @ loadings.T + np.diag(random.uniform(1, 3, size))) * 0.01
+    return Problem(
+        covariance=covariance,
+        optimal_positions=random.normal(scale=2.0, size=size),
+        weight_per_contract=random.uniform(0.05, 0.3, size),
+        instruments=tuple(f"F{place:03d}" for place in range(size)),
     )

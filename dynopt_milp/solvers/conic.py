@@ -7,6 +7,7 @@ from typing import Any
 
 import cvxpy as cp
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dynopt_milp.errors import InputError, SolverError
@@ -44,7 +45,7 @@ class ConicProgram:
     equalities: int
     inequalities: int
     cones: tuple[int, ...]
-    whole: FloatArray
+    whole: NDArray[np.bool_]
     columns: dict[int, slice]
 
 

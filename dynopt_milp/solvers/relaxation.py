@@ -6,18 +6,20 @@ import clarabel
 import numpy as np
 from scipy.sparse import csc_array, csr_array, vstack
 
-from dynopt_milp.solvers.conic import conic_program
+from dynopt_milp.solvers.formulation_cone import formulation_cone
 from dynopt_milp.solvers.task import Task
-from formulations import BufferEdge, DualBound, FloatArray, Formulation
+from formulations import BufferEdge, DualBound, FloatArray, Formulation, restrict
 
 # Nothing rests on the accuracy of these solves: the dual bound is valid for any direction, only less sharp.
 ACCURACY = 1e-6
 # Beyond this many instruments a pass over all of them costs more than it saves.
 MOST_INSTRUMENTS = 150
+# What the first pass cuts off sharpens the directions of the second; a third finds next to nothing.
+PASSES = 2
 
 
 class Relaxation:
-    """A formulation without integrality, as conic data that can be solved with other objectives.
+    """A formulation without integrality, as conic data that are solved again and again.
 
     Parameters
     ----------
@@ -26,48 +28,49 @@ class Relaxation:
     """
 
     def __init__(self, formulation: Formulation) -> None:
-        model = formulation.model(integer=False)
-        data = conic_program(model.problem())
-        self._data = data
-        self.positions = data.columns[model.positions.id]
+        size = formulation.program.size
+        data, self._positions = formulation_cone(formulation)
+        self._cost, self._offset = data.cost, data.offset
+        unit = csr_array(np.eye(data.cost.size)[self._positions])
+        first = data.equalities + data.inequalities
+        extra = vstack([csr_array(data.cost[None]), unit, -unit])  # the value, and the box
+        matrix = csc_array(vstack([data.matrix[:first], extra, data.matrix[first:]]))
+        self._extra = slice(first, first + 1 + 2 * size)
+        self._right = np.concatenate([data.right[:first], np.zeros(1 + 2 * size), data.right[first:]])
+        settings = clarabel.DefaultSettings()
+        settings.verbose = False
+        settings.max_threads = 1
+        settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = ACCURACY
+        settings.iterative_refinement_enable = False  # half of the time, for digits that are not needed
+        settings.presolve_enable = False  # it would forbid updates
+        cones = [
+            *([clarabel.ZeroConeT(data.equalities)] if data.equalities else []),
+            clarabel.NonnegativeConeT(data.inequalities + 1 + 2 * size),
+            *(clarabel.SecondOrderConeT(rows) for rows in data.cones),
+        ]
+        empty = csc_array((data.cost.size, data.cost.size))
+        self._solver = clarabel.DefaultSolver(empty, data.cost, matrix, self._right, cones, settings)
 
-    def minimiser(self) -> FloatArray | None:
-        """Where the relaxation is smallest, shape (n,); None if Clarabel fails."""
-        return self._solve(self._data.cost, self._data.matrix, self._data.right, self._data.inequalities)
+    def minimiser(self, value: float, lower: FloatArray, upper: FloatArray) -> FloatArray | None:
+        """Where the relaxation is smallest inside the box, shape (n,), given that it is at most ``value`` there.
+
+        None if Clarabel fails.
+        """
+        return self._solve(self._cost, value, lower, upper)
 
     def extreme(
         self, instrument: int, sign: float, value: float, lower: FloatArray, upper: FloatArray
     ) -> FloatArray | None:
         """The point of at most this value, inside the box, that is largest in sign × position of the instrument."""
-        size = self._data.cost.size
-        objective = np.zeros(size)
-        objective[self.positions.start + instrument] = -sign
-        unit = csr_array(np.eye(size)[self.positions])
-        first = self._data.equalities + self._data.inequalities
-        matrix, right = self._data.matrix, self._data.right
-        extra = vstack([csr_array(self._data.cost[None]), unit, -unit])
-        return self._solve(
-            objective,
-            csr_array(vstack([matrix[:first], extra, matrix[first:]])),
-            np.concatenate([right[:first], [value - self._data.offset], upper, -lower, right[first:]]),
-            self._data.inequalities + 1 + 2 * lower.size,
-        )
+        objective = np.zeros(self._cost.size)
+        objective[self._positions.start + instrument] = -sign
+        return self._solve(objective, value, lower, upper)
 
-    def _solve(
-        self, objective: FloatArray, matrix: csr_array, right: FloatArray, inequalities: int
-    ) -> FloatArray | None:
-        settings = clarabel.DefaultSettings()
-        settings.verbose = False
-        settings.max_threads = 1
-        settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = ACCURACY
-        cones = [
-            *([clarabel.ZeroConeT(self._data.equalities)] if self._data.equalities else []),
-            *([clarabel.NonnegativeConeT(inequalities)] if inequalities else []),
-            *(clarabel.SecondOrderConeT(size) for size in self._data.cones),
-        ]
-        empty = csc_array((objective.size, objective.size))
-        found = clarabel.DefaultSolver(empty, objective, csc_array(matrix), right, cones, settings).solve()
-        point = np.array(found.x)[self.positions]
+    def _solve(self, objective: FloatArray, value: float, lower: FloatArray, upper: FloatArray) -> FloatArray | None:
+        self._right[self._extra] = np.concatenate([[value - self._offset], upper, -lower])
+        self._solver.update(q=objective, b=self._right)
+        found = self._solver.solve()
+        point = np.array(found.x)[self._positions]
         return point if np.isfinite(point).all() and str(found.status) in ("Solved", "AlmostSolved") else None
 
 
@@ -75,9 +78,6 @@ def tightened_box(
     task: Task, formulation: Formulation, value: float, lower: FloatArray, upper: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The box without positions that only portfolios above ``value`` have.
-
-    Each variable in turn is pushed as far as the relaxation lets it go; the residual there is the direction in which
-    the dual bound is sharpest for that variable, and the dual bound decides what is cut off.
 
     Parameters
     ----------
@@ -88,11 +88,29 @@ def tightened_box(
     value : float
         Of a known portfolio.
     lower, upper : ndarray, shape (n,)
-        A finite box that holds every portfolio of at most this value.
+        A finite box that holds every portfolio of at most this value; what is returned may be empty.
+    """
+    if isinstance(formulation, BufferEdge) or formulation.program.size > MOST_INSTRUMENTS:
+        return lower, upper
+    lower, upper = lower.copy(), upper.copy()
+    for _ in range(PASSES):
+        free = lower < upper
+        if not free.any() or (lower > upper).any():
+            break
+        small = restrict(formulation, lower, upper).formulation
+        least, most = _pushed(task, small, value)
+        lower[free], upper[free] = least[:-1], most[:-1]
+    return lower, upper
+
+
+def _pushed(task: Task, formulation: Formulation, value: float) -> tuple[FloatArray, FloatArray]:
+    """One pass: each variable is pushed as far as the relaxation lets it go.
+
+    The residual there is the direction in which the dual bound is sharpest for that variable, and the dual bound
+    decides what is cut off.
     """
     program = formulation.program
-    if isinstance(formulation, BufferEdge) or program.size > MOST_INSTRUMENTS or not (lower < upper).any():
-        return lower, upper
+    lower, upper = program.lower, program.upper
     relaxation = Relaxation(formulation)
     reached_low, reached_high = np.full(program.size, np.inf), np.full(program.size, -np.inf)
     for instrument in np.argsort(lower - upper, kind="stable"):

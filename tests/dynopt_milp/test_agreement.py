@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from dynopt_milp import Limits, Problem, Status, solve
 from dynopt_milp.solve import FORMULATIONS
+from dynopt_milp.solvers.formulation_cone import formulation_cone
+from formulations import Penalty
 from tests.random_programs import problems
 
 BUFFERS = {"penalty": [0.0], "deadband": [0.0, 0.05, 0.2], "buffer_edge": [0.05, 0.2, 1.0]}
@@ -72,6 +74,28 @@ def test_the_continuous_relaxation_is_never_above_the_optimum(formulation: str, 
     relaxed.solve(solver="CLARABEL")
     assert relaxed.status == "optimal"
     assert relaxed.value <= truth.objective + 1e-7
+
+
+@settings(max_examples=200)
+@given(problem=problems(), seed=st.integers(0, 2**32 - 1))
+def test_the_penalty_cone_holds_a_portfolio_from_its_value_on_and_not_below(problem: Problem, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    formulation = Penalty(problem.program())
+    data = formulation.program
+    cone, _ = formulation_cone(formulation)
+    point = random.integers(data.lower, data.upper + 1).astype(float)
+    kinked = (data.cost > 0) & (data.lower < data.previous) & (data.previous < data.upper)
+    trades, error = np.abs(point - data.previous), data.tracking_error(point)
+    assert cone.whole.tolist() == [place < data.size for place in range(len(cone.cost))]
+    for factor in (1.0, 0.9):
+        x = np.concatenate([point, trades[kinked] * factor, [error * factor]])
+        slack = cone.right - cone.matrix @ x
+        inside = slack[: cone.inequalities].min(initial=0.0) >= 0 and (
+            np.linalg.norm(slack[cone.inequalities + 1 :]) <= slack[cone.inequalities] * (1 + 1e-12)
+        )
+        assert inside == (factor == 1.0 or (error == 0 and not trades[kinked].any()))
+        if factor == 1.0:
+            assert cone.cost @ x + cone.offset == pytest.approx(formulation.value(point), rel=1e-12, abs=1e-14)
 
 
 @settings(max_examples=40)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from dynopt_milp import Problem, __version__, solve
+from tests.random_programs import hard_problem
 
 COMMAND = [sys.executable, "-m", "dynopt_milp"]
 DESIGNED = {
@@ -245,7 +246,7 @@ def test_a_time_limit_of_zero_gives_an_answer_with_a_true_bound_and_exit_code_3(
 @pytest.fixture(scope="module")
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("hard") / "problem.json"
-    assert run("example", found, "--capital", 500_000, "--cost-multiplier", 0.1, "--seed", 3).returncode == 0
+    hard_problem().to_json(found)
     return found
 
 

@@ -10,23 +10,11 @@ import time
 import numpy as np
 import pytest
 
-from dynopt_milp import Problem, SolveInterrupted, Status, StoppedBy, rebalance, solve
+from dynopt_milp import SolveInterrupted, Status, StoppedBy, rebalance, solve
 from dynopt_milp.examples import example_problem
+from tests.random_programs import hard_problem
 
 GRACE = 2.0  # seconds a time limit may be exceeded by: a promise to users, not a benchmark
-
-
-def hard_problem(size: int = 60) -> Problem:
-    """No costs, many contracts of like size: minutes of search."""
-    random = np.random.default_rng(5)
-    loadings = random.normal(size=(size, 6))
-    covariance = (loadings @ loadings.T + np.diag(random.uniform(1, 3, size))) * 0.01
-    return Problem(
-        covariance=covariance,
-        optimal_positions=random.normal(scale=2.0, size=size),
-        weight_per_contract=random.uniform(0.05, 0.3, size),
-        instruments=tuple(f"F{place:03d}" for place in range(size)),
-    )
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.5, 3.0])

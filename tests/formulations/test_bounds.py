@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formulations import BufferEdge, Deadband, DualBound, Formulation, Penalty, TrackingProgram, bounding_box
+from formulations import BufferEdge, Deadband, DualBound, Formulation, Penalty, TrackingProgram, bounding_box, restrict
 
 INF = np.inf
 
@@ -73,6 +73,22 @@ def test_every_direction_gives_a_true_bound_and_cuts_off_only_what_is_worse(seed
             lower, upper = bound.tightened(value)
             inside = ((points >= lower) & (points <= upper)).all(axis=1)
             assert (values[~inside] > value * (1 - 1e-12)).all()
+
+
+@settings(max_examples=200)
+@given(seed=st.integers(0, 2**32 - 1), singular=st.booleans())
+def test_a_restriction_has_the_values_of_the_whole_and_no_more_rows_than_variables(seed: int, singular: bool) -> None:
+    random = np.random.default_rng(seed)
+    program = random_program(random, boxed=True, singular=singular)
+    ends = np.sort(random.integers(program.lower, program.upper + 1, (2, program.size)).astype(float), axis=0)
+    points = random.integers(ends[0], ends[1] + 1, (50, program.size)).astype(float)
+    for formulation in formulations(program):
+        small = restrict(formulation, *ends)
+        assert small.formulation.program.factor.shape[0] <= (ends[0] < ends[1]).sum() + 1
+        free = np.append(points[:, small.free], np.zeros((50, 1)), axis=1)
+        assert all(small.formulation.program.contains(point) for point in free)
+        np.testing.assert_array_equal([small.whole(point) for point in free], points)
+        np.testing.assert_allclose(small.formulation.values(free), formulation.values(points), rtol=1e-12)
 
 
 def test_the_dual_bound_is_sharp_in_one_dimension() -> None:

@@ -1,0 +1,65 @@
+"""The same program over a smaller box, without the variables that the box has fixed.
+
+Where lower = upper a variable is a constant, and all constants together are one: with r = Σ Fⱼ(kⱼ − τⱼ) and
+c = Σ γⱼ|kⱼ − pⱼ| over the fixed, the program over the free variables and one more, fixed at 0, whose column is r,
+whose target is −1, whose cost is c and which is held at −1, has the same value at every portfolio of the box. A
+rotation of the residual changes no norm, so the columns are brought to triangular form by QR, with as many rows as
+variables at most. The longest column comes first: deciding on it leaves the shortest rows (searches are a quarter
+shorter than in the order of names).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from formulations.formulation import Formulation
+from formulations.program import FloatArray, TrackingProgram
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restriction:
+    """A formulation over a box.
+
+    Parameters
+    ----------
+    formulation : Formulation
+        Over the free variables, in their order, and a last one for all that are fixed.
+    free : ndarray of bool, shape (n,)
+        Which variables of the whole are free.
+    fixed : ndarray, shape (n,)
+        The positions of the others.
+    """
+
+    formulation: Formulation
+    free: NDArray[np.bool_]
+    fixed: FloatArray
+
+    def whole(self, positions: ArrayLike) -> FloatArray:
+        """The portfolio of the whole program, shape (n,)."""
+        portfolio = self.fixed.copy()
+        portfolio[self.free] = np.asarray(positions, dtype=np.float64)[:-1]
+        return portfolio
+
+
+def restrict(formulation: Formulation, lower: FloatArray, upper: FloatArray) -> Restriction:
+    """The formulation over the box lower ≤ k ≤ upper, shape (n,) each, which lies inside its own."""
+    program = formulation.program
+    free = lower < upper
+    distance = np.where(free, 0.0, lower - program.target)
+    paid = np.where(free, 0.0, program.cost * np.abs(lower - program.previous))
+    columns = np.column_stack([program.factor[:, free], program.factor @ distance])
+    order = np.append(np.argsort(-np.linalg.norm(columns[:, :-1], axis=0), kind="stable"), free.sum())
+    factor = np.empty((min(columns.shape), columns.shape[1]))
+    factor[:, order] = np.linalg.qr(columns[:, order], mode="r")
+    small = TrackingProgram(
+        factor=factor,
+        target=np.append(program.target[free], -1.0),
+        previous=np.append(program.previous[free], -1.0),
+        cost=np.append(program.cost[free], paid.sum()),
+        lower=np.append(lower[free], 0.0),
+        upper=np.append(upper[free], 0.0),
+    )
+    return Restriction(replace(formulation, program=small), free, np.where(free, 0.0, lower))
