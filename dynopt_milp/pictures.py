@@ -76,9 +76,9 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
 
 
 def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
-    """Contracts traded over the last quarter, at the pace of a year, by day."""
+    """Contracts traded over the last quarter (of a short run: over a quarter of it), at the pace of a year, by day."""
     traded = positions.diff().abs().sum(axis=1)
-    return traded.rolling(QUARTER, min_periods=1).mean() * DAYS_A_YEAR
+    return traded.rolling(min(QUARTER, max(len(traded) // 4, 1))).mean() * DAYS_A_YEAR
 
 
 def _save(figure: Any, path: Path) -> None:

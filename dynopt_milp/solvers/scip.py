@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -236,8 +237,9 @@ def _optimise(model: Model) -> str:
     except KeyboardInterrupt:
         interrupted = True
         while not running.done():  # SCIP forgets an interrupt that comes before it has begun
-            model.interruptSolve()
-            wait([running], timeout=0.1)
+            with suppress(KeyboardInterrupt):  # a second Ctrl-C must not leave it running: the next solve would wait
+                model.interruptSolve()
+                wait([running], timeout=0.1)
     if running.exception() is not None:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
         return FAILED
     return "userinterrupt" if interrupted else str(model.getStatus())  # SCIP itself may call it "unknown"

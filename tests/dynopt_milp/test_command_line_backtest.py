@@ -1,0 +1,208 @@
+"""backtest, compare and rebalance from raw prices, as a user meets them: a process, its output and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.data import guide_frames, read_pysystemtrade, simulated_market
+from dynopt_milp.inputs import problem_of_day
+from dynopt_milp.rebalance import rebalance
+from dynopt_milp.strategy import Strategy
+from tests.conftest import shared
+from tests.dynopt_milp.test_command_line import COMMAND, read_json, run
+
+FEW = "US10,BUND,ES_micro,EUR_micro,GOLD_micro,CORN"
+QUARTER = ("--start", "2018-01-01", "--end", "2018-03-31", "--instruments", FEW)
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the layout of the guide."""
+    folder = tmp_path_factory.mktemp("prices")
+    market = simulated_market(instruments=["US10", "ES_micro", "GOLD_micro"], start="2016-01-01", end="2018-12-31")
+    data, table = guide_frames(market)
+    for name, frame in data.items():
+        frame[["Last"]].to_csv(folder / f"{name.lower()}_daily_data.csv")
+    table.to_csv(folder / "instruments.csv", index=False)
+    return folder
+
+
+def test_a_backtest_on_real_prices_leaves_the_documented_files(tmp_path: Path) -> None:
+    out = tmp_path / "R"
+    arguments = [
+        "backtest", "--data", shared("data/pysystemtrade"), "--start", "2019-08-01", "--end", "2019-09-30",
+        "--capital", 250_000, "--rebalance", "weekly", "--optimizer", "exact", "--also", "greedy", "--out", out,
+    ]  # fmt: skip
+    done = run(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "42 instruments, 2000-01-03 to 2019-12-31" in done.stdout
+    assert "proven optimal" in done.stdout
+    assert {path.name for path in out.iterdir() if path.name[0] != "."} == {
+        "backtest.png", "journal.jsonl", "performance.json", "positions.csv", "rebalances.csv", "returns.csv",
+        "settings.json",
+    }  # fmt: skip
+    rows = pd.read_csv(out / "rebalances.csv")
+    assert list(rows.columns[:13]) == [
+        "date", "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
+        "adjustment_factor", "trades", "cost", "seconds", "greedy_objective",
+    ]  # fmt: skip
+    assert (rows["gap"] <= 1e-6).all()
+    assert (rows["objective"] <= rows["greedy_objective"] * (1 + 1e-12)).all()
+    assert len(rows) == 9
+    assert list(pd.read_csv(out / "returns.csv").columns) == ["date", "gross", "cost", "net"]
+    assert list(pd.read_csv(out / "positions.csv").columns[:2]) == ["date", "AEX"]
+    before = (out / "journal.jsonl").read_bytes()
+    again = run(*arguments)
+    assert again.returncode == 0
+    assert (out / "journal.jsonl").read_bytes() == before
+
+
+def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
+    done = run("backtest", *QUARTER, "--optimizer", "greedy", "--json")
+    content = read_json(done.stdout)
+    assert done.returncode == 0
+    assert set(content) == {"performance", "findings", "settings"}
+    assert content["performance"]["num_rebalances"] == 12
+    assert content["settings"]["optimizer"] == "greedy"
+
+
+def test_an_interrupted_backtest_goes_on_with_the_same_command(tmp_path: Path) -> None:
+    arguments = [
+        *COMMAND, "backtest", "--start", "2010-01-01", "--end", "2013-12-31", "--instruments", FEW,
+        "--rebalance", "daily", "--optimizer", "exact", "--out", str(tmp_path / "run"),
+    ]  # fmt: skip
+    journal = tmp_path / "run" / "journal.jsonl"
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(400):
+        if journal.exists() and journal.read_text().count("\n") >= 5:
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "run the same again to go on" in errors
+    assert "Traceback" not in errors
+    kept = journal.read_text()
+    assert kept.count("\n") >= 5
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while journal.read_text().count("\n") < kept.count("\n") + 3 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert journal.read_text().startswith(kept)
+
+
+def test_compare_prints_a_table_and_keeps_a_picture(tmp_path: Path) -> None:
+    out = tmp_path / "compared"
+    done = run(
+        "compare", *QUARTER, "--out", out, "--portfolios", "risk-parity,single-best", "--optimizers",
+        "unrounded,rounded,greedy,exact", "--capital", 300_000,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    table = pd.read_csv(out / "comparison.csv")
+    assert table[["strategy", "optimizer"]].to_numpy().tolist() == [
+        [strategy, optimizer]
+        for strategy in ("risk-parity", "single-best")
+        for optimizer in ("unrounded", "rounded", "greedy", "exact")
+    ]
+    assert (table.loc[table["optimizer"] == "exact", "num_optimal"] == 12).all()
+    assert (out / "comparison.png").stat().st_size > 10_000
+    run_kept = Backtest.load(out / "risk-parity" / "greedy")
+    assert table.loc[2, "sharpe_ratio"] == pytest.approx(run_kept.performance["sharpe_ratio"])
+
+
+def test_todays_trades_from_raw_prices_and_held_positions(tmp_path: Path) -> None:
+    folder = shared("data/pysystemtrade")
+    (tmp_path / "held.csv").write_text("instrument,position\nGOLD_micro,2\nUS10,-1\nCORN,0\n")
+    done = run(
+        "rebalance", "--data", folder, "--date", "2019-08-13", "--capital", 250_000, "--held", tmp_path / "held.csv",
+        "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    content = read_json(done.stdout)
+    assert content["status"] == "optimal"
+    assert content["previous_positions"]["GOLD_micro"] == 2
+    held = {"GOLD_micro": 2, "US10": -1}
+    problem = problem_of_day(read_pysystemtrade(folder), Strategy(), 250_000, "2019-08-13", held)
+    assert content["positions"] == rebalance(problem).positions.to_dict()
+    for name, trade in content["trades"].items():
+        assert content["positions"][name] == held.get(name, 0) + trade
+
+
+def test_the_guides_folder_is_recognised(prices: Path) -> None:
+    done = run("rebalance", "--data", prices, "--capital", 100_000, "--method", "greedy")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rule" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["backtest", "--data", "nowhere"], "nowhere: is not a folder"),
+        (["backtest", "--data", "."], "has no prices in a known layout"),
+        (["backtest", "--optimizer", "magic"], "there is no 'magic'"),
+        (["backtest", "--rebalance", "hourly", *QUARTER], "there is no 'hourly'; there are daily, weekly, monthly"),
+        (["backtest", "--weights", "all"], "weights: there is no 'all'"),
+        (["backtest", "--forecasts", "magic"], "forecasts: there is no 'magic'; there are trend, long-only"),
+        (["backtest", "--instruments", "US10,COCOA"], "COCOA"),
+        (["backtest", "--capital", "-5", *QUARTER], "capital: wants a positive amount"),
+        (["backtest", "--start", "2040-01-01"], "fewer than two days"),
+        (["backtest", "--start", "tomorrow-ish"], "cannot be read as a date"),
+        (["backtest", "--shrinkage", "2", *QUARTER], "shrinkage: wants a share"),
+        (["backtest", "--optimizer", "greedy", "--buffer-rule", "edge", *QUARTER], "greedy search is defined for"),
+        (["compare", "--portfolios", "risk-parity,risk-parity"], "portfolios: wants a list of distinct names"),
+        (["compare", "--portfolios", "everything"], "portfolios: there is no 'everything'"),
+        (["rebalance"], "give a problem file, or --data"),
+        (["rebalance", "--data", "."], "--capital: is needed"),
+        (["rebalance", "problem.json", "--capital", "5"], "--capital: belongs to --data"),
+        (["rebalance", "problem.json", "--data", "."], "not both"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("instrument,contracts\nUS10,1\n", "the column 'position' is missing; wants instrument and position"),
+        ("instrument,position\nUS10,1.5\n", "line 2: wants whole contracts, found '1.5'"),
+        ("instrument,position\nUS10,one\n", "line 2: wants whole contracts, found 'one'"),
+        ("instrument,position\nUS10,1\nUS10,2\n", "line 3 names US10 again"),
+        ("instrument,position\n,2\n", "line 2 has no instrument"),
+        ("instrument,position\nCOCOA,2\n", "held of COCOA: is held and has no recent price"),
+        ("", "cannot be read"),
+    ],
+)
+def test_bad_held_positions_are_one_line(prices: Path, tmp_path: Path, content: str, message: str) -> None:
+    held = tmp_path / "held.csv"
+    held.write_text(content)
+    done = run("rebalance", "--data", prices, "--capital", 100_000, "--held", held)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_rebalances_that_hit_the_time_limit_are_counted_and_said(tmp_path: Path) -> None:
+    done = run(
+        "backtest", "--start", "2019-01-01", "--end", "2019-01-31", "--capital", 2_000_000, "--time-limit", "0",
+        "--cost-multiplier", 0, "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    figures = json.loads((tmp_path / "run" / "performance.json").read_text())
+    assert figures["num_not_proven"] + figures["num_optimal"] == figures["num_rebalances"] > 0
+    assert figures["num_not_proven"] > 0
+    assert "not proven" in done.stdout
