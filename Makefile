@@ -6,12 +6,12 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format study-naive lock clean
+.PHONY: help demo test check format study-naive study-static lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## Three example problems at two cost multipliers, greedy against exact
+demo: .venv/installed ## Example problems and two years of weekly rebalances, greedy against exact
 	@$(BIN)/python -m dynopt_milp demo
 
 test: .venv/installed ## Run the tests (two at a time)
@@ -28,6 +28,9 @@ format: .venv/installed ## Format the code
 
 study-naive: .venv/installed ## What a naive model claims, against the truth (comparisons/naive_model)
 	@$(BIN)/python -m comparisons.naive_model
+
+study-static: .venv/installed ## Fifteen years static and dynamic: make study-static DATA=folder (comparisons/static_vs_dynamic)
+	@$(BIN)/python -m comparisons.static_vs_dynamic $(DATA)
 
 lock: ## Pin today's versions anew
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -81,7 +81,7 @@ def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
 
 
 def _further(runs: Mapping[str, Backtest]) -> list[tuple[str, list[str]]]:
-    """How much worse the methods solved beside were, from the same held positions."""
+    """How far above the run's objective that of the methods solved beside was, from the same held positions."""
     rows: list[tuple[str, list[str]]] = []
     names = dict.fromkeys(
         str(column).removesuffix("_objective")
@@ -100,7 +100,7 @@ def _further(runs: Mapping[str, Backtest]) -> list[tuple[str, list[str]]]:
             worse = (run.rebalances[column] / run.rebalances["objective"] - 1).dropna()
             mean.append(f"{worse.mean():.1%}" if len(worse) else "")
             most.append(f"{worse.max():.1%}" if len(worse) else "")
-        rows += [(f"{other} worse by, mean", mean), (f"{other} worse by, most", most)]
+        rows += [(f"{other}'s objective higher, mean", mean), (f"{other}'s objective higher, most", most)]
     return rows
 
 

@@ -13,7 +13,8 @@ from dynopt_milp.backtest import backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.backtest_tables import show_backtests
 from dynopt_milp.data import simulated_market
-from dynopt_milp.examples import EXAMPLE_CAPITALS, example_problem
+from dynopt_milp.data.contracts import contracts
+from dynopt_milp.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, example_problem
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.pictures import draw_backtests
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
@@ -61,18 +62,19 @@ def show_demo(console: Console) -> None:
 def demo_backtests(
     start: str = BACKTEST_YEARS[0], end: str = BACKTEST_YEARS[1], *, show_progress: bool = False
 ) -> dict[str, Backtest]:
-    """Trend following on the simulated market, rebalanced weekly, greedy and exact.
+    """Trend following on the simulated market, rebalanced weekly: the fractions wanted, greedy and exact.
 
     Each rebalance of the exact run is solved by the greedy search as well, from the same held positions.
     """
-    market, strategy = simulated_market(), Strategy()
+    names = contracts().index[:EXAMPLE_CONTRACTS]  # those of the example problems
+    market, strategy = simulated_market(instruments=names), Strategy()
     inputs = Inputs(market, strategy, BACKTEST_CAPITAL)
     return {
         name: backtest(
             market, strategy, capital=BACKTEST_CAPITAL, optimizer=name, start=start, end=end, inputs=inputs,
             also=("greedy",) if name == "exact" else (), show_progress=show_progress,
         )
-        for name in ("greedy", "exact")
+        for name in ("unrounded", "greedy", "exact")
     }  # fmt: skip
 
 

@@ -8,22 +8,23 @@ from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "extend.md"
+PAGES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(\n```text\n(?P<output>.*?)^```\n)?", flags=re.DOTALL | re.MULTILINE
 )
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
-def test_extend_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_page_runs_and_prints_what_it_says(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = path.read_text(encoding="utf-8")
     blocks = list(BLOCK.finditer(page))
-    assert len(blocks) == page.count("```python\n") > 5
+    assert len(blocks) == page.count("```python\n") > 0
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks:
         # Blank lines first, so that a traceback has the line of the page.
         above = page[: block.start("code")].count("\n")
-        exec(compile("\n" * above + block["code"], str(PAGE), "exec", dont_inherit=True), namespace)
+        exec(compile("\n" * above + block["code"], str(path), "exec", dont_inherit=True), namespace)
         check_output(capsys.readouterr().out, block["output"] or "")
 
 

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from dynopt_milp.demo import demo_solutions
+from dynopt_milp.backtest_tables import ROWS
+from dynopt_milp.demo import demo_backtests, demo_solutions
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_ten_lines_of_python_run(capsys: pytest.CaptureFixture[str]) -> None:
-    first, _, constraints = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    exec(compile(first + constraints, "README.md", "exec"), {})
-    assert "Status.OPTIMAL" in capsys.readouterr().out
+def test_the_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    first, _, constraints, prices = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    exec(compile(first + constraints + prices, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "Status.OPTIMAL" in printed
+    assert "GOLD_micro" in printed
 
 
 def test_the_figures_of_the_demo_are_those_in_the_readme() -> None:
@@ -29,3 +32,18 @@ def test_the_figures_of_the_demo_are_those_in_the_readme() -> None:
         )
         assert float(row[3]) == pytest.approx(100 * worse, abs=0.06)
         assert [int(row[4]), int(row[5])] == [int(found.positions.abs().sum()) for found in (greedy, exact)]
+
+
+def test_the_figures_of_the_backtests_are_those_in_the_readme() -> None:
+    runs = demo_backtests()
+    checked = 0
+    for heading, figure, form in ROWS:
+        row = re.search(rf"^{re.escape(heading)}  +(.*)$", README, flags=re.MULTILINE)
+        if row is None or figure == "median_solver_seconds":
+            continue
+        wanted = [form.format(run.performance[figure]) for run in runs.values()]
+        assert row[1].split() == wanted, heading
+        checked += 1
+    assert checked >= 12
+    worse = runs["exact"].rebalances["greedy_objective"] / runs["exact"].rebalances["objective"] - 1
+    assert f"objective higher, mean{worse.mean():>27.1%}" in README

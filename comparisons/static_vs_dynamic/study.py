@@ -7,13 +7,16 @@ import os
 import platform
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.compare import comparison_table, run_comparison
 from dynopt_milp.data import Market
+from dynopt_milp.metrics import sharpe_ratio
 from dynopt_milp.strategy import Strategy
 from dynopt_milp.versions import versions
+from dynopt_milp.volatility import DAYS_A_YEAR
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, PICTURE, RUNS = (
@@ -45,17 +48,32 @@ def run(market: Market, capital: float, *, show_progress: bool, start: str = STA
 
 
 def table(runs: Runs) -> pd.DataFrame:
-    """One row for each capital and optimizer; greedy's distance from the optimum beside the exact one."""
+    """One row for each capital and optimizer.
+
+    Beside the figures of each run: ``realised_tracking_error`` (annual standard deviation of its net return less that
+    of the unrounded run), ``t_over_greedy`` (t-statistic of its daily net return less greedy's), ``above_greedy`` (how
+    often its objective was above greedy's from the same positions), ``greedy_worse_mean`` and ``greedy_worse_most``
+    (how far greedy's was above its own).
+    """
     named = {(f"{capital:.0f}", optimizer): found for (capital, optimizer), found in runs.items()}
     figures = comparison_table(named).rename(columns={"strategy": "capital"})[["capital", "optimizer", *FIGURES]]
-    for name, statistic in (("greedy_worse_mean", "mean"), ("greedy_worse_most", "max")):
-        figures[name] = [
-            getattr(found.rebalances["greedy_objective"] / found.rebalances["objective"] - 1, statistic)()
-            if "greedy_objective" in found.rebalances
-            else float("nan")
-            for found in runs.values()
-        ]
-    return figures
+    beside = []
+    for (capital, _), found in runs.items():
+        less_unrounded = found.returns["net"] - runs[capital, "unrounded"].returns["net"]
+        less_greedy = found.returns["net"] - runs[capital, "greedy"].returns["net"]
+        row = {
+            "realised_tracking_error": less_unrounded.std() * np.sqrt(DAYS_A_YEAR),
+            "t_over_greedy": sharpe_ratio(less_greedy) * np.sqrt(len(less_greedy) / DAYS_A_YEAR),
+        }
+        if "greedy_objective" in found.rebalances:
+            worse = found.rebalances["greedy_objective"] / found.rebalances["objective"] - 1
+            row |= {
+                "above_greedy": float((worse < -1e-9).sum()),
+                "greedy_worse_mean": worse.mean(),
+                "greedy_worse_most": worse.max(),
+            }
+        beside.append(row)
+    return pd.concat([figures, pd.DataFrame(beside)], axis=1)
 
 
 def to_csv(figures: pd.DataFrame) -> str:
