@@ -5,7 +5,7 @@
 >>> solution.positions, solution.status, solution.gap  # doctest: +SKIP
 """
 
-from dynopt_milp.backtest import Past, backtest
+from dynopt_milp.backtest import backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data import (
     Market,
@@ -15,6 +15,7 @@ from dynopt_milp.data import (
     read_pysystemtrade,
     simulated_market,
 )
+from dynopt_milp.decision import Past
 from dynopt_milp.errors import (
     BacktestInterrupted,
     CertificationError,

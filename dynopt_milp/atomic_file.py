@@ -9,8 +9,8 @@ from pathlib import Path
 from dynopt_milp.errors import FormatError
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write text to a file by way of a temporary file beside it.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write text (as UTF-8) or bytes to a file by way of a temporary file beside it.
 
     Raises
     ------
@@ -20,8 +20,8 @@ def write_atomically(path: Path, text: str) -> None:
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dynopt_milp.errors import FormatError
+from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.metrics import FAILED
 from dynopt_milp.volatility import DAYS_A_YEAR
 
@@ -72,25 +71,12 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
         axes.margins(x=0.01)
     error.set_ylim(bottom=0)
     turnover.set_ylim(bottom=0)
-    _save(figure, Path(path))
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_atomically(Path(path), picture.getvalue())
 
 
 def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
     """Contracts traded over the last quarter (of a short run: over a quarter of it), at the pace of a year, by day."""
     traded = positions.diff().abs().sum(axis=1)
     return traded.rolling(min(QUARTER, max(len(traded) // 4, 1))).mean() * DAYS_A_YEAR
-
-
-def _save(figure: Any, path: Path) -> None:
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".png")
-        os.close(handle)
-        figure.savefig(temporary, format="png", dpi=120)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FormatError(f"cannot be written: {error.strerror or error}", field=str(path)) from None
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dynopt_milp.backtest import UNOPTIMISED
 from dynopt_milp.backtest import backtest as run_backtest
 from dynopt_milp.backtest_tables import show_backtests, show_market, show_notes, summary
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json
@@ -32,6 +31,7 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
     named,
 )
+from dynopt_milp.decision import UNOPTIMISED
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES

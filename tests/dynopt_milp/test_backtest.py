@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Problem, solve
-from dynopt_milp.backtest import Past, backtest
+from dynopt_milp.backtest import backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
+from dynopt_milp.decision import Past
 from dynopt_milp.errors import (
     BacktestInterrupted,
     FormatError,

@@ -1,0 +1,187 @@
+"""How one rebalance of a backtest is decided, and what is recorded of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import DynoptError, InputError, UnknownNameError, UnsupportedError
+from dynopt_milp.inputs import GONE_AFTER, Inputs, Wanted
+from dynopt_milp.labelled import to_number
+from dynopt_milp.limits import Limits
+from dynopt_milp.metrics import FAILED, STATIC
+from dynopt_milp.rebalance import rebalance
+from dynopt_milp.solve import solve
+from dynopt_milp.solvers.own import Optimizer, method_name
+
+UNOPTIMISED = ("unrounded", "rounded")
+"""Optimizers that do not optimise: hold what is wanted, in fractions or rounded."""
+
+BufferFraction = float | Callable[["Past"], float]
+"""A share of the risk target, or a function of what has happened so far."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What is known when a rebalance is decided, for buffers that adapt.
+
+    Attributes
+    ----------
+    day : Timestamp
+        Its close is known.
+    rebalances : DataFrame by day
+        The rebalances before, as in :class:`Backtest`.
+    inputs : Inputs
+        Prepared for all days; only what is up to ``day`` may be used.
+    held : Series, by instrument
+        Contracts held.
+    """
+
+    day: pd.Timestamp
+    rebalances: pd.DataFrame
+    inputs: Inputs
+    held: pd.Series
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """How the rebalances of a backtest are decided; the fields are arguments of it.
+
+    An entry, which is what :meth:`decide` returns, is a dict of ``date``, the columns of :data:`COLUMNS` that exist,
+    and ``positions`` (contracts by instrument, zeros left out).
+    """
+
+    inputs: Inputs
+    optimizer: str | Optimizer
+    cost_multiplier: float
+    buffer_rule: str | None
+    buffer_fraction: BufferFraction
+    also: tuple[str, ...]
+    limits: Callable[[list[str]], Limits] | None
+    gap: float
+    time_limit: float | None
+
+    def decide(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> dict[str, Any]:
+        """The entry of one day: what is known of the rebalance, and the positions after it.
+
+        Parameters
+        ----------
+        day : Timestamp
+            Its close is known.
+        held : Series, by instrument
+            Contracts held.
+        before : list of dict
+            The entries of the rebalances before.
+
+        Raises
+        ------
+        UnknownNameError, UnsupportedError
+            If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
+        """
+        kept = self._without_gone(day, held)
+        row: dict[str, Any] = {"method": method_name(self.optimizer)}
+        fraction = self._fraction(day, held, before)  # outside: what is wrong here is wrong on every day
+        try:
+            wanted = self.inputs.wanted(day)
+            row |= {"idm": wanted.multiplier, "instruments": len(wanted.weights)}
+            if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
+                positions = self._static(wanted, kept, row)
+            else:
+                positions = self._optimised(wanted, kept, fraction, row)
+        except (UnknownNameError, UnsupportedError):
+            raise  # an argument is at fault; every other day would fail too
+        except DynoptError as error:
+            row |= {"status": FAILED, "reason": " ".join(str(error).split())}
+            positions = kept
+        costs = self.inputs.costs.loc[day]
+        traded = (positions - held).abs()
+        row["trades"] = float(traded.sum())
+        row["cost"] = float((traded * costs).where(traded > 0, 0.0).to_numpy().sum()) / self.inputs.capital
+        kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
+        return {"date": f"{day:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
+            "positions": kept_positions
+        }  # fmt: skip
+
+    def _fraction(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
+        if not callable(self.buffer_fraction):
+            return self.buffer_fraction
+        fraction = to_number(self.buffer_fraction(Past(day, rows(before), self.inputs, held)), "buffer_fraction")
+        if fraction < 0:
+            raise InputError(f"wants a number that is not negative, found {fraction:g}", field="buffer_fraction")
+        return fraction
+
+    def _without_gone(self, day: pd.Timestamp, held: pd.Series) -> pd.Series:
+        """Held positions, without those whose market is gone: they are closed at the last price."""
+        age = self.inputs.age(day)
+        return held.where(~((age > GONE_AFTER) & (held != 0)), 0.0)
+
+    def _static(self, wanted: Wanted, held: pd.Series, row: dict[str, Any]) -> pd.Series:
+        target = wanted.optimal_positions
+        positions = held.copy()
+        traded = [name for name in target.index if name not in wanted.closed]
+        positions[traded] = target[traded] if self.optimizer == "unrounded" else target[traded].round()
+        row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
+        if not positions[target.index].equals(target):
+            program = self.inputs.problem(wanted.day, held[target.index].round()).program()
+            names = list(wanted.weights.index[(wanted.weights > 0) | (held[target.index].round() != 0)])
+            row["tracking_error"] = program.tracking_error(positions[names].to_numpy())
+        return positions
+
+    def _optimised(self, wanted: Wanted, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
+        problem = self.inputs.problem(
+            wanted.day, held[wanted.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
+        )
+        row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
+        result = rebalance(
+            problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door
+            buffer_fraction=fraction, risk_target=self.inputs.strategy.risk_target, gap=self.gap,
+            time_limit=self.time_limit,
+        )  # fmt: skip
+        best = result.optimised
+        row |= {
+            "objective": best.objective,
+            "lower_bound": best.lower_bound,
+            "gap": best.gap,
+            "status": result.status.value,
+            "stopped_by": result.stopped_by.value,
+            "tracking_error_before": problem.program().tracking_error(problem.previous_positions),
+            "tracking_error": result.tracking_error,
+            "adjustment_factor": result.adjustment_factor,
+            "seconds": result.seconds,
+        }
+        for name in self.also:
+            other = solve(problem, name, gap=self.gap, time_limit=self.time_limit)
+            row |= {f"{name}_objective": other.objective, f"{name}_seconds": other.seconds}
+        positions = held.copy()
+        positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
+        return positions
+
+
+COLUMNS = (
+    "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
+    "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "stopped_by", "reason",
+)  # fmt: skip
+TEXT = ("status", "method", "stopped_by", "reason")
+
+
+def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
+    """The record of decisions as a frame by day; numbers that do not exist are NaN, texts empty."""
+    further = [name for entry in entries for name in entry if name.endswith(("_objective", "_seconds"))]
+    columns = [*COLUMNS[:11], *dict.fromkeys(further), *COLUMNS[11:]]
+    frame = pd.DataFrame(
+        [[entry.get(name) for name in columns] for entry in entries],
+        columns=columns,
+        index=pd.DatetimeIndex([entry["date"] for entry in entries], name="date"),
+    )
+    for name in columns:
+        frame[name] = frame[name].fillna("").astype(str) if name in TEXT else frame[name].astype(np.float64)
+    return frame
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
