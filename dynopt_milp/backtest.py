@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,7 +22,8 @@ from dynopt_milp.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from dynopt_milp.inputs import Inputs
+from dynopt_milp.execution import Execution
+from dynopt_milp.inputs import GONE_AFTER, Inputs
 from dynopt_milp.journal import Journal
 from dynopt_milp.labelled import to_number
 from dynopt_milp.limits import Limits
@@ -30,7 +32,7 @@ from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.progress import Progress
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BUFFER_RULES
 from dynopt_milp.rebalance_days import rebalance_days
-from dynopt_milp.solve import DEFAULT_GAP
+from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.own import Optimizer
 from dynopt_milp.strategy import Strategy, describe
@@ -59,8 +61,8 @@ def backtest(
 ) -> Backtest:
     """Run a strategy over the years.
 
-    After the close of a rebalance day the trades are decided from what is known then; they are done at the close of the
-    market's next day, at that day's cost, and earn from the day after. Capital is fixed: profits are not reinvested.
+    After the close of a rebalance day the trades are decided from what is known then; each is done at the next close of
+    its own market, at that day's cost, and earns from the day after. Capital is fixed: profits are not reinvested.
 
     Parameters
     ----------
@@ -117,7 +119,8 @@ def backtest(
     """
     if strategy is None:
         strategy = Strategy() if inputs is None else inputs.strategy
-    _check(market, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also)
+    _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
+    gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     if inputs is None:
         inputs = Inputs(market, strategy, float(capital))
     elif inputs.market is not market or inputs.strategy is not strategy or inputs.capital != capital:
@@ -138,57 +141,51 @@ def backtest(
         "also": list(also),
         "limits": None if limits is None else describe(limits),
         "gap": gap,
-        "time_limit": time_limit,
+        "time_limit": None if time_limit is None or math.isinf(time_limit) else time_limit,
         "base_currency": market.base_currency,
         "versions": versions(),
     }
     task = Decisions(
         inputs, optimizer, float(cost_multiplier), buffer_rule, buffer_fraction, tuple(also), limits, gap, time_limit
     )
-    held = pd.Series(0.0, index=list(market.instruments))
+    names = list(market.instruments)
+    execution, ends = Execution(market), [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
     entries: list[dict[str, Any]] = []
+    blocks = [np.zeros((1, len(names)))]  # positions, from the day of the first decision on
     with Journal(Path(folder), settings) if folder is not None else nullcontext() as journal:
         done = {} if journal is None else journal.entries
         try:
             with Progress(len(decisions), "rebalances", show=show_progress) as progress:
-                for day in decisions:
+                for place, day in enumerate(decisions):
+                    held = blocks[-1][-1]
                     entry = done.get(f"{day:%Y-%m-%d}")
                     if entry is None:
-                        entry = task.decide(day, held, entries)
+                        entry = task.decide(day, pd.Series(held, index=names), entries)
                         if journal is not None:
                             journal.add(entry)
                     entries.append(entry)
-                    held = pd.Series(entry["positions"], dtype=np.float64).reindex(held.index, fill_value=0.0)
+                    wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
+                    blocks.append(
+                        execution.positions(
+                            held, wanted, ends[place], ends[place + 1], at_once=inputs.age(day).to_numpy() > GONE_AFTER
+                        )
+                    )
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:
             raise BacktestInterrupted(len(entries), len(decisions), folder) from None
-        result = _assemble(inputs, days, decisions, entries, settings)
+        held_on = market.days[ends[0] : ends[-1] + 1]
+        positions = pd.DataFrame(np.vstack(blocks), index=held_on, columns=market.prices.columns)
+        result = _result(inputs, positions.rename_axis(index="date"), rows(entries), settings)
         if folder is not None:
             result.save(folder)
     return result
 
 
-def _assemble(
-    inputs: Inputs, days: pd.DatetimeIndex, decisions: pd.DatetimeIndex, entries: list[dict[str, Any]], settings: Any
-) -> Backtest:
-    """Positions, marks and figures from the record of decisions."""
-    names = list(inputs.market.instruments)
-    # The market's next day after each decision; the last decision always has one.
-    done_on = days[days.searchsorted(decisions) + 1]
-    decided = pd.DataFrame([entry["positions"] for entry in entries], index=done_on).reindex(columns=names)
-    positions = decided.fillna(0.0).reindex(days[days.searchsorted(decisions[0]) :]).ffill().fillna(0.0)
-    positions = positions.rename_axis(index="date", columns="instrument").astype(np.float64)
+def _result(inputs: Inputs, positions: pd.DataFrame, rebalances: pd.DataFrame, settings: dict[str, Any]) -> Backtest:
     gross = profits(inputs.market, positions).sum(axis=1) / inputs.capital
     cost = trading_costs(inputs.costs, positions).sum(axis=1) / inputs.capital
-    returns = pd.DataFrame({"gross": gross, "cost": cost, "net": gross - cost}).rename_axis(index="date")
-    rebalances = rows(entries)
-    return Backtest(
-        positions=positions,
-        rebalances=rebalances,
-        returns=returns,
-        performance=performance(returns, positions, rebalances),
-        settings=settings,
-    )
+    returns = pd.DataFrame({"gross": gross, "cost": cost, "net": gross - cost})
+    return Backtest(positions, rebalances, returns, performance(returns, positions, rebalances), settings)
 
 
 def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
@@ -229,11 +226,22 @@ def _decision_days(inputs: Inputs, days: pd.DatetimeIndex, frequency: str) -> pd
 
 
 def _check(
-    market: Any, capital: Any, optimizer: Any, cost_multiplier: Any, buffer_rule: Any, fraction: Any, also: Any
-) -> None:
+    market: Any, strategy: Any, capital: Any, optimizer: Any, cost_multiplier: Any, buffer_rule: Any, fraction: Any,
+    also: Any, limits: Any,
+) -> None:  # fmt: skip
     """Refuse what would fail on every day, before any work."""
     if not isinstance(market, Market):
         raise InputError(f"wants a Market, found {type(market).__name__}", field="market")
+    if not isinstance(strategy, Strategy):
+        raise InputError(f"wants a Strategy, found {type(strategy).__name__}", field="strategy")
+    if limits is not None and not callable(limits):
+        raise InputError(
+            f"wants a function from a list of instruments to Limits, found {type(limits).__name__}; "
+            "limits=lambda names: Limits(long_only=True), say",
+            field="limits",
+        )
+    if limits is not None and optimizer in UNOPTIMISED:
+        raise UnsupportedError(f"{optimizer!r} holds what is wanted and knows no limits; use exact", field="limits")
     if not to_number(capital, "capital") > 0:
         raise InputError(f"wants a positive amount, found {capital:g}", field="capital")
     if not to_number(cost_multiplier, "cost_multiplier") >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,17 +36,20 @@ class Past:
     day : Timestamp
         Its close is known.
     rebalances : DataFrame by day
-        The rebalances before, as in :class:`Backtest`.
-    inputs : Inputs
-        Prepared for all days; only what is up to ``day`` may be used.
+        The rebalances before, as in :class:`~dynopt_milp.Backtest`.
     held : Series, by instrument
         Contracts held.
+    volatility, forecasts, costs, values : DataFrame, days × instruments
+        As in :class:`~dynopt_milp.Inputs`, up to the day and no further.
     """
 
     day: pd.Timestamp
     rebalances: pd.DataFrame
-    inputs: Inputs
     held: pd.Series
+    volatility: pd.DataFrame
+    forecasts: pd.DataFrame
+    costs: pd.DataFrame
+    values: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +88,8 @@ class Decisions:
             If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
         """
         kept = self._without_gone(day, held)
-        row: dict[str, Any] = {"method": method_name(self.optimizer)}
+        method = {"method": method_name(self.optimizer)}
+        row: dict[str, Any] = dict(method)
         fraction = self._fraction(day, held, before)  # outside: what is wrong here is wrong on every day
         try:
             wanted = self.inputs.wanted(day)
@@ -96,7 +101,7 @@ class Decisions:
         except (UnknownNameError, UnsupportedError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
-            row |= {"status": FAILED, "reason": " ".join(str(error).split())}
+            row = method | {"status": FAILED, "reason": " ".join(str(error).split())}
             positions = kept
         costs = self.inputs.costs.loc[day]
         traded = (positions - held).abs()
@@ -110,7 +115,10 @@ class Decisions:
     def _fraction(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
         if not callable(self.buffer_fraction):
             return self.buffer_fraction
-        fraction = to_number(self.buffer_fraction(Past(day, rows(before), self.inputs, held)), "buffer_fraction")
+        known = {
+            name: getattr(self.inputs, name).loc[:day].copy() for name in ("volatility", "forecasts", "costs", "values")
+        }
+        fraction = to_number(self.buffer_fraction(Past(day, rows(before), held, **known)), "buffer_fraction")
         if fraction < 0:
             raise InputError(f"wants a number that is not negative, found {fraction:g}", field="buffer_fraction")
         return fraction
@@ -155,8 +163,11 @@ class Decisions:
             "seconds": result.seconds,
         }
         for name in self.also:
-            other = solve(problem, name, gap=self.gap, time_limit=self.time_limit)
-            row |= {f"{name}_objective": other.objective, f"{name}_seconds": other.seconds}
+            objective = seconds = None  # a method that is there for comparison only must not stop the trade
+            with suppress(DynoptError):
+                other = solve(problem, name, gap=self.gap, time_limit=self.time_limit)
+                objective, seconds = other.objective, other.seconds
+            row |= {f"{name}_objective": objective, f"{name}_seconds": seconds}
         positions = held.copy()
         positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
         return positions

@@ -84,7 +84,7 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
             )
         )  # fmt: skip
     unproven = performance["num_not_proven"]
-    if unproven and performance["num_optimal"]:
+    if unproven:
         found.append(
             Finding(
                 "rebalances not proven optimal", "warning", unproven, "0",

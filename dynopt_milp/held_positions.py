@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,7 @@ def read_held(path: Path) -> pd.Series:
             what = "has no instrument" if pd.isna(name) else f"names {name} again"
             raise FormatError(f"line {line} {what}", field=str(path))
         number = pd.to_numeric(text, errors="coerce")
-        if pd.isna(number) or number != round(number):
+        if pd.isna(number) or not math.isfinite(number) or number != round(number):
             raise FormatError(f"line {line}: wants whole contracts, found {text!r}", field=str(path), instrument=name)
         held[name] = float(number)
     return pd.Series(held, dtype=float)

@@ -56,7 +56,7 @@ def check_no_look_ahead(
 
     An instrument without a price up to the cut is not in the cut market; it is not compared.
     """
-    name = " ".join(describe(function).split())
+    name = " ".join(describe(function).split(" ")[0].split())
     whole = _numbers(function(market), market, name)
     for day in _cuts(market.days) if days is None else _given(days, market.days):
         known = market.between(end=day)

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.solution import StoppedBy
 from dynopt_milp.volatility import DAYS_A_YEAR
 
 FAILED = "failed"
 """The status of a rebalance that could not be solved; the held positions were kept."""
+HEURISTIC = StoppedBy.HEURISTIC.value
 STATIC = "static"
 """The status of a rebalance that optimises nothing."""
 
@@ -34,14 +36,15 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         ``gross_sharpe_ratio``, ``annual_cost`` (share of capital), ``max_drawdown_pct`` (largest fall of the account
         from its peak, per cent of the peak, positive), ``skewness`` (of daily returns), ``total_turnover``,
         ``avg_daily_turnover`` and ``annual_turnover`` (contracts), ``avg_tracking_error`` (after trading, mean over
-        rebalances), ``avg_adjustment_factor`` (None where the buffer rule has none), ``idm``, ``num_instruments`` (ever
-        in a rebalance), ``num_rebalances``, ``num_optimal``, ``num_not_proven``, ``num_failed``, ``solver_seconds``,
+        rebalances), ``avg_adjustment_factor`` (None where the buffer rule has none), ``idm``, ``num_instruments`` (the
+        most that were alive), ``num_rebalances``, ``num_optimal``, ``num_not_proven`` (left open by a method that
+        proves something; a heuristic proves nothing and is not counted), ``num_failed``, ``solver_seconds``,
         ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist.
     """
     net, days = returns["net"], len(returns)
     turnover = positions.diff().abs().sum(axis=1)
     turnover.iloc[0] = positions.iloc[0].abs().sum()
-    status = rebalances["status"]
+    status, heuristic = rebalances["status"], rebalances["stopped_by"] == HEURISTIC
     figures = {
         "annualized_return": net.mean() * DAYS_A_YEAR,
         "annualized_volatility": net.std() * np.sqrt(DAYS_A_YEAR),
@@ -64,7 +67,7 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         "num_instruments": int(rebalances["instruments"].max()) if len(rebalances) else 0,
         "num_rebalances": len(rebalances),
         "num_optimal": int((status == "optimal").sum()),
-        "num_not_proven": int((~status.isin(["optimal", STATIC, FAILED])).sum()),
+        "num_not_proven": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),
         "num_failed": int((status == FAILED).sum()),
         "days": days,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -97,8 +97,8 @@ def solve(
     task = Task(
         formulation=_formulate(ordered, formulation, buffer),
         instruments=ordered.instruments,
-        gap=_between(gap, "gap", 0.0, 1.0),
-        deadline=None if time_limit is None else began + _between(time_limit, "time_limit", 0.0, np.inf),
+        gap=check_gap(gap),
+        deadline=None if time_limit is None else began + check_time_limit(time_limit),
         starts=() if start is None else (_start(start, problem, ordered),),
         constraints=None if constraints is None else _in_order(constraints, problem, ordered),
     )
@@ -163,6 +163,34 @@ def _formulate(problem: Problem, name: str, buffer: float) -> Formulation:
         return FORMULATIONS[name](problem.program(), to_number(buffer, "buffer"))
     except ProgramError as error:
         raise InputError(str(error).split(": ", 1)[-1], field=error.field) from None
+
+
+def check_gap(gap: float) -> float:
+    """The gap as a number between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    return _between(gap, "gap", 0.0, 1.0)
+
+
+@overload
+def check_time_limit(time_limit: None) -> None: ...
+@overload
+def check_time_limit(time_limit: float) -> float: ...
+@overload
+def check_time_limit(time_limit: float | None) -> float | None: ...
+def check_time_limit(time_limit: float | None) -> float | None:
+    """The time limit as a number of seconds that is not negative, or None.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    return None if time_limit is None else _between(time_limit, "time_limit", 0.0, np.inf)
 
 
 def _between(value: float, field: str, least: float, most: float) -> float:

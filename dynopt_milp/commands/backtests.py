@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from dynopt_milp.backtest import backtest as run_backtest
+from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.backtest_tables import show_backtests, show_market, show_notes, summary
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json
 from dynopt_milp.commands.market_options import (
@@ -113,15 +114,14 @@ def backtest(
             show_backtests({optimizer: result}, console)
             if out is not None:
                 console.print(f"\nkept in {out}: positions, rebalances, returns (csv), performance.json, backtest.png")
-        return LIMIT_HIT if result.performance["num_failed"] or _unproven(result) else 0
+        return _exit_code(result)
 
     guarded(run)
 
 
-def _unproven(result: Any) -> bool:
-    """Whether a method that proves something left something unproved."""
-    rows = result.rebalances
-    return bool(((rows["status"] == "feasible") & (rows["stopped_by"] != "end of the heuristic")).any())
+def _exit_code(*runs: Backtest) -> int:
+    """3 if a rebalance failed, or a method that proves something left one open."""
+    return LIMIT_HIT if any(run.performance["num_failed"] or run.performance["num_not_proven"] for run in runs) else 0
 
 
 @app.command()
@@ -187,7 +187,7 @@ def compare(
             show_comparison(table, console)
             if out is not None:
                 console.print(f"\nkept in {out}: comparison.csv, comparison.png and a folder for each run")
-        return LIMIT_HIT if any(run.performance["num_failed"] or _unproven(run) for run in runs.values()) else 0
+        return _exit_code(*runs.values())
 
     guarded(run)
 

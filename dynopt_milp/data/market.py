@@ -249,7 +249,10 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
             table[column] = value
     if "sr_cost" not in table:
         table["sr_cost"] = np.nan
-    table = table[list(SPECIFICATIONS)].astype(SPECIFICATIONS)
+    try:
+        table = table[list(SPECIFICATIONS)].astype(SPECIFICATIONS)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"wants numbers where numbers belong: {error}", field="specifications") from None
     for column in ("multiplier", "half_spread", "commission", "commission_share", "sr_cost"):
         values = table[column]
         bad = ~(np.isfinite(values) & (values >= 0)) if column != "sr_cost" else ~((values >= 0) | values.isna())

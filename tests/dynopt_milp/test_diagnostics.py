@@ -53,7 +53,6 @@ def test_each_red_flag_has_its_finding(name: str, level: str, changes: dict[str,
 def test_no_buffer_no_finding_about_it_and_greedy_proves_nothing() -> None:
     assert found(factors=(1.0, 1.0), settings={"buffer_rule": None}) == []
     assert found(factors=(np.nan,)) == []
-    assert found(num_not_proven=10, num_optimal=0, settings={"optimizer": "greedy"}) == []
 
 
 def test_warnings_come_first() -> None:
