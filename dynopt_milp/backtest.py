@@ -14,7 +14,9 @@ import pandas as pd
 from dynopt_milp.accounting import profits, trading_costs
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data.market import Market
-from dynopt_milp.decision import UNOPTIMISED, BufferFraction, Decisions, rows
+from dynopt_milp.days import to_day
+from dynopt_milp.decision import BufferFraction, Decisions, rows
+from dynopt_milp.diagnostics import UNOPTIMISED
 from dynopt_milp.errors import (
     BacktestInterrupted,
     HistoryError,
@@ -189,12 +191,9 @@ def _result(inputs: Inputs, positions: pd.DataFrame, rebalances: pd.DataFrame, s
 
 
 def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
-    try:
-        first = market.days[0] if start is None else pd.Timestamp(start)
-        last = market.days[-1] if end is None else pd.Timestamp(end)
-        days = market.days[(market.days >= first) & (market.days <= last)]
-    except (TypeError, ValueError) as error:
-        raise InputError(f"cannot be read as a date: {error}", field="start or end") from None
+    first = market.days[0] if start is None else to_day(start, "start")
+    last = market.days[-1] if end is None else to_day(end, "end")
+    days = market.days[(market.days >= first) & (market.days <= last)]
     if len(days) < 2:
         raise HistoryError(
             f"fewer than two days from {start} to {end}; the market has {market.days[0].date()} to "

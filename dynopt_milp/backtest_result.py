@@ -52,7 +52,8 @@ class Backtest:
         return (
             f"<Backtest {self.settings['optimizer']}, {self.positions.index[0].date()} to "
             f"{self.positions.index[-1].date()}, {len(self.rebalances)} rebalances, "
-            f"Sharpe ratio {'none' if sharpe is None else f'{sharpe:.2f}'}>"
+            + (f"{len(self.failures)} of them failed, " if len(self.failures) else "")
+            + f"Sharpe ratio {'none' if sharpe is None else f'{sharpe:.2f}'}>"
         )
 
     @property

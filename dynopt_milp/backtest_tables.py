@@ -19,9 +19,9 @@ ROWS = (
     ("Sharpe ratio, net", "sharpe_ratio", "{:.2f}"),
     ("Sharpe ratio, gross", "gross_sharpe_ratio", "{:.2f}"),
     ("costs a year, share of capital", "annual_cost", "{:.2%}"),
-    ("largest drawdown", "max_drawdown_pct", "{:.1f}%"),
+    ("largest drawdown, of the peak", "max_drawdown_pct", "{:.1f}%"),
     ("contracts traded a year", "annual_turnover", "{:,.0f}"),
-    ("tracking error after trading", "avg_tracking_error", "{:.2%}"),
+    ("expected tracking error", "avg_tracking_error", "{:.2%}"),
     ("adjustment factor", "avg_adjustment_factor", "{:.2f}"),
     ("rebalances", "num_rebalances", "{:,}"),
     ("  proven optimal", "num_optimal", "{:,}"),
@@ -46,6 +46,9 @@ def show_market(market: Market, console: Console) -> None:
 
 def show_notes(market: Market, console: Console) -> None:
     """Print every note on the data."""
+    if not market.notes:
+        console.print("no notes on the data", highlight=False)
+        return
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("instrument", "rule"):
         table.add_column(heading)
@@ -105,7 +108,7 @@ def _further(runs: Mapping[str, Backtest]) -> list[tuple[str, list[str]]]:
 
 
 def _finding(finding: Finding) -> str:
-    figure = f"{finding.figure:,.0f}" if finding.figure >= 10 else f"{finding.figure:.3g}"
+    figure = f"{finding.figure:,.0f}" if finding.figure >= 1 else f"{finding.figure:.3g}"
     return f"{finding.name} {figure} ({finding.threshold}): {finding.remedy}"
 
 

@@ -14,7 +14,7 @@ from dynopt_milp.backtest import backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.inputs import Inputs
-from dynopt_milp.pictures import draw_backtests
+from dynopt_milp.pictures import draw_comparison
 from dynopt_milp.strategy import Strategy
 
 FIGURES = (
@@ -89,5 +89,4 @@ def save_comparison(runs: Runs, table: pd.DataFrame, folder: Path) -> None:
     text = io.StringIO()
     table.to_csv(text, index=False)
     write_atomically(folder / "comparison.csv", text.getvalue())
-    draw_backtests({f"{strategy}, {optimizer}": run for (strategy, optimizer), run in runs.items()},
-                   folder / "comparison.png")  # fmt: skip
+    draw_comparison(runs, folder / "comparison.png")

@@ -9,11 +9,11 @@ from rich.text import Text
 
 COLUMNS = (
     ("return", "annualized_return", "{:.1%}"),
-    ("volatility", "annualized_volatility", "{:.1%}"),
-    ("Sharpe", "sharpe_ratio", "{:.2f}"),
-    ("drawdown", "max_drawdown_pct", "{:.0f}%"),
+    ("vola-\ntility", "annualized_volatility", "{:.1%}"),
+    ("Sharpe\nratio", "sharpe_ratio", "{:.2f}"),
+    ("draw-\ndown", "max_drawdown_pct", "{:.0f}%"),
     ("cost", "annual_cost", "{:.2%}"),
-    ("contracts\na year", "annual_turnover", "{:,.0f}"),
+    ("con-\ntracts", "annual_turnover", "{:,.0f}"),
     ("tracking\nerror", "avg_tracking_error", "{:.2%}"),
     ("proven", "num_optimal", "{:.0f}"),
     ("failed", "num_failed", "{:.0f}"),
@@ -22,18 +22,20 @@ COLUMNS = (
 
 def show_comparison(table: pd.DataFrame, console: Console) -> None:
     """Print strategies and optimizers with their figures; net of costs, a year, shares of capital."""
-    shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    shown.add_column("portfolio")
-    shown.add_column("held")
+    shown = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    shown.add_column("", no_wrap=True)
     for heading, _, _ in COLUMNS:
-        shown.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right", no_wrap=True)
     last = ""
     for row in table.to_dict("records"):
+        if row["strategy"] != last:
+            last = str(row["strategy"])
+            shown.add_row(Text(last, style="bold"))
         cells = ["" if pd.isna(row[figure]) else form.format(row[figure]) for _, figure, form in COLUMNS]
-        name = "" if row["strategy"] == last else str(row["strategy"])
-        last = str(row["strategy"])
-        shown.add_row(Text(name), Text(str(row["optimizer"])), *cells)
+        shown.add_row(Text(f"  {row['optimizer']}"), *cells)
     console.print(shown)
     console.print(
-        "\nA year, net of costs, shares of fixed capital. Proven: rebalances proven optimal.", highlight=False
+        "\nA year, net of costs, shares of fixed capital; drawdown of the peak. Contracts traded a year. The tracking\n"
+        "error is the one the covariance expects. Proven: rebalances proven optimal.",
+        highlight=False,
     )

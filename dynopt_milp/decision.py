@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.diagnostics import UNOPTIMISED
 from dynopt_milp.errors import DynoptError, InputError, UnknownNameError, UnsupportedError
 from dynopt_milp.inputs import GONE_AFTER, Inputs, Wanted
 from dynopt_milp.labelled import to_number
@@ -19,9 +20,6 @@ from dynopt_milp.metrics import FAILED, STATIC
 from dynopt_milp.rebalance import rebalance
 from dynopt_milp.solve import solve
 from dynopt_milp.solvers.own import Optimizer, method_name
-
-UNOPTIMISED = ("unrounded", "rounded")
-"""Optimizers that do not optimise: hold what is wanted, in fractions or rounded."""
 
 BufferFraction = float | Callable[["Past"], float]
 """A share of the risk target, or a function of what has happened so far."""

@@ -89,7 +89,7 @@ def show_backtest_demo(console: Console, folder: Path) -> None:
         f"Two years of weekly rebalances: trend following, {held} simulated futures, ${BACKTEST_CAPITAL:,.0f}.\n"
     )
     show_backtests(runs, console)
-    console.print(f"\nkept in {folder}: backtest.png, and positions, rebalances and returns of both runs")
+    console.print(f"\nkept in {folder}: backtest.png, and positions, rebalances and returns of the runs")
 
 
 def _row(capital: float, multiplier: float, greedy: Solution, exact: Solution) -> tuple[Any, ...]:

@@ -14,6 +14,8 @@ TYPICAL_ADJUSTMENT = (0.3, 0.8)
 TYPICAL_TURNOVER = (50.0, 500.0)  # contracts a year
 HIGH_TRACKING_ERROR = 0.02
 HIGH_TURNOVER = 1000.0
+UNOPTIMISED = ("unrounded", "rounded")
+"""Optimizers that do not optimise: hold what is wanted, in fractions or rounded."""
 SMALL_CAPITAL = 500_000.0  # the guide calls portfolios above this large
 
 LESS_TURNOVER = (
@@ -66,7 +68,7 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
     """
     found = [
         *_unsolved(performance),
-        *_tracking_error(performance),
+        *_tracking_error(performance, settings),
         *_turnover(performance, settings),
         *_adjustment(rebalances, settings),
         *_no_returns(performance),
@@ -94,9 +96,9 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def _tracking_error(performance: Mapping[str, Any]) -> list[Finding]:
+def _tracking_error(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
     average = performance["avg_tracking_error"]
-    if average is None:
+    if average is None or settings["optimizer"] in UNOPTIMISED:
         return []
     if average > HIGH_TRACKING_ERROR:
         return [Finding("tracking error", "warning", average, f"above {HIGH_TRACKING_ERROR:g}", CLOSER_TRACKING)]
@@ -108,7 +110,7 @@ def _tracking_error(performance: Mapping[str, Any]) -> list[Finding]:
 
 def _turnover(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
     annual = performance["annual_turnover"]
-    if annual is None:
+    if annual is None or settings["optimizer"] in UNOPTIMISED:  # the remedies are those of the optimisation
         return []
     if annual > HIGH_TURNOVER and settings["capital"] < SMALL_CAPITAL:
         return [Finding("turnover", "warning", annual, f"above {HIGH_TURNOVER:g} contracts a year", LESS_TURNOVER)]
@@ -123,7 +125,7 @@ def _turnover(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> li
 
 def _adjustment(rebalances: pd.DataFrame, settings: Mapping[str, Any]) -> list[Finding]:
     factors = rebalances["adjustment_factor"].dropna()
-    if settings["buffer_rule"] != "book" or settings["optimizer"] in ("rounded", "unrounded") or factors.empty:
+    if settings["buffer_rule"] != "book" or settings["optimizer"] in UNOPTIMISED or factors.empty:
         return []
     average = float(factors.mean())
     if (factors >= 1.0).all():

@@ -7,8 +7,10 @@ argument ``optimizer``. What is different, and why:
 - ``initial_positions`` of the optimizers are the contracts held, from which trades are charged.
 - α = max((T − B) ÷ T, 0) with T the tracking error, as the guide's text has it.
 - Positions are sized with a forecast of 10 on average, as in the book; the portfolios of the guide hold it always.
-- Trades decided after one close are done at the next, and their costs are taken off the returns; the guide's
-  backtest charges none.
+- Trades decided after one close are done at the next of their market, and their costs are taken off the returns; the
+  guide's backtest charges none.
+- As in the guide, ``run_portfolio_comparison`` chooses instruments by their cost at the end of the data, which a
+  backtest from the beginning could not have known.
 - Capital is fixed and profits are not reinvested; ``annualized_return`` is 256 times the mean daily return.
 - Volatility is the book's blend (0.7 × current + 0.3 × ten-year average), correlation is exponentially weighted, and
   the diversification multiplier is capped at 2.5, with negative correlations taken for zero.
@@ -28,12 +30,22 @@ from dynopt_milp.correlation import ExponentialCorrelation
 from dynopt_milp.data import guide_frames, market_from_guide_frames, read_guide_folder, simulated_market
 from dynopt_milp.errors import HistoryError, InputError
 from dynopt_milp.forecasts import AVERAGE_FORECAST, long_only
+from dynopt_milp.guide_formulas import (
+    calculate_adjustment_factor,
+    calculate_cost_in_weight_terms,
+    calculate_optimal_unrounded_position,
+    calculate_required_trades_with_buffering,
+    calculate_tracking_error_buffer,
+    calculate_tracking_error_std,
+    calculate_weight_per_contract,
+    positive,
+    run_exact_algorithm,
+    run_greedy_algorithm,
+)
 from dynopt_milp.inputs import Inputs
-from dynopt_milp.labelled import to_number
 from dynopt_milp.problem import Problem
 from dynopt_milp.rebalance import rebalance
-from dynopt_milp.sizing import diversification_multiplier, optimal_positions
-from dynopt_milp.solve import solve
+from dynopt_milp.sizing import diversification_multiplier
 from dynopt_milp.solvers.own import Optimizer
 from dynopt_milp.static_portfolios import (
     JUMBO,
@@ -50,6 +62,23 @@ from dynopt_milp.static_portfolios import (
 )
 from dynopt_milp.strategy import Strategy
 from dynopt_milp.volatility import BOOK_LONG_RUN_WEIGHT, BOOK_SPAN, DAYS_A_YEAR, MINIMUM_HISTORY, EwmaVolatility
+
+__all__ = [
+    "backtest_portfolio_with_dynamic_optimization",
+    "backtest_portfolio_with_individual_data",
+    "calculate_adjustment_factor",
+    "calculate_cost_in_weight_terms",
+    "calculate_dynamic_portfolio_positions",
+    "calculate_optimal_unrounded_position",
+    "calculate_required_trades_with_buffering",
+    "calculate_tracking_error_buffer",
+    "calculate_tracking_error_std",
+    "calculate_weight_per_contract",
+    "compare_static_vs_dynamic_optimization",
+    "run_exact_algorithm",
+    "run_greedy_algorithm",
+    "run_portfolio_comparison",
+]
 
 Frames = Mapping[str, pd.DataFrame]
 START, END = "2000-01-01", "2025-01-01"  # the guide's defaults
@@ -88,8 +117,8 @@ def run_portfolio_comparison(
     HistoryError
         If no instrument costs at most 0.01 Sharpe ratio points a trade.
     """
-    _positive(capital, "capital")
-    _positive(risk_target, "risk_target")
+    positive(capital, "capital")
+    positive(risk_target, "risk_target")
     if isinstance(max_instruments, bool) or not isinstance(max_instruments, int) or max_instruments < 1:
         raise InputError(f"wants a whole number of at least 1, found {max_instruments!r}", field="max_instruments")
     market = simulated_market() if data_directory is None else read_guide_folder(data_directory)
@@ -163,7 +192,7 @@ def backtest_portfolio_with_dynamic_optimization(
     InputError
         As :func:`~dynopt_milp.backtest.backtest`.
     """
-    run, weights = _run(
+    run, weights, _ = _run(
         portfolio_weights, data, instruments_df, capital, risk_target,
         start=start_date, end=end_date, optimizer=optimizer, frequency=rebalance_frequency,
         cost_multiplier=cost_multiplier, buffer_rule="book" if use_buffering else None,
@@ -210,13 +239,11 @@ def backtest_portfolio_with_individual_data(
     HistoryError, InputError
         As there.
     """
-    run, weights = _run(
+    run, weights, inputs = _run(
         portfolio_weights, data, instruments_df, capital, risk_target,
         start=start_date, end=end_date, optimizer="unrounded", frequency="daily", buffer_rule=None,
     )  # fmt: skip
-    market = market_from_guide_frames({name: data[name] for name in weights}, instruments_df)
-    inputs = Inputs(market.between(end=run.positions.index[-1]), _strategy(weights, risk_target), float(capital))
-    last = inputs.market.days[-1]
+    last = run.positions.index[-1]
     table = _daily(run)
     return {
         "data": table[[name for name in table if not str(name).startswith(("tracking", "adjustment", "daily"))]],
@@ -238,6 +265,7 @@ def compare_static_vs_dynamic_optimization(
     optimizer: str | Optimizer = "exact",
     start_date: Any = START,
     end_date: Any = END,
+    data_directory: Any = None,
     show_progress: bool = False,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Every portfolio of :func:`run_portfolio_comparison`, static (fractions, daily) and dynamic (weekly).
@@ -249,19 +277,21 @@ def compare_static_vs_dynamic_optimization(
     dict
         By portfolio, ``{"static": ..., "dynamic": ...}``, each what the two backtests return.
     """
-    strategies, data, instruments_df, _ = run_portfolio_comparison(capital, risk_target, max_instruments)
-    return {
-        name: {
-            "static": backtest_portfolio_with_individual_data(
-                weights, data, instruments_df, capital, risk_target, start_date, end_date
-            ),
-            "dynamic": backtest_portfolio_with_dynamic_optimization(
-                weights, data, instruments_df, capital, risk_target, start_date, end_date, cost_multiplier,
-                use_buffering, rebalance_frequency="weekly", optimizer=optimizer, show_progress=show_progress,
-            ),
-        }
-        for name, weights in strategies.items()
-    }  # fmt: skip
+    strategies, data, instruments_df, _ = run_portfolio_comparison(
+        capital, risk_target, max_instruments, data_directory=data_directory
+    )
+    found = {}
+    for name, weights in strategies.items():
+        dynamic = backtest_portfolio_with_dynamic_optimization(
+            weights, data, instruments_df, capital, risk_target, start_date, end_date, cost_multiplier,
+            use_buffering, rebalance_frequency="weekly", optimizer=optimizer, show_progress=show_progress,
+        )  # fmt: skip
+        first = dynamic["backtest"].positions.index[0]  # the first weekly rebalance: both begin there
+        static = backtest_portfolio_with_individual_data(
+            weights, data, instruments_df, capital, risk_target, first, end_date
+        )
+        found[name] = {"static": static, "dynamic": dynamic}
+    return found
 
 
 def calculate_dynamic_portfolio_positions(
@@ -297,9 +327,10 @@ def calculate_dynamic_portfolio_positions(
     Returns
     -------
     dict
-        ``positions`` and ``optimal_unrounded`` (by instrument), ``idm``, ``tracking_error`` (of the positions held, the
-        distance the buffer is held against, as the guide has it), ``adjustment_factor``, ``buffer``,
-        ``covariance_matrix``, ``weight_per_contract``, and ``rebalance``, the :class:`~dynopt_milp.Rebalance`.
+        ``positions`` (by instrument; what is held and has no data stays), ``optimal_unrounded``, ``idm``,
+        ``tracking_error`` (of the positions held, the distance the buffer is held against, as the guide has it),
+        ``adjustment_factor``, ``buffer``, ``covariance_matrix``, ``weight_per_contract``, and ``rebalance``, the
+        :class:`~dynopt_milp.Rebalance`.
 
     Raises
     ------
@@ -318,7 +349,7 @@ def calculate_dynamic_portfolio_positions(
     idm = diversification_multiplier(shares, rho)
     optimal, per_contract, cost = {}, {}, {}
     for name in names:
-        entry = instruments_data[name]
+        entry = _entry(instruments_data[name], name)
         specs = entry["specs"]
         optimal[name] = calculate_optimal_unrounded_position(
             capital, AVERAGE_FORECAST, idm, weights[name], entry["volatility"], specs["multiplier"], entry["price"],
@@ -341,7 +372,8 @@ def calculate_dynamic_portfolio_positions(
         risk_target=risk_target,
     )  # fmt: skip
     return {
-        "positions": {name: int(result.positions[name]) for name in names},
+        "positions": {name: int(held) for name, held in current_positions.items()}
+        | {name: int(result.positions[name]) for name in names},
         "optimal_unrounded": optimal,
         "idm": idm,
         "tracking_error": result.distance,
@@ -353,181 +385,15 @@ def calculate_dynamic_portfolio_positions(
     }
 
 
-def run_greedy_algorithm(
-    optimal_positions: Mapping[str, float],
-    initial_positions: Mapping[str, float],
-    weight_per_contract: Mapping[str, float],
-    covariance_matrix: pd.DataFrame,
-    cost_weight_terms: Mapping[str, float],
-    cost_multiplier: float = 50,
-) -> dict[str, int]:
-    """Whole contracts to hold, by the book's greedy search.
-
-    Parameters
-    ----------
-    optimal_positions : mapping
-        Unrounded contracts wanted.
-    initial_positions : mapping
-        Whole contracts held now; trades from them are charged. What is not named is not held.
-    weight_per_contract : mapping
-    covariance_matrix : DataFrame
-        Annual, of percentage returns.
-    cost_weight_terms : mapping
-        (Cost of one contract ÷ capital) ÷ weight per contract.
-    cost_multiplier : float
-    """
-    return _run_algorithm(
-        "greedy", optimal_positions, initial_positions, weight_per_contract, covariance_matrix, cost_weight_terms,
-        cost_multiplier,
-    )  # fmt: skip
-
-
-def run_exact_algorithm(
-    optimal_positions: Mapping[str, float],
-    initial_positions: Mapping[str, float],
-    weight_per_contract: Mapping[str, float],
-    covariance_matrix: pd.DataFrame,
-    cost_weight_terms: Mapping[str, float],
-    cost_multiplier: float = 50,
-) -> dict[str, int]:
-    """Whole contracts to hold, the proven optimum; arguments as in :func:`run_greedy_algorithm`."""
-    return _run_algorithm(
-        "exact", optimal_positions, initial_positions, weight_per_contract, covariance_matrix, cost_weight_terms,
-        cost_multiplier,
-    )  # fmt: skip
-
-
-def calculate_optimal_unrounded_position(
-    capital: float,
-    combined_forecast: float,
-    idm: float,
-    weight: float,
-    sigma_pct: float,
-    multiplier: float,
-    price: float,
-    fx_rate: float = 1.0,
-    risk_target: float = 0.2,
-) -> float:
-    """N = capped forecast × capital × IDM × weight × τ ÷ (10 × multiplier × price × fx × σ), contracts.
-
-    Raises
-    ------
-    InputError
-        If capital, volatility, multiplier, price or rate is not positive.
-    """
-    positive = {
-        "capital": capital, "sigma_pct": sigma_pct, "multiplier": multiplier, "price": price, "fx_rate": fx_rate,
-    }  # fmt: skip
-    for name, value in positive.items():
-        _positive(value, name)
-    position = optimal_positions(
-        np.array([to_number(combined_forecast, "combined_forecast")]),
-        capital=capital,
-        multiplier=to_number(idm, "idm"),
-        weights=np.array([to_number(weight, "weight")]),
-        risk_target=to_number(risk_target, "risk_target"),
-        contract_values=np.array([multiplier * price * fx_rate]),
-        volatility=np.array([sigma_pct]),
-    )
-    return float(position[0])
-
-
-def calculate_weight_per_contract(multiplier: float, price: float, fx_rate: float, capital: float) -> float:
-    """Multiplier × price × fx ÷ capital.
-
-    Raises
-    ------
-    InputError
-        If one of them is not positive.
-    """
-    for name, value in (("multiplier", multiplier), ("price", price), ("fx_rate", fx_rate), ("capital", capital)):
-        _positive(value, name)
-    return float(multiplier * price * fx_rate / capital)
-
-
-def calculate_cost_in_weight_terms(
-    spread_cost_currency: float, commission_currency: float, capital: float, weight_per_contract: float
-) -> float:
-    """((Spread cost + commission) ÷ capital) ÷ weight per contract; both costs for one contract, base currency.
-
-    Raises
-    ------
-    InputError
-        If capital or weight per contract is not positive, or the cost is negative.
-    """
-    _positive(capital, "capital")
-    _positive(weight_per_contract, "weight_per_contract")
-    cost = to_number(spread_cost_currency, "spread_cost_currency") + to_number(
-        commission_currency, "commission_currency"
-    )
-    if cost < 0:
-        raise InputError(f"wants costs that are not negative, found {cost:g}", field="spread_cost_currency")
-    return cost / capital / weight_per_contract
-
-
-def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix: pd.DataFrame) -> float:
-    """sqrt(e'Σe), annual standard deviation.
-
-    Parameters
-    ----------
-    tracking_error_weights : Series or mapping, by instrument
-        e, wanted less held weights; instruments of the covariance that are not named have none.
-    covariance_matrix : DataFrame
-        Σ.
-
-    Raises
-    ------
-    InputError
-        If a weight has no row in the covariance.
-    """
-    weights = dict(tracking_error_weights)
-    names = [str(name) for name in covariance_matrix.index]
-    for name in weights:
-        if name not in names:
-            raise InputError("is not in the covariance", field="tracking_error_weights", instrument=str(name))
-    wanted = {name: weights.get(name, 0.0) for name in names}
-    problem = Problem(covariance_matrix, wanted, dict.fromkeys(names, 1.0))  # type: ignore[arg-type]
-    return problem.program().tracking_error(np.zeros(len(names)))
-
-
-def calculate_tracking_error_buffer(average_risk_target: float, buffer_fraction: float = 0.05) -> float:
-    """B = buffer fraction × risk target."""
-    return to_number(buffer_fraction, "buffer_fraction") * to_number(average_risk_target, "average_risk_target")
-
-
-def calculate_adjustment_factor(
-    current_tracking_error: float, buffer: float, risk_target: float | None = None
-) -> float:
-    """α = max((T − B) ÷ T, 0), T the tracking error between held and optimised portfolio; 0 where T is 0.
-
-    ``risk_target`` is accepted for the guide's sake; the formula has none.
-    """
-    if risk_target is not None:
-        to_number(risk_target, "risk_target")
-    error, width = to_number(current_tracking_error, "current_tracking_error"), to_number(buffer, "buffer")
-    return max((error - width) / error, 0.0) if error > 0 else 0.0
-
-
-def calculate_required_trades_with_buffering(
-    current_positions: Mapping[str, float], optimal_positions: Mapping[str, float], adjustment_factor: float
-) -> dict[str, int]:
-    """Round(α × (optimised − held)) by instrument; halves go to the even number."""
-    factor = to_number(adjustment_factor, "adjustment_factor")
-    return {
-        name: round(factor * (to_number(wanted, "optimal_positions") - current_positions.get(name, 0)))
-        for name, wanted in optimal_positions.items()
-    }
-
-
 def _run(
     portfolio_weights: Mapping[str, float], data: Frames, instruments_df: pd.DataFrame, capital: float,
     risk_target: float, **settings: Any,
-) -> tuple[Backtest, dict[str, float]]:  # fmt: skip
+) -> tuple[Backtest, dict[str, float], Inputs]:  # fmt: skip
     weights = _weights_among(portfolio_weights, list(data))
     market = market_from_guide_frames({name: data[name] for name in weights}, instruments_df)
     _check_history(market.returns())
-    run = backtest(market, _strategy(weights, risk_target), capital=capital, **settings)
-    return run, weights
+    inputs = Inputs(market, _strategy(weights, risk_target), capital)
+    return backtest(market, capital=capital, inputs=inputs, **settings), weights, inputs
 
 
 def _strategy(weights: Mapping[str, float], risk_target: float) -> Strategy:
@@ -558,6 +424,17 @@ def _weights_among(portfolio_weights: Mapping[str, float], there: list[str]) -> 
     return {str(name): float(share) for name, share in normalised(kept).items()}
 
 
+def _entry(entry: Any, name: str) -> Mapping[str, Any]:
+    """The data of an instrument, with everything in it that is needed."""
+    for key in ("price", "volatility", "specs"):
+        if not isinstance(entry, Mapping) or key not in entry:
+            raise InputError(f"has no {key!r}", field="instruments_data", instrument=name)
+    for key in ("multiplier", "sr_cost"):
+        if not isinstance(entry["specs"], Mapping) or key not in entry["specs"]:
+            raise InputError(f"its specs have no {key!r}", field="instruments_data", instrument=name)
+    return dict(entry)
+
+
 def _check_history(returns: pd.DataFrame) -> None:
     """Refuse what the guide's troubleshooting lists: too few days, no overlap."""
     days = int(returns.notna().any(axis=1).sum())
@@ -583,24 +460,3 @@ def _daily(run: Backtest) -> pd.DataFrame:
     traded.iloc[0] = run.positions.iloc[0].abs().sum()
     table["daily_turnover"] = traded
     return table.rename_axis(columns=None)
-
-
-def _run_algorithm(
-    method: str, optimal: Mapping[str, float], held: Mapping[str, float], per_contract: Mapping[str, float],
-    covariance: pd.DataFrame, costs: Mapping[str, float], cost_multiplier: float,
-) -> dict[str, int]:  # fmt: skip
-    problem = Problem(
-        covariance=covariance,  # type: ignore[arg-type]  # labelled input is aligned
-        optimal_positions=dict(optimal),  # type: ignore[arg-type]
-        weight_per_contract=dict(per_contract),  # type: ignore[arg-type]
-        previous_positions={name: held.get(name, 0) for name in optimal},  # type: ignore[arg-type]
-        cost_in_weight_terms=dict(costs),  # type: ignore[arg-type]
-        cost_multiplier=cost_multiplier,
-    )
-    found = solve(problem, method).positions
-    return {str(name): int(found[name]) for name in optimal}
-
-
-def _positive(value: float, field: str) -> None:
-    if not to_number(value, field) > 0:
-        raise InputError(f"wants a positive number, found {value:g}", field=field)

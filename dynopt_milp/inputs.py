@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from dynopt_milp.correlation import weekly_returns
 from dynopt_milp.costs import contract_values, sr_costs
 from dynopt_milp.data.market import Market
+from dynopt_milp.days import to_day
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.labelled import to_number, to_whole
 from dynopt_milp.limits import Limits
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.sizing import diversification_multiplier, optimal_positions
-from dynopt_milp.static_portfolios import Universe
+from dynopt_milp.static_portfolios import FixedShares, Universe
 from dynopt_milp.strategy import Strategy
 from formulations import FloatArray
 
@@ -93,6 +94,8 @@ class Inputs:
 
     def __post_init__(self) -> None:
         market, strategy = self.market, self.strategy
+        if isinstance(strategy.weights, FixedShares):
+            strategy.weights.check(market.instruments)
         if not to_number(self.capital, "capital") > 0:
             raise InputError(f"wants a positive amount, found {self.capital:g}", field="capital")
         volatility = _frame(strategy.volatility(market), market, "volatility", least=0.0).ffill()
@@ -285,6 +288,25 @@ class Inputs:
         return row
 
 
+def known_day(market: Market, day: Any = None) -> pd.Timestamp:
+    """The last day of the market up to a day; without one, the last of all.
+
+    Raises
+    ------
+    InputError
+        If the day cannot be read as one.
+    HistoryError
+        If it lies outside the market.
+    """
+    wanted = market.days[-1] if day is None else to_day(day, "date")
+    if not market.days[0] <= wanted <= market.days[-1]:
+        raise HistoryError(
+            f"{wanted.date()} is outside the data, which go from {market.days[0].date()} to {market.days[-1].date()}",
+            field="date",
+        )
+    return market.days[int(market.days.searchsorted(wanted, side="right")) - 1]
+
+
 def problem_of_day(
     market: Market,
     strategy: Strategy,
@@ -315,17 +337,7 @@ def problem_of_day(
     InputError
         As :class:`~dynopt_milp.Problem`; also if something is held that cannot be valued on that day.
     """
-    try:
-        wanted = market.days[-1] if day is None else pd.Timestamp(day)
-        wanted = wanted.tz_localize(None) if wanted.tz is not None else wanted
-    except (TypeError, ValueError):
-        raise InputError(f"cannot be read as a date: {day!r}", field="date") from None
-    if not market.days[0] <= wanted <= market.days[-1]:
-        raise HistoryError(
-            f"{wanted.date()} is outside the data, which go from {market.days[0].date()} to {market.days[-1].date()}",
-            field="date",
-        )
-    known = market.between(end=wanted)
+    known = market.between(end=known_day(market, day))
     contracts = held
     if isinstance(held, (pd.Series, dict)):
         series = pd.Series(held, dtype=object)
@@ -336,6 +348,8 @@ def problem_of_day(
     if isinstance(contracts, pd.Series):
         alive = inputs.alive(last)
         for name in contracts.index[contracts != 0]:
+            if name not in market.instruments:
+                raise InputError("is held and is not in the data", field="held", instrument=str(name))
             if name not in alive:
                 raise InputError(
                     f"is held and has no recent price, volatility or forecast on {last.date()}; close it by hand, or "

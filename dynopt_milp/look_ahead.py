@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -56,7 +57,7 @@ def check_no_look_ahead(
 
     An instrument without a price up to the cut is not in the cut market; it is not compared.
     """
-    name = " ".join(describe(function).split(" ")[0].split())
+    name = re.sub(r" [0-9a-f]{8}$", "", " ".join(describe(function).split()))  # without the mark of its code
     whole = _numbers(function(market), market, name)
     for day in _cuts(market.days) if days is None else _given(days, market.days):
         known = market.between(end=day)

@@ -62,7 +62,7 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
     account.set_title(title or "Profit net of costs", loc="left")
     account.set_ylabel("profit, share of capital")
     account.yaxis.set_major_formatter(PercentFormatter(1.0))
-    account.legend(loc="upper left", fontsize="small")
+    account.legend(loc="best", fontsize="small")
     error.set_ylabel("tracking error,\nannual, after trading")
     error.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     turnover.set_ylabel("contracts a year,\nlast quarter's pace")
@@ -71,6 +71,49 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
         axes.margins(x=0.01)
     error.set_ylim(bottom=0)
     turnover.set_ylim(bottom=0)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_atomically(Path(path), picture.getvalue())
+
+
+def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) -> None:
+    """Accounts of several strategies, one panel each, with a line for each way of holding it.
+
+    Parameters
+    ----------
+    runs : mapping
+        By strategy and optimizer.
+    path : str or Path
+        A PNG file; written atomically.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    strategies = list(dict.fromkeys(strategy for strategy, _ in runs))
+    optimizers = list(dict.fromkeys(optimizer for _, optimizer in runs))
+    columns = min(len(strategies), 2)
+    down = -(-len(strategies) // columns)
+    figure = Figure(figsize=(5.5 * columns, 0.6 + 3.2 * down), layout="constrained")
+    panels = figure.subplots(down, columns, sharex=True, squeeze=False).flat
+    for strategy, panel in zip(strategies, panels, strict=False):
+        for place, optimizer in enumerate(optimizers):
+            run = runs[strategy, optimizer]
+            profit, colour = run.returns["net"].cumsum(), COLOURS[place % len(COLOURS)]
+            panel.plot(profit.index, profit, color=colour, linewidth=1.1, label=optimizer)
+        panel.set_title(strategy, loc="left", fontsize="medium")
+        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        panel.tick_params(axis="x", rotation=30)
+        panel.grid(alpha=0.3)
+    for panel in panels:
+        panel.set_visible(False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.suptitle("Profit net of costs, share of capital", x=0.01, ha="left", fontsize="medium")
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_atomically(Path(path), picture.getvalue())

@@ -8,9 +8,8 @@ Source: *Advanced Futures Trading Strategies*, strategy four.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -137,28 +136,56 @@ STATIC_PORTFOLIOS: dict[str, Weights] = {
 """The static portfolios by the names the guide has for them."""
 
 
-def fixed(weights: Mapping[str, float] | pd.Series) -> Weights:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FixedShares:
     """Given shares of risk, as a rule; renormalised over what is in the universe.
+
+    Parameters
+    ----------
+    shares : Series, by instrument, or mapping
 
     Raises
     ------
     InputError
         If there are none, one is negative or not finite, or all are zero.
     """
-    series = pd.Series(weights, dtype=np.float64)
-    for name, share in series.items():
-        if not np.isfinite(share) or share < 0:
-            raise InputError(
-                f"wants a share that is not negative, found {share:g}", field="weights", instrument=str(name)
-            )
-    if not series.sum() > 0:
-        raise InputError("wants at least one instrument with a positive share", field="weights")
-    return partial(_among, series)
 
+    shares: pd.Series
 
-def _among(series: pd.Series, universe: Universe) -> pd.Series:
-    there = series[[name for name in series.index if name in universe.asset_classes.index]]
-    return normalised(there) if there.sum() > 0 else there
+    def __post_init__(self) -> None:
+        series = pd.Series(self.shares, dtype=np.float64).sort_index()
+        for name, share in series.items():
+            if not np.isfinite(share) or share < 0:
+                raise InputError(
+                    f"wants a share that is not negative, found {share:g}", field="weights", instrument=str(name)
+                )
+        if not series.sum() > 0:
+            raise InputError("wants at least one instrument with a positive share", field="weights")
+        object.__setattr__(self, "shares", series)
+
+    def __repr__(self) -> str:
+        return f"FixedShares({self.shares.to_dict()})"
+
+    def __call__(self, universe: Universe) -> pd.Series:
+        """The shares of what is there."""
+        there = self.shares[[name for name in self.shares.index if name in universe.asset_classes.index]]
+        return normalised(there) if there.sum() > 0 else there
+
+    def check(self, instruments: Iterable[str]) -> None:
+        """Refuse shares of instruments that are not among these.
+
+        Raises
+        ------
+        InputError
+            With the first.
+        """
+        known = set(instruments)
+        for name in self.shares.index:
+            if name not in known:
+                raise InputError(
+                    f"is not in the market; there are {', '.join(sorted(known)[:8])}...", field="weights",
+                    instrument=str(name),
+                )  # fmt: skip
 
 
 def equal(instruments: list[str]) -> pd.Series:

@@ -19,7 +19,7 @@ from dynopt_milp.forecasts import Forecasts, TrendFollowing
 from dynopt_milp.labelled import to_number
 from dynopt_milp.rebalance import BOOK_RISK_TARGET
 from dynopt_milp.sizing import BOOK_MULTIPLIER_CAP
-from dynopt_milp.static_portfolios import Weights, fixed, risk_parity
+from dynopt_milp.static_portfolios import FixedShares, Weights, risk_parity
 from dynopt_milp.volatility import EwmaVolatility
 
 
@@ -59,7 +59,7 @@ class Strategy:
 
     def __post_init__(self) -> None:
         if isinstance(self.weights, (Mapping, pd.Series)):
-            object.__setattr__(self, "weights", fixed(self.weights))
+            object.__setattr__(self, "weights", FixedShares(pd.Series(self.weights)))
         for name in ("forecasts", "weights", "volatility", "correlation", "costs"):
             if not callable(getattr(self, name)):
                 raise InputError(f"wants a function, found {type(getattr(self, name)).__name__}", field=name)

@@ -88,7 +88,7 @@ def _show_positions(problem: Any, positions: Any, trades: Any, console: Console,
     shown = 0
     for place, name in enumerate(problem.instruments):
         trade, hold = int(trades.iloc[place]), int(positions.iloc[place])
-        if trade == 0 and (trades_only or (hold == 0 and held[place] == 0)):
+        if trade == 0 and hold == 0 and held[place] == 0:
             continue
         shown += 1
         change = f"{trade:+d}" if trade else ""
@@ -97,11 +97,11 @@ def _show_positions(problem: Any, positions: Any, trades: Any, console: Console,
     if shown:
         console.print(table)
     left = len(problem.instruments) - shown
-    if trades_only and not shown:
+    if trades_only and not (trades != 0).any():
         console.print("No trades.")
     elif left:
         word = "instrument" if left == 1 else "instruments"
-        console.print(f"{left} more {word} with nothing to {'trade' if trades_only else 'hold or trade'}.")
+        console.print(f"{left} more {word} with nothing to hold or trade.")
 
 
 def _total(contracts: Any) -> int:

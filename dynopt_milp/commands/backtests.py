@@ -23,6 +23,7 @@ from dynopt_milp.commands.market_options import (
     End,
     ForecastName,
     Instruments,
+    Notes,
     RiskTarget,
     Seed,
     Shrinkage,
@@ -32,7 +33,7 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
     named,
 )
-from dynopt_milp.decision import UNOPTIMISED
+from dynopt_milp.diagnostics import UNOPTIMISED
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES
@@ -75,7 +76,7 @@ def backtest(
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
-    notes: Annotated[bool, typer.Option("--notes", help="List what was dropped from the data, and why.")] = False,
+    notes: Notes = False,
     as_json: AsJson = False,
 ) -> None:
     """A strategy over the years, in whole contracts, net of costs."""
@@ -106,7 +107,11 @@ def backtest(
         if out is not None:
             from dynopt_milp.pictures import draw_backtests
 
-            draw_backtests({optimizer: result}, out / "backtest.png")
+            draw_backtests(
+                {optimizer: result},
+                out / "backtest.png",
+                title=f"{forecasts}, {weights}, {capital:,.0f} {base_currency}, {frequency}: profit net of costs",
+            )
         if as_json:
             print_json(summary(result))
         else:
@@ -144,6 +149,8 @@ def compare(
     instruments: Instruments = None,
     forecasts: ForecastName = "long-only",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
+    correlation_span: CorrelationSpan = DEFAULT_SPAN,
+    shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
@@ -159,8 +166,12 @@ def compare(
         market = chosen_market(data, instruments, base_currency, seed)
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
-        rules = {name: named(name, WEIGHTS, "portfolios") for name in _listed(portfolios, "portfolios")}
-        strategies = {name: chosen_strategy(forecasts, name, risk_target, DEFAULT_SPAN, 0.0) for name in rules}
+        chosen = _listed(portfolios, "portfolios")
+        for name in chosen:
+            named(name, WEIGHTS, "portfolios")
+        strategies = {
+            name: chosen_strategy(forecasts, name, risk_target, correlation_span, shrinkage) for name in chosen
+        }
         runs = run_comparison(
             market,
             strategies,

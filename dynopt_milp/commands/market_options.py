@@ -9,7 +9,7 @@ import typer
 
 from dynopt_milp.correlation import BOOK_SPAN, ExponentialCorrelation
 from dynopt_milp.data import Market, read_market, simulated_market
-from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.errors import InputError, UnknownNameError
 from dynopt_milp.forecasts import Forecasts, TrendFollowing, long_only
 from dynopt_milp.static_portfolios import STATIC_PORTFOLIOS, Weights
 from dynopt_milp.strategy import Strategy
@@ -36,13 +36,17 @@ CorrelationSpan = Annotated[float, typer.Option(help="Of the exponential correla
 Shrinkage = Annotated[float, typer.Option(help="Of correlations towards zero, 0 to 1.")]
 Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
 
+Notes = Annotated[bool, typer.Option("--notes", help="List what was dropped from the data, and why.")]
+
 DEFAULT_SPAN = float(BOOK_SPAN)
 
 
-def chosen_market(folder: Path | None, instruments: str | None, base_currency: str, seed: int) -> Market:
+def chosen_market(folder: Path | None, instruments: str | None, base_currency: str, seed: int = 1) -> Market:
     """The market of the options."""
     names = None if instruments is None else [name.strip() for name in instruments.split(",") if name.strip()]
     if folder is None:
+        if base_currency != "USD":
+            raise InputError("the simulated market is in USD; give --data for another", field="--base-currency")
         return simulated_market(seed, instruments=names)
     return read_market(folder, instruments=names, base_currency=base_currency)
 

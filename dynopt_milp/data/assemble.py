@@ -34,6 +34,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dynopt_milp.data.market import SPECIFICATIONS, DataNote, Market
+from dynopt_milp.days import to_day
 from dynopt_milp.errors import DataError
 from dynopt_milp.labelled import check_instruments
 
@@ -224,15 +225,7 @@ def within(table: pd.DataFrame, start: Any, end: Any, instrument: str) -> pd.Dat
 
 
 def _limit(day: Any, field: str) -> pd.Timestamp | None:
-    if day is None:
-        return None
-    try:
-        limit = None if isinstance(day, (int, float)) else pd.Timestamp(day)  # a number would be nanoseconds
-    except (TypeError, ValueError):
-        limit = None
-    if limit is None or pd.isna(limit):
-        raise DataError(f"wants a date as '2019-12-31', found {day!r}", field=field)
-    return limit.tz_localize(None).normalize()
+    return None if day is None else to_day(day, field)
 
 
 def _clean(table: pd.DataFrame, instrument: str, notes: list[DataNote]) -> pd.DataFrame:
@@ -345,7 +338,9 @@ def _specification_fault(table: pd.DataFrame, name: str) -> str:
     if not 0 < entries["multiplier"] < np.inf:
         return f"its multiplier should be positive, and is {entries['multiplier']:g}"
     needed = [column for column in COSTS if column in entries]
-    if "sr_cost" in entries and (not needed or not np.isnan(entries["sr_cost"])):
+    if "half_spread" not in entries and "sr_cost" not in entries:
+        return "its specification says nothing of costs; give half_spread and commission, or sr_cost (0 if free)"
+    if "sr_cost" in entries and ("half_spread" not in entries or not np.isnan(entries["sr_cost"])):
         needed.append("sr_cost")
     for column in needed:
         if not 0 <= entries[column] < np.inf:

@@ -29,7 +29,8 @@ def market_from_frames(
         days; there is no note of them.
     specifications : DataFrame, by instrument
         Columns as in :data:`~dynopt_milp.data.market.SPECIFICATIONS`; ``multiplier``, ``currency`` and
-        ``asset_class`` are needed, costs without a column are 0.
+        ``asset_class`` are needed, and of each instrument either ``sr_cost`` or
+        ``half_spread`` (with the commissions, 0 if they have no column).
     adjusted : DataFrame, days × instruments, optional
         Back-adjusted prices; the traded ones if not given, which is right for what has no rolls.
     fx : DataFrame, days × currencies, or mapping of Series, optional
@@ -39,7 +40,7 @@ def market_from_frames(
     Raises
     ------
     DataError
-        If the frames are none, or do not hold days and numbers, or no instrument is left.
+        If the frames are none, or do not hold days and numbers, or an instrument would have to be left out.
     """
     back_adjusted = prices if adjusted is None else adjusted
     for field, frame in (("prices", prices), ("adjusted", back_adjusted), ("specifications", specifications)):
@@ -54,17 +55,17 @@ def market_from_frames(
                 f"pd.Series(rate, index=prices.index)",
                 field="fx", instrument=currency,
             )  # fmt: skip
-    series, notes = {}, []
+    series: dict[str, pd.DataFrame] = {}
+    notes: list[DataNote] = []
     for name in sorted({*traded, *changing}):
         if name not in traded or name not in changing:
             missing = "traded" if name not in traded else "back-adjusted"
-            notes.append(DataNote(name, "excluded", 0, f"there are no {missing} prices of it"))
-            continue
+            raise DataError(f"there are no {missing} prices of it", field="prices", instrument=name)
         both, more = join_prices(traded[name], changing[name], name)
         series[name] = both.dropna(how="all")
         notes += more
     pairs = {currency + base_currency: rate for currency, rate in rates.items()}
-    return assemble_market(series, pairs, specifications, base_currency, notes=notes)
+    return assemble_market(series, pairs, specifications, base_currency, chosen=sorted(series), notes=notes)
 
 
 def _by_name(frame: pd.DataFrame, field: str) -> dict[str, pd.Series]:

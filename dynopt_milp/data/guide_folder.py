@@ -30,7 +30,8 @@ ASSET_CLASSES = {
     "Equity": r"s ?& ?p|sp500|dow|djia|nasdaq|russell|nikkei|topix|m?dax|(?:euro)?stoxx|kospi|kosdaq|ftse|cac|aex"
     r"|smi|swiss market|ibex|mib|omx|hang seng|msci|nifty|asx|spi|tsx|bovespa|equity|equities|stocks?"
     r"|sector|real estate|mid-?cap",
-    "Agriculture": r"(?:soybean|soya|palm) oil|soybeans?",
+    "Agriculture": r"(?:soybean|soya|palm) (?:oil|meal)|soybeans?|corn|maize|wheat|oats?|rice|canola|rapeseed|hogs?"
+    r"|cattle|cow|coffee|sugar|cocoa|cotton|lumber|milk|butter|cheese|orange juice|agriculture",
     "Metal": r"gold|silver|platinum|palladium|copper|alumini?um|zinc|nickel|iron ore|steel|bitcoin|ether|ethereum",
     "Energy": r"crude|wti|brent|gas|gasoline|gasoil|heating|heatoil|rbob|ulsd|natgas|ethanol|coal",
     "FX": rf"(?:{CURRENCY_CODES})|(?:{CURRENCY_CODES})/?(?:{CURRENCY_CODES})|fx|currency|dollar|euro|yen"
@@ -139,11 +140,11 @@ def market_from_guide_frames(
 
 
 def asset_class(name: str) -> str:
-    """The asset class of a future by words in its name; Agriculture if there is none that is known."""
+    """The asset class of a future by words in its name; Other if there is none that is known."""
     for found, words in ASSET_CLASSES.items():
         if re.search(rf"(?<![a-z0-9])(?:{words})[0-9]*(?![a-z0-9])", name, flags=re.IGNORECASE):
             return found
-    return "Agriculture"
+    return "Other"
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.days import to_day
 from dynopt_milp.errors import DataError
 
 SPECIFICATIONS = {
@@ -177,9 +178,9 @@ class Market:
         """
         days = pd.Series(True, index=self.days)
         if start is not None:
-            days &= self.days >= pd.Timestamp(start)
+            days &= self.days >= to_day(start, "start")
         if end is not None:
-            days &= self.days <= pd.Timestamp(end)
+            days &= self.days <= to_day(end, "end")
         if not days.any():
             raise DataError(
                 f"no day between {start} and {end}; the data are from {self.days[0].date()} to {self.days[-1].date()}",

@@ -28,6 +28,7 @@ from dynopt_milp.data.contracts import contracts
 from dynopt_milp.data.factors import factor_loadings
 from dynopt_milp.data.holidays import closed
 from dynopt_milp.data.market import Market
+from dynopt_milp.days import to_day
 from dynopt_milp.errors import DataError, InputError
 from formulations import FloatArray
 
@@ -134,12 +135,7 @@ def carry(price: FloatArray, typical: FloatArray, volatility: FloatArray, premiu
 
 
 def _day(value: Any, field: str) -> pd.Timestamp:
-    try:
-        day = pd.Timestamp(value)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"wants a day, found {value!r}", field=field) from error
-    if pd.isna(day) or day.tzinfo is not None:
-        raise DataError(f"wants a day without a time zone, found {value!r}", field=field)
+    day = to_day(value, field)
     if not FIRST_DAY <= day <= LAST_DAY:
         raise DataError(
             f"the simulation is from {FIRST_DAY.date()} to {LAST_DAY.date()}, found {day.date()}", field=field

@@ -165,6 +165,9 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
         (["rebalance", "--data", "."], "--capital: is needed"),
         (["rebalance", "problem.json", "--capital", "5"], "--capital: belongs to --data"),
         (["rebalance", "problem.json", "--data", "."], "not both"),
+        (["rebalance", "problem.json", "--cost-multiplier", "5"], "--cost-multiplier: belongs to --data"),
+        (["backtest", "--base-currency", "EUR"], "--base-currency: the simulated market is in USD"),
+        (["backtest", "--gap", "5", *QUARTER], "gap: wants a number between 0 and 1"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -180,6 +183,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
     [
         ("instrument,contracts\nUS10,1\n", "the column 'position' is missing; wants instrument and position"),
         ("instrument,position\nUS10,1.5\n", "line 2: wants whole contracts, found '1.5'"),
+        ("instrument,position\nUS10,inf\n", "line 2: wants whole contracts, found 'inf'"),
         ("instrument,position\nUS10,one\n", "line 2: wants whole contracts, found 'one'"),
         ("instrument,position\nUS10,1\nUS10,2\n", "line 3 names US10 again"),
         ("instrument,position\n,2\n", "line 2 has no instrument"),

@@ -323,3 +323,22 @@ def test_the_guides_folder_can_be_compared_too(tmp_path: Any) -> None:
     assert set(strategies["All Weather"]) == set(market.instruments)
     with pytest.raises(DataError):
         guide.run_portfolio_comparison(data_directory=tmp_path / "nowhere")
+
+
+def test_what_is_held_and_has_no_data_stays() -> None:
+    given = day_inputs()
+    found = guide.calculate_dynamic_portfolio_positions(
+        **given | {"current_positions": {"US_10Y": 1, "COCOA": 7}}, optimizer="greedy"
+    )
+    assert found["positions"]["COCOA"] == 7
+    assert set(found["positions"]) == {*NAMES, "COCOA"}
+
+
+@pytest.mark.parametrize("missing", ["price", "specs"])
+def test_data_of_an_instrument_that_lack_something_are_refused(missing: str) -> None:
+    given = day_inputs()
+    given["instruments_data"]["SP500"] = {
+        key: value for key, value in given["instruments_data"]["SP500"].items() if key != missing
+    }
+    with pytest.raises(InputError, match=f"instruments_data of SP500: has no '{missing}'"):
+        guide.calculate_dynamic_portfolio_positions(**given)

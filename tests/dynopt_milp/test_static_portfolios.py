@@ -8,10 +8,10 @@ import pytest
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.static_portfolios import (
+    FixedShares,
     Universe,
     all_weather,
     cheapest,
-    fixed,
     groups,
     jumbo,
     risk_decomposition,
@@ -67,14 +67,17 @@ def test_the_jumbo_portfolio_wants_fifty_instruments() -> None:
 
 
 def test_given_shares_are_renormalised_and_checked() -> None:
-    assert fixed({"BUND": 2.0, "CORN": 1.0, "COCOA": 5.0})(UNIVERSE).to_dict() == {"BUND": 2 / 3, "CORN": 1 / 3}
+    assert FixedShares(pd.Series({"BUND": 2.0, "CORN": 1.0, "COCOA": 5.0}))(UNIVERSE).to_dict() == {
+        "BUND": 2 / 3,
+        "CORN": 1 / 3,
+    }
     for bad, message in (
         ({"BUND": -1.0}, "weights of BUND"),
         ({"BUND": np.nan}, "of BUND"),
         ({"BUND": 0.0}, "at least"),
     ):
         with pytest.raises(InputError, match=message):
-            fixed(bad)
+            FixedShares(pd.Series(bad))
 
 
 def test_risk_shares_sum_to_one_and_equal_risk_means_equal_shares() -> None:

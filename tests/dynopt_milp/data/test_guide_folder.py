@@ -146,7 +146,7 @@ def test_a_guide_frame_without_last_is_refused_with_what_it_has() -> None:
         ("S&P500", "Equity"), ("Nikkei 225 (Yen)", "Equity"), ("Euro-Bund", "Bond"), ("Eurodollar", "Bond"),
         ("Euro-OAT", "Bond"), ("Oat", "Agriculture"), ("Euro FX", "FX"), ("EURUSD", "FX"), ("6J Japanese Yen", "FX"),
         ("Soybean Oil", "Agriculture"), ("Heating Oil", "Energy"), ("Henry Hub Natural Gas", "Energy"),
-        ("Micro Gold", "Metal"), ("Lean Hogs", "Agriculture"), ("", "Agriculture"),
+        ("Micro Gold", "Metal"), ("Lean Hogs", "Agriculture"), ("", "Other"), ("AAA", "Other"),
     ],
 )  # fmt: skip
 def test_an_asset_class_follows_from_the_name(name: str, expected: str) -> None:

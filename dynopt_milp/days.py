@@ -1,0 +1,41 @@
+"""Days as people write them, read strictly: 2019-12-31, never 12/31/19."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import InputError
+
+WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}( 00:00:00)?")
+
+
+def to_day(value: Any, field: str) -> pd.Timestamp:
+    """A day, without a time or a zone.
+
+    Parameters
+    ----------
+    value : str, date, datetime or Timestamp
+        A text wants to be written as 2019-12-31: whether 01/02 is in January or in February is a guess.
+    field : str
+        What it is, for the error.
+
+    Raises
+    ------
+    InputError
+        If it is no day, or not written so.
+    """
+    wanted = isinstance(value, (datetime.date, np.datetime64)) or (
+        isinstance(value, str) and WRITTEN.fullmatch(value.strip()) is not None
+    )
+    try:
+        day = pd.Timestamp(value) if wanted else pd.NaT
+    except ValueError:  # 2019-02-30
+        day = pd.NaT
+    if pd.isna(day):
+        raise InputError(f"wants a date as 2019-12-31, found {value!r}", field=field)
+    return day.tz_localize(None).normalize()
