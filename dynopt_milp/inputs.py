@@ -146,6 +146,17 @@ class Inputs:
         names = self.market.prices.columns
         return pd.DataFrame(self._correlations[self._week(day)], index=names, columns=names)
 
+    def covariance(self, day: pd.Timestamp) -> pd.DataFrame:
+        """Annual covariance of percentage returns, n × n: volatility × correlation × volatility.
+
+        Raises
+        ------
+        HistoryError
+            If no week has ended by then.
+        """
+        sigma = self._arrays["volatility"][self._row(day)]
+        return self.correlation(day) * np.outer(sigma, sigma)
+
     def weights(self, day: pd.Timestamp) -> pd.Series:
         """Shares of risk of the instruments alive on a day; they sum to 1.
 

@@ -14,10 +14,10 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding=
 
 
 def test_the_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    first, _, constraints, prices = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    exec(compile(first + constraints + prices, "README.md", "exec"), {})
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    exec(compile("".join(blocks), "README.md", "exec"), {})
     printed = capsys.readouterr().out
-    assert "Status.OPTIMAL" in printed
+    assert printed.startswith("optimal ")
     assert "GOLD_micro" in printed
 
 

@@ -67,10 +67,10 @@ def test_the_jumbo_portfolio_wants_fifty_instruments() -> None:
 
 
 def test_given_shares_are_renormalised_and_checked() -> None:
-    assert FixedShares(pd.Series({"BUND": 2.0, "CORN": 1.0, "COCOA": 5.0}))(UNIVERSE).to_dict() == {
-        "BUND": 2 / 3,
-        "CORN": 1 / 3,
-    }
+    given = FixedShares(pd.Series({"BUND": 2.0, "CORN": 1.0, "COCOA": 5.0}))
+    assert given(UNIVERSE).to_dict() == {"BUND": 2 / 3, "CORN": 1 / 3}
+    with pytest.raises(InputError, match="weights of COCOA: is not in the market"):
+        given.check(CLASSES.index)
     for bad, message in (
         ({"BUND": -1.0}, "weights of BUND"),
         ({"BUND": np.nan}, "of BUND"),
