@@ -82,7 +82,7 @@ class WindowCorrelation:
         for week in range(len(values)):
             rows = values[max(week + 1 - window, 0) : week + 1]
             centred = rows - rows.mean(axis=0)
-            result[week] = centred.T @ centred / len(rows)
+            result[week] = np.einsum("ti,tj->ij", centred, centred) / len(rows)  # the same on any number of threads
         return _correlations(result, self.shrinkage)
 
 

@@ -180,12 +180,12 @@ def _log_returns(series: pd.DataFrame, steps: int, random: np.random.Generator) 
     count, factors = loadings.shape
     volatility = series["volatility"].to_numpy(dtype=np.float64) / np.sqrt(DAYS_A_YEAR)
     premium = np.asarray(series["asset_class"].map(PREMIUM), dtype=np.float64)
-    shocks = random.normal(size=(steps, factors)) @ loadings.T
+    shocks = _spread(random.normal(size=(steps, factors)), loadings)
     level = COMMON_VOLATILITY * _autoregression(steps, 1, COMMON_HALF_LIFE, random)
     level = level + OWN_VOLATILITY * _autoregression(steps, count, OWN_HALF_LIFE, random)
     # Less its variance: then the mean of the square of e^level is 1, and volatility is on average what it should be.
     today = volatility * np.exp(level - COMMON_VOLATILITY**2 - OWN_VOLATILITY**2)
-    trends = TREND_SHARPE * _autoregression(steps, factors, TREND_HALF_LIFE, random) @ loadings.T
+    trends = TREND_SHARPE * _spread(_autoregression(steps, factors, TREND_HALF_LIFE, random), loadings)
     drift: FloatArray = volatility * (premium + trends) / np.sqrt(DAYS_A_YEAR)
     log_returns: FloatArray = today * shocks + drift - today**2 / 2
     return log_returns
@@ -246,3 +246,12 @@ def _currencies(table: pd.DataFrame, days: pd.DatetimeIndex, random: np.random.G
     rates = pd.DataFrame(level.to_numpy() * np.exp(spread * path), index=days, columns=level.index.to_list())
     rates["USD"] = 1.0
     return rates
+
+
+def _spread(moves: FloatArray, loadings: FloatArray) -> FloatArray:
+    """Moves of the factors, days × factors, as moves of the instruments, days × n.
+
+    Not a matrix product: its last digits would depend on how many threads the linear algebra library takes.
+    """
+    spread: FloatArray = np.einsum("tf,if->ti", moves, loadings)
+    return spread
