@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import DataError
 
 WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}( 00:00:00)?")
 
@@ -26,7 +26,7 @@ def to_day(value: Any, field: str) -> pd.Timestamp:
 
     Raises
     ------
-    InputError
+    DataError
         If it is no day, or not written so.
     """
     wanted = isinstance(value, (datetime.date, np.datetime64)) or (
@@ -37,5 +37,5 @@ def to_day(value: Any, field: str) -> pd.Timestamp:
     except ValueError:  # 2019-02-30
         day = pd.NaT
     if pd.isna(day):
-        raise InputError(f"wants a date as 2019-12-31, found {value!r}", field=field)
+        raise DataError(f"wants a date as 2019-12-31, found {value!r}", field=field)
     return day.tz_localize(None).normalize()

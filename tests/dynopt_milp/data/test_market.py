@@ -169,6 +169,12 @@ def test_rates_to_another_base_currency(pairs: dict[str, float], expected: dict[
     assert found.fx.iloc[-1].to_dict() == pytest.approx({"GBP": 1.0, **expected})
 
 
+def assembled(specifications: pd.DataFrame) -> Market:
+    """A market of two instruments that nobody asked for by name."""
+    series = {name: pd.DataFrame({"price": column, "adjusted": column}) for name, column in prices().items()}
+    return assemble_market(series, {}, specifications)
+
+
 FAULTS = {
     "multiplier": np.nan,
     "half_spread": np.nan,
@@ -180,7 +186,7 @@ FAULTS = {
 def test_a_fault_of_a_specification_excludes_its_instrument_and_no_other(column: str) -> None:
     table = SPECIFICATIONS.copy()
     table.loc["BUND", column] = FAULTS[column]
-    found = market(specifications=table)
+    found = assembled(table)
     assert found.instruments == ("ES",)
     (note,) = (note for note in found.notes if note.rule == "excluded")
     assert note.instrument == "BUND"
@@ -211,12 +217,17 @@ def test_a_cost_as_a_share_of_risk_stands_for_the_others_and_is_needed_without_t
     table = SPECIFICATIONS.assign(half_spread=[np.nan, 0.1], sr_cost=[0.002, np.nan])
     found = market(specifications=table).specifications
     assert found["half_spread"].to_dict() == {"ES": 0.0, "BUND": 0.1}
-    assert market(specifications=table.drop(columns="half_spread")).instruments == ("ES",)
+    assert assembled(table.drop(columns="half_spread")).instruments == ("ES",)
+
+
+def test_costs_that_are_not_said_are_not_taken_for_zero() -> None:
+    with pytest.raises(DataError, match="says nothing of costs; give half_spread and commission, or sr_cost"):
+        market(specifications=SPECIFICATIONS.drop(columns="half_spread"))
 
 
 def test_when_nothing_is_left_the_error_says_why() -> None:
     with pytest.raises(DataError, match=r"ES: there is no specification.*") as caught:
-        market(specifications=SPECIFICATIONS.set_axis(["A", "B"]))
+        assembled(SPECIFICATIONS.set_axis(["A", "B"]))
     assert "BUND" in str(caught.value)
 
 
@@ -226,10 +237,16 @@ def test_days_with_one_of_the_two_prices_only_are_noted() -> None:
     assert found.days[0] == DAYS[3]
 
 
-def test_an_instrument_in_one_frame_only_is_excluded() -> None:
-    found = market(adjusted=prices()[["ES"]])
-    assert found.instruments == ("ES",)
-    assert rules(found, "BUND") == {"excluded": 0}
+def test_an_instrument_in_one_frame_only_is_an_error() -> None:
+    with pytest.raises(DataError, match="prices of BUND: there are no back-adjusted prices of it"):
+        market(adjusted=prices()[["ES"]])
+
+
+def test_a_frame_is_taken_as_it_is_meant_no_instrument_is_left_out() -> None:
+    table = SPECIFICATIONS.copy()
+    table.loc["BUND", "currency"] = "CHF"
+    with pytest.raises(DataError, match="fx of BUND: there is no rate of its currency"):
+        market(specifications=table)
 
 
 @pytest.mark.parametrize(
