@@ -401,7 +401,7 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
         ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: comparing methods"),
         ({"optimizer": "greedy", "buffer_rule": "edge"}, UnsupportedError, "greedy search is defined for"),
         ({"start": "2030-01-01"}, HistoryError, "fewer than two days"),
-        ({"start": "soon"}, InputError, "start or end: cannot be read as a date"),
+        ({"start": "soon"}, InputError, "start: wants a date as 2019-12-31, found 'soon'"),
         ({"start": "2013-01-01", "end": "2013-02-20"}, HistoryError, "no day on which anything can be held"),
         ({"gap": 2.0}, InputError, "gap: wants a number between 0 and 1"),
         ({"time_limit": -1}, InputError, "time_limit: wants a number between 0 and inf"),

@@ -156,7 +156,8 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
         (["backtest", "--instruments", "US10,COCOA"], "COCOA"),
         (["backtest", "--capital", "-5", *QUARTER], "capital: wants a positive amount"),
         (["backtest", "--start", "2040-01-01"], "fewer than two days"),
-        (["backtest", "--start", "tomorrow-ish"], "cannot be read as a date"),
+        (["backtest", "--start", "tomorrow-ish"], "start: wants a date as 2019-12-31, found 'tomorrow-ish'"),
+        (["backtest", "--end", "01/02/2019"], "end: wants a date as 2019-12-31, found '01/02/2019'"),
         (["backtest", "--shrinkage", "2", *QUARTER], "shrinkage: wants a share"),
         (["backtest", "--optimizer", "greedy", "--buffer-rule", "edge", *QUARTER], "greedy search is defined for"),
         (["compare", "--portfolios", "risk-parity,risk-parity"], "portfolios: wants a list of distinct names"),
@@ -187,7 +188,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
         ("instrument,position\nUS10,one\n", "line 2: wants whole contracts, found 'one'"),
         ("instrument,position\nUS10,1\nUS10,2\n", "line 3 names US10 again"),
         ("instrument,position\n,2\n", "line 2 has no instrument"),
-        ("instrument,position\nCOCOA,2\n", "held of COCOA: is held and has no recent price"),
+        ("instrument,position\nCOCOA,2\n", "held of COCOA: is held and is not in the data"),
         ("", "cannot be read"),
     ],
 )

@@ -16,6 +16,7 @@ from dynopt_milp.correlation import (
 )
 from dynopt_milp.costs import contract_values, quoted_costs, sr_costs
 from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
+from dynopt_milp.days import to_day
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.forecasts import EWMAC_SCALARS, TrendFollowing, ewmac, long_only
 from dynopt_milp.inputs import CLOSED_AFTER, Inputs, problem_of_day
@@ -284,7 +285,7 @@ def test_the_rebalance_of_a_day_knows_nothing_later(market: Market) -> None:
 def test_days_and_holdings_that_make_no_sense_are_refused(market: Market) -> None:
     with pytest.raises(HistoryError, match="date: 2031-01-01 is outside the data"):
         problem_of_day(market, Strategy(), 5e5, "2031-01-01")
-    with pytest.raises(InputError, match="date: cannot be read as a date"):
+    with pytest.raises(InputError, match="date: wants a date as 2019-12-31, found 'first of May'"):
         problem_of_day(market, Strategy(), 5e5, "first of May")
     with pytest.raises(InputError, match="held of COCOA"):
         problem_of_day(market, Strategy(), 5e5, "2012-05-11", {"COCOA": 1})
@@ -324,3 +325,20 @@ def test_a_strategy_that_makes_no_sense_is_refused(part: str, value: object) -> 
     with pytest.raises(InputError) as caught:
         Strategy(**{part: value})  # type: ignore[arg-type]
     assert caught.value.field == part
+
+
+@pytest.mark.parametrize("written", ["01/02/2019", "2019", "Jan 2019", "2019-02-30", "2019-1-2", 20190102, None, ""])
+def test_a_date_that_could_be_another_is_not_guessed(written: object) -> None:
+    with pytest.raises(DataError, match="start: wants a date as 2019-12-31"):
+        to_day(written, "start")
+
+
+def test_days_are_read_from_what_python_calls_days() -> None:
+    day = pd.Timestamp("2019-12-31")
+    for written in ("2019-12-31", day, day.date(), day.to_pydatetime(), day.tz_localize("UTC"), day.to_datetime64()):
+        assert to_day(written, "start") == day
+
+
+def test_a_share_for_an_instrument_that_is_not_in_the_market_is_refused(market: Market) -> None:
+    with pytest.raises(InputError, match="weights of BUDN: is not in the market"):
+        Inputs(market, Strategy(weights={"US10": 1.0, "BUDN": 1.0}), 5e5)
