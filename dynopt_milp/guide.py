@@ -339,9 +339,15 @@ def calculate_dynamic_portfolio_positions(
     InputError
         As :class:`~dynopt_milp.Problem`.
     """
+    if not isinstance(returns_matrix, pd.DataFrame) or not isinstance(returns_matrix.index, pd.DatetimeIndex):
+        raise InputError("wants a DataFrame with days (a DatetimeIndex) as its rows", field="returns_matrix")
     weights = _weights_among(portfolio_weights, [name for name in instruments_data if name in returns_matrix])
     names = list(weights)
-    returns = returns_matrix[names].sort_index()
+    current_positions = dict(current_positions or {})
+    try:
+        returns = returns_matrix[names].sort_index().astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError("wants numbers", field="returns_matrix") from None
     _check_history(returns)
     sigma = returns.ewm(span=BOOK_SPAN).std().iloc[-1] * np.sqrt(DAYS_A_YEAR)
     rho = ExponentialCorrelation()(returns.resample("W-FRI").sum(min_count=1))[-1]
@@ -407,9 +413,12 @@ def _strategy(weights: Mapping[str, float], risk_target: float) -> Strategy:
 
 def _weights_among(portfolio_weights: Mapping[str, float], there: list[str]) -> dict[str, float]:
     """Positive weights of instruments with data, summing to 1, in the order of names."""
-    if not portfolio_weights:
+    try:
+        given = pd.Series(dict(portfolio_weights), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("wants shares of risk by instrument, a dict or a Series", field="portfolio_weights") from None
+    if given.empty:
         raise InputError("is empty; give shares of risk by instrument", field="portfolio_weights")
-    given = pd.Series(dict(portfolio_weights), dtype=np.float64)
     for name, share in given.items():
         if not np.isfinite(share) or share < 0:
             raise InputError(

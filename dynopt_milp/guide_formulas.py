@@ -145,6 +145,10 @@ def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix:
     InputError
         If a weight has no row in the covariance.
     """
+    if not isinstance(covariance_matrix, pd.DataFrame) or not isinstance(tracking_error_weights, (pd.Series, Mapping)):
+        raise InputError(
+            "wants a Series or a dict by instrument, and a DataFrame for the covariance", field="tracking_error_weights"
+        )
     weights = dict(tracking_error_weights)
     names = [str(name) for name in covariance_matrix.index]
     for name in weights:
@@ -188,6 +192,10 @@ def _run_algorithm(
     method: str, optimal: Mapping[str, float], held: Mapping[str, float], per_contract: Mapping[str, float],
     covariance: pd.DataFrame, costs: Mapping[str, float], cost_multiplier: float,
 ) -> dict[str, int]:  # fmt: skip
+    held = dict(held or {})
+    for name, contracts in held.items():
+        if name not in optimal and contracts:
+            raise InputError("is held and has no optimal position", field="initial_positions", instrument=str(name))
     problem = Problem(
         covariance=covariance,  # type: ignore[arg-type]  # labelled input is aligned
         optimal_positions=dict(optimal),  # type: ignore[arg-type]

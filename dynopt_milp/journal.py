@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from typing import Any
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.errors import FormatError
 
+TEXTS = ("date", "positions", "status", "method", "stopped_by", "reason")
+"""What in an entry is not a number."""
 JOURNAL, SETTINGS, LOCK = "journal.jsonl", "settings.json", ".lock"
 
 
@@ -63,8 +67,14 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._lock.close()
+        try:
+            with _reported(self.folder / JOURNAL):
+                self._file.close()  # which tries again to write what a full disk refused
+        except FormatError:
+            if error is None:
+                raise
+        finally:
+            self._lock.close()
 
     def add(self, entry: dict[str, Any]) -> None:
         """Append an entry; it is on the disk when this returns."""
@@ -77,7 +87,8 @@ class Journal:
     def _check_settings(self) -> None:
         path = self.folder / SETTINGS
         if not path.exists():
-            strangers = [entry.name for entry in self.folder.iterdir() if entry.name != LOCK]
+            # Names with a dot are the lock, and what a file being written leaves behind when the power goes.
+            strangers = [entry.name for entry in self.folder.iterdir() if not entry.name.startswith(".")]
             if (self.folder / JOURNAL).exists():
                 raise FormatError(f"is missing beside {JOURNAL}; use another folder", field=str(path))
             if strangers:
@@ -110,9 +121,21 @@ class Journal:
         for number, line in enumerate(whole.decode("utf-8").splitlines(), 1):
             try:
                 entry = json.loads(line)
+                _check_entry(entry)
                 self.entries[entry["date"]] = entry
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise FormatError(f"line {number} is damaged; use another folder", field=str(path)) from None
+
+
+def _check_entry(entry: dict[str, Any]) -> None:
+    """Raise one of the errors of damaged lines unless it has a date, positions and figures."""
+    datetime.date.fromisoformat(entry["date"])
+    for number in entry["positions"].values():
+        if isinstance(number, bool) or not math.isfinite(number):
+            raise ValueError("positions are numbers")
+    for name, figure in entry.items():
+        if name not in TEXTS and not (figure is None or math.isfinite(figure)):
+            raise ValueError(f"{name} is a number")
 
 
 @contextmanager

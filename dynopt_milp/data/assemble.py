@@ -260,14 +260,14 @@ def _remarks(rows: pd.DataFrame, instrument: str, first: pd.Timestamp, last: pd.
     large = int((returns > LARGE_MOVE).sum())
     if large:
         reason = (
-            f"{large} returns above {LARGE_MOVE:.0%}, the largest {returns.max():.0%} on {returns.idxmax():%Y-%m-%d}"
+            f"{large} returns above {LARGE_MOVE:.0%}, the largest {returns.max():.0%} on {str(returns.idxmax())[:10]}"
         )
         notes.append(DataNote(instrument, "large move", 0, f"{reason}; kept"))
     notes += _gaps(rows.index, instrument)
     if (rows.index[0] - first).days > EDGE_DAYS:
-        notes.append(DataNote(instrument, "late start", 0, f"the first price is of {rows.index[0]:%Y-%m-%d}"))
+        notes.append(DataNote(instrument, "late start", 0, f"the first price is of {str(rows.index[0])[:10]}"))
     if (last - rows.index[-1]).days > EDGE_DAYS:
-        notes.append(DataNote(instrument, "early end", 0, f"the last price is of {rows.index[-1]:%Y-%m-%d}"))
+        notes.append(DataNote(instrument, "early end", 0, f"the last price is of {str(rows.index[-1])[:10]}"))
     return notes
 
 
@@ -277,7 +277,7 @@ def _gaps(days: pd.Index, instrument: str) -> list[DataNote]:
     if not len(long):
         return []
     after = days[int(lengths.argmax())]
-    reason = f"{len(long)} of more than {GAP_DAYS} days, the longest {long.max()} days from {after:%Y-%m-%d}; kept"
+    reason = f"{len(long)} of more than {GAP_DAYS} days, the longest {long.max()} days from {str(after)[:10]}; kept"
     return [DataNote(instrument, "gap", 0, reason)]
 
 

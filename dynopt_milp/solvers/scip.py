@@ -112,8 +112,9 @@ def _search(task: Task, incumbent: FloatArray | None) -> Answer:
             relaxed = Relaxation(normalised).minimiser(NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
             if relaxed is not None:
                 rounded = np.clip(np.round(relaxed), program.lower, program.upper)
-                incumbent = best_of(task, [incumbent, rounded], check) if check.decidable else incumbent
-                assert incumbent is not None  # it was admitted before
+                # Where round-off decides whether the known one is admitted, it stays.
+                better = best_of(task, [incumbent, rounded], check) if check.decidable else None
+                incumbent = incumbent if better is None else better
                 if task.formulation.value(incumbent) < value:
                     value = task.formulation.value(incumbent)
                     if value == 0:
@@ -192,17 +193,15 @@ def _run(
         "misc/catchctrlc": False,  # SCIP would print about it on stdout
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
-    if np.isfinite(task.seconds_left()):
-        settings["limits/time"] = min(task.seconds_left(), LONGEST)
     if any_solution:
         settings["limits/solutions"] = 1
     else:
         scip.model.setObjlimit(NORMAL_VALUE * (1 + LIMIT_SLACK))
     for name, setting in settings.items():
         scip.model.setParam(name, setting)
-    status = _optimise(scip.model)
-    if status == FAILED:
-        return _Run([], 0.0, FAILED, 0)
+    status, ran = _optimise(scip.model, task)
+    if status == FAILED or not ran:
+        return _Run([], 0.0, status, 0)
 
     portfolios = []
     for solution in scip.solutions():
@@ -227,22 +226,35 @@ def _run(
     return _Run(portfolios, bound, status, int(scip.model.getNTotalNodes()))
 
 
-def _optimise(model: Model) -> str:
-    """Run SCIP in a thread of its own, so that Ctrl-C reaches Python, and say how it ended."""
-    running = run_in_scip_thread(model.optimizeNogil)
+def _optimise(model: Model, task: Task) -> tuple[str, bool]:
+    """Run SCIP in its thread, so that Ctrl-C reaches Python; say how it ended, and whether it ran at all.
+
+    It does not run if the time is over, or Ctrl-C comes, while another solve has the thread.
+    """
+
+    def solve() -> None:
+        if np.isfinite(task.seconds_left()):
+            model.setParam("limits/time", min(task.seconds_left(), LONGEST))
+        model.optimizeNogil()
+
+    running = run_in_scip_thread(solve)
     interrupted = False
     try:
         while not running.done():
-            wait([running], timeout=0.1)
+            wait([running], timeout=min(max(task.seconds_left(), 0.001), 0.1))
+            if task.seconds_left() == 0 and running.cancel():
+                return "timelimit", False
     except KeyboardInterrupt:
+        if running.cancel():
+            return "userinterrupt", False
         interrupted = True
         while not running.done():  # SCIP forgets an interrupt that comes before it has begun
             with suppress(KeyboardInterrupt):  # a second Ctrl-C must not leave it running: the next solve would wait
                 model.interruptSolve()
                 wait([running], timeout=0.1)
     if running.exception() is not None:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
-        return FAILED
-    return "userinterrupt" if interrupted else str(model.getStatus())  # SCIP itself may call it "unknown"
+        return FAILED, True
+    return "userinterrupt" if interrupted else str(model.getStatus()), True  # SCIP may call an interrupt "unknown"
 
 
 def _limit(status: str) -> StoppedBy | None:

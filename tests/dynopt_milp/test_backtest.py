@@ -530,3 +530,26 @@ def test_an_exact_run_that_proved_nothing_says_so(market: Market) -> None:
     run = backtest(hard, capital=3e6, cost_multiplier=0.0, time_limit=0.0, start="2018-01-01", end="2018-02-28")
     assert run.performance["num_not_proven"] == run.performance["num_rebalances"]
     assert any(finding.name == "rebalances not proven optimal" for finding in run.findings)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"positions": None}, {"positions": {"US10": "two"}}, {"positions": {"US10": float("nan")}}, {"date": "soon"},
+        {"objective": "small"}, {"positions": [1, 2]},
+    ],
+)  # fmt: skip
+def test_a_journal_entry_that_is_none_is_refused(market: Market, tmp_path: Path, damage: dict[str, Any]) -> None:
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
+    backtest(market, **few)
+    journal = tmp_path / "run" / "journal.jsonl"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | damage), *lines[2:]]) + "\n")
+    with pytest.raises(FormatError, match="line 2 is damaged"):
+        backtest(market, **few)
+
+
+def test_what_a_power_cut_leaves_behind_does_not_spoil_a_folder(market: Market, tmp_path: Path) -> None:
+    (tmp_path / ".settings.json.x1").write_text("{")
+    run = backtest(market, **YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path})
+    assert run.performance["num_failed"] == 0

@@ -342,3 +342,27 @@ def test_data_of_an_instrument_that_lack_something_are_refused(missing: str) -> 
     }
     with pytest.raises(InputError, match=f"instruments_data of SP500: has no '{missing}'"):
         guide.calculate_dynamic_portfolio_positions(**given)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"portfolio_weights": 3}, "portfolio_weights: wants shares of risk"),
+        ({"returns_matrix": pd.DataFrame({"SP500": [0.1]})}, "returns_matrix: wants a DataFrame with days"),
+    ],
+)
+def test_inputs_of_a_day_of_the_wrong_kind_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        guide.calculate_dynamic_portfolio_positions(**day_inputs() | change)
+
+
+def test_weights_may_be_a_series_and_nothing_may_be_held() -> None:
+    given = day_inputs()
+    one = guide.calculate_dynamic_portfolio_positions(**given | {"current_positions": {}}, optimizer="greedy")
+    other = guide.calculate_dynamic_portfolio_positions(
+        **given | {"current_positions": None, "portfolio_weights": pd.Series(given["portfolio_weights"])},
+        optimizer="greedy",
+    )
+    assert one["positions"] == other["positions"]
+    with pytest.raises(InputError, match="initial_positions of COCOA: is held"):
+        guide.run_greedy_algorithm(WANTED, {"COCOA": 5}, PER_CONTRACT, COVARIANCE, COSTS)

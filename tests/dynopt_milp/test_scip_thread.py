@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -67,3 +68,17 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
     assert answers.get(timeout=60) == expected
     child.join(10)
     assert child.exitcode == 0
+
+
+def test_a_time_limit_is_kept_while_another_solve_has_the_thread() -> None:
+    release = threading.Event()
+    busy = run_in_scip_thread(lambda: release.wait(30) and None)
+    try:
+        began = time.monotonic()
+        solution = solve(small_problem(), "scip", time_limit=0.5)
+        assert time.monotonic() - began < 5.0
+        assert solution.status in (Status.FEASIBLE, Status.OPTIMAL)
+        assert solution.lower_bound <= solution.objective
+    finally:
+        release.set()
+        busy.result()
