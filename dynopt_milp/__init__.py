@@ -34,10 +34,11 @@ from dynopt_milp.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from dynopt_milp.inputs import Inputs, problem_of_day
+from dynopt_milp.inputs import Inputs
 from dynopt_milp.limits import Limits
 from dynopt_milp.look_ahead import check_no_look_ahead
 from dynopt_milp.problem import Problem
+from dynopt_milp.problem_of_day import problem_of_day
 from dynopt_milp.rebalance import Rebalance, rebalance
 from dynopt_milp.solution import Solution, Status, StoppedBy
 from dynopt_milp.solve import solve

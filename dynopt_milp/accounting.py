@@ -28,6 +28,13 @@ def profits(market: Market, positions: pd.DataFrame) -> pd.DataFrame:
     return (held * change.where(held != 0, 0.0) * unit * multipliers).fillna(0.0)
 
 
+def contracts_traded(positions: pd.DataFrame) -> pd.DataFrame:
+    """Contracts traded on every day, not negative, days × instruments; before the first day nothing is held."""
+    traded = positions.diff().abs()
+    traded.iloc[0] = np.abs(positions.iloc[0])
+    return traded
+
+
 def trading_costs(costs: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
     """Cost of the trades of every instrument on every day, base currency, days × instruments.
 
@@ -40,7 +47,6 @@ def trading_costs(costs: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
     positions : DataFrame, days × instruments
         Contracts held at the close; before the first day nothing is held.
     """
-    traded = positions.diff().abs()
-    traded.iloc[0] = np.abs(positions.iloc[0])
+    traded = contracts_traded(positions)
     unit = costs.reindex(positions.index)[list(positions.columns)]
     return traded * unit.where(traded != 0, 0.0)

@@ -16,6 +16,7 @@ from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.days import to_day
 from dynopt_milp.decision import BufferFraction, Decisions, rows
+from dynopt_milp.describe import describe
 from dynopt_milp.diagnostics import UNOPTIMISED
 from dynopt_milp.errors import (
     BacktestInterrupted,
@@ -27,7 +28,7 @@ from dynopt_milp.errors import (
 from dynopt_milp.execution import Execution
 from dynopt_milp.inputs import GONE_AFTER, Inputs
 from dynopt_milp.journal import Journal
-from dynopt_milp.labelled import to_number
+from dynopt_milp.labelled import not_negative, to_number
 from dynopt_milp.limits import Limits
 from dynopt_milp.metrics import performance
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
@@ -37,7 +38,7 @@ from dynopt_milp.rebalance_days import rebalance_days
 from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.own import Optimizer
-from dynopt_milp.strategy import Strategy, describe
+from dynopt_milp.strategy import Strategy
 from dynopt_milp.versions import versions
 
 
@@ -243,10 +244,9 @@ def _check(
         raise UnsupportedError(f"{optimizer!r} holds what is wanted and knows no limits; use exact", field="limits")
     if not to_number(capital, "capital") > 0:
         raise InputError(f"wants a positive amount, found {capital:g}", field="capital")
-    if not to_number(cost_multiplier, "cost_multiplier") >= 0:
-        raise InputError(f"wants a number that is not negative, found {cost_multiplier:g}", field="cost_multiplier")
-    if not callable(fraction) and not to_number(fraction, "buffer_fraction") >= 0:
-        raise InputError(f"wants a number that is not negative, found {fraction:g}", field="buffer_fraction")
+    not_negative(cost_multiplier, "cost_multiplier")
+    if not callable(fraction):
+        not_negative(fraction, "buffer_fraction")
     if buffer_rule is not None and buffer_rule not in BUFFER_RULES:
         raise UnknownNameError(f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)}", field="buffer_rule")
     if not callable(optimizer) and optimizer not in UNOPTIMISED:

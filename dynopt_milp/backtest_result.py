@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.diagnostics import Finding, findings
 from dynopt_milp.errors import FormatError
-from dynopt_milp.metrics import FAILED
+from dynopt_milp.metrics import FAILED, TEXTS
 
 FRAMES = ("positions", "rebalances", "returns")
 
@@ -85,9 +84,7 @@ class Backtest:
         except OSError as error:
             raise FormatError(f"cannot be made: {error.strerror}", field=str(folder)) from None
         for name in FRAMES:
-            text = io.StringIO()
-            getattr(self, name).to_csv(text, date_format="%Y-%m-%d")
-            write_atomically(folder / f"{name}.csv", text.getvalue())
+            write_atomically(folder / f"{name}.csv", getattr(self, name).to_csv(date_format="%Y-%m-%d"))
         content = self.performance | {"findings": [finding.to_dict() for finding in self.findings]}
         write_atomically(folder / "performance.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
         write_atomically(folder / "settings.json", json.dumps(self.settings, indent=2, allow_nan=False) + "\n")
@@ -104,12 +101,11 @@ class Backtest:
         content: dict[str, Any] = {}
         for name in FRAMES:
             path = Path(folder) / f"{name}.csv"
-            text = {"status": str, "method": str, "stopped_by": str, "reason": str}
             try:
-                frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=text)
+                frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
             except (OSError, ValueError, KeyError) as error:
                 raise FormatError(f"cannot be read: {error}", field=str(path)) from None
-            for column in frame.columns.intersection(list(text)):
+            for column in frame.columns.intersection(list(TEXTS)):
                 frame[column] = frame[column].fillna("")
             content[name] = frame.rename_axis(columns="instrument") if name == "positions" else frame
         for name in ("performance", "settings"):

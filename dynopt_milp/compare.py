@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,5 @@ def comparison_table(runs: Runs) -> pd.DataFrame:
 
 def save_comparison(runs: Runs, table: pd.DataFrame, folder: Path) -> None:
     """Write ``comparison.csv`` and ``comparison.png``."""
-    text = io.StringIO()
-    table.to_csv(text, index=False)
-    write_atomically(folder / "comparison.csv", text.getvalue())
+    write_atomically(folder / "comparison.csv", table.to_csv(index=False))
     draw_comparison(runs, folder / "comparison.png")

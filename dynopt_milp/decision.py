@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.diagnostics import UNOPTIMISED
-from dynopt_milp.errors import DynoptError, InputError, UnknownNameError, UnsupportedError
+from dynopt_milp.errors import DynoptError, UnknownNameError, UnsupportedError
 from dynopt_milp.inputs import GONE_AFTER, Inputs, Wanted
-from dynopt_milp.labelled import to_number
+from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
-from dynopt_milp.metrics import FAILED, STATIC
+from dynopt_milp.metrics import FAILED, STATIC, TEXTS
 from dynopt_milp.rebalance import rebalance
 from dynopt_milp.solve import solve
 from dynopt_milp.solvers.own import Optimizer, method_name
@@ -116,10 +116,7 @@ class Decisions:
         known = {
             name: getattr(self.inputs, name).loc[:day].copy() for name in ("volatility", "forecasts", "costs", "values")
         }
-        fraction = to_number(self.buffer_fraction(Past(day, rows(before), held, **known)), "buffer_fraction")
-        if fraction < 0:
-            raise InputError(f"wants a number that is not negative, found {fraction:g}", field="buffer_fraction")
-        return fraction
+        return not_negative(self.buffer_fraction(Past(day, rows(before), held, **known)), "buffer_fraction")
 
     def _without_gone(self, day: pd.Timestamp, held: pd.Series) -> pd.Series:
         """Held positions, without those whose market is gone: they are closed at the last price."""
@@ -175,7 +172,6 @@ COLUMNS = (
     "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
     "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "stopped_by", "reason",
 )  # fmt: skip
-TEXT = ("status", "method", "stopped_by", "reason")
 
 
 def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
@@ -188,7 +184,7 @@ def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
         index=pd.DatetimeIndex([entry["date"] for entry in entries], name="date"),
     )
     for name in columns:
-        frame[name] = frame[name].fillna("").astype(str) if name in TEXT else frame[name].astype(np.float64)
+        frame[name] = frame[name].fillna("").astype(str) if name in TEXTS else frame[name].astype(np.float64)
     return frame
 
 

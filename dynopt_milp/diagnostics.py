@@ -66,13 +66,14 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
     settings : mapping
         With ``capital``, ``optimizer`` and ``buffer_rule``.
     """
-    found = [
-        *_unsolved(performance),
-        *_tracking_error(performance, settings),
-        *_turnover(performance, settings),
-        *_adjustment(rebalances, settings),
-        *_no_returns(performance),
-    ]
+    found = _unsolved(performance)
+    if settings["optimizer"] not in UNOPTIMISED:  # the remedies are those of the optimisation
+        found += [
+            *_tracking_error(performance),
+            *_turnover(performance, settings),
+            *_adjustment(rebalances, settings),
+        ]
+    found += _no_returns(performance)
     return sorted(found, key=lambda finding: finding.level != "warning")
 
 
@@ -96,9 +97,9 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def _tracking_error(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
+def _tracking_error(performance: Mapping[str, Any]) -> list[Finding]:
     average = performance["avg_tracking_error"]
-    if average is None or settings["optimizer"] in UNOPTIMISED:
+    if average is None:
         return []
     if average > HIGH_TRACKING_ERROR:
         return [Finding("tracking error", "warning", average, f"above {HIGH_TRACKING_ERROR:g}", CLOSER_TRACKING)]
@@ -110,7 +111,7 @@ def _tracking_error(performance: Mapping[str, Any], settings: Mapping[str, Any])
 
 def _turnover(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
     annual = performance["annual_turnover"]
-    if annual is None or settings["optimizer"] in UNOPTIMISED:  # the remedies are those of the optimisation
+    if annual is None:
         return []
     if annual > HIGH_TURNOVER and settings["capital"] < SMALL_CAPITAL:
         return [Finding("turnover", "warning", annual, f"above {HIGH_TURNOVER:g} contracts a year", LESS_TURNOVER)]
@@ -125,7 +126,7 @@ def _turnover(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> li
 
 def _adjustment(rebalances: pd.DataFrame, settings: Mapping[str, Any]) -> list[Finding]:
     factors = rebalances["adjustment_factor"].dropna()
-    if settings["buffer_rule"] != "book" or settings["optimizer"] in UNOPTIMISED or factors.empty:
+    if settings["buffer_rule"] != "book" or factors.empty:
         return []
     average = float(factors.mean())
     if (factors >= 1.0).all():

@@ -55,8 +55,13 @@ def ewmac(market: Market, fast: int, *, volatility: Callable[[Market], pd.DataFr
     if fast not in EWMAC_SCALARS:
         known = ", ".join(map(str, EWMAC_SCALARS))
         raise InputError(f"there is no scalar for the span {fast!r}; there are {known}", field="fast")
-    points = (volatility or EwmaVolatility())(market) * market.prices.ffill() / np.sqrt(DAYS_A_YEAR)
-    return _crossover(market, points, fast)
+    return _crossover(market, _points(market, volatility or EwmaVolatility()), fast)
+
+
+def _points(market: Market, volatility: Callable[[Market], pd.DataFrame]) -> pd.DataFrame:
+    """Daily standard deviation in price points."""
+    points: pd.DataFrame = volatility(market) * market.prices.ffill() / np.sqrt(DAYS_A_YEAR)
+    return points
 
 
 def _crossover(market: Market, points: pd.DataFrame, fast: int) -> pd.DataFrame:
@@ -93,7 +98,7 @@ class TrendFollowing:
         if unknown or not self.spans:
             known = ", ".join(map(str, EWMAC_SCALARS))
             raise InputError(f"wants some of the spans {known}, found {self.spans!r}", field="spans")
-        points = self.volatility(market) * market.prices.ffill() / np.sqrt(DAYS_A_YEAR)
+        points = _points(market, self.volatility)
         total = sum((_crossover(market, points, span) for span in self.spans), start=0.0 * points)
         return capped(total / len(self.spans) * DIVERSIFICATION_MULTIPLIERS[len(self.spans)])
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.accounting import contracts_traded
 from dynopt_milp.backtest import backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.correlation import ExponentialCorrelation
@@ -244,9 +245,8 @@ def backtest_portfolio_with_individual_data(
         start=start_date, end=end_date, optimizer="unrounded", frequency="daily", buffer_rule=None,
     )  # fmt: skip
     last = run.positions.index[-1]
-    table = _daily(run)
     return {
-        "data": table[[name for name in table if not str(name).startswith(("tracking", "adjustment", "daily"))]],
+        "data": _daily(run).drop(columns=["tracking_error", "adjustment_factor", "daily_turnover"]),
         "performance": run.performance,
         "portfolio_weights": weights,
         "correlation_matrix": inputs.correlation(last),
@@ -465,7 +465,5 @@ def _daily(run: Backtest) -> pd.DataFrame:
     table = pd.concat([table, run.positions.add_prefix("position_")], axis=1)
     for name in ("tracking_error", "adjustment_factor"):
         table[name] = run.rebalances[name].reindex(days).ffill()
-    traded = run.positions.diff().abs().sum(axis=1)
-    traded.iloc[0] = run.positions.iloc[0].abs().sum()
-    table["daily_turnover"] = traded
+    table["daily_turnover"] = contracts_traded(run.positions).sum(axis=1)
     return table.rename_axis(columns=None)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from dynopt_milp.correlation import weekly_returns
 from dynopt_milp.costs import contract_values, sr_costs
 from dynopt_milp.data.market import Market
-from dynopt_milp.days import to_day
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.labelled import to_number, to_whole
 from dynopt_milp.limits import Limits
@@ -154,8 +153,8 @@ class Inputs:
         HistoryError
             If no week has ended by then.
         """
-        sigma = self._arrays["volatility"][self._row(day)]
-        return self.correlation(day) * np.outer(sigma, sigma)
+        names = self.market.prices.columns
+        return pd.DataFrame(self._covariance(day, np.arange(len(names))), index=names, columns=names)
 
     def weights(self, day: pd.Timestamp) -> pd.Series:
         """Shares of risk of the instruments alive on a day; they sum to 1.
@@ -242,10 +241,9 @@ class Inputs:
             # Rules become numbers first: where nothing trades, nothing else holds.
             lower, upper = own.box(tuple(names), target, now)
             own = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
-        sigma, value, cost = (self._arrays[name][row, places] for name in ("volatility", "values", "costs"))
-        rho = self._correlations[self._week(day)][np.ix_(places, places)]
+        value, cost = (self._arrays[name][row, places] for name in ("values", "costs"))
         return Problem(
-            covariance=rho * np.outer(sigma, sigma),
+            covariance=self._covariance(day, places),
             optimal_positions=target,
             weight_per_contract=value / self.capital,
             previous_positions=now,
@@ -254,6 +252,11 @@ class Inputs:
             limits=own,
             instruments=tuple(names),
         )
+
+    def _covariance(self, day: pd.Timestamp, places: NDArray[np.intp]) -> FloatArray:
+        sigma = self._arrays["volatility"][self._row(day), places]
+        rho: FloatArray = self._correlations[self._week(day)][np.ix_(places, places)]
+        return rho * np.outer(sigma, sigma)
 
     def _shares_of(self, row: int) -> FloatArray:
         """Shares of risk of all instruments on a day, zero for those not alive, shape (n,)."""
@@ -297,78 +300,6 @@ class Inputs:
                 field="day",
             )
         return row
-
-
-def known_day(market: Market, day: Any = None) -> pd.Timestamp:
-    """The last day of the market up to a day; without one, the last of all.
-
-    Raises
-    ------
-    InputError
-        If the day cannot be read as one.
-    HistoryError
-        If it lies outside the market.
-    """
-    wanted = market.days[-1] if day is None else to_day(day, "date")
-    if not market.days[0] <= wanted <= market.days[-1]:
-        raise HistoryError(
-            f"{wanted.date()} is outside the data, which go from {market.days[0].date()} to {market.days[-1].date()}",
-            field="date",
-        )
-    return market.days[int(market.days.searchsorted(wanted, side="right")) - 1]
-
-
-def problem_of_day(
-    market: Market,
-    strategy: Strategy,
-    capital: float,
-    day: Any = None,
-    held: Any = 0.0,
-    *,
-    cost_multiplier: float = BOOK_COST_MULTIPLIER,
-) -> Problem:
-    """The rebalance of one day, from raw prices.
-
-    Parameters
-    ----------
-    market, strategy, capital
-        As in :class:`Inputs`.
-    day : date, optional
-        Its close is known, and nothing later is looked at. Default: the last day of the market. On a day without
-        prices, the last one before it counts.
-    held : Series, dict or number
-        Whole contracts by instrument; what is not named is not held.
-    cost_multiplier : float
-        λ.
-
-    Raises
-    ------
-    HistoryError
-        If the day lies outside the market, or there is too little history.
-    InputError
-        As :class:`~dynopt_milp.Problem`; also if something is held that cannot be valued on that day.
-    """
-    known = market.between(end=known_day(market, day))
-    contracts = held
-    if isinstance(held, (pd.Series, dict)):
-        series = pd.Series(held, dtype=object)
-        labels = tuple(str(name) for name in series.index)
-        contracts = pd.Series(to_whole(list(series), labels, "held"), index=labels) if labels else 0.0
-    inputs = Inputs(known, strategy, capital)
-    last = known.days[-1]
-    if isinstance(contracts, pd.Series):
-        alive = inputs.alive(last)
-        for name in contracts.index[contracts != 0]:
-            if name not in market.instruments:
-                raise InputError("is held and is not in the data", field="held", instrument=str(name))
-            if name not in alive:
-                raise InputError(
-                    f"is held and has no recent price, volatility or forecast on {last.date()}; close it by hand, or "
-                    "leave it out",
-                    field="held", instrument=str(name),
-                )  # fmt: skip
-        contracts = contracts[contracts != 0]
-    return inputs.problem(last, contracts, cost_multiplier=cost_multiplier)
 
 
 def _frame(frame: Any, market: Market, field: str, least: float | None = None) -> pd.DataFrame:

@@ -14,9 +14,8 @@ from typing import Any
 
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.errors import FormatError
+from dynopt_milp.metrics import TEXTS
 
-TEXTS = ("date", "positions", "status", "method", "stopped_by", "reason")
-"""What in an entry is not a number."""
 JOURNAL, SETTINGS, LOCK = "journal.jsonl", "settings.json", ".lock"
 
 
@@ -134,7 +133,7 @@ def _check_entry(entry: dict[str, Any]) -> None:
         if isinstance(number, bool) or not math.isfinite(number):
             raise ValueError("positions are numbers")
     for name, figure in entry.items():
-        if name not in TEXTS and not (figure is None or math.isfinite(figure)):
+        if name not in ("date", "positions", *TEXTS) and not (figure is None or math.isfinite(figure)):
             raise ValueError(f"{name} is a number")
 
 

@@ -109,6 +109,20 @@ def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
     return number
 
 
+def not_negative(value: float, field: str, *, infinite: bool = False) -> float:
+    """One number that is not negative.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    number = to_number(value, field, infinite=infinite)
+    if number < 0:
+        raise InputError(f"wants a number that is not negative, found {number:g}", field=field)
+    return number
+
+
 def to_whole(
     value: Any, instruments: tuple[str, ...], field: str, *, missing: float | None = None, infinite: bool = False
 ) -> FloatArray:

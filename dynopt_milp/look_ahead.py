@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
+from dynopt_milp.describe import describe
 from dynopt_milp.errors import HistoryError, InputError, LookAheadError
-from dynopt_milp.strategy import describe
 
 
 def check_no_look_ahead(
@@ -57,7 +56,7 @@ def check_no_look_ahead(
 
     An instrument without a price up to the cut is not in the cut market; it is not compared.
     """
-    name = re.sub(r" [0-9a-f]{8}$", "", " ".join(describe(function).split()))  # without the mark of its code
+    name = " ".join(describe(function, with_code=False).split())
     whole = _numbers(function(market), market, name)
     for day in _cuts(market.days) if days is None else _given(days, market.days):
         known = market.between(end=day)

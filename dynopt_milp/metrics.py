@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.accounting import contracts_traded
 from dynopt_milp.solution import StoppedBy
 from dynopt_milp.volatility import DAYS_A_YEAR
 
 FAILED = "failed"
 """The status of a rebalance that could not be solved; the held positions were kept."""
+TEXTS = ("status", "method", "stopped_by", "reason")
+"""The columns of ``rebalances`` that are texts; all others are numbers."""
 HEURISTIC = StoppedBy.HEURISTIC.value
 STATIC = "static"
 """The status of a rebalance that optimises nothing."""
@@ -42,8 +45,7 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist.
     """
     net, days = returns["net"], len(returns)
-    turnover = positions.diff().abs().sum(axis=1)
-    turnover.iloc[0] = positions.iloc[0].abs().sum()
+    turnover = contracts_traded(positions).sum(axis=1)
     status, heuristic = rebalances["status"], rebalances["stopped_by"] == HEURISTIC
     figures = {
         "annualized_return": net.mean() * DAYS_A_YEAR,

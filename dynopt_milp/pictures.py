@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dynopt_milp.accounting import contracts_traded
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.metrics import FAILED
 from dynopt_milp.volatility import DAYS_A_YEAR
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dynopt_milp.backtest_result import Backtest
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
@@ -71,9 +74,7 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
         axes.margins(x=0.01)
     error.set_ylim(bottom=0)
     turnover.set_ylim(bottom=0)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    write_atomically(Path(path), picture.getvalue())
+    _save(figure, Path(path))
 
 
 def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) -> None:
@@ -114,12 +115,16 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.suptitle("Profit net of costs, share of capital", x=0.01, ha="left", fontsize="medium")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    write_atomically(Path(path), picture.getvalue())
+    _save(figure, Path(path))
 
 
 def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
     """Contracts traded over the last quarter (of a short run: over a quarter of it), at the pace of a year, by day."""
-    traded = positions.diff().abs().sum(axis=1)
+    traded = contracts_traded(positions).sum(axis=1)
     return traded.rolling(min(QUARTER, max(len(traded) // 4, 1))).mean() * DAYS_A_YEAR
+
+
+def _save(figure: Figure, path: Path) -> None:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_atomically(path, picture.getvalue())

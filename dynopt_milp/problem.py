@@ -13,7 +13,7 @@ import pandas as pd
 
 from dynopt_milp.covariance_factor import covariance_factor
 from dynopt_milp.errors import CovarianceError, InputError
-from dynopt_milp.labelled import check_instruments, to_number, to_vector, to_whole
+from dynopt_milp.labelled import check_instruments, not_negative, to_number, to_vector, to_whole
 from dynopt_milp.limits import Limits
 from formulations import FloatArray, TrackingProgram
 
@@ -83,9 +83,7 @@ class Problem:
         _refuse(
             names, put, "cost_in_weight_terms", put["cost_in_weight_terms"] < 0, "wants a cost that is not negative"
         )
-        multiplier = to_number(self.cost_multiplier, "cost_multiplier")
-        if multiplier < 0:
-            raise InputError(f"wants a number that is not negative, found {multiplier:g}", field="cost_multiplier")
+        multiplier = not_negative(self.cost_multiplier, "cost_multiplier")
         if not isinstance(self.limits, Limits):
             raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
         matrix = _matrix(self.covariance, names)

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.errors import InputError, UnknownNameError
-from dynopt_milp.labelled import to_number
+from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
 from dynopt_milp.problem import Problem
 from dynopt_milp.solution import Solution, Status, StoppedBy, by_name
@@ -149,8 +149,8 @@ def rebalance(
         raise UnknownNameError(
             f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)} and none", field="buffer_rule"
         )
-    seconds = None if time_limit is None else _not_negative(time_limit, "time_limit", infinite=True)
-    buffer = _not_negative(buffer_fraction, "buffer_fraction") * _not_negative(risk_target, "risk_target")
+    seconds = None if time_limit is None else not_negative(time_limit, "time_limit", infinite=True)
+    buffer = not_negative(buffer_fraction, "buffer_fraction") * not_negative(risk_target, "risk_target")
 
     def solved(task: Problem, formulation: str, start: Any) -> Solution:
         left = None if seconds is None else max(seconds - (time.monotonic() - began), 0.0)
@@ -205,10 +205,3 @@ def rebalance(
 def _numbers(problem: Problem) -> Limits:
     """The limits as numbers: rules such as same_side refer to the target, which changes."""
     return Limits(lower=problem.lower, upper=problem.upper)
-
-
-def _not_negative(value: float, field: str, *, infinite: bool = False) -> float:
-    number = to_number(value, field, infinite=infinite)
-    if number < 0:
-        raise InputError(f"wants a number that is not negative, found {number:g}", field=field)
-    return number

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dynopt_milp.correlation import Correlation, ExponentialCorrelation
 from dynopt_milp.costs import Costs, quoted_costs
 from dynopt_milp.data.market import Market
+from dynopt_milp.describe import describe
 from dynopt_milp.errors import InputError
 from dynopt_milp.forecasts import Forecasts, TrendFollowing
 from dynopt_milp.labelled import to_number
@@ -79,55 +77,3 @@ class Strategy:
             "multiplier_cap": self.multiplier_cap,
             "floor_correlations": self.floor_correlations,
         }
-
-
-def describe(function: Any) -> str:
-    """A function by its name and by what it was made with; never an address in memory.
-
-    Functions of one name are told apart by their code, defaults, and the numbers, texts, arrays and frames they carry;
-    not by global variables they read.
-    """
-    if isinstance(function, partial):
-        given = [*map(_value, function.args), *(f"{name}={_value(value)}" for name, value in function.keywords.items())]
-        return f"{describe(function.func)}({', '.join(given)})"
-    owner = getattr(function, "__self__", None)
-    if owner is not None and not isinstance(owner, type):
-        return f"{_value(owner)}.{function.__name__}"
-    name = getattr(function, "__qualname__", None)
-    if name is None:
-        return _value(function)
-    where = f"{function.__module__}.{name}"
-    return f"{where} {_code(function)}" if hasattr(function, "__code__") and _may_differ(function) else where
-
-
-def _may_differ(function: Any) -> bool:
-    """Whether two functions of this name can do different things: lambdas, local functions, functions of a script."""
-    return "<" in function.__qualname__ or function.__module__ == "__main__"
-
-
-def _code(function: Any) -> str:
-    code = function.__code__
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    carried = [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()]
-    constants = [_code_constant(constant) for constant in code.co_consts]
-    content = [code.co_code.hex(), repr(code.co_names), *constants, *map(_value, carried)]
-    return hashlib.sha256("\0".join(content).encode()).hexdigest()[:8]
-
-
-def _code_constant(constant: Any) -> str:
-    return str(constant.co_code.hex()) if hasattr(constant, "co_code") else repr(constant)
-
-
-def _value(value: Any) -> str:
-    """A value as text that is the same whenever the value is; of what can change while it is used, the kind only."""
-    if isinstance(value, (pd.Series, pd.DataFrame)):
-        return hashlib.sha256(pd.util.hash_pandas_object(value).to_numpy().tobytes()).hexdigest()[:8]
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:8]
-    if callable(value) and hasattr(value, "__qualname__"):
-        return describe(value)
-    text = repr(value)
-    if " at 0x" not in text:
-        return type(value).__qualname__ if isinstance(value, (list, set, bytearray)) else text
-    fields = getattr(value, "__dict__", {})
-    return f"{type(value).__qualname__}({', '.join(f'{name}={_value(part)}' for name, part in sorted(fields.items()))})"

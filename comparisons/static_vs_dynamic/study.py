@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import platform
 from pathlib import Path
@@ -78,9 +77,7 @@ def table(runs: Runs) -> pd.DataFrame:
 
 def to_csv(figures: pd.DataFrame) -> str:
     """The results file."""
-    text = io.StringIO()
-    figures.to_csv(text, index=False, float_format="%.6g")
-    return text.getvalue()
+    return figures.to_csv(index=False, float_format="%.6g")
 
 
 def environment(runs: Runs) -> str:

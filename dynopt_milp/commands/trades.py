@@ -36,8 +36,8 @@ from dynopt_milp.commands.market_options import (
 )
 from dynopt_milp.errors import InputError
 from dynopt_milp.held_positions import read_held
-from dynopt_milp.inputs import known_day, problem_of_day
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
+from dynopt_milp.problem_of_day import known_day, problem_of_day
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES
 from dynopt_milp.rebalance import rebalance as run_rebalance
 from dynopt_milp.solution import Solution

@@ -14,7 +14,7 @@ import pytest
 
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data import guide_frames, read_pysystemtrade, simulated_market
-from dynopt_milp.inputs import problem_of_day
+from dynopt_milp.problem_of_day import problem_of_day
 from dynopt_milp.rebalance import rebalance
 from dynopt_milp.strategy import Strategy
 from tests.conftest import shared

@@ -19,8 +19,9 @@ from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
 from dynopt_milp.days import to_day
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.forecasts import EWMAC_SCALARS, TrendFollowing, ewmac, long_only
-from dynopt_milp.inputs import CLOSED_AFTER, Inputs, problem_of_day
+from dynopt_milp.inputs import CLOSED_AFTER, Inputs
 from dynopt_milp.limits import Limits
+from dynopt_milp.problem_of_day import problem_of_day
 from dynopt_milp.sizing import diversification_multiplier, optimal_positions
 from dynopt_milp.strategy import Strategy
 from dynopt_milp.volatility import EwmaVolatility
