@@ -15,6 +15,7 @@ from dynopt_milp.solvers.task import Method
 METHODS: dict[str, tuple[str, str]] = {
     "exact": ("dynopt_milp.solvers.scip", "solve_scip"),
     "scip": ("dynopt_milp.solvers.scip", "solve_scip"),
+    "branch_and_bound": ("dynopt_milp.solvers.branch_and_bound", "solve_branch_and_bound"),
     "greedy": ("dynopt_milp.solvers.greedy", "solve_greedy"),
     "enumerate": ("dynopt_milp.solvers.enumerate", "solve_enumerate"),
     "cvxpy": ("dynopt_milp.solvers.cvxpy", "solve_cvxpy"),

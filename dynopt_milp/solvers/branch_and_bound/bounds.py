@@ -1,0 +1,307 @@
+"""Lower bounds for a node that hold whatever they are computed from.
+
+Both bounds use e = y − σ over the free variables, q(e) = κ + 2b'e + e'He (see `relaxation`), and any point x̂ that
+coordinate descent happened to reach; neither needs it to have converged. Their sum of separate minima over whole
+numbers also says which positions of a variable can be dropped.
+
+**Cone.** For ψ = ωF(x̂ − τ) with length μ ≤ 1, a value max(t − B, 0) + c is at least ψ'F(y − τ) − μB + c, that is
+
+    ω(κ + b'ê) − μB + Σ min over z of { ω(b + Hê)ᵢ(z − σᵢ) + cᵢ(z) }
+
+and with the multiplier μ unrestricted it bounds c over ‖F(y − τ)‖ ≤ B (`buffer_edge`).
+
+**Hull.** With H = M + D, M ⪰ 0, D ≥ 0 diagonal, h = b + Mê and any ν ≥ 0,
+
+    ν q(y) ≥ ν(κ − ê'(h − b)) + Σ min over z of { 2νhᵢ(z − σᵢ) + νdᵢ(z − σᵢ)² }
+
+and where the tracking error t lies in [t₀, t₁], t ≥ (q + t₀t₁)/(t₀ + t₁), as the chord lies below the root: ν is
+1/(t₀ + t₁). It charges for fractions where the cone bound charges nothing.
+
+Round-off: q is computed from a Gram matrix, and M is positive semi-definite up to a shift; `round_off` bounds both, and
+every bound is lowered by it.
+
+Source: dual of the square-root lasso, A. Belloni, V. Chernozhukov, L. Wang (2011); gap-safe rules, E. Ndiaye et al.
+(2017); hull of an extracted diagonal, A. Frangioni, C. Gentile (2007), and the chord of the root.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dynopt_milp.solvers.branch_and_bound.compiled import part
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.relaxation import descend, envelope, interpolate, least_term
+
+UNIT_ROUND_OFF = 1.1e-16
+SWEEPS = 2  # of coordinate descent between two evaluations of a bound
+CONE_ROUNDS = 30
+HULL_ROUNDS = 12
+# Descent ends when the bound is as good as this part of what it lacks to prune: more sweeps would change nothing.
+CLOSE = 0.05
+CONVERGED = 1e-6  # relative to the value
+LEAST_ERROR = 1e-3  # of the value: the root is not smooth at zero, and no tracking error below it needs resolving
+
+
+class Goal(NamedTuple):
+    """What is minimised, and what a bound has to reach.
+
+    Attributes
+    ----------
+    buffer : float
+        B.
+    edge : bool
+        Whether the tracking error is a constraint (`buffer_edge`).
+    error : float
+        By how much a computed q can exceed the true one.
+    cost_error : float
+        The same for sums of costs.
+    """
+
+    buffer: float
+    edge: bool
+    error: float
+    cost_error: float
+
+
+class Node(NamedTuple):
+    """Scratch arrays of the node in hand; the first ``size`` entries belong to its free variables.
+
+    Attributes
+    ----------
+    place : ndarray of int, shape (n,)
+        Which variable of the lattice.
+    gram, target, link, x, pull, diagonal : ndarray
+        H, σ, b, x̂, b + Hê and d.
+    points, heights, slopes, count
+        Envelopes.
+    term, best : ndarray, shape (n,)
+        Each variable's minimum and the index that has it.
+    low, high : ndarray of int, shape (n,)
+        The box of all variables, as indices.
+    """
+
+    place: np.ndarray
+    gram: np.ndarray
+    target: np.ndarray
+    link: np.ndarray
+    x: np.ndarray
+    pull: np.ndarray
+    diagonal: np.ndarray
+    points: np.ndarray
+    heights: np.ndarray
+    slopes: np.ndarray
+    count: np.ndarray
+    term: np.ndarray
+    best: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def new_node(size: int, width: int) -> Node:
+    """Scratch for n variables with at most ``width`` positions each."""
+    whole = lambda: np.zeros(size, dtype=np.int64)  # noqa: E731
+    real = lambda: np.zeros(size)  # noqa: E731
+    table = lambda: np.zeros((size, width))  # noqa: E731
+    return Node(
+        whole(), np.zeros((size, size)), real(), real(), real(), real(), real(), table(), table(), table(), whole(),
+        real(), whole(), whole(), whole(),
+    )  # fmt: skip
+
+
+def round_off(lattice: Lattice, shift: float) -> float:
+    """By how much a computed q, or ê'Mê, can exceed the true one anywhere in the box of the lattice.
+
+    A sum of products of N terms is wrong by less than N·u times the sum of their sizes, whatever its order (Higham,
+    section 3.1); every quantity here is such a sum of at most (Σ ‖Gᵢ‖ maxᵢ|y − σ|)², with N ≤ rows + 4n, a few times
+    over. M may have eigenvalues as low as −shift on the scale of H's diagonal.
+    """
+    rows, size = lattice.factor.shape
+    last = lattice.first + np.diff(lattice.start) - 1
+    reach = np.maximum(np.abs(lattice.first - lattice.target), np.abs(last - lattice.target)) + 1
+    square = float((np.sqrt(np.diag(lattice.gram)) * reach).sum()) ** 2
+    return (16 * UNIT_ROUND_OFF * (rows + 4 * size + 20) + 4 * shift) * square
+
+
+@part
+def load(lattice: Lattice, node: Node, start: np.ndarray, diagonal: np.ndarray) -> tuple[int, float, float]:
+    """Collect the free variables of the box ``node.low`` to ``node.high``; their number, κ and the fixed cost."""
+    n = start.size
+    size, kappa, paid = 0, 0.0, 0.0
+    for i in range(n):
+        if node.low[i] < node.high[i]:
+            node.place[size] = i
+            size += 1
+        else:
+            paid += lattice.cost[lattice.start[i] + node.low[i]]
+    for a in range(size):
+        i = node.place[a]
+        node.link[a] = 0.0
+        node.target[a] = lattice.target[i]
+        node.diagonal[a] = diagonal[i]
+        node.x[a] = min(max(start[i], lattice.first[i] + node.low[i]), lattice.first[i] + node.high[i])
+        for c in range(size):
+            node.gram[a, c] = lattice.gram[i, node.place[c]]
+    for i in range(n):
+        if node.low[i] < node.high[i]:
+            continue
+        distance = lattice.first[i] + node.low[i] - lattice.target[i]
+        part = 0.0
+        for j in range(n):
+            if node.low[j] == node.high[j]:
+                part += lattice.gram[i, j] * (lattice.first[j] + node.low[j] - lattice.target[j])
+        kappa += part * distance
+        for a in range(size):
+            node.link[a] += lattice.gram[i, node.place[a]] * distance
+    if size == 1:
+        node.diagonal[0] = node.gram[0, 0]
+    refresh(node, size)
+    return size, kappa, paid
+
+
+@part
+def refresh(node: Node, size: int) -> None:
+    """b + Hê anew."""
+    for a in range(size):
+        node.pull[a] = node.link[a]
+    for c in range(size):
+        distance = node.x[c] - node.target[c]
+        for a in range(size):
+            node.pull[a] += node.gram[c, a] * distance
+
+
+@part
+def build_envelopes(lattice: Lattice, node: Node, size: int, weight: float) -> None:
+    """The envelopes of ν d (z − σ)² + c(z); with ν = 0 those of the costs."""
+    for a in range(size):
+        i = node.place[a]
+        node.count[a] = envelope(
+            lattice.first[i],
+            node.low[i],
+            node.high[i],
+            node.target[a],
+            weight * node.diagonal[a],
+            lattice.cost[lattice.start[i] : lattice.start[i + 1]],
+            node.points[a],
+            node.heights[a],
+            node.slopes[a],
+        )
+
+
+@part
+def cone_bound(
+    lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float
+) -> tuple[float, float, float]:
+    """The cone bound, the ω it is for, and the tracking error at x̂; stops as soon as it reaches ``cut``."""
+    build_envelopes(lattice, node, size, 0.0)
+    none = np.zeros(size)
+    floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
+    bound, root = -np.inf, 0.0
+    for turn in range(CONE_ROUNDS):
+        change = 0.0
+        if turn > 0:
+            for _ in range(SWEEPS):
+                change = descend(
+                    size, node.gram, none, node.target, omega / 2, node.points, node.slopes, node.count, node.x,
+                    node.pull,
+                )  # fmt: skip
+        square, along = kappa, kappa
+        for a in range(size):
+            distance = node.x[a] - node.target[a]
+            square += distance * (node.pull[a] + node.link[a])
+            along += distance * node.link[a]
+        root = math.sqrt(max(square, 0.0) + goal.error)
+        steep = max(root, floor)
+        if goal.edge:
+            omega *= min(max((root / goal.buffer) ** 2, 0.25), 4.0)
+        elif root > goal.buffer:
+            omega = 1 / steep
+        else:
+            omega = min(omega * min(max(root / goal.buffer, 0.5), 2.0), 1 / steep)
+        relaxed = paid + (0.0 if goal.edge else max(root - goal.buffer, 0.0))
+        now = paid + omega * (along - goal.error) - omega * root * goal.buffer - goal.cost_error
+        for a in range(size):
+            node.term[a], vertex = least_term(
+                node.points[a], node.heights[a], node.count[a], omega * node.pull[a], node.target[a]
+            )
+            node.best[a] = int(node.points[a, vertex] - lattice.first[node.place[a]])
+            now += node.term[a]
+            relaxed += interpolate(node.points[a], node.heights[a], node.slopes[a], node.count[a], node.x[a])
+        bound = now
+        if bound >= cut:
+            break
+        lacks = relaxed - bound
+        if turn > 0 and (lacks < CLOSE * (cut - relaxed) or lacks < CONVERGED * cut or change < 1e-12 * cut):
+            break
+    return bound, omega, root
+
+
+@part
+def hull_bound(
+    lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, weight: float,
+    constant: float,
+) -> float:  # fmt: skip
+    """The hull bound ``constant`` + ν q + c with ν = ``weight``; stops as soon as it reaches ``cut``."""
+    build_envelopes(lattice, node, size, weight)
+    bound = -np.inf
+    for _ in range(HULL_ROUNDS):
+        change = 0.0
+        for _ in range(SWEEPS):
+            change = descend(
+                size, node.gram, node.diagonal, node.target, weight, node.points, node.slopes, node.count, node.x,
+                node.pull,
+            )  # fmt: skip
+        now = paid + constant + weight * (kappa - goal.error) - goal.cost_error
+        relaxed = paid + constant + weight * kappa
+        for a in range(size):
+            distance = node.x[a] - node.target[a]
+            tilt = node.pull[a] - node.diagonal[a] * distance
+            now -= weight * distance * (tilt - node.link[a])
+            relaxed += weight * distance * (tilt + node.link[a])
+            node.term[a], vertex = least_term(
+                node.points[a], node.heights[a], node.count[a], 2 * weight * tilt, node.target[a]
+            )
+            node.best[a] = int(node.points[a, vertex] - lattice.first[node.place[a]])
+            now += node.term[a]
+            relaxed += interpolate(node.points[a], node.heights[a], node.slopes[a], node.count[a], node.x[a])
+        bound = now
+        if bound >= cut:
+            break
+        lacks = relaxed - bound
+        if lacks < CLOSE * abs(cut - relaxed) or lacks < CONVERGED * cut or change < 1e-12 * cut:
+            break
+    return bound
+
+
+@part
+def drop(lattice: Lattice, node: Node, size: int, spare: float, omega: float, weight: float) -> int:
+    """Drop positions whose term exceeds the least one by ``spare`` or more; how many variables were cut.
+
+    With ``weight`` = 0 the terms are those of the cone bound with this ω, else those of the hull bound.
+    """
+    cut = 0
+    for a in range(size):
+        i = node.place[a]
+        if weight > 0:
+            slope = 2 * weight * (node.pull[a] - node.diagonal[a] * (node.x[a] - node.target[a]))
+            curve = weight * node.diagonal[a]
+        else:
+            slope, curve = omega * node.pull[a], 0.0
+        most = node.term[a] + spare
+        low, high = node.low[i], node.high[i]
+        while low < node.best[a]:
+            distance = lattice.first[i] + low - node.target[a]
+            if (slope + curve * distance) * distance + lattice.cost[lattice.start[i] + low] < most:
+                break
+            low += 1
+        while high > node.best[a]:
+            distance = lattice.first[i] + high - node.target[a]
+            if (slope + curve * distance) * distance + lattice.cost[lattice.start[i] + high] < most:
+                break
+            high -= 1
+        if low > node.low[i] or high < node.high[i]:
+            cut += 1
+            node.low[i], node.high[i] = low, high
+    return cut

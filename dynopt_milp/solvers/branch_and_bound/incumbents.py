@@ -1,0 +1,169 @@
+"""Good portfolios, found quickly: greedy and a local search over the tables of a lattice.
+
+Values are those of all formulations here: with tracking error t and trading cost c, max(t − B, 0) + c (`penalty` has
+B = 0), or c if t ≤ B and +inf otherwise (`buffer_edge`; ``edge`` is true).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+
+# A move counts if it gains more than round-off; so the search ends.
+GAIN = 1e-12
+# How far one variable jumps in one move: tables of merged contracts have their cheap positions that far apart.
+JUMP = 12
+EDGE_ROUND_OFF = 1e-12  # as in formulations/buffer_edge.py
+
+
+@part
+def value_of(error: float, cost: float, buffer: float, edge: bool) -> float:
+    """The value of a portfolio with this tracking error and trading cost."""
+    if edge:
+        return cost if error <= buffer * (1 + EDGE_ROUND_OFF) else np.inf
+    return max(error - buffer, 0.0) + cost
+
+
+@part
+def tracking_error(lattice: Lattice, index: np.ndarray) -> float:
+    """‖G(y − σ)‖ from the factor itself."""
+    rows, size = lattice.factor.shape
+    square = 0.0
+    for row in range(rows):
+        part = 0.0
+        for place in range(size):
+            part += lattice.factor[row, place] * (lattice.first[place] + index[place] - lattice.target[place])
+        square += part * part
+    return math.sqrt(square)
+
+
+@part
+def trading_cost(lattice: Lattice, index: np.ndarray) -> float:
+    """Σ cᵢ."""
+    total = 0.0
+    for place in range(index.size):
+        total += lattice.cost[lattice.start[place] + index[place]]
+    return total
+
+
+@compiled
+def exchange(
+    lattice: Lattice,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    index: np.ndarray,
+    buffer: float,
+    edge: bool,
+    rounds: int,
+) -> float:
+    """Move one variable, or two by one contract each, as long as the value falls; ``index`` is changed in place.
+
+    Returns the value, by way of the Gram matrix.
+    """
+    size = index.size
+    gram, cost, start = lattice.gram, lattice.cost, lattice.start
+    pull = np.zeros(size)
+    for other in range(size):
+        distance = lattice.first[other] + index[other] - lattice.target[other]
+        for place in range(size):
+            pull[place] += gram[other, place] * distance
+    square, paid = 0.0, 0.0
+    for place in range(size):
+        square += pull[place] * (lattice.first[place] + index[place] - lattice.target[place])
+        paid += cost[start[place] + index[place]]
+    value = value_of(math.sqrt(max(square, 0.0)), paid, buffer, edge)
+    for _ in range(rounds):
+        best = value * (1 - GAIN)
+        one, other_one, step, other_step = -1, -1, 0, 0
+        for i in range(size):
+            here = cost[start[i] + index[i]]
+            for si in range(max(lower[i] - index[i], -JUMP), min(upper[i] - index[i], JUMP) + 1):
+                if si == 0:
+                    continue
+                paid_i = paid + cost[start[i] + index[i] + si] - here
+                square_i = square + 2 * si * pull[i] + gram[i, i] * si * si
+                if paid_i < best:
+                    after = value_of(math.sqrt(max(square_i, 0.0)), paid_i, buffer, edge)
+                    if after < best:
+                        best, one, other_one, step, other_step = after, i, -1, si, 0
+                if si > 1 or si < -1:
+                    continue
+                for j in range(i + 1, size):
+                    for sj in (-1, 1):
+                        to = index[j] + sj
+                        if to < lower[j] or to > upper[j]:
+                            continue
+                        paid_j = paid_i + cost[start[j] + to] - cost[start[j] + index[j]]
+                        if paid_j >= best:
+                            continue
+                        square_j = square_i + 2 * sj * pull[j] + gram[j, j] + 2 * si * sj * gram[i, j]
+                        room = buffer * (1 + EDGE_ROUND_OFF) if edge else best - paid_j + buffer
+                        if square_j < room * room:
+                            after = value_of(math.sqrt(max(square_j, 0.0)), paid_j, buffer, edge)
+                            if after < best:
+                                best, one, other_one, step, other_step = after, i, j, si, sj
+        if one < 0:
+            break
+        for leg in range(2):
+            place, by = (one, step) if leg == 0 else (other_one, other_step)
+            if place < 0:
+                continue
+            square += 2 * by * pull[place] + gram[place, place] * by * by
+            paid += cost[start[place] + index[place] + by] - cost[start[place] + index[place]]
+            index[place] += by
+            for i in range(size):
+                pull[i] += gram[place, i] * by
+        value = value_of(math.sqrt(max(square, 0.0)), paid, buffer, edge)
+    return value
+
+
+@compiled
+def greedy_start(
+    gram: np.ndarray,
+    target: np.ndarray,
+    previous: np.ndarray,
+    cost: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    most_steps: int,
+) -> np.ndarray:
+    """The book's greedy search by way of the Gram matrix: `solvers/greedy.py` to round-off, in microseconds."""
+    size = target.size
+    positions, direction, pull = np.empty(size), np.empty(size), np.zeros(size)
+    for i in range(size):
+        positions[i] = min(max(0.0, lower[i]), upper[i])
+        direction[i] = np.sign(positions[i]) if positions[i] != 0 else np.sign(target[i])
+    for j in range(size):
+        for i in range(size):
+            pull[i] += gram[j, i] * (positions[j] - target[j])
+    square, paid = 0.0, 0.0
+    for i in range(size):
+        square += pull[i] * (positions[i] - target[i])
+        paid += cost[i] * abs(positions[i] - previous[i])
+    best = math.sqrt(max(square, 0.0)) + paid
+    for _ in range(most_steps):
+        chosen = -1
+        for i in range(size):
+            by = direction[i]
+            to = positions[i] + by
+            if by == 0 or to < lower[i] or to > upper[i]:
+                continue
+            after = math.sqrt(max(square + 2 * by * pull[i] + gram[i, i], 0.0))
+            after += paid + cost[i] * (abs(to - previous[i]) - abs(positions[i] - previous[i]))
+            if after < best:
+                best, chosen = after, i
+        if chosen < 0:
+            break
+        by = direction[chosen]
+        square += 2 * by * pull[chosen] + gram[chosen, chosen]
+        paid += cost[chosen] * (
+            abs(positions[chosen] + by - previous[chosen]) - abs(positions[chosen] - previous[chosen])
+        )
+        positions[chosen] += by
+        for i in range(size):
+            pull[i] += gram[chosen, i] * by
+    return positions

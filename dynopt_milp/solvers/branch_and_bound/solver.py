@@ -1,0 +1,264 @@
+"""Exact: branch and bound written for this problem.
+
+From a task to a lattice (contracts of one market merged, a finite box, tables), to a good first portfolio, to the tree.
+The first nodes are bounded by the cone alone, which is all that most rebalances with costs need. Only then a diagonal is
+extracted, for the hull and for the sphere search, and the two are given turns: the sphere search is tried on a node with
+a budget, and the tree goes on where it ran out.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from dynopt_milp.errors import UnsupportedError
+from dynopt_milp.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.branch_and_bound import incumbents
+from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, new_node, round_off
+from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
+from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, merge
+from dynopt_milp.solvers.branch_and_bound.reach import reach
+from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.tree import DONE, FULL, Stack, grown, new_stack, search
+from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.incumbent import first_incumbent
+from dynopt_milp.solvers.search_box import search_box
+from dynopt_milp.solvers.task import Answer, Task
+from formulations import BufferEdge, FloatArray, Formulation, Penalty
+
+SOLVER = "branch and bound"
+# Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
+FINEST = 1e-10
+EXHAUSTIVE_GAP = 1e-6
+# Nodes with the cone alone. Four of five weekly rebalances at λ = 50 are done by then.
+CONE_NODES = 40
+# The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 50 ms.
+CHUNK = 100
+CAPACITY = 128
+NEWTON_STEPS = 40
+FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
+SPHERE_NODES = 400  # of one sphere search inside the tree: about what a node of the tree costs
+# From this share of the value on, the cone bound at the root is strong and the first sphere search is left out.
+WEAK = 0.6
+FIRST_SPHERE_NODES = 20_000
+GREEDY_STEPS = 5_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A task as a lattice, and its best portfolio so far."""
+
+    merged: Merged
+    lattice: Lattice
+    goal: Goal
+    slip: float
+    incumbent: FloatArray
+    value: float
+
+
+def solve_branch_and_bound(task: Task) -> Answer:
+    """Solve to the gap asked for, or say how far it got.
+
+    Raises
+    ------
+    UnsupportedError
+        With constraints of the user's own, or if positions have millions of possible values.
+    UnboundedError
+        If nothing bounds some of the positions.
+    """
+    if task.constraints is not None:
+        raise UnsupportedError("the branch and bound knows limits only, no constraints; use exact", field="constraints")
+    formulation = task.formulation
+    incumbent = _first(task)
+    if incumbent is None:
+        # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
+        value = np.inf
+    else:
+        value = formulation.value(incumbent)
+        if value == 0:
+            return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
+    if task.seconds_left() == 0:
+        return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
+    prepared = _prepare(task, incumbent, value)
+    if prepared is None:
+        return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
+    return _Search(task, prepared, incumbent, value).run()
+
+
+def _first(task: Task) -> FloatArray | None:
+    """The best simple portfolio; for `penalty` never worse than the greedy search's."""
+    if not isinstance(task.formulation, Penalty):
+        return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
+    program = task.formulation.program
+    simple = (program.previous, np.round(program.target), np.zeros(program.size))
+    starts = [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
+    gram = program.factor.T @ program.factor
+    starts.append(
+        incumbents.greedy_start(
+            gram, program.target, program.previous, program.cost, program.lower, program.upper, GREEDY_STEPS
+        )
+    )
+    values = task.formulation.values(np.array(starts))
+    return starts[int(np.argmin(values))]
+
+
+def _prepare(task: Task, incumbent: FloatArray | None, value: float) -> _Prepared | None:
+    """The lattice over a box that holds every portfolio at least as good as the incumbent; None if there is none."""
+    formulation = task.formulation
+    radius, budget = formulation.tracking_radius(value), formulation.cost_budget(value)
+    boxed, merged, lower, upper = reach(formulation.program, radius, budget)
+    loose = ~(np.isfinite(lower) & np.isfinite(upper))
+    if loose.any():
+        # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
+        low, high = search_box(task, value)
+        boxed = formulation.program.with_box(low, high) if (low <= high).all() else None
+        if boxed is not None:
+            merged = merge(boxed)
+            lower, upper = merged.lower, merged.upper
+    if boxed is None or (lower > upper).any():
+        return None
+    if float((upper - lower + 1).sum()) > MOST_ENTRIES:
+        raise UnsupportedError(
+            f"positions have {float((upper - lower + 1).sum()):.1g} possible values, more than the branch and bound "
+            "looks at; give limits, or use scip",
+            field="limits",
+        )
+    lattice, slip = merged.lattice(lower, upper)
+    size = formulation.program.size
+    largest = float(np.where(np.isfinite(lattice.cost), lattice.cost, 0.0).max(initial=0.0))
+    goal = Goal(
+        buffer=formulation.free_tracking_error + (slip if isinstance(formulation, BufferEdge) else 0.0),
+        edge=isinstance(formulation, BufferEdge),
+        error=round_off(lattice, SHIFT),
+        cost_error=16 * UNIT_ROUND_OFF * size * size * largest,
+    )
+    return _Prepared(merged, lattice, goal, slip, np.zeros(0), value)
+
+
+class _Search:
+    """The tree of one task, a chunk at a time."""
+
+    def __init__(self, task: Task, prepared: _Prepared, incumbent: FloatArray | None, value: float) -> None:
+        self._task, self._formulation = task, task.formulation
+        self._merged, self._lattice, self._goal = prepared.merged, prepared.lattice, prepared.goal
+        self._slip = prepared.slip
+        lattice = self._lattice
+        self._widths = np.diff(lattice.start)
+        size = self._widths.size
+        # Below the gap asked for nothing is told apart; at a fine gap everything is that floating point can.
+        self._slack = task.gap / 2 if task.gap > EXHAUSTIVE_GAP else min(FINEST, task.gap / 2)
+        self._stack: Stack = new_stack(size, CAPACITY)
+        self._node: Node = new_node(size, int(self._widths.max()))
+        self._plan: SpherePlan = no_plan(size)
+        self._incumbent, self._value = incumbent, value
+        self._stack.value[0] = value
+        if incumbent is not None:
+            self._improve(incumbent)
+        top = self._stack
+        top.high[0] = self._widths - 1
+        top.x[0] = np.clip(lattice.target, lattice.first, lattice.first + self._widths - 1)
+        goal = self._goal
+        top.most[0] = goal.buffer if goal.edge else top.value[0] + goal.buffer
+        top.omega[0] = top.value[0] / goal.buffer**2 if goal.edge and np.isfinite(top.value[0]) else 1.0
+        top.state[0] = 1
+
+    def _improve(self, incumbent: FloatArray) -> None:
+        """Local search from the incumbent."""
+        lattice, goal = self._lattice, self._goal
+        index = (self._merged.merged(incumbent) - lattice.first).astype(np.int64)
+        highest = self._widths - 1
+        if (index < 0).any() or (index > highest).any():
+            return  # round-off at the edge of the box
+        self._stack.best[:] = index
+        nothing = np.zeros(index.size, dtype=np.int64)
+        incumbents.exchange(lattice, nothing, highest, index, goal.buffer, goal.edge, 10 * index.size)
+        self._adopt(index)
+
+    def _adopt(self, index: np.ndarray) -> None:
+        """Take a portfolio of the lattice if it is better when priced by the formulation."""
+        portfolio = self._merged.split(self._lattice.first + index)
+        value = self._formulation.value(portfolio)
+        if value < self._value:
+            self._incumbent, self._value = portfolio, value
+            self._stack.value[0] = min(self._stack.value[0], value)
+            self._stack.best[:] = index
+
+    def run(self) -> Answer:
+        """Search to the end, the deadline or Ctrl-C."""
+        stopped_by = self._search()
+        self._adopt(self._stack.best.copy())
+        open_nodes = int(self._stack.state[0])
+        pruned = float(self._stack.value[0]) * (1 - self._slack)
+        bound = min([pruned, *self._stack.bound[:open_nodes]]) - self._slip
+        bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
+        nodes = int(self._stack.state[1])
+        if self._incumbent is None or not np.isfinite(self._value):
+            if stopped_by is None:
+                return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, nodes)
+            return Answer(None, max(bound, 0.0), stopped_by, SOLVER, nodes)
+        bound = max(min(bound, self._value), 0.0)
+        if stopped_by is None:
+            closed = relative_gap(self._value, bound) <= self._task.gap
+            stopped_by = StoppedBy.GAP if closed else StoppedBy.PRECISION
+        return Answer(self._incumbent, bound, stopped_by, SOLVER, nodes)
+
+    def _search(self) -> StoppedBy | None:
+        try:
+            stopped = self._nodes(1, hull=False)
+            if stopped is not None or not self._stack.state[0]:
+                return stopped
+            weak = not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._value
+            if not weak:
+                stopped = self._nodes(CONE_NODES, hull=False)
+                if stopped is not None or not self._stack.state[0]:
+                    return stopped
+            self._extract(first=weak)
+            return self._nodes(None, hull=True)
+        except KeyboardInterrupt:
+            return StoppedBy.INTERRUPT
+
+    def _nodes(self, most: int | None, hull: bool) -> StoppedBy | None:
+        """So many nodes, or all."""
+        left = most
+        while self._stack.state[0] and (left is None or left > 0):
+            if self._task.seconds_left() == 0:
+                return StoppedBy.TIME
+            chunk = CHUNK if left is None else min(left, CHUNK)
+            ended = search(
+                self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, chunk
+            )
+            if ended == FULL:
+                self._stack = grown(self._stack)
+            elif ended == DONE:
+                return None
+            elif left is not None:
+                left -= chunk
+            if self._plan.active:
+                self._plan.budget[0] = SPHERE_NODES
+        return None
+
+    def _extract(self, first: bool) -> None:
+        """A diagonal for the variables that some open node has free, and the levels of the sphere search."""
+        stack, lattice = self._stack, self._lattice
+        opened = int(stack.state[0])
+        free = np.flatnonzero((stack.low[:opened] < stack.high[:opened]).any(axis=0))
+        if not free.size:
+            return
+        gram = np.ascontiguousarray(lattice.gram[np.ix_(free, free)])
+        fraction = lattice.target[free] - np.floor(lattice.target[free])
+        diagonal = largest_diagonal(gram, fraction * (1 - fraction) + FRACTION_FLOOR, NEWTON_STEPS)
+        stack.diagonal[:, free] = diagonal
+        if self._goal.edge or not diagonal.all():
+            return
+        size = self._widths.size
+        plan = no_plan(size)._replace(active=True)
+        make_levels(lattice.gram, stack.diagonal[0], free, plan.rank, plan.levels)
+        plan.budget[0] = FIRST_SPHERE_NODES if first else SPHERE_NODES
+        self._plan = plan
+
+
+def now() -> float:
+    """The clock of deadlines."""
+    return time.monotonic()

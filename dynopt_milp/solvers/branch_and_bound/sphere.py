@@ -1,0 +1,360 @@
+"""Joint sphere search: every point of a small box, by its distance from a centre and its cost together.
+
+In the triangular coordinates of H the tracking error is q(k) = q₀ + Σⱼ sⱼ(kⱼ − cⱼ)², where cⱼ is the conditional
+centre: where the risk of j would be least given what the variables before it in the order are. Variables are fixed in
+that order, positions nearest to the centre first, and a position is left out when a bound on all its completions
+reaches the cut. With P the partial sum, paid what the fixed ones cost, and D a diagonal of the block still free,
+
+    [P + t₀t₁]/w + paid + Σ over the free of min over z of { dᵢ(z − cᵢ)²/w + cᵢ(z) }
+
+is one, with t₀ = √P, t₁ = cut − paid − the least the free can cost, and w = t₀ + t₁: around the target. The other is
+around a point x* near the optimum of the relaxation, where costs hold most variables already,
+
+    [q(x*) + P* + t₀t₁]/w + paid + (w₀/w) Σ over the fixed g(k − x*)
+        + Σ over the free of min over z of { dᵢ(z − c*ᵢ)²/w + (w₀/w)gᵢ(z − x*ᵢ) + cᵢ(z) }
+
+with g = (2/w₀)(b + H(x* − σ)), w = max(w₀, t₀ + t₁) and t₁ = w − t₀, since q(k) = q(x*) + w₀g'(k − x*) + ‖F(k − x*)‖².
+The two centres differ by a vector that depends on the level alone.
+
+Source: C. Schnorr, M. Euchner (1994); boxes, X. Chang, Q. Han (2008); a diagonal for the levels, and two centres, are
+this project's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.extraction import (
+    cholesky,
+    invert_factored,
+    is_valid,
+    solve_factored,
+    stretched,
+)
+from dynopt_milp.solvers.branch_and_bound.incumbents import tracking_error, trading_cost, value_of
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+
+# Where round-off could be this part of the square of the cut, the search is left to the tree.
+MOST_ERROR = 1e-9
+
+
+class SpherePlan(NamedTuple):
+    """In which order variables are fixed, and a diagonal for each level.
+
+    Attributes
+    ----------
+    active : bool
+    rank : ndarray of int, shape (n,)
+        Variables of the highest rank are fixed first.
+    levels : ndarray, shape (n + 1, n)
+        ``levels[j]`` is a valid D for the variables of rank below j together.
+    budget : ndarray of int, shape (3,)
+        Nodes of one search at most; nodes so far; searches that ended.
+    """
+
+    active: bool
+    rank: np.ndarray
+    levels: np.ndarray
+    budget: np.ndarray
+
+
+def no_plan(size: int) -> SpherePlan:
+    """Without sphere search."""
+    return SpherePlan(False, np.zeros(size, dtype=np.int64), np.zeros((size + 1, size)), np.zeros(3, dtype=np.int64))
+
+
+@compiled
+def make_levels(gram: np.ndarray, diagonal: np.ndarray, free: np.ndarray, rank: np.ndarray, levels: np.ndarray) -> None:
+    """Fill ``rank`` and ``levels`` for the free variables (places, in any order), from a valid D of all of them.
+
+    The variable with the largest conditional variance, 1/(H⁻¹)ᵢᵢ, is fixed first, and so on: as the free set shrinks, D
+    is stretched to what is left.
+    """
+    size = free.size
+    block, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    for a in range(size):
+        for c in range(size):
+            block[a, c] = gram[free[a], free[c]]
+        block[a, a] *= 1 + 1e-9
+    if not cholesky(size, block, lower):
+        return
+    invert_factored(size, lower, inverse)
+    left = np.ones(size, dtype=np.bool_)
+    order = np.empty(size, dtype=np.int64)
+    for position in range(size - 1, -1, -1):
+        chosen = -1
+        for a in range(size):
+            if left[a] and (chosen < 0 or inverse[a, a] < inverse[chosen, chosen]):
+                chosen = a
+        order[position] = chosen
+        left[chosen] = False
+        rank[free[chosen]] = position
+        for a in range(size):
+            if left[a]:
+                by = inverse[a, chosen] / inverse[chosen, chosen]
+                for c in range(size):
+                    if left[c]:
+                        inverse[a, c] -= by * inverse[chosen, c]
+    d, larger = np.empty(size), np.empty(size)
+    for a in range(size):
+        d[a] = diagonal[free[order[a]]]
+        for c in range(size):
+            block[a, c] = gram[free[order[a]], free[order[c]]]
+    for level in range(size, 0, -1):
+        if level == 1:
+            d[0] = block[0, 0]
+        elif level < size:
+            factor = stretched(level, block, d)
+            if factor > 1:
+                for a in range(level):
+                    larger[a] = d[a] * factor
+                if is_valid(level, block, larger):
+                    for a in range(level):
+                        d[a] = larger[a]
+        for a in range(level):
+            levels[level, free[order[a]]] = d[a]
+
+
+@part
+def least_near(
+    cost: np.ndarray, first: float, low: int, high: int, curve: float, centre: float, tilt: float, point: float,
+    floor: float,
+) -> float:  # fmt: skip
+    """min over z of curve(z − centre)² + tilt(z − point) + cost(z), given that the last two are at least ``floor``."""
+    middle = min(max(int(math.floor(centre - first + 0.5)), low), high)
+    best = np.inf
+    for index in range(middle, high + 1):
+        z = first + index
+        far = curve * (z - centre) * (z - centre)
+        if z >= centre and far + floor >= best:
+            break
+        best = min(best, far + tilt * (z - point) + cost[index])
+    for index in range(middle - 1, low - 1, -1):
+        z = first + index
+        far = curve * (z - centre) * (z - centre)
+        if z <= centre and far + floor >= best:
+            break
+        best = min(best, far + tilt * (z - point) + cost[index])
+    return best
+
+
+@part
+def search_sphere(
+    lattice: Lattice, node: Node, count: int, kappa_in: float, paid_in: float, value: np.ndarray, best: np.ndarray,
+    goal: Goal, slack: float, plan: SpherePlan,
+) -> bool:  # fmt: skip
+    """Search the node's box; better portfolios go to ``value`` and ``best``. False if the budget ran out before."""
+    # The free variables in their order, and what the box of the node has fixed since it was loaded.
+    free = np.empty(count, dtype=np.int64)
+    size = 0
+    for a in range(count):
+        i = node.place[a]
+        if node.low[i] < node.high[i]:
+            at = size
+            while at > 0 and plan.rank[node.place[free[at - 1]]] > plan.rank[i]:
+                free[at] = free[at - 1]
+                at -= 1
+            free[at] = a
+            size += 1
+    kappa, paid = kappa_in, paid_in
+    link, gram, x = np.empty(size), np.empty((size, size)), np.empty(size)
+    for j in range(size):
+        link[j] = node.link[free[j]]
+        for i in range(size):
+            gram[j, i] = node.gram[free[j], free[i]]
+    for a in range(count):
+        i = node.place[a]
+        if node.low[i] < node.high[i]:
+            continue
+        distance = lattice.first[i] + node.low[i] - node.target[a]
+        part = 2 * node.link[a]
+        for c in range(count):
+            j = node.place[c]
+            if node.low[j] == node.high[j]:
+                part += node.gram[a, c] * (lattice.first[j] + node.low[j] - node.target[c])
+        kappa += part * distance
+        paid += lattice.cost[lattice.start[i] + node.low[i]]
+        for j in range(size):
+            link[j] += node.gram[a, free[j]] * distance
+    # Triangular coordinates: the first to be fixed is the last index.
+    lower = np.empty((size, size))
+    if size == 0 or not cholesky(size, gram, lower):
+        return False
+    spread, follow, centre = np.empty(size), np.zeros((size, size)), np.empty(size)
+    for j in range(size):
+        spread[j] = lower[j, j] * lower[j, j]
+        for i in range(j - 1, -1, -1):
+            part = lower[j, i]
+            for k in range(i + 1, j):
+                part -= lower[k, i] * follow[j, k]
+            follow[j, i] = part / lower[i, i]
+        centre[j] = -link[j]
+    solve_factored(size, lower, centre)
+    base = kappa
+    for j in range(size):
+        base += link[j] * centre[j]
+    places, target, first = np.empty(size, dtype=np.int64), np.empty(size), np.empty(size)
+    low, high = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    tilt, cheapest, cheapest_sum = np.empty(size), np.empty(size), np.zeros(size + 1)
+    lean, width = np.empty(size), 0
+    cut = value[0] * (1 - slack) + goal.buffer - goal.cost_error
+    wide = 2 * cut  # w₀: twice the tracking error at x*, made whole below
+    square = kappa
+    for j in range(size):
+        i = node.place[free[j]]
+        places[j], target[j], first[j] = i, lattice.target[i], lattice.first[i]
+        low[j], high[j] = node.low[i], node.high[i]
+        width = max(width, high[j] - low[j] + 1)
+        centre[j] += target[j]
+        x[j] = min(max(node.x[free[j]], first[j] + low[j]), first[j] + high[j])
+    for j in range(size):
+        tilt[j] = link[j]
+        for i in range(size):
+            tilt[j] += gram[j, i] * (x[i] - target[i])
+        square += (x[j] - target[j]) * (tilt[j] + link[j])
+    wide = min(max(2 * math.sqrt(max(square, 0.0)), 0.01 * cut), 2 * cut)
+    spent = False
+    for j in range(size):
+        tilt[j] *= 2 / wide
+        table = lattice.cost[lattice.start[places[j]] : lattice.start[places[j] + 1]]
+        cheapest[j], lean[j] = np.inf, np.inf
+        for index in range(low[j], high[j] + 1):
+            cheapest[j] = min(cheapest[j], table[index])
+            lean[j] = min(lean[j], table[index] + tilt[j] * (first[j] + index - x[j]))
+            spent = spent or (table[index] > 0)
+        cheapest_sum[j + 1] = cheapest_sum[j] + cheapest[j]
+    # Round-off: residuals of the triangular systems, times how far a position can lie from its centre.
+    reach, far, residual = 0.0, 0.0, 0.0
+    for j in range(size):
+        risk = math.sqrt(gram[j, j])
+        row = risk
+        for i in range(j):
+            row += math.sqrt(gram[i, i]) * abs(follow[j, i])
+        residual += row * cut / math.sqrt(spread[j])
+        reach += risk * max(abs(first[j] + low[j] - centre[j]), abs(first[j] + high[j] - centre[j]))
+        far += risk * (abs(centre[j] - target[j]) + abs(x[j] - target[j]))
+    unit = 8 * (size + 5) * UNIT_ROUND_OFF
+    error = goal.error + 4 * unit * cut * residual + size * unit * (far + reach) * (far + reach)
+    if not error < MOST_ERROR * cut * cut:
+        return False
+    base = max(base - error, 0.0)
+    square -= error
+
+    # c(target) − c(x*) by level.
+    apart = np.empty((size + 1, size))
+    for j in range(size):
+        apart[size, j] = centre[j] - x[j]
+    for level in range(size, 0, -1):
+        j = level - 1
+        for i in range(j):
+            apart[j, i] = apart[level, i] + follow[j, i] * apart[level, j]
+    centres = np.empty((size + 1, size))  # around x*
+    for i in range(size):
+        centres[size, i] = x[i]
+    partial, partial_x, cost, along = np.zeros(size + 1), np.zeros(size + 1), np.zeros(size + 1), np.zeros(size + 1)
+    partial[size], cost[size] = base, paid
+    kept = np.empty((size, width), dtype=np.int64)
+    kept_bound = np.empty((size, width))
+    kept_count, kept_next = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    chosen, index_of = np.empty(size, dtype=np.int64), np.empty(best.size, dtype=np.int64)
+    level, nodes, fresh = size, 0, True
+    while True:
+        j = level - 1
+        if fresh:
+            fresh = False
+            kept_count[j], kept_next[j] = 0, 0
+            table = lattice.cost[lattice.start[places[j]] : lattice.start[places[j] + 1]]
+            middle = centres[level, j] + apart[level, j]
+            for index in range(low[j], high[j] + 1):
+                z = first[j] + index
+                now = partial[level] + spread[j] * (z - middle) * (z - middle)
+                pays = cost[level] + table[index]
+                most = cut - pays - cheapest_sum[j]
+                if most <= 0 or now >= most * most:
+                    continue
+                nodes += 1
+                root = math.sqrt(now)
+                if j == 0:
+                    bound = root + pays
+                else:
+                    step = z - centres[level, j]
+                    share = 1 / (root + most)
+                    # Around the target: everything still free costs at least what the cheapest do.
+                    bound = (now + root * most) * share + pays + cheapest_sum[j]
+                    for i in range(j - 1, -1, -1):
+                        k = places[i]
+                        move = z - middle
+                        c = centres[level, i] + apart[level, i] - follow[j, i] * move
+                        bound += (
+                            least_near(
+                                lattice.cost[lattice.start[k] : lattice.start[k + 1]],
+                                first[i], low[i], high[i], plan.levels[plan.rank[places[j]], k] * share, c, 0.0, 0.0,
+                                cheapest[i],
+                            )
+                            - cheapest[i]
+                        )  # fmt: skip
+                        if bound >= cut:
+                            break
+                    if bound < cut and spent:
+                        w = max(wide, root + most)
+                        share, tilted = 1 / w, wide / w
+                        second = (square + partial_x[level] + spread[j] * step * step + root * (w - root)) * share
+                        second += pays + tilted * (along[level] + tilt[j] * (z - x[j]))
+                        for i in range(j - 1, -1, -1):
+                            k = places[i]
+                            c = centres[level, i] - follow[j, i] * step
+                            second += least_near(
+                                lattice.cost[lattice.start[k] : lattice.start[k + 1]],
+                                first[i], low[i], high[i], plan.levels[plan.rank[places[j]], k] * share, c,
+                                tilted * tilt[i], x[i], min(lean[i], cheapest[i]),
+                            )  # fmt: skip
+                        bound = max(bound, second)
+                if bound >= cut:
+                    continue
+                at = kept_count[j]
+                while at > 0 and kept_bound[j, at - 1] > bound:
+                    kept[j, at], kept_bound[j, at] = kept[j, at - 1], kept_bound[j, at - 1]
+                    at -= 1
+                kept[j, at], kept_bound[j, at] = index, bound
+                kept_count[j] += 1
+        if kept_next[j] >= kept_count[j] or kept_bound[j, kept_next[j]] >= cut:
+            level += 1
+            if level > size:
+                plan.budget[1] += nodes
+                plan.budget[2] += 1
+                return True
+            continue
+        if nodes > plan.budget[0]:
+            plan.budget[1] += nodes
+            return False
+        chosen[j] = kept[j, kept_next[j]]
+        kept_next[j] += 1
+        if j == 0:
+            for i in range(best.size):
+                index_of[i] = node.low[i]
+            for i in range(size):
+                index_of[places[i]] = chosen[i]
+            worth = value_of(
+                tracking_error(lattice, index_of), trading_cost(lattice, index_of), goal.buffer, goal.edge
+            )
+            if worth < value[0]:
+                value[0] = worth
+                for i in range(best.size):
+                    best[i] = index_of[i]
+                cut = value[0] * (1 - slack) + goal.buffer - goal.cost_error
+            continue
+        z = first[j] + chosen[j]
+        step = z - centres[level, j]
+        middle = step - apart[level, j]
+        for i in range(j):
+            centres[j, i] = centres[level, i] - follow[j, i] * step
+        partial[j] = partial[level] + spread[j] * middle * middle
+        partial_x[j] = partial_x[level] + spread[j] * step * step
+        cost[j] = cost[level] + lattice.cost[lattice.start[places[j]] + chosen[j]]
+        along[j] = along[level] + tilt[j] * (z - x[j])
+        level, fresh = j, True

@@ -1,0 +1,301 @@
+"""Depth-first branch and bound over the boxes of a lattice.
+
+A node is a box and an interval of tracking errors. It is bounded by the cone first and, once a diagonal is known, by
+the hull; both drop positions from the box. The hull also narrows the interval: with φ the bound on q/w + c, a portfolio
+of tracking error t is worth at least t − B + φ − t²/w, which rules out the t between two roots. What is ruled out at an
+end narrows the interval, a hole in the middle makes two nodes. Else the node branches on the variable whose x̂ is
+furthest from whole numbers, in units of its risk; the side of x̂ is searched first.
+
+The search stops and goes on at any node: all its state is in the arrays of a :class:`Stack`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dynopt_milp.solvers.branch_and_bound.bounds import (
+    Goal,
+    Node,
+    cone_bound,
+    drop,
+    hull_bound,
+    load,
+    refresh,
+)
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
+from dynopt_milp.solvers.branch_and_bound.incumbents import exchange, tracking_error, trading_cost, value_of
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, search_sphere
+
+DONE, PAUSED, FULL = 0, 1, 2
+# Every so many nodes the best corner of a node's bound is the start of a local search.
+TRY_EVERY = 8
+TRY_ROUNDS = 3
+# A node is bounded again if a quarter of its variables lost positions, or a fifth of its interval.
+AGAIN_VARIABLES, AGAIN_INTERVAL = 4, 0.2
+HOLE = 0.15  # of the interval, from which on a hole in its middle is worth two nodes
+FRACTION = 1e-7  # x̂ counts as whole within this
+SPHERE_SIZE = 2  # free variables from which on the sphere search is asked
+
+
+class Stack(NamedTuple):
+    """Open nodes and what is known, shape (capacity, n) and (capacity,); ``state`` is [open nodes, nodes so far].
+
+    Attributes
+    ----------
+    low, high : ndarray of int
+        Boxes, as indices.
+    x, diagonal : ndarray
+        Where descent begins, and a valid D.
+    least, most : ndarray
+        The interval of tracking errors.
+    bound, omega : ndarray
+        A lower bound of the node, and its ω.
+    best : ndarray of int, shape (n,)
+        The incumbent.
+    value : ndarray, shape (1,)
+        Its value.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    x: np.ndarray
+    diagonal: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    bound: np.ndarray
+    omega: np.ndarray
+    best: np.ndarray
+    value: np.ndarray
+    state: np.ndarray
+
+
+def new_stack(size: int, capacity: int) -> Stack:
+    """An empty stack."""
+    box = lambda: np.zeros((capacity, size), dtype=np.int64)  # noqa: E731
+    real = lambda: np.zeros((capacity, size))  # noqa: E731
+    line = lambda: np.zeros(capacity)  # noqa: E731
+    return Stack(
+        box(), box(), real(), real(), line(), line(), line(), line(), np.zeros(size, dtype=np.int64), np.full(1, np.inf),
+        np.zeros(2, dtype=np.int64),
+    )  # fmt: skip
+
+
+def grown(stack: Stack) -> Stack:
+    """The same stack with twice the room."""
+    larger = new_stack(stack.best.size, 2 * len(stack.bound))
+    for old, new in zip(stack[:8], larger[:8], strict=True):
+        new[: len(old)] = old
+    return larger._replace(best=stack.best, value=stack.value, state=stack.state)
+
+
+@part
+def consider(lattice: Lattice, stack: Stack, index: np.ndarray, goal: Goal) -> None:
+    """Price a portfolio and keep it if it is the best."""
+    value = value_of(tracking_error(lattice, index), trading_cost(lattice, index), goal.buffer, goal.edge)
+    if value < stack.value[0]:
+        stack.value[0] = value
+        for i in range(index.size):
+            stack.best[i] = index[i]
+
+
+@part
+def push(
+    stack: Stack, node: Node, size: int, least: float, most: float, bound: float, omega: float, split: int, at: int,
+    left: bool,
+) -> None:  # fmt: skip
+    """Put the node back, or with ``split`` ≥ 0 one side of it: positions up to index ``at``, or from the next on."""
+    top = stack.state[0]
+    for i in range(node.low.size):
+        stack.low[top, i], stack.high[top, i] = node.low[i], node.high[i]
+    for a in range(size):
+        stack.x[top, node.place[a]] = node.x[a]
+        stack.diagonal[top, node.place[a]] = node.diagonal[a]
+    if split >= 0:
+        if left:
+            stack.high[top, split] = at
+        else:
+            stack.low[top, split] = at + 1
+    stack.least[top], stack.most[top], stack.bound[top], stack.omega[top] = least, most, bound, omega
+    stack.state[0] = top + 1
+
+
+@part
+def trim(lattice: Lattice, node: Node) -> bool:
+    """Drop positions without a cost from the ends of the box; False if a variable has none left."""
+    for i in range(node.low.size):
+        while node.low[i] <= node.high[i] and lattice.cost[lattice.start[i] + node.low[i]] == np.inf:
+            node.low[i] += 1
+        while node.high[i] >= node.low[i] and lattice.cost[lattice.start[i] + node.high[i]] == np.inf:
+            node.high[i] -= 1
+        if node.low[i] > node.high[i]:
+            return False
+    return True
+
+
+@part
+def stretch(node: Node, size: int) -> None:
+    """A larger D for the block of free variables, if one is found and proved valid."""
+    if size < 2:
+        return
+    factor = stretched(size, node.gram, node.diagonal)
+    if factor > 1:
+        larger = np.empty(size)
+        for a in range(size):
+            larger[a] = node.diagonal[a] * factor
+        if is_valid(size, node.gram, larger):
+            for a in range(size):
+                node.diagonal[a] = larger[a]
+
+
+@part
+def hole(cut: float, phi: float, weight: float, buffer: float) -> tuple[float, float]:
+    """The tracking errors between which t − B + φ − t²/w ≥ cut, w = 1/weight; equal if there are none."""
+    width = 1 / weight
+    room = 1 - 4 * (cut + buffer - phi) / width
+    if room <= 0:
+        return width / 2, width / 2
+    root = math.sqrt(room)
+    return width / 2 * (1 - root), width / 2 * (1 + root)
+
+
+@part
+def choose(lattice: Lattice, node: Node, size: int) -> tuple[int, int, bool]:
+    """The variable to branch on, the last index of its left side, and whether x̂ lies there.
+
+    The one furthest from whole numbers in units of risk; if x̂ is whole, the one with the most risk in its range.
+    """
+    chosen, score, where = -1, 0.0, 0.0
+    for a in range(size):
+        i = node.place[a]
+        if node.low[i] >= node.high[i]:
+            continue
+        part = node.x[a] - math.floor(node.x[a])
+        vertex = 0
+        while vertex < node.count[a] - 2 and node.points[a, vertex + 1] <= node.x[a]:
+            vertex += 1
+        before = node.x[a] - node.points[a, vertex]
+        after = node.points[a, min(vertex + 1, node.count[a] - 1)] - node.x[a]
+        if before < FRACTION or after < FRACTION:
+            continue
+        mine = max(part * (1 - part), min(before, after) * 0.25) * node.gram[a, a]
+        if mine > score:
+            chosen, score, where = i, mine, node.x[a]
+    if chosen < 0:
+        for a in range(size):
+            i = node.place[a]
+            mine = (node.high[i] - node.low[i]) ** 2 * node.gram[a, a]
+            if node.low[i] < node.high[i] and (chosen < 0 or mine > score):
+                chosen, score, where = i, mine, node.x[a]
+    if chosen < 0:
+        return -1, 0, True
+    offset = where - lattice.first[chosen]
+    at = min(max(int(math.floor(offset)), node.low[chosen]), node.high[chosen] - 1)
+    return chosen, at, offset - at <= 0.5
+
+
+@compiled
+def search(
+    lattice: Lattice, stack: Stack, node: Node, goal: Goal, slack: float, use_hull: bool, plan: SpherePlan,
+    nodes: int,
+) -> int:  # fmt: skip
+    """Search until no node is open (DONE), ``nodes`` more are done (PAUSED) or the stack is full (FULL).
+
+    Everything of at least (1 − slack) × the best value counts as pruned.
+    """
+    n = stack.best.size
+    whole_low, whole_high = np.zeros(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    for i in range(n):
+        whole_high[i] = lattice.start[i + 1] - lattice.start[i] - 1
+    index = np.empty(n, dtype=np.int64)
+    rounds, nothing, yes = np.int64(TRY_ROUNDS), np.int64(-1), nodes > 0  # not literals: each would be compiled for
+    last = stack.state[1] + nodes
+    while stack.state[0] > 0:
+        if stack.state[0] + 3 > stack.bound.size:
+            return FULL
+        if stack.state[1] >= last:
+            return PAUSED
+        stack.state[0] -= 1
+        stack.state[1] += 1
+        top = stack.state[0]
+        cut = stack.value[0] * (1 - slack)
+        bound, omega, least = stack.bound[top], stack.omega[top], stack.least[top]
+        most = stack.most[top]
+        if not goal.edge:
+            most = min(most, cut + goal.buffer)
+        if bound >= cut or least >= most:
+            continue
+        for i in range(n):
+            node.low[i], node.high[i] = stack.low[top, i], stack.high[top, i]
+        if not trim(lattice, node):
+            continue
+        size, kappa, paid = load(lattice, node, stack.x[top], stack.diagonal[top])
+        if size == 0:
+            consider(lattice, stack, node.low, goal)
+            continue
+
+        cone, omega, root = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega)
+        if cone >= cut:
+            continue
+        bound = max(bound, cone)
+        cuts = drop(lattice, node, size, cut - cone, omega, 0.0)
+
+        hulled = use_hull and (goal.edge or root > goal.buffer or goal.buffer == 0)
+        if hulled:
+            for a in range(size):
+                i = node.place[a]
+                node.x[a] = min(max(node.x[a], lattice.first[i] + node.low[i]), lattice.first[i] + node.high[i])
+            refresh(node, size)
+            stretch(node, size)
+            weight = omega / 2 if goal.edge else 1 / (least + most)
+            radius = goal.buffer * (1 + 4e-12)
+            constant = -weight * radius * radius if goal.edge else least * most * weight - goal.buffer
+            hull = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant)
+            if hull >= cut:
+                continue
+            bound = max(bound, hull)
+            cuts += drop(lattice, node, size, cut - hull, 0.0, weight)
+
+        if stack.state[1] % TRY_EVERY == 1 or size < 6:
+            for i in range(n):
+                index[i] = node.low[i]
+            for a in range(size):
+                index[node.place[a]] = node.best[a]
+            exchange(lattice, whole_low, whole_high, index, goal.buffer, goal.edge, rounds)
+            consider(lattice, stack, index, goal)
+            cut = stack.value[0] * (1 - slack)
+
+        if hulled and not goal.edge:
+            phi = hull - least * most * weight + goal.buffer
+            start, end = hole(cut, phi, weight, goal.buffer)
+            width = most - least
+            if start <= least:
+                least = max(least, end)
+            elif end >= most:
+                most = min(most, start)
+            elif end - start > HOLE * width:
+                push(stack, node, size, least, start, bound, omega, nothing, nothing, yes)
+                push(stack, node, size, end, most, bound, omega, nothing, nothing, yes)
+                continue
+            if least >= most:
+                continue
+            if most - least < (1 - AGAIN_INTERVAL) * width:
+                cuts = size
+        if cuts * AGAIN_VARIABLES >= size and cuts > 0:
+            push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
+            continue
+        if plan.active and size >= SPHERE_SIZE:
+            if search_sphere(lattice, node, size, kappa, paid, stack.value, stack.best, goal, slack, plan):
+                continue
+            cut = stack.value[0] * (1 - slack)
+        split, at, left = choose(lattice, node, size)
+        if split < 0:
+            push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
+            continue
+        push(stack, node, size, least, most, bound, omega, split, at, not left)
+        push(stack, node, size, least, most, bound, omega, split, at, left)
+    return DONE
