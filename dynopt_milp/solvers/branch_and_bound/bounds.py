@@ -114,15 +114,16 @@ def new_node(size: int, width: int) -> Node:
 def round_off(lattice: Lattice, shift: float) -> float:
     """By how much a computed q, or ê'Mê, can exceed the true one anywhere in the box of the lattice.
 
-    A sum of products of N terms is wrong by less than N·u times the sum of their sizes, whatever its order (Higham,
-    section 3.1); every quantity here is such a sum of at most (Σ ‖Gᵢ‖ maxᵢ|y − σ|)², with N ≤ rows + 4n, a few times
-    over. M may have eigenvalues as low as −shift on the scale of H's diagonal.
+    Every quantity here is a sum of products, of a few times rows + 3n terms, whose sizes add up to at most S²,
+    S = Σ ‖Gᵢ‖ maxᵢ|y − σ|: it is wrong by less than that number × u × S², whatever the order of summation (Higham, section
+    3.1). M may have eigenvalues as low as −shift on the scale of H's diagonal, and its factorisation proves that up to
+    (n + 2)u S².
     """
     rows, size = lattice.factor.shape
     last = lattice.first + np.diff(lattice.start) - 1
-    reach = np.maximum(np.abs(lattice.first - lattice.target), np.abs(last - lattice.target)) + 1
-    square = float((np.sqrt(np.diag(lattice.gram)) * reach).sum()) ** 2
-    return (16 * UNIT_ROUND_OFF * (rows + 4 * size + 20) + 4 * shift) * square
+    reach = np.maximum(np.abs(lattice.first - lattice.target), np.abs(last - lattice.target))
+    risk = np.sqrt(np.diag(lattice.gram)) * reach
+    return float(4 * UNIT_ROUND_OFF * (rows + 3 * size + 10) * risk.sum() ** 2 + 4 * shift * (risk**2).sum())
 
 
 @part
@@ -199,9 +200,13 @@ def cone_bound(
     none = np.zeros(size)
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
     bound, root = -np.inf, 0.0
-    for turn in range(CONE_ROUNDS):
-        change = 0.0
-        if turn > 0:
+    change, last, fresh = 0.0, CONE_ROUNDS, True
+    for turn in range(CONE_ROUNDS + 2):
+        if turn >= last:  # sweeps let round-off accumulate in b + Hê; what is claimed is computed afresh
+            refresh(node, size)
+            fresh = True
+        elif turn > 0:
+            fresh = False
             for _ in range(SWEEPS):
                 change = descend(
                     size, node.gram, none, node.target, omega / 2, node.points, node.slopes, node.count, node.x,
@@ -230,11 +235,13 @@ def cone_bound(
             now += node.term[a]
             relaxed += interpolate(node.points[a], node.heights[a], node.slopes[a], node.count[a], node.x[a])
         bound = now
-        if bound >= cut:
+        if fresh and (turn >= last or bound >= cut):
             break
         lacks = relaxed - bound
-        if turn > 0 and (lacks < CLOSE * (cut - relaxed) or lacks < CONVERGED * cut or change < 1e-12 * cut):
-            break
+        if turn > 0 and (
+            bound >= cut or lacks < CLOSE * (cut - relaxed) or lacks < CONVERGED * cut or change < 1e-12 * cut
+        ):
+            last = turn + 1
     return bound, omega, root
 
 
@@ -246,13 +253,16 @@ def hull_bound(
     """The hull bound ``constant`` + ν q + c with ν = ``weight``; stops as soon as it reaches ``cut``."""
     build_envelopes(lattice, node, size, weight)
     bound = -np.inf
-    for _ in range(HULL_ROUNDS):
-        change = 0.0
-        for _ in range(SWEEPS):
-            change = descend(
-                size, node.gram, node.diagonal, node.target, weight, node.points, node.slopes, node.count, node.x,
-                node.pull,
-            )  # fmt: skip
+    change, last = 0.0, HULL_ROUNDS
+    for turn in range(HULL_ROUNDS + 2):
+        if turn >= last:
+            refresh(node, size)
+        else:
+            for _ in range(SWEEPS):
+                change = descend(
+                    size, node.gram, node.diagonal, node.target, weight, node.points, node.slopes, node.count, node.x,
+                    node.pull,
+                )  # fmt: skip
         now = paid + constant + weight * (kappa - goal.error) - goal.cost_error
         relaxed = paid + constant + weight * kappa
         for a in range(size):
@@ -267,11 +277,11 @@ def hull_bound(
             now += node.term[a]
             relaxed += interpolate(node.points[a], node.heights[a], node.slopes[a], node.count[a], node.x[a])
         bound = now
-        if bound >= cut:
+        if turn >= last:
             break
         lacks = relaxed - bound
-        if lacks < CLOSE * abs(cut - relaxed) or lacks < CONVERGED * cut or change < 1e-12 * cut:
-            break
+        if bound >= cut or lacks < CLOSE * abs(cut - relaxed) or lacks < CONVERGED * cut or change < 1e-12 * cut:
+            last = turn + 1
     return bound
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -22,3 +24,16 @@ def compiled(function: Kernel) -> Kernel:
 def part(function: Kernel) -> Kernel:
     """The same for a function that only compiled ones call: half the time to compile, and Python cannot call it."""
     return numba.njit(**SETTINGS, no_cpython_wrapper=True)(function)  # type: ignore[no-any-return]
+
+
+def _forget_stale() -> None:
+    """Delete cached kernels that are older than any source here: numba looks at the file of the outermost one alone."""
+    folder = Path(__file__).parent
+    changed = max(source.stat().st_mtime for source in folder.glob("*.py"))
+    for index in (folder / "__pycache__").glob("*.nbi"):
+        with suppress(OSError):  # another process did it, or the folder is not ours to change
+            if index.stat().st_mtime < changed:
+                index.unlink()
+
+
+_forget_stale()

@@ -18,7 +18,7 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 
 # H − D may be indefinite by this part of H's diagonal; `round_off` takes it off every bound.
-SHIFT = 1e-12
+SHIFT = 1e-13
 # Of the optimum Σwᵢdᵢ, how much the barrier may leave; a sharper D saves no nodes.
 BARRIER_GAP = 0.02
 BARRIER_FALL = 0.2
@@ -131,6 +131,56 @@ def stretched(size: int, gram: np.ndarray, diagonal: np.ndarray) -> float:
     return 1 / (1.02 * largest)
 
 
+@part
+def climb(size: int, correlation: np.ndarray, pays: np.ndarray, d: np.ndarray, barrier: float, steps: int) -> None:
+    """Newton's method for max Σ paysᵢdᵢ + barrier·(log det(C − D) + Σ log dᵢ), the barrier falling as it converges.
+
+    ``d`` begins strictly inside and stays there; it is changed in place.
+    """
+    matrix, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    newton, step, gradient = np.empty((size, size)), np.empty(size), np.empty(size)
+    for i in range(size):
+        for j in range(size):
+            matrix[i, j] = correlation[i, j]
+    for _ in range(steps):
+        for i in range(size):
+            matrix[i, i] = correlation[i, i] - d[i]
+        if not cholesky(size, matrix, lower):
+            return
+        invert_factored(size, lower, inverse)
+        fall = 0.0
+        for i in range(size):
+            for j in range(size):
+                newton[i, j] = barrier * inverse[i, j] * inverse[i, j]
+            newton[i, i] += barrier / (d[i] * d[i])
+            gradient[i] = pays[i] - barrier * inverse[i, i] + barrier / d[i]
+            step[i] = gradient[i]
+        if not cholesky(size, newton, lower):
+            return
+        solve_factored(size, lower, step)
+        length = 1.0
+        for i in range(size):
+            fall += gradient[i] * step[i]
+            if step[i] < 0:
+                length = min(length, -0.9 * d[i] / step[i])
+        while length > 1e-8:
+            for i in range(size):
+                matrix[i, i] = correlation[i, i] - d[i] - length * step[i]
+            if cholesky(size, matrix, lower):
+                break
+            length *= 0.6
+        if length < 1:
+            length *= 0.9
+        worth = 0.0
+        for i in range(size):
+            d[i] += length * step[i]
+            worth += pays[i] * d[i]
+        if fall < 0.5 * barrier:
+            if 2 * size * barrier < BARRIER_GAP * worth:
+                return
+            barrier *= BARRIER_FALL
+
+
 @compiled
 def largest_diagonal(gram: np.ndarray, weight: np.ndarray, steps: int) -> np.ndarray:
     """A valid D with Σwᵢdᵢ close to the largest possible; zero where nothing better is proved.
@@ -151,62 +201,25 @@ def largest_diagonal(gram: np.ndarray, weight: np.ndarray, steps: int) -> np.nda
             return zero
         scale[i] = math.sqrt(gram[i, i])
         pays[i] = weight[i] * gram[i, i]
-    matrix, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
-    newton, step, d = np.empty((size, size)), np.empty(size), np.empty(size)
+    correlation, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    d = np.empty(size)
     total = pays.sum()
     for i in range(size):
         pays[i] /= total
         for j in range(size):
-            matrix[i, j] = gram[i, j] / (scale[i] * scale[j])
-        matrix[i, i] = 1 + RIDGE
-    if not cholesky(size, matrix, lower):
+            correlation[i, j] = gram[i, j] / (scale[i] * scale[j])
+        correlation[i, i] = 1 + RIDGE
+    if not cholesky(size, correlation, lower):
         return zero
     invert_factored(size, lower, inverse)
     for i in range(size):
         d[i] = 1 / inverse[i, i]
-    factor = stretched(size, matrix, d) * 0.6
+    factor = stretched(size, correlation, d) * 0.6
     worth = 0.0
     for i in range(size):
         d[i] *= factor
         worth += pays[i] * d[i]
-    barrier = 0.5 * worth / size
-    for _ in range(steps):
-        for i in range(size):
-            matrix[i, i] = 1 + RIDGE - d[i]
-        if not cholesky(size, matrix, lower):
-            return zero
-        invert_factored(size, lower, inverse)
-        fall = 0.0
-        for i in range(size):
-            for j in range(size):
-                newton[i, j] = barrier * inverse[i, j] * inverse[i, j]
-            newton[i, i] += barrier / (d[i] * d[i])
-            step[i] = pays[i] - barrier * inverse[i, i] + barrier / d[i]
-        gradient = step.copy()
-        if not cholesky(size, newton, lower):
-            break
-        solve_factored(size, lower, step)
-        length = 1.0
-        for i in range(size):
-            fall += gradient[i] * step[i]
-            if step[i] < 0:
-                length = min(length, -0.9 * d[i] / step[i])
-        while length > 1e-8:
-            for i in range(size):
-                matrix[i, i] = 1 + RIDGE - d[i] - length * step[i]
-            if cholesky(size, matrix, lower):
-                break
-            length *= 0.6
-        if length < 1:
-            length *= 0.9
-        worth = 0.0
-        for i in range(size):
-            d[i] += length * step[i]
-            worth += pays[i] * d[i]
-        if fall < 0.5 * barrier:
-            if 2 * size * barrier < BARRIER_GAP * worth:
-                break
-            barrier *= BARRIER_FALL
+    climb(size, correlation, pays, d, 0.5 * worth / size, steps)
     for i in range(size):
         d[i] = max(d[i] * (1 - RIDGE) - 2 * RIDGE, 0.0) * gram[i, i]
     return d if is_valid(size, gram, d) else zero

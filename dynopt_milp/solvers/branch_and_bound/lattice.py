@@ -58,6 +58,15 @@ class Lattice(NamedTuple):
     cost: FloatArray
 
 
+def cropped(lattice: Lattice, low: IntegerArray, high: IntegerArray) -> Lattice:
+    """The lattice over the part low ≤ index ≤ high of its box, shape (n,) each; index 0 becomes ``low``."""
+    widths = high - low + 1
+    start = np.concatenate([[0], np.cumsum(widths)])
+    which = np.repeat(np.arange(widths.size), widths)
+    entries = np.arange(start[-1]) - start[which] + lattice.start[which] + low[which]
+    return lattice._replace(first=lattice.first + low, start=start, cost=lattice.cost[entries])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Contracts with parallel columns.

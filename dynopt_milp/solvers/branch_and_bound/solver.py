@@ -18,7 +18,7 @@ from dynopt_milp.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import incumbents
 from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, new_node, round_off
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, merge
+from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, cropped, merge
 from dynopt_milp.solvers.branch_and_bound.reach import reach
 from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, FULL, Stack, grown, new_stack, search
@@ -34,15 +34,17 @@ FINEST = 1e-10
 EXHAUSTIVE_GAP = 1e-6
 # Nodes with the cone alone. Four of five weekly rebalances at λ = 50 are done by then.
 CONE_NODES = 40
+ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
 # The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 50 ms.
 CHUNK = 100
 CAPACITY = 128
 NEWTON_STEPS = 40
+LEVEL_STEPS = 3  # of Newton's method from one level to the next
 FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
-SPHERE_NODES = 400  # of one sphere search inside the tree: about what a node of the tree costs
+SPHERE_NODES = 1_000  # of the first sphere search, where the cone bound is strong at the root, and
 # From this share of the value on, the cone bound at the root is strong and the first sphere search is left out.
 WEAK = 0.6
-FIRST_SPHERE_NODES = 20_000
+FIRST_SPHERE_NODES = 20_000  # where it is weak
 GREEDY_STEPS = 5_000
 
 
@@ -206,9 +208,10 @@ class _Search:
 
     def _search(self) -> StoppedBy | None:
         try:
-            stopped = self._nodes(1, hull=False)
+            stopped = self._nodes(ROOT_NODES, hull=False)
             if stopped is not None or not self._stack.state[0]:
                 return stopped
+            self._crop()
             weak = not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._value
             if not weak:
                 stopped = self._nodes(CONE_NODES, hull=False)
@@ -235,9 +238,20 @@ class _Search:
                 return None
             elif left is not None:
                 left -= chunk
-            if self._plan.active:
-                self._plan.budget[0] = SPHERE_NODES
         return None
+
+    def _crop(self) -> None:
+        """Keep of the tables what the open nodes can still use: smaller numbers round less, and searches are shorter."""
+        self._adopt(self._stack.best.copy())
+        stack, opened = self._stack, int(self._stack.state[0])
+        low, high = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
+        self._lattice = cropped(self._lattice, low, high)
+        self._widths = high - low + 1
+        stack.low[:opened] -= low
+        stack.high[:opened] -= low
+        stack.best[:] = np.clip(stack.best - low, 0, high - low)
+        self._node = new_node(self._widths.size, int(self._widths.max()))
+        self._goal = self._goal._replace(error=round_off(self._lattice, SHIFT))
 
     def _extract(self, first: bool) -> None:
         """A diagonal for the variables that some open node has free, and the levels of the sphere search."""
@@ -248,13 +262,15 @@ class _Search:
             return
         gram = np.ascontiguousarray(lattice.gram[np.ix_(free, free)])
         fraction = lattice.target[free] - np.floor(lattice.target[free])
-        diagonal = largest_diagonal(gram, fraction * (1 - fraction) + FRACTION_FLOOR, NEWTON_STEPS)
+        weight = np.zeros(self._widths.size)
+        weight[free] = fraction * (1 - fraction) + FRACTION_FLOOR
+        diagonal = largest_diagonal(gram, weight[free], NEWTON_STEPS)
         stack.diagonal[:, free] = diagonal
         if self._goal.edge or not diagonal.all():
             return
         size = self._widths.size
         plan = no_plan(size)._replace(active=True)
-        make_levels(lattice.gram, stack.diagonal[0], free, plan.rank, plan.levels)
+        make_levels(lattice.gram, stack.diagonal[0], weight, free, LEVEL_STEPS, plan.rank, plan.levels)
         plan.budget[0] = FIRST_SPHERE_NODES if first else SPHERE_NODES
         self._plan = plan
 

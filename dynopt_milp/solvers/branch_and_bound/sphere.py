@@ -27,20 +27,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node
+from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, build_envelopes, refresh
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import (
+    BARRIER_GAP,
     cholesky,
+    climb,
     invert_factored,
     is_valid,
     solve_factored,
-    stretched,
 )
 from dynopt_milp.solvers.branch_and_bound.incumbents import tracking_error, trading_cost, value_of
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.relaxation import descend
 
 # Where round-off could be this part of the square of the cut, the search is left to the tree.
-MOST_ERROR = 1e-9
+MOST_ERROR = 1e-5
+# A search that ends earns the next one twice its budget, one that does not leaves it a quarter. The fewest are what a
+# node of the tree costs in time.
+FEWEST_NODES, MOST_NODES = 200, 20_000
+SETTLE_SWEEPS = 20
 
 
 class SpherePlan(NamedTuple):
@@ -69,7 +75,10 @@ def no_plan(size: int) -> SpherePlan:
 
 
 @compiled
-def make_levels(gram: np.ndarray, diagonal: np.ndarray, free: np.ndarray, rank: np.ndarray, levels: np.ndarray) -> None:
+def make_levels(
+    gram: np.ndarray, diagonal: np.ndarray, weight: np.ndarray, free: np.ndarray, steps: int, rank: np.ndarray,
+    levels: np.ndarray,
+) -> None:  # fmt: skip
     """Fill ``rank`` and ``levels`` for the free variables (places, in any order), from a valid D of all of them.
 
     The variable with the largest conditional variance, 1/(H⁻¹)ᵢᵢ, is fixed first, and so on: as the free set shrinks, D
@@ -100,24 +109,34 @@ def make_levels(gram: np.ndarray, diagonal: np.ndarray, free: np.ndarray, rank: 
                 for c in range(size):
                     if left[c]:
                         inverse[a, c] -= by * inverse[chosen, c]
-    d, larger = np.empty(size), np.empty(size)
+    d, larger, pays, scale = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    correlation = np.empty((size, size))
     for a in range(size):
-        d[a] = diagonal[free[order[a]]]
+        scale[a] = gram[free[order[a]], free[order[a]]]
+        pays[a] = weight[free[order[a]]] * scale[a]
+        d[a] = max(diagonal[free[order[a]]] / scale[a], 1e-9)
         for c in range(size):
             block[a, c] = gram[free[order[a]], free[order[c]]]
-    for level in range(size, 0, -1):
-        if level == 1:
-            d[0] = block[0, 0]
-        elif level < size:
-            factor = stretched(level, block, d)
-            if factor > 1:
-                for a in range(level):
-                    larger[a] = d[a] * factor
-                if is_valid(level, block, larger):
-                    for a in range(level):
-                        d[a] = larger[a]
+    for a in range(size):
+        for c in range(size):
+            correlation[a, c] = block[a, c] / math.sqrt(scale[a] * scale[c])
+        correlation[a, a] += 1e-9
+    for a in range(size):
+        levels[size, free[order[a]]] = diagonal[free[order[a]]]
+    for level in range(size - 1, 0, -1):
+        worth = 0.0
         for a in range(level):
-            levels[level, free[order[a]]] = d[a]
+            worth += pays[a] * d[a]
+        climb(level, correlation, pays, d, BARRIER_GAP * worth / (2 * level), steps)
+        for a in range(level):
+            larger[a] = max(d[a] * (1 - 1e-9) - 2e-9, 0.0) * scale[a]
+        if level == 1:
+            larger[0] = block[0, 0]
+        elif not is_valid(level, block, larger):
+            for a in range(level):
+                larger[a] = levels[level + 1, free[order[a]]]
+        for a in range(level):
+            levels[level, free[order[a]]] = larger[a]
 
 
 @part
@@ -144,11 +163,30 @@ def least_near(
 
 
 @part
+def settle(lattice: Lattice, node: Node, size: int, weight: float) -> None:
+    """Move x̂ to where weight·q + c is least, without the diagonal: there costs hold what they can."""
+    build_envelopes(lattice, node, size, 0.0)
+    none = np.zeros(size)
+    for a in range(size):
+        i = node.place[a]
+        node.x[a] = min(max(node.x[a], lattice.first[i] + node.low[i]), lattice.first[i] + node.high[i])
+    refresh(node, size)
+    for _ in range(SETTLE_SWEEPS):
+        descend(
+            size, node.gram, none, node.target, weight, node.points, node.slopes, node.count, node.x, node.pull
+        )
+
+
+@part
 def search_sphere(
     lattice: Lattice, node: Node, count: int, kappa_in: float, paid_in: float, value: np.ndarray, best: np.ndarray,
-    goal: Goal, slack: float, plan: SpherePlan,
+    goal: Goal, slack: float, plan: SpherePlan, least: float, most_error: float,
 ) -> bool:  # fmt: skip
-    """Search the node's box; better portfolios go to ``value`` and ``best``. False if the budget ran out before."""
+    """Search the node's box for tracking errors from ``least`` to ``most_error``.
+
+    Better portfolios go to ``value`` and ``best``. False if the budget ran out before.
+    """
+    settle(lattice, node, count, 1 / (least + most_error))
     # The free variables in their order, and what the box of the node has fixed since it was loaded.
     free = np.empty(count, dtype=np.int64)
     size = 0
@@ -203,7 +241,7 @@ def search_sphere(
     tilt, cheapest, cheapest_sum = np.empty(size), np.empty(size), np.zeros(size + 1)
     lean, width = np.empty(size), 0
     cut = value[0] * (1 - slack) + goal.buffer - goal.cost_error
-    wide = 2 * cut  # w₀: twice the tracking error at x*, made whole below
+    wide = least + most_error
     square = kappa
     for j in range(size):
         i = node.place[free[j]]
@@ -217,7 +255,6 @@ def search_sphere(
         for i in range(size):
             tilt[j] += gram[j, i] * (x[i] - target[i])
         square += (x[j] - target[j]) * (tilt[j] + link[j])
-    wide = min(max(2 * math.sqrt(max(square, 0.0)), 0.01 * cut), 2 * cut)
     spent = False
     for j in range(size):
         tilt[j] *= 2 / wide
@@ -274,13 +311,15 @@ def search_sphere(
                 z = first[j] + index
                 now = partial[level] + spread[j] * (z - middle) * (z - middle)
                 pays = cost[level] + table[index]
-                most = cut - pays - cheapest_sum[j]
+                most = min(cut - pays - cheapest_sum[j], most_error)
                 if most <= 0 or now >= most * most:
                     continue
                 nodes += 1
-                root = math.sqrt(now)
+                root = max(math.sqrt(now), least)
+                if root >= most:
+                    continue
                 if j == 0:
-                    bound = root + pays
+                    bound = math.sqrt(now) + pays
                 else:
                     step = z - centres[level, j]
                     share = 1 / (root + most)
@@ -327,10 +366,12 @@ def search_sphere(
             if level > size:
                 plan.budget[1] += nodes
                 plan.budget[2] += 1
+                plan.budget[0] = min(2 * plan.budget[0], MOST_NODES)
                 return True
             continue
         if nodes > plan.budget[0]:
             plan.budget[1] += nodes
+            plan.budget[0] = max(plan.budget[0] // 4, FEWEST_NODES)
             return False
         chosen[j] = kept[j, kept_next[j]]
         kept_next[j] += 1

@@ -38,12 +38,16 @@ TRY_ROUNDS = 3
 # A node is bounded again if a quarter of its variables lost positions, or a fifth of its interval.
 AGAIN_VARIABLES, AGAIN_INTERVAL = 4, 0.2
 HOLE = 0.15  # of the interval, from which on a hole in its middle is worth two nodes
+# The hull is tried where it pruned one node of three lately, the sphere one of two, and each on every sixteenth node.
+PAYS = (3, 2)
+FIRST_TRIES, PROBE = 24, 16
 FRACTION = 1e-7  # x̂ counts as whole within this
 SPHERE_SIZE = 2  # free variables from which on the sphere search is asked
 
 
 class Stack(NamedTuple):
-    """Open nodes and what is known, shape (capacity, n) and (capacity,); ``state`` is [open nodes, nodes so far].
+    """Open nodes and what is known, shape (capacity, n) and (capacity,); ``state`` is [open nodes, nodes so far,
+    hulls tried, hulls that pruned, spheres tried, spheres that ended].
 
     Attributes
     ----------
@@ -81,7 +85,7 @@ def new_stack(size: int, capacity: int) -> Stack:
     line = lambda: np.zeros(capacity)  # noqa: E731
     return Stack(
         box(), box(), real(), real(), line(), line(), line(), line(), np.zeros(size, dtype=np.int64), np.full(1, np.inf),
-        np.zeros(2, dtype=np.int64),
+        np.zeros(6, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -122,6 +126,25 @@ def push(
             stack.low[top, split] = at + 1
     stack.least[top], stack.most[top], stack.bound[top], stack.omega[top] = least, most, bound, omega
     stack.state[0] = top + 1
+
+
+@part
+def worth_trying(stack: Stack, what: int) -> bool:
+    """Whether a bound that does not always pay (0: hull, 1: sphere) is tried on this node: if it often prunes."""
+    tried, won = stack.state[2 + 2 * what], stack.state[3 + 2 * what]
+    return tried < FIRST_TRIES or won * PAYS[what] >= tried or stack.state[1] % PROBE == 0
+
+
+@part
+def record(stack: Stack, what: int, pruned: bool) -> None:
+    """Count a try and whether it pruned; older tries fade."""
+    tried, won = 2 + 2 * what, 3 + 2 * what
+    stack.state[tried] += 1
+    if pruned:
+        stack.state[won] += 1
+    if stack.state[tried] >= 4 * FIRST_TRIES:
+        stack.state[tried] //= 2
+        stack.state[won] //= 2
 
 
 @part
@@ -244,7 +267,8 @@ def search(
         bound = max(bound, cone)
         cuts = drop(lattice, node, size, cut - cone, omega, 0.0)
 
-        hulled = use_hull and (goal.edge or root > goal.buffer or goal.buffer == 0)
+        hulled = use_hull and (goal.edge or root > goal.buffer or goal.buffer == 0) and worth_trying(stack, 0)
+        hull = -np.inf
         if hulled:
             for a in range(size):
                 i = node.place[a]
@@ -255,6 +279,7 @@ def search(
             radius = goal.buffer * (1 + 4e-12)
             constant = -weight * radius * radius if goal.edge else least * most * weight - goal.buffer
             hull = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant)
+            record(stack, 0, hull >= cut)
             if hull >= cut:
                 continue
             bound = max(bound, hull)
@@ -288,8 +313,12 @@ def search(
         if cuts * AGAIN_VARIABLES >= size and cuts > 0:
             push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
             continue
-        if plan.active and size >= SPHERE_SIZE:
-            if search_sphere(lattice, node, size, kappa, paid, stack.value, stack.best, goal, slack, plan):
+        if plan.active and size >= SPHERE_SIZE and worth_trying(stack, 1):
+            ended = search_sphere(
+                lattice, node, size, kappa, paid, stack.value, stack.best, goal, slack, plan, least, most
+            )
+            record(stack, 1, ended)
+            if ended:
                 continue
             cut = stack.value[0] * (1 - slack)
         split, at, left = choose(lattice, node, size)
