@@ -5,11 +5,13 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dynopt_milp.covariance_factor import covariance_factor
 from dynopt_milp.errors import CovarianceError, InputError
@@ -87,7 +89,12 @@ class Problem:
         if not isinstance(self.limits, Limits):
             raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
         matrix = _matrix(self.covariance, names)
-        covariance, factor, notes = covariance_factor(matrix, names)
+        # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
+        order = np.argsort(np.array(names))
+        sorted_names = tuple(names[place] for place in order)
+        _, sorted_factor, notes = covariance_factor(matrix[np.ix_(order, order)], sorted_names)
+        covariance, factor = (matrix + matrix.T) / 2, np.empty_like(sorted_factor)
+        factor[:, order] = sorted_factor
         put["covariance"], put["_factor"] = covariance, factor
         put["lower"], put["upper"] = self.limits.box(names, put["optimal_positions"], put["previous_positions"])
         for name, array in put.items():
@@ -202,21 +209,19 @@ class Problem:
         kept = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
         return Problem(**(kept | changes))
 
-    def sorted_by_name(self) -> Problem:
-        """The same problem with its instruments in the order of their names."""
-        order = np.argsort(np.array(self.instruments))
-        vectors = ("optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms")
-        return Problem(
-            covariance=self.covariance[np.ix_(order, order)],
-            cost_multiplier=self.cost_multiplier,
-            limits=Limits(lower=self.lower[order], upper=self.upper[order]),
-            instruments=tuple(self.instruments[place] for place in order),
-            **{name: getattr(self, name)[order] for name in vectors},
-        )
+    def order(self) -> NDArray[np.intp]:
+        """The places of the instruments in the order of their names."""
+        return np.argsort(np.array(self.instruments))
 
     def labelled(self, values: Any) -> pd.Series:
         """A Series by instrument."""
-        return pd.Series(np.asarray(values), index=pd.Index(self.instruments, name="instrument"))
+        return pd.Series(np.asarray(values), index=_index(self.instruments).view())
+
+
+@lru_cache(maxsize=64)
+def _index(instruments: tuple[str, ...]) -> pd.Index:
+    """Making an index takes longer than half of all solves."""
+    return pd.Index(instruments, name="instrument")
 
 
 def _names(instruments: Any, covariance: Any, optimal_positions: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.errors import CertificationError, InputError, SolveInterrupted, UnknownNameError
 from dynopt_milp.labelled import to_number, to_whole
@@ -93,19 +94,19 @@ def solve(
     if constraints is not None and not callable(constraints):
         raise InputError("wants a function from positions to cvxpy constraints", field="constraints")
     run = own_method(method, problem) if callable(method) else find_method(method)
-    ordered = problem.sorted_by_name()
+    order = problem.order()
+    back = np.argsort(order)
     task = Task(
-        formulation=_formulate(ordered, formulation, buffer),
-        instruments=ordered.instruments,
+        formulation=_formulate(problem, order, formulation, buffer),
+        instruments=tuple(problem.instruments[place] for place in order),
         gap=check_gap(gap),
         deadline=None if time_limit is None else began + check_time_limit(time_limit),
-        starts=() if start is None else (_start(start, problem, ordered),),
-        constraints=None if constraints is None else _in_order(constraints, problem, ordered),
+        starts=() if start is None else (_start(start, problem)[order],),
+        constraints=None if constraints is None else lambda positions: constraints(positions[back]),
     )
     answer = run(task)
     objective, status = certify(task, answer)
     found = answer.positions is not None
-    back = [ordered.instruments.index(name) for name in problem.instruments]
     solution = Solution(
         problem=problem,
         portfolio=problem.labelled(answer.positions[back].astype(np.int64)) if answer.positions is not None else None,
@@ -156,11 +157,11 @@ def certify(task: Task, answer: Answer) -> tuple[float, Status]:
     return objective, Status.OPTIMAL if proved else Status.FEASIBLE
 
 
-def _formulate(problem: Problem, name: str, buffer: float) -> Formulation:
+def _formulate(problem: Problem, order: NDArray[np.intp], name: str, buffer: float) -> Formulation:
     if not isinstance(name, str) or name not in FORMULATIONS:
         raise UnknownNameError(f"there is no {name!r}; there are {', '.join(FORMULATIONS)}", field="formulation")
     try:
-        return FORMULATIONS[name](problem.program(), to_number(buffer, "buffer"))
+        return FORMULATIONS[name](problem.program().permuted(order), to_number(buffer, "buffer"))
     except ProgramError as error:
         raise InputError(str(error).split(": ", 1)[-1], field=error.field) from None
 
@@ -200,12 +201,5 @@ def _between(value: float, field: str, least: float, most: float) -> float:
     return number
 
 
-def _start(start: Any, problem: Problem, ordered: Problem) -> FloatArray:
-    positions = problem.labelled(to_whole(start, problem.instruments, "start"))[list(ordered.instruments)].to_numpy()
-    return np.clip(np.asarray(positions, dtype=np.float64), ordered.lower, ordered.upper)
-
-
-def _in_order(constraints: Constraints, problem: Problem, ordered: Problem) -> Constraints:
-    """The user's constraints for positions in the order of names."""
-    back = [ordered.instruments.index(name) for name in problem.instruments]
-    return lambda positions: constraints(positions[back])
+def _start(start: Any, problem: Problem) -> FloatArray:
+    return np.clip(to_whole(start, problem.instruments, "start"), problem.lower, problem.upper)

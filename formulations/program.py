@@ -134,6 +134,16 @@ class TrackingProgram:
             upper=self.upper - by,
         )
 
+    def permuted(self, order: ArrayLike) -> TrackingProgram:
+        """The same program with its variables in another order, shape (n,): place i holds what stood at order[i]."""
+        places = np.asarray(order)
+        program = object.__new__(TrackingProgram)  # what was checked once need not be again
+        for field in fields(self):
+            array = np.ascontiguousarray(getattr(self, field.name)[..., places])
+            array.setflags(write=False)
+            object.__setattr__(program, field.name, array)
+        return program
+
     def with_target(self, target: ArrayLike) -> TrackingProgram:
         """The program that tracks ``target``, shape (n,), instead."""
         return replace(self, target=np.asarray(target, dtype=np.float64))

@@ -13,8 +13,9 @@ from dynopt_milp.errors import UnknownNameError
 from dynopt_milp.solvers.task import Method
 
 METHODS: dict[str, tuple[str, str]] = {
-    "exact": ("dynopt_milp.solvers.scip", "solve_scip"),
+    "exact": ("dynopt_milp.solvers.exact", "solve_exact"),
     "scip": ("dynopt_milp.solvers.scip", "solve_scip"),
+    "scip_plain": ("dynopt_milp.solvers.scip_plain", "solve_scip_plain"),
     "branch_and_bound": ("dynopt_milp.solvers.branch_and_bound", "solve_branch_and_bound"),
     "greedy": ("dynopt_milp.solvers.greedy", "solve_greedy"),
     "enumerate": ("dynopt_milp.solvers.enumerate", "solve_enumerate"),

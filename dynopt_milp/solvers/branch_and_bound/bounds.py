@@ -40,7 +40,7 @@ SWEEPS = 2  # of coordinate descent between two evaluations of a bound
 CONE_ROUNDS = 30
 HULL_ROUNDS = 12
 # Descent ends when the bound is as good as this part of what it lacks to prune: more sweeps would change nothing.
-CLOSE = 0.05
+CLOSE = 0.3
 CONVERGED = 1e-6  # relative to the value
 LEAST_ERROR = 1e-3  # of the value: the root is not smooth at zero, and no tracking error below it needs resolving
 
@@ -75,8 +75,8 @@ class Node(NamedTuple):
         Which variable of the lattice.
     gram, target, link, x, pull, diagonal : ndarray
         H, σ, b, x̂, b + Hê and d.
-    points, heights, slopes, count
-        Envelopes.
+    points, heights, slopes, vertices
+        Envelopes, and how many vertices each has.
     term, best : ndarray, shape (n,)
         Each variable's minimum and the index that has it.
     low, high : ndarray of int, shape (n,)
@@ -93,7 +93,7 @@ class Node(NamedTuple):
     points: np.ndarray
     heights: np.ndarray
     slopes: np.ndarray
-    count: np.ndarray
+    vertices: np.ndarray
     term: np.ndarray
     best: np.ndarray
     low: np.ndarray
@@ -102,9 +102,16 @@ class Node(NamedTuple):
 
 def new_node(size: int, width: int) -> Node:
     """Scratch for n variables with at most ``width`` positions each."""
-    whole = lambda: np.zeros(size, dtype=np.int64)  # noqa: E731
-    real = lambda: np.zeros(size)  # noqa: E731
-    table = lambda: np.zeros((size, width))  # noqa: E731
+
+    def whole() -> np.ndarray:
+        return np.zeros(size, dtype=np.int64)
+
+    def real() -> np.ndarray:
+        return np.zeros(size)
+
+    def table() -> np.ndarray:
+        return np.zeros((size, width))
+
     return Node(
         whole(), np.zeros((size, size)), real(), real(), real(), real(), real(), table(), table(), table(), whole(),
         real(), whole(), whole(), whole(),
@@ -115,9 +122,9 @@ def round_off(lattice: Lattice, shift: float) -> float:
     """By how much a computed q, or ê'Mê, can exceed the true one anywhere in the box of the lattice.
 
     Every quantity here is a sum of products, of a few times rows + 3n terms, whose sizes add up to at most S²,
-    S = Σ ‖Gᵢ‖ maxᵢ|y − σ|: it is wrong by less than that number × u × S², whatever the order of summation (Higham, section
-    3.1). M may have eigenvalues as low as −shift on the scale of H's diagonal, and its factorisation proves that up to
-    (n + 2)u S².
+    S = Σ ‖Gᵢ‖ maxᵢ|y − σ|: it is wrong by less than that number × u × S², whatever the order of summation (Higham,
+    section 3.1). M may have eigenvalues as low as −shift on the scale of H's diagonal, and its factorisation proves
+    that up to (n + 2)u S².
     """
     rows, size = lattice.factor.shape
     last = lattice.first + np.diff(lattice.start) - 1
@@ -129,65 +136,95 @@ def round_off(lattice: Lattice, shift: float) -> float:
 @part
 def load(lattice: Lattice, node: Node, start: np.ndarray, diagonal: np.ndarray) -> tuple[int, float, float]:
     """Collect the free variables of the box ``node.low`` to ``node.high``; their number, κ and the fixed cost."""
+    node_diagonal = node.diagonal
+    gram = node.gram
+    high = node.high
+    link = node.link
+    low = node.low
+    place = node.place
+    target = node.target
+    x = node.x
+    cost = lattice.cost
+    first = lattice.first
+    lattice_gram = lattice.gram
+    lattice_start = lattice.start
+    lattice_target = lattice.target
     n = start.size
     size, kappa, paid = 0, 0.0, 0.0
     for i in range(n):
-        if node.low[i] < node.high[i]:
-            node.place[size] = i
+        if low[i] < high[i]:
+            place[size] = i
             size += 1
         else:
-            paid += lattice.cost[lattice.start[i] + node.low[i]]
+            paid += cost[lattice_start[i] + low[i]]
     for a in range(size):
-        i = node.place[a]
-        node.link[a] = 0.0
-        node.target[a] = lattice.target[i]
-        node.diagonal[a] = diagonal[i]
-        node.x[a] = min(max(start[i], lattice.first[i] + node.low[i]), lattice.first[i] + node.high[i])
+        i = place[a]
+        link[a] = 0.0
+        target[a] = lattice_target[i]
+        node_diagonal[a] = diagonal[i]
+        x[a] = min(max(start[i], first[i] + low[i]), first[i] + high[i])
         for c in range(size):
-            node.gram[a, c] = lattice.gram[i, node.place[c]]
+            gram[a, c] = lattice_gram[i, place[c]]
     for i in range(n):
-        if node.low[i] < node.high[i]:
+        if low[i] < high[i]:
             continue
-        distance = lattice.first[i] + node.low[i] - lattice.target[i]
+        distance = first[i] + low[i] - lattice_target[i]
         part = 0.0
         for j in range(n):
-            if node.low[j] == node.high[j]:
-                part += lattice.gram[i, j] * (lattice.first[j] + node.low[j] - lattice.target[j])
+            if low[j] == high[j]:
+                part += lattice_gram[i, j] * (first[j] + low[j] - lattice_target[j])
         kappa += part * distance
         for a in range(size):
-            node.link[a] += lattice.gram[i, node.place[a]] * distance
+            link[a] += lattice_gram[i, place[a]] * distance
     if size == 1:
-        node.diagonal[0] = node.gram[0, 0]
+        node_diagonal[0] = gram[0, 0]
     refresh(node, size)
     return size, kappa, paid
 
 
 @part
 def refresh(node: Node, size: int) -> None:
-    """b + Hê anew."""
+    """B + Hê anew."""
+    gram = node.gram
+    link = node.link
+    pull = node.pull
+    target = node.target
+    x = node.x
     for a in range(size):
-        node.pull[a] = node.link[a]
+        pull[a] = link[a]
     for c in range(size):
-        distance = node.x[c] - node.target[c]
+        distance = x[c] - target[c]
         for a in range(size):
-            node.pull[a] += node.gram[c, a] * distance
+            pull[a] += gram[c, a] * distance
 
 
 @part
 def build_envelopes(lattice: Lattice, node: Node, size: int, weight: float) -> None:
     """The envelopes of ν d (z − σ)² + c(z); with ν = 0 those of the costs."""
+    count = node.vertices
+    diagonal = node.diagonal
+    heights = node.heights
+    high = node.high
+    low = node.low
+    place = node.place
+    points = node.points
+    slopes = node.slopes
+    target = node.target
+    cost = lattice.cost
+    first = lattice.first
+    start = lattice.start
     for a in range(size):
-        i = node.place[a]
-        node.count[a] = envelope(
-            lattice.first[i],
-            node.low[i],
-            node.high[i],
-            node.target[a],
-            weight * node.diagonal[a],
-            lattice.cost[lattice.start[i] : lattice.start[i + 1]],
-            node.points[a],
-            node.heights[a],
-            node.slopes[a],
+        i = place[a]
+        count[a] = envelope(
+            first[i],
+            low[i],
+            high[i],
+            target[a],
+            weight * diagonal[a],
+            cost[start[i] : start[i + 1]],
+            points[a],
+            heights[a],
+            slopes[a],
         )
 
 
@@ -196,6 +233,19 @@ def cone_bound(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float
 ) -> tuple[float, float, float]:
     """The cone bound, the ω it is for, and the tracking error at x̂; stops as soon as it reaches ``cut``."""
+    best = node.best
+    count = node.vertices
+    gram = node.gram
+    heights = node.heights
+    link = node.link
+    place = node.place
+    points = node.points
+    pull = node.pull
+    slopes = node.slopes
+    target = node.target
+    term = node.term
+    x = node.x
+    first = lattice.first
     build_envelopes(lattice, node, size, 0.0)
     none = np.zeros(size)
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
@@ -209,14 +259,14 @@ def cone_bound(
             fresh = False
             for _ in range(SWEEPS):
                 change = descend(
-                    size, node.gram, none, node.target, omega / 2, node.points, node.slopes, node.count, node.x,
-                    node.pull,
+                    size, gram, none, target, omega / 2, points, slopes, count, x,
+                    pull,
                 )  # fmt: skip
         square, along = kappa, kappa
         for a in range(size):
-            distance = node.x[a] - node.target[a]
-            square += distance * (node.pull[a] + node.link[a])
-            along += distance * node.link[a]
+            distance = x[a] - target[a]
+            square += distance * (pull[a] + link[a])
+            along += distance * link[a]
         root = math.sqrt(max(square, 0.0) + goal.error)
         steep = max(root, floor)
         if goal.edge:
@@ -228,12 +278,10 @@ def cone_bound(
         relaxed = paid + (0.0 if goal.edge else max(root - goal.buffer, 0.0))
         now = paid + omega * (along - goal.error) - omega * root * goal.buffer - goal.cost_error
         for a in range(size):
-            node.term[a], vertex = least_term(
-                node.points[a], node.heights[a], node.count[a], omega * node.pull[a], node.target[a]
-            )
-            node.best[a] = int(node.points[a, vertex] - lattice.first[node.place[a]])
-            now += node.term[a]
-            relaxed += interpolate(node.points[a], node.heights[a], node.slopes[a], node.count[a], node.x[a])
+            term[a], vertex = least_term(points[a], heights[a], count[a], omega * pull[a], target[a])
+            best[a] = int(points[a, vertex] - first[place[a]])
+            now += term[a]
+            relaxed += interpolate(points[a], heights[a], slopes[a], count[a], x[a])
         bound = now
         if fresh and (turn >= last or bound >= cut):
             break
@@ -251,6 +299,20 @@ def hull_bound(
     constant: float,
 ) -> float:  # fmt: skip
     """The hull bound ``constant`` + ν q + c with ν = ``weight``; stops as soon as it reaches ``cut``."""
+    best = node.best
+    count = node.vertices
+    diagonal = node.diagonal
+    gram = node.gram
+    heights = node.heights
+    link = node.link
+    place = node.place
+    points = node.points
+    pull = node.pull
+    slopes = node.slopes
+    target = node.target
+    term = node.term
+    x = node.x
+    first = lattice.first
     build_envelopes(lattice, node, size, weight)
     bound = -np.inf
     change, last = 0.0, HULL_ROUNDS
@@ -260,22 +322,20 @@ def hull_bound(
         else:
             for _ in range(SWEEPS):
                 change = descend(
-                    size, node.gram, node.diagonal, node.target, weight, node.points, node.slopes, node.count, node.x,
-                    node.pull,
+                    size, gram, diagonal, target, weight, points, slopes, count, x,
+                    pull,
                 )  # fmt: skip
         now = paid + constant + weight * (kappa - goal.error) - goal.cost_error
         relaxed = paid + constant + weight * kappa
         for a in range(size):
-            distance = node.x[a] - node.target[a]
-            tilt = node.pull[a] - node.diagonal[a] * distance
-            now -= weight * distance * (tilt - node.link[a])
-            relaxed += weight * distance * (tilt + node.link[a])
-            node.term[a], vertex = least_term(
-                node.points[a], node.heights[a], node.count[a], 2 * weight * tilt, node.target[a]
-            )
-            node.best[a] = int(node.points[a, vertex] - lattice.first[node.place[a]])
-            now += node.term[a]
-            relaxed += interpolate(node.points[a], node.heights[a], node.slopes[a], node.count[a], node.x[a])
+            distance = x[a] - target[a]
+            tilt = pull[a] - diagonal[a] * distance
+            now -= weight * distance * (tilt - link[a])
+            relaxed += weight * distance * (tilt + link[a])
+            term[a], vertex = least_term(points[a], heights[a], count[a], 2 * weight * tilt, target[a])
+            best[a] = int(points[a, vertex] - first[place[a]])
+            now += term[a]
+            relaxed += interpolate(points[a], heights[a], slopes[a], count[a], x[a])
         bound = now
         if turn >= last:
             break
@@ -291,27 +351,39 @@ def drop(lattice: Lattice, node: Node, size: int, spare: float, omega: float, we
 
     With ``weight`` = 0 the terms are those of the cone bound with this ω, else those of the hull bound.
     """
+    best = node.best
+    diagonal = node.diagonal
+    node_high = node.high
+    node_low = node.low
+    place = node.place
+    pull = node.pull
+    target = node.target
+    term = node.term
+    x = node.x
+    cost = lattice.cost
+    first = lattice.first
+    start = lattice.start
     cut = 0
     for a in range(size):
-        i = node.place[a]
+        i = place[a]
         if weight > 0:
-            slope = 2 * weight * (node.pull[a] - node.diagonal[a] * (node.x[a] - node.target[a]))
-            curve = weight * node.diagonal[a]
+            slope = 2 * weight * (pull[a] - diagonal[a] * (x[a] - target[a]))
+            curve = weight * diagonal[a]
         else:
-            slope, curve = omega * node.pull[a], 0.0
-        most = node.term[a] + spare
-        low, high = node.low[i], node.high[i]
-        while low < node.best[a]:
-            distance = lattice.first[i] + low - node.target[a]
-            if (slope + curve * distance) * distance + lattice.cost[lattice.start[i] + low] < most:
+            slope, curve = omega * pull[a], 0.0
+        most = term[a] + spare
+        low, high = node_low[i], node_high[i]
+        while low < best[a]:
+            distance = first[i] + low - target[a]
+            if (slope + curve * distance) * distance + cost[start[i] + low] < most:
                 break
             low += 1
-        while high > node.best[a]:
-            distance = lattice.first[i] + high - node.target[a]
-            if (slope + curve * distance) * distance + lattice.cost[lattice.start[i] + high] < most:
+        while high > best[a]:
+            distance = first[i] + high - target[a]
+            if (slope + curve * distance) * distance + cost[start[i] + high] < most:
                 break
             high -= 1
-        if low > node.low[i] or high < node.high[i]:
+        if low > node_low[i] or high < node_high[i]:
             cut += 1
-            node.low[i], node.high[i] = low, high
+            node_low[i], node_high[i] = low, high
     return cut

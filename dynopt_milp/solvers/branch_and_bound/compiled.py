@@ -1,16 +1,21 @@
-"""How the numerical kernels are compiled: once a machine, without the GIL, with IEEE arithmetic in the order written."""
+"""How the kernels are compiled: once a machine, without the GIL, with IEEE arithmetic in the order written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from typing import Any, TypeVar
 
 import numba
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
+# Loading compiled kernels takes a third of a second.
+PATIENCE = 1.5
+NOTICE = "dynopt-milp: compiling the branch and bound, once on this machine (under a minute) ..."
 # No fast-math: sums are added in the order they are written, so results do not depend on the processor. Division by
 # zero gives an infinity, as in numpy.
 SETTINGS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
@@ -34,6 +39,18 @@ def _forget_stale() -> None:
         with suppress(OSError):  # another process did it, or the folder is not ours to change
             if index.stat().st_mtime < changed:
                 index.unlink()
+
+
+@contextmanager
+def announced() -> Iterator[None]:
+    """Say on stderr what takes so long, if it does: compilation, the first time on a machine."""
+    timer = Timer(PATIENCE, lambda: print(NOTICE, file=sys.stderr, flush=True))  # noqa: T201
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 _forget_stale()

@@ -83,6 +83,31 @@ def invert_factored(size: int, lower: np.ndarray, inverse: np.ndarray) -> None:
                 inverse[i, j] += by * half[k, j]
 
 
+@compiled
+def inverse_diagonal(gram: np.ndarray, least_pivot: float) -> np.ndarray:
+    """The diagonal of H⁻¹; all infinite if a pivot of the correlation matrix is below ``least_pivot``.
+
+    Here and not in LAPACK, whose threads take longer to meet than this takes.
+    """
+    size = len(gram)
+    found = np.full(size, np.inf)
+    matrix, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    for i in range(size):
+        if not gram[i, i] > 0:
+            return found
+        for j in range(size):
+            matrix[i, j] = gram[i, j] / math.sqrt(gram[i, i] * gram[j, j])
+    if not cholesky(size, matrix, lower):
+        return found
+    for i in range(size):
+        if lower[i, i] * lower[i, i] < least_pivot:
+            return found
+    invert_factored(size, lower, inverse)
+    for i in range(size):
+        found[i] = inverse[i, i] / gram[i, i]
+    return found
+
+
 @part
 def is_valid(size: int, gram: np.ndarray, diagonal: np.ndarray) -> bool:
     """Whether H − D ⪰ −SHIFT·diag(H), proved."""
@@ -109,6 +134,7 @@ def stretched(size: int, gram: np.ndarray, diagonal: np.ndarray) -> float:
     lower, vector = np.empty((size, size)), np.ones(size)
     shifted = np.empty((size, size))
     for i in range(size):
+        vector[i] = math.cos(1 + 2.3 * i)  # of no pattern that an eigenvector has
         for j in range(size):
             shifted[i, j] = gram[i, j]
         shifted[i, i] += SHIFT * gram[i, i]
@@ -215,9 +241,13 @@ def largest_diagonal(gram: np.ndarray, weight: np.ndarray, steps: int) -> np.nda
     for i in range(size):
         d[i] = 1 / inverse[i, i]
     factor = stretched(size, correlation, d) * 0.6
-    worth = 0.0
     for i in range(size):
         d[i] *= factor
+    while not is_valid(size, correlation, d):
+        for i in range(size):
+            d[i] *= 0.5
+    worth = 0.0
+    for i in range(size):
         worth += pays[i] * d[i]
     climb(size, correlation, pays, d, 0.5 * worth / size, steps)
     for i in range(size):

@@ -31,12 +31,15 @@ def value_of(error: float, cost: float, buffer: float, edge: bool) -> float:
 @part
 def tracking_error(lattice: Lattice, index: np.ndarray) -> float:
     """‖G(y − σ)‖ from the factor itself."""
-    rows, size = lattice.factor.shape
+    factor = lattice.factor
+    first = lattice.first
+    target = lattice.target
+    rows, size = factor.shape
     square = 0.0
     for row in range(rows):
         part = 0.0
         for place in range(size):
-            part += lattice.factor[row, place] * (lattice.first[place] + index[place] - lattice.target[place])
+            part += factor[row, place] * (first[place] + index[place] - target[place])
         square += part * part
     return math.sqrt(square)
 
@@ -44,9 +47,11 @@ def tracking_error(lattice: Lattice, index: np.ndarray) -> float:
 @part
 def trading_cost(lattice: Lattice, index: np.ndarray) -> float:
     """Σ cᵢ."""
+    cost = lattice.cost
+    start = lattice.start
     total = 0.0
     for place in range(index.size):
-        total += lattice.cost[lattice.start[place] + index[place]]
+        total += cost[start[place] + index[place]]
     return total
 
 
@@ -64,16 +69,21 @@ def exchange(
 
     Returns the value, by way of the Gram matrix.
     """
+    lattice_cost = lattice.cost
+    first = lattice.first
+    lattice_gram = lattice.gram
+    lattice_start = lattice.start
+    target = lattice.target
     size = index.size
-    gram, cost, start = lattice.gram, lattice.cost, lattice.start
+    gram, cost, start = lattice_gram, lattice_cost, lattice_start
     pull = np.zeros(size)
     for other in range(size):
-        distance = lattice.first[other] + index[other] - lattice.target[other]
+        distance = first[other] + index[other] - target[other]
         for place in range(size):
             pull[place] += gram[other, place] * distance
     square, paid = 0.0, 0.0
     for place in range(size):
-        square += pull[place] * (lattice.first[place] + index[place] - lattice.target[place])
+        square += pull[place] * (first[place] + index[place] - target[place])
         paid += cost[start[place] + index[place]]
     value = value_of(math.sqrt(max(square, 0.0)), paid, buffer, edge)
     for _ in range(rounds):

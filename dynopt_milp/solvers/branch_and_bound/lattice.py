@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from formulations import FloatArray, IntegerArray, TrackingProgram
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
@@ -29,6 +30,9 @@ LARGEST_RATIO = 10_000.0
 MOST_TRIED = 2_000
 # Beyond this many entries the tables would not fit the processor's memory any more.
 MOST_ENTRIES = 5_000_000
+
+
+Limits = tuple[FloatArray, FloatArray]
 
 
 class Lattice(NamedTuple):
@@ -90,6 +94,8 @@ class Merged:
     ----------
     program : TrackingProgram
         What was merged.
+    limits : tuple of ndarray, shape (n of the program,)
+        The box of its positions that was looked at.
     groups : list of Group
         One for each variable of the lattice.
     factor : ndarray, shape (m, n)
@@ -101,6 +107,7 @@ class Merged:
     """
 
     program: TrackingProgram
+    limits: Limits
     groups: list[Group]
     factor: FloatArray
     target: FloatArray
@@ -108,7 +115,7 @@ class Merged:
     upper: FloatArray
 
     def merged(self, positions: FloatArray) -> FloatArray:
-        """y of a portfolio k, shape (n,)."""
+        """Y of a portfolio k, shape (n,)."""
         if len(self.groups) == self.program.size:
             return positions.copy()
         return np.array(
@@ -119,11 +126,13 @@ class Merged:
         )
 
     def split(self, sums: FloatArray) -> FloatArray:
-        """The cheapest portfolio k with these y, shape of the program; splits that tie: see `_split_two`."""
+        """The cheapest portfolio k with these y, shape of the program; splits that tie: see `split_two`."""
         positions = np.empty(self.program.size)
+        positions[[group.members[0] for group in self.groups]] = sums
         for group, total in zip(self.groups, sums, strict=True):
-            _, split = _cheapest(self.program, group, np.array([total]))
-            positions[group.members] = split[:, 0]
+            if len(group.members) > 1:
+                _, split = _cheapest(self.program, self.limits, group, np.array([total]))
+                positions[group.members] = split[:, 0]
         return positions
 
     def lattice(self, lower: FloatArray, upper: FloatArray) -> tuple[Lattice, float]:
@@ -144,8 +153,8 @@ class Merged:
         for place in np.flatnonzero(~single):
             group = self.groups[place]
             table = slice(start[place], start[place + 1])
-            cost[table], split = _cheapest(program, group, position[table])
-            slip += self._slip(place, split[:, np.isfinite(cost[table])])
+            cost[table], split = _cheapest(program, self.limits, group, position[table])
+            slip += self._slip(int(place), split[:, np.isfinite(cost[table])])
         gram = self.factor.T @ self.factor
         return Lattice(
             np.ascontiguousarray(self.factor), np.ascontiguousarray(gram), self.target, lower, start, cost
@@ -161,28 +170,29 @@ class Merged:
         return total
 
 
-def merge(program: TrackingProgram) -> Merged:
-    """Find parallel columns with whole ratios and merge them."""
-    groups = _groups(program)
+def merge(program: TrackingProgram, limits: Limits) -> Merged:
+    """Find parallel columns with whole ratios and merge them.
+
+    ``limits`` is a box inside the program's, shape (n,) each.
+    """
+    groups = _groups(program, limits)
     members = [group.members[0] for group in groups]
     factor, target = program.factor[:, members], program.target[members].copy()
-    lower, upper = program.lower[members].copy(), program.upper[members].copy()
+    lower, upper = limits[0][members], limits[1][members]
     for place, group in enumerate(groups):
         if len(group.members) == 1:
             continue
         ratios = np.array(group.ratios, dtype=np.float64)
         target[place] = ratios @ program.target[group.members]
-        ends = ratios * program.lower[group.members], ratios * program.upper[group.members]
+        ends = ratios * limits[0][group.members], ratios * limits[1][group.members]
         lower[place], upper[place] = np.minimum(*ends).sum(), np.maximum(*ends).sum()
-    return Merged(program, groups, factor, target, lower, upper)
+    return Merged(program, limits, groups, factor, target, lower, upper)
 
 
-def _groups(program: TrackingProgram) -> list[Group]:
-    factor = program.factor
-    lengths = np.sqrt(np.einsum("ij,ij->j", factor, factor))
-    directions = factor / np.where(lengths > 0, lengths, 1.0)
-    parallel = np.abs(np.abs(directions.T @ directions) - 1.0) < np.sqrt(WHOLE)
-    np.fill_diagonal(parallel, False)
+def _groups(program: TrackingProgram, limits: Limits) -> list[Group]:
+    lengths, parallel = _parallel(program)
+    if not parallel.any():
+        return [Group([place], [1]) for place in range(program.size)]
     taken = np.zeros(program.size, dtype=bool)
     groups = []
     for place in range(program.size):
@@ -190,19 +200,28 @@ def _groups(program: TrackingProgram) -> list[Group]:
             continue
         group = Group([place], [1])
         if parallel[place].any():
-            together = np.flatnonzero((parallel[place] & ~taken) | (np.arange(program.size) == place))
+            parallel[place, place] = True
+            together = np.flatnonzero(parallel[place] & ~taken)
             base = int(together[np.argmin(lengths[together])])
-            if base == place or not taken[base]:
-                group = _group(program, base, [int(other) for other in together if other != base], lengths)
-                if place not in group.members:  # its ratio to the smallest is not whole
-                    group = Group([place], [1])
-        for member in group.members:
-            taken[member] = True
+            found = _group(program, limits, base, [int(other) for other in together if other != base], lengths)
+            if place in found.members:  # else its ratio to the smallest is not whole
+                group = found
+        taken[group.members] = True
         groups.append(group)
     return groups
 
 
-def _group(program: TrackingProgram, base: int, others: list[int], lengths: FloatArray) -> Group:
+def _parallel(program: TrackingProgram) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """The lengths of the columns, and which pairs may be parallel."""
+    gram = program.factor.T @ program.factor
+    lengths = np.sqrt(np.diag(gram))
+    parallel = np.abs(gram) > (1 - np.sqrt(WHOLE)) * np.outer(lengths, lengths)
+    np.fill_diagonal(parallel, False)
+    parallel[lengths == 0] = False
+    return lengths, parallel
+
+
+def _group(program: TrackingProgram, limits: Limits, base: int, others: list[int], lengths: FloatArray) -> Group:
     members, ratios = [base], [1]
     unit = program.factor[:, base]
     for other in sorted(others, key=lambda place: (lengths[place], place)):
@@ -210,33 +229,26 @@ def _group(program: TrackingProgram, base: int, others: list[int], lengths: Floa
         off = float(np.linalg.norm(program.factor[:, other] - ratio * unit))
         if not 1 <= abs(ratio) <= LARGEST_RATIO or off > WHOLE * lengths[other]:
             continue
-        if len(members) >= 2 and not _few(program, other):
+        if len(members) >= 2 and limits[1][other] - limits[0][other] > MOST_TRIED:
             continue
         members.append(other)
         ratios.append(int(ratio))
     return Group(members, ratios)
 
 
-def _few(program: TrackingProgram, member: int) -> bool:
-    return bool(program.upper[member] - program.lower[member] <= MOST_TRIED)
-
-
-def _cheapest(program: TrackingProgram, group: Group, sums: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The least cost of each sum, and the split that has it, shape (members, sums)."""
-    if len(group.members) == 1:
-        member = group.members[0]
-        inside = (program.lower[member] <= sums) & (sums <= program.upper[member])
-        cost = program.cost[member] * np.abs(sums - program.previous[member])
-        return np.where(inside, cost, np.inf), sums[None].copy()
+def _cheapest(
+    program: TrackingProgram, limits: Limits, group: Group, sums: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The least cost of each sum of two or more contracts, and the split that has it, shape (members, sums)."""
     if len(group.members) == 2:
-        return _split_two(program, group.members, group.ratios[1], sums)
+        return _split_two(program, limits, group.members, group.ratios[1], sums)
     *rest, last = group.members
     *ratios, ratio = group.ratios
-    tried = np.arange(program.lower[last], program.upper[last] + 1)
+    tried = np.arange(limits[0][last], limits[1][last] + 1)
     tried = tried[np.argsort(np.abs(tried - program.previous[last]), kind="stable")]
     best, split = np.full(sums.size, np.inf), np.zeros((len(group.members), sums.size))
     for position in tried:
-        cost, others = _cheapest(program, Group(rest, ratios), sums - ratio * position)
+        cost, others = _cheapest(program, limits, Group(rest, ratios), sums - ratio * position)
         cost = cost + program.cost[last] * abs(position - program.previous[last])
         better = cost < best
         best[better] = cost[better]
@@ -245,26 +257,46 @@ def _cheapest(program: TrackingProgram, group: Group, sums: FloatArray) -> tuple
 
 
 def _split_two(
-    program: TrackingProgram, members: list[int], ratio: int, sums: FloatArray
+    program: TrackingProgram, limits: Limits, members: list[int], ratio: int, sums: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """y = a + r b: γₐ|y − r b − pₐ| + γ_b|b − p_b| is convex in b, with kinks at p_b and (y − pₐ)/r.
+    small, large = members
+    cost, split = np.empty(sums.size), np.empty((2, sums.size))
+    split_two(
+        sums, float(ratio), program.previous[small], program.cost[small], limits[0][small], limits[1][small],
+        program.previous[large], program.cost[large], limits[0][large], limits[1][large], cost, split,
+    )  # fmt: skip
+    return cost, split
+
+
+@compiled
+def split_two(
+    sums: np.ndarray, ratio: float, held: float, unit: float, low: float, high: float, held_large: float,
+    unit_large: float, low_large: float, high_large: float, cost: np.ndarray, split: np.ndarray,
+) -> None:  # fmt: skip
+    """The cheapest y = a + r b for each y: γₐ|y − r b − pₐ| + γ_b|b − p_b|, convex in b, kinked at p_b and (y − pₐ)/r.
 
     So the best whole b is one of the whole numbers beside a kink, or the end of its range. Of those that tie, the one
-    nearest to p_b is taken.
+    nearest to p_b is taken. ``cost`` and ``split``, shape (2, sums), are filled; +inf where there is none.
     """
-    small, large = members
-    edges = (sums - program.upper[small]) / ratio, (sums - program.lower[small]) / ratio
-    least = np.maximum(program.lower[large], np.ceil(np.minimum(*edges)))
-    most = np.minimum(program.upper[large], np.floor(np.maximum(*edges)))
-    kink = (sums - program.previous[small]) / ratio
-    held = np.full(sums.size, program.previous[large])
-    candidates = np.clip(np.stack([held, np.floor(kink), np.ceil(kink)]), least, np.maximum(least, most))
-    others = sums - ratio * candidates
-    with np.errstate(invalid="ignore"):
-        cost = program.cost[small] * np.abs(others - program.previous[small]) + program.cost[large] * np.abs(
-            candidates - program.previous[large]
-        )
-    cost = np.where(least <= most, cost, np.inf)
-    chosen = np.argmin(cost, axis=0)
-    every = np.arange(sums.size)
-    return cost[chosen, every], np.stack([others[chosen, every], candidates[chosen, every]])
+    for place in range(sums.size):
+        total = sums[place]
+        one, other = (total - high) / ratio, (total - low) / ratio
+        least = max(low_large, np.ceil(min(one, other)))
+        most = min(high_large, np.floor(max(one, other)))
+        cost[place] = np.inf
+        split[0, place], split[1, place] = total - ratio * held_large, held_large
+        if least > most:
+            continue
+        kink = (total - held) / ratio
+        for choice in range(3):
+            large = held_large
+            if choice == 1:
+                large = np.floor(kink)
+            elif choice == 2:
+                large = np.ceil(kink)
+            large = min(max(large, least), most)
+            small = total - ratio * large
+            paid = unit * abs(small - held) + unit_large * abs(large - held_large)
+            if paid < cost[place]:
+                cost[place] = paid
+                split[0, place], split[1, place] = small, large

@@ -108,7 +108,8 @@ def interpolate(points: np.ndarray, heights: np.ndarray, slopes: np.ndarray, cou
     vertex = 0
     while vertex < count - 2 and points[vertex + 1] < x:
         vertex += 1
-    return heights[vertex] + (slopes[vertex] * (x - points[vertex]) if count > 1 else 0.0)
+    height: float = heights[vertex]
+    return height + (slopes[vertex] * (x - points[vertex]) if count > 1 else 0.0)
 
 
 @part

@@ -1,15 +1,16 @@
 """Exact: branch and bound written for this problem.
 
-From a task to a lattice (contracts of one market merged, a finite box, tables), to a good first portfolio, to the tree.
-The first nodes are bounded by the cone alone, which is all that most rebalances with costs need. Only then a diagonal is
-extracted, for the hull and for the sphere search, and the two are given turns: the sphere search is tried on a node with
-a budget, and the tree goes on where it ran out.
+From a task to a lattice (contracts of one market merged, a finite box, tables), to a good first portfolio, to the
+tree. The first nodes are bounded by the cone alone, which is all that most rebalances with costs need. Only then a
+diagonal is extracted, for the hull and for the sphere search: it is tried on a node with a budget, and the tree goes
+on where that runs out. Where the cone is weak at the root, as without costs, the sphere search comes first.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -17,8 +18,9 @@ from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import incumbents
 from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, new_node, round_off
+from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, cropped, merge
+from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, cropped, merge, split_two
 from dynopt_milp.solvers.branch_and_bound.reach import reach
 from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, FULL, Stack, grown, new_stack, search
@@ -26,14 +28,15 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import BufferEdge, FloatArray, Formulation, Penalty
+from formulations import BufferEdge, FloatArray, IntegerArray, Penalty, TrackingProgram
 
 SOLVER = "branch and bound"
 # Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
 FINEST = 1e-10
 EXHAUSTIVE_GAP = 1e-6
 # Nodes with the cone alone. Four of five weekly rebalances at λ = 50 are done by then.
-CONE_NODES = 40
+CONE_NODES = 100
+HULL_NODES = 100
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
 # The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 50 ms.
 CHUNK = 100
@@ -45,19 +48,20 @@ SPHERE_NODES = 1_000  # of the first sphere search, where the cone bound is stro
 # From this share of the value on, the cone bound at the root is strong and the first sphere search is left out.
 WEAK = 0.6
 FIRST_SPHERE_NODES = 20_000  # where it is weak
+# Levels cost the fourth power of their number: beyond some only every fourth is made sharper than the one before.
+FEW_LEVELS, MOST_LEVELS = 60, 200
+SECONDS_A_CUBE = 4e-8  # what a diagonal takes, over the cube of its size: not begun when less time is left
 GREEDY_STEPS = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    """A task as a lattice, and its best portfolio so far."""
+    """A task as a lattice."""
 
     merged: Merged
     lattice: Lattice
     goal: Goal
     slip: float
-    incumbent: FloatArray
-    value: float
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -72,6 +76,10 @@ def solve_branch_and_bound(task: Task) -> Answer:
     """
     if task.constraints is not None:
         raise UnsupportedError("the branch and bound knows limits only, no constraints; use exact", field="constraints")
+    began = time.monotonic()
+    _warm_up()
+    if task.deadline is not None:  # the time limit is for solving
+        task = replace(task, deadline=task.deadline + time.monotonic() - began)
     formulation = task.formulation
     incumbent = _first(task)
     if incumbent is None:
@@ -83,10 +91,29 @@ def solve_branch_and_bound(task: Task) -> Answer:
             return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
     if task.seconds_left() == 0:
         return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
-    prepared = _prepare(task, incumbent, value)
+    prepared = _prepare(task, value)
     if prepared is None:
         return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
     return _Search(task, prepared, incumbent, value).run()
+
+
+@cache
+def _warm_up() -> None:
+    """Compile the kernels, or load them: first call of a process."""
+    with announced():
+        none = np.zeros(2)
+        program = TrackingProgram(np.eye(2), none + 0.4, none, none + 0.01, none - 1, none + 1)
+        task = Task(Penalty(program), ("A", "B"), EXHAUSTIVE_GAP)
+        incumbent = _first(task)
+        assert incumbent is not None
+        value = task.formulation.value(incumbent)
+        prepared = _prepare(task, value)
+        assert prepared is not None
+        _Search(task, prepared, incumbent, value).run()
+        gram, plan = np.eye(2), no_plan(2)
+        diagonal = largest_diagonal(gram, none + 1, NEWTON_STEPS)
+        make_levels(gram, diagonal, none + 1, np.arange(2), LEVEL_STEPS, 1, plan.rank, plan.levels)
+        split_two(none, 2.0, 0.0, 1.0, -1.0, 1.0, 0.0, 1.0, -1.0, 1.0, none.copy(), np.zeros((2, 2)))
 
 
 def _first(task: Task) -> FloatArray | None:
@@ -106,20 +133,22 @@ def _first(task: Task) -> FloatArray | None:
     return starts[int(np.argmin(values))]
 
 
-def _prepare(task: Task, incumbent: FloatArray | None, value: float) -> _Prepared | None:
+def _prepare(task: Task, value: float) -> _Prepared | None:
     """The lattice over a box that holds every portfolio at least as good as the incumbent; None if there is none."""
     formulation = task.formulation
     radius, budget = formulation.tracking_radius(value), formulation.cost_budget(value)
-    boxed, merged, lower, upper = reach(formulation.program, radius, budget)
-    loose = ~(np.isfinite(lower) & np.isfinite(upper))
-    if loose.any():
+    found = reach(formulation.program, radius, budget)
+    if found is None:
+        return None
+    merged, lower, upper = found
+    if not (np.isfinite(lower) & np.isfinite(upper)).all():
         # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
         low, high = search_box(task, value)
-        boxed = formulation.program.with_box(low, high) if (low <= high).all() else None
-        if boxed is not None:
-            merged = merge(boxed)
-            lower, upper = merged.lower, merged.upper
-    if boxed is None or (lower > upper).any():
+        if (low > high).any():
+            return None
+        merged = merge(formulation.program, (low, high))
+        lower, upper = merged.lower, merged.upper
+    if (lower > upper).any():
         return None
     if float((upper - lower + 1).sum()) > MOST_ENTRIES:
         raise UnsupportedError(
@@ -136,7 +165,7 @@ def _prepare(task: Task, incumbent: FloatArray | None, value: float) -> _Prepare
         error=round_off(lattice, SHIFT),
         cost_error=16 * UNIT_ROUND_OFF * size * size * largest,
     )
-    return _Prepared(merged, lattice, goal, slip, np.zeros(0), value)
+    return _Prepared(merged, lattice, goal, slip)
 
 
 class _Search:
@@ -175,14 +204,19 @@ class _Search:
             return  # round-off at the edge of the box
         self._stack.best[:] = index
         nothing = np.zeros(index.size, dtype=np.int64)
-        incumbents.exchange(lattice, nothing, highest, index, goal.buffer, goal.edge, 10 * index.size)
-        self._adopt(index)
+        value = incumbents.exchange(lattice, nothing, highest, index, goal.buffer, goal.edge, 10 * index.size)
+        if value < self._value:
+            self._stack.value[0] = value
+            self._adopt(index)
+            self._stack.value[0] = self._value
 
     def _adopt(self, index: np.ndarray) -> None:
         """Take a portfolio of the lattice if it is better when priced by the formulation."""
+        if not self._stack.value[0] < self._value:
+            return
         portfolio = self._merged.split(self._lattice.first + index)
         value = self._formulation.value(portfolio)
-        if value < self._value:
+        if value < self._value and self._formulation.program.contains(portfolio):
             self._incumbent, self._value = portfolio, value
             self._stack.value[0] = min(self._stack.value[0], value)
             self._stack.best[:] = index
@@ -217,7 +251,12 @@ class _Search:
                 stopped = self._nodes(CONE_NODES, hull=False)
                 if stopped is not None or not self._stack.state[0]:
                     return stopped
-            self._extract(first=weak)
+            self._extract()
+            if not weak:
+                stopped = self._nodes(HULL_NODES, hull=True)
+                if stopped is not None or not self._stack.state[0]:
+                    return stopped
+            self._level(FIRST_SPHERE_NODES if weak else SPHERE_NODES)
             return self._nodes(None, hull=True)
         except KeyboardInterrupt:
             return StoppedBy.INTERRUPT
@@ -229,9 +268,7 @@ class _Search:
             if self._task.seconds_left() == 0:
                 return StoppedBy.TIME
             chunk = CHUNK if left is None else min(left, CHUNK)
-            ended = search(
-                self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, chunk
-            )
+            ended = search(self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, chunk)
             if ended == FULL:
                 self._stack = grown(self._stack)
             elif ended == DONE:
@@ -241,9 +278,10 @@ class _Search:
         return None
 
     def _crop(self) -> None:
-        """Keep of the tables what the open nodes can still use: smaller numbers round less, and searches are shorter."""
+        """Keep of the tables what open nodes can still use: smaller numbers round less, and searches are shorter."""
         self._adopt(self._stack.best.copy())
         stack, opened = self._stack, int(self._stack.state[0])
+        stack.value[0] = self._value  # its portfolio may not be in what is left
         low, high = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
         self._lattice = cropped(self._lattice, low, high)
         self._widths = high - low + 1
@@ -253,28 +291,30 @@ class _Search:
         self._node = new_node(self._widths.size, int(self._widths.max()))
         self._goal = self._goal._replace(error=round_off(self._lattice, SHIFT))
 
-    def _extract(self, first: bool) -> None:
-        """A diagonal for the variables that some open node has free, and the levels of the sphere search."""
-        stack, lattice = self._stack, self._lattice
-        opened = int(stack.state[0])
-        free = np.flatnonzero((stack.low[:opened] < stack.high[:opened]).any(axis=0))
-        if not free.size:
+    def _free(self) -> IntegerArray:
+        """The variables that some open node has free."""
+        opened = int(self._stack.state[0])
+        return np.flatnonzero((self._stack.low[:opened] < self._stack.high[:opened]).any(axis=0))
+
+    def _extract(self) -> None:
+        """A diagonal for what is free."""
+        free, lattice = self._free(), self._lattice
+        self._diagonal = np.zeros(self._widths.size)
+        if self._task.seconds_left() < SECONDS_A_CUBE * free.size**3:
             return
+        fraction = lattice.target - np.floor(lattice.target)
+        self._weight = fraction * (1 - fraction) + FRACTION_FLOOR
         gram = np.ascontiguousarray(lattice.gram[np.ix_(free, free)])
-        fraction = lattice.target[free] - np.floor(lattice.target[free])
-        weight = np.zeros(self._widths.size)
-        weight[free] = fraction * (1 - fraction) + FRACTION_FLOOR
-        diagonal = largest_diagonal(gram, weight[free], NEWTON_STEPS)
-        stack.diagonal[:, free] = diagonal
-        if self._goal.edge or not diagonal.all():
+        self._stack.diagonal[:, free] = largest_diagonal(gram, self._weight[free], NEWTON_STEPS)
+        self._diagonal[:] = self._stack.diagonal[0]
+
+    def _level(self, budget: int) -> None:
+        """The levels of the sphere search, where every free variable has a part of the diagonal."""
+        free = self._free()
+        if self._goal.edge or not 0 < free.size <= MOST_LEVELS or not self._diagonal[free].all():
             return
-        size = self._widths.size
-        plan = no_plan(size)._replace(active=True)
-        make_levels(lattice.gram, stack.diagonal[0], weight, free, LEVEL_STEPS, plan.rank, plan.levels)
-        plan.budget[0] = FIRST_SPHERE_NODES if first else SPHERE_NODES
+        stride = 1 if free.size <= FEW_LEVELS else 4
+        plan = no_plan(self._widths.size)._replace(active=True)
+        make_levels(self._lattice.gram, self._diagonal, self._weight, free, LEVEL_STEPS, stride, plan.rank, plan.levels)
+        plan.budget[0] = budget
         self._plan = plan
-
-
-def now() -> float:
-    """The clock of deadlines."""
-    return time.monotonic()

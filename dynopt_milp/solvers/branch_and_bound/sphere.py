@@ -76,8 +76,8 @@ def no_plan(size: int) -> SpherePlan:
 
 @compiled
 def make_levels(
-    gram: np.ndarray, diagonal: np.ndarray, weight: np.ndarray, free: np.ndarray, steps: int, rank: np.ndarray,
-    levels: np.ndarray,
+    gram: np.ndarray, diagonal: np.ndarray, weight: np.ndarray, free: np.ndarray, steps: int, stride: int,
+    rank: np.ndarray, levels: np.ndarray,
 ) -> None:  # fmt: skip
     """Fill ``rank`` and ``levels`` for the free variables (places, in any order), from a valid D of all of them.
 
@@ -127,7 +127,8 @@ def make_levels(
         worth = 0.0
         for a in range(level):
             worth += pays[a] * d[a]
-        climb(level, correlation, pays, d, BARRIER_GAP * worth / (2 * level), steps)
+        if level % stride == 0 or level < 4 * stride:
+            climb(level, correlation, pays, d, BARRIER_GAP * worth / (2 * level), steps)
         for a in range(level):
             larger[a] = max(d[a] * (1 - 1e-9) - 2e-9, 0.0) * scale[a]
         if level == 1:
@@ -144,8 +145,8 @@ def least_near(
     cost: np.ndarray, first: float, low: int, high: int, curve: float, centre: float, tilt: float, point: float,
     floor: float,
 ) -> float:  # fmt: skip
-    """min over z of curve(z − centre)² + tilt(z − point) + cost(z), given that the last two are at least ``floor``."""
-    middle = min(max(int(math.floor(centre - first + 0.5)), low), high)
+    """Min over z of curve(z − centre)² + tilt(z − point) + cost(z), given that the last two are at least ``floor``."""
+    middle = min(max(math.floor(centre - first + 0.5), low), high)
     best = np.inf
     for index in range(middle, high + 1):
         z = first + index
@@ -165,16 +166,25 @@ def least_near(
 @part
 def settle(lattice: Lattice, node: Node, size: int, weight: float) -> None:
     """Move x̂ to where weight·q + c is least, without the diagonal: there costs hold what they can."""
+    count = node.vertices
+    gram = node.gram
+    high = node.high
+    low = node.low
+    place = node.place
+    points = node.points
+    pull = node.pull
+    slopes = node.slopes
+    target = node.target
+    x = node.x
+    first = lattice.first
     build_envelopes(lattice, node, size, 0.0)
     none = np.zeros(size)
     for a in range(size):
-        i = node.place[a]
-        node.x[a] = min(max(node.x[a], lattice.first[i] + node.low[i]), lattice.first[i] + node.high[i])
+        i = place[a]
+        x[a] = min(max(x[a], first[i] + low[i]), first[i] + high[i])
     refresh(node, size)
     for _ in range(SETTLE_SWEEPS):
-        descend(
-            size, node.gram, none, node.target, weight, node.points, node.slopes, node.count, node.x, node.pull
-        )
+        descend(size, gram, none, target, weight, points, slopes, count, x, pull)
 
 
 @part
@@ -186,15 +196,26 @@ def search_sphere(
 
     Better portfolios go to ``value`` and ``best``. False if the budget ran out before.
     """
+    node_gram = node.gram
+    node_high = node.high
+    node_link = node.link
+    node_low = node.low
+    place = node.place
+    node_target = node.target
+    node_x = node.x
+    lattice_cost = lattice.cost
+    lattice_first = lattice.first
+    start = lattice.start
+    lattice_target = lattice.target
     settle(lattice, node, count, 1 / (least + most_error))
     # The free variables in their order, and what the box of the node has fixed since it was loaded.
     free = np.empty(count, dtype=np.int64)
     size = 0
     for a in range(count):
-        i = node.place[a]
-        if node.low[i] < node.high[i]:
+        i = place[a]
+        if node_low[i] < node_high[i]:
             at = size
-            while at > 0 and plan.rank[node.place[free[at - 1]]] > plan.rank[i]:
+            while at > 0 and plan.rank[place[free[at - 1]]] > plan.rank[i]:
                 free[at] = free[at - 1]
                 at -= 1
             free[at] = a
@@ -202,23 +223,23 @@ def search_sphere(
     kappa, paid = kappa_in, paid_in
     link, gram, x = np.empty(size), np.empty((size, size)), np.empty(size)
     for j in range(size):
-        link[j] = node.link[free[j]]
+        link[j] = node_link[free[j]]
         for i in range(size):
-            gram[j, i] = node.gram[free[j], free[i]]
+            gram[j, i] = node_gram[free[j], free[i]]
     for a in range(count):
-        i = node.place[a]
-        if node.low[i] < node.high[i]:
+        i = place[a]
+        if node_low[i] < node_high[i]:
             continue
-        distance = lattice.first[i] + node.low[i] - node.target[a]
-        part = 2 * node.link[a]
+        distance = lattice_first[i] + node_low[i] - node_target[a]
+        part = 2 * node_link[a]
         for c in range(count):
-            j = node.place[c]
-            if node.low[j] == node.high[j]:
-                part += node.gram[a, c] * (lattice.first[j] + node.low[j] - node.target[c])
+            j = place[c]
+            if node_low[j] == node_high[j]:
+                part += node_gram[a, c] * (lattice_first[j] + node_low[j] - node_target[c])
         kappa += part * distance
-        paid += lattice.cost[lattice.start[i] + node.low[i]]
+        paid += lattice_cost[start[i] + node_low[i]]
         for j in range(size):
-            link[j] += node.gram[a, free[j]] * distance
+            link[j] += node_gram[a, free[j]] * distance
     # Triangular coordinates: the first to be fixed is the last index.
     lower = np.empty((size, size))
     if size == 0 or not cholesky(size, gram, lower):
@@ -244,12 +265,12 @@ def search_sphere(
     wide = least + most_error
     square = kappa
     for j in range(size):
-        i = node.place[free[j]]
-        places[j], target[j], first[j] = i, lattice.target[i], lattice.first[i]
-        low[j], high[j] = node.low[i], node.high[i]
+        i = place[free[j]]
+        places[j], target[j], first[j] = i, lattice_target[i], lattice_first[i]
+        low[j], high[j] = node_low[i], node_high[i]
         width = max(width, high[j] - low[j] + 1)
         centre[j] += target[j]
-        x[j] = min(max(node.x[free[j]], first[j] + low[j]), first[j] + high[j])
+        x[j] = min(max(node_x[free[j]], first[j] + low[j]), first[j] + high[j])
     for j in range(size):
         tilt[j] = link[j]
         for i in range(size):
@@ -258,7 +279,7 @@ def search_sphere(
     spent = False
     for j in range(size):
         tilt[j] *= 2 / wide
-        table = lattice.cost[lattice.start[places[j]] : lattice.start[places[j] + 1]]
+        table = lattice_cost[start[places[j]] : start[places[j] + 1]]
         cheapest[j], lean[j] = np.inf, np.inf
         for index in range(low[j], high[j] + 1):
             cheapest[j] = min(cheapest[j], table[index])
@@ -305,7 +326,7 @@ def search_sphere(
         if fresh:
             fresh = False
             kept_count[j], kept_next[j] = 0, 0
-            table = lattice.cost[lattice.start[places[j]] : lattice.start[places[j] + 1]]
+            table = lattice_cost[start[places[j]] : start[places[j] + 1]]
             middle = centres[level, j] + apart[level, j]
             for index in range(low[j], high[j] + 1):
                 z = first[j] + index
@@ -331,7 +352,7 @@ def search_sphere(
                         c = centres[level, i] + apart[level, i] - follow[j, i] * move
                         bound += (
                             least_near(
-                                lattice.cost[lattice.start[k] : lattice.start[k + 1]],
+                                lattice_cost[start[k] : start[k + 1]],
                                 first[i], low[i], high[i], plan.levels[plan.rank[places[j]], k] * share, c, 0.0, 0.0,
                                 cheapest[i],
                             )
@@ -348,7 +369,7 @@ def search_sphere(
                             k = places[i]
                             c = centres[level, i] - follow[j, i] * step
                             second += least_near(
-                                lattice.cost[lattice.start[k] : lattice.start[k + 1]],
+                                lattice_cost[start[k] : start[k + 1]],
                                 first[i], low[i], high[i], plan.levels[plan.rank[places[j]], k] * share, c,
                                 tilted * tilt[i], x[i], min(lean[i], cheapest[i]),
                             )  # fmt: skip
@@ -377,12 +398,10 @@ def search_sphere(
         kept_next[j] += 1
         if j == 0:
             for i in range(best.size):
-                index_of[i] = node.low[i]
+                index_of[i] = node_low[i]
             for i in range(size):
                 index_of[places[i]] = chosen[i]
-            worth = value_of(
-                tracking_error(lattice, index_of), trading_cost(lattice, index_of), goal.buffer, goal.edge
-            )
+            worth = value_of(tracking_error(lattice, index_of), trading_cost(lattice, index_of), goal.buffer, goal.edge)
             if worth < value[0]:
                 value[0] = worth
                 for i in range(best.size):
@@ -396,6 +415,6 @@ def search_sphere(
             centres[j, i] = centres[level, i] - follow[j, i] * step
         partial[j] = partial[level] + spread[j] * middle * middle
         partial_x[j] = partial_x[level] + spread[j] * step * step
-        cost[j] = cost[level] + lattice.cost[lattice.start[places[j]] + chosen[j]]
+        cost[j] = cost[level] + lattice_cost[start[places[j]] + chosen[j]]
         along[j] = along[level] + tilt[j] * (z - x[j])
         level, fresh = j, True

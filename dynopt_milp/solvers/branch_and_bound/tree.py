@@ -80,12 +80,19 @@ class Stack(NamedTuple):
 
 def new_stack(size: int, capacity: int) -> Stack:
     """An empty stack."""
-    box = lambda: np.zeros((capacity, size), dtype=np.int64)  # noqa: E731
-    real = lambda: np.zeros((capacity, size))  # noqa: E731
-    line = lambda: np.zeros(capacity)  # noqa: E731
+
+    def box() -> np.ndarray:
+        return np.zeros((capacity, size), dtype=np.int64)
+
+    def real() -> np.ndarray:
+        return np.zeros((capacity, size))
+
+    def line() -> np.ndarray:
+        return np.zeros(capacity)
+
     return Stack(
-        box(), box(), real(), real(), line(), line(), line(), line(), np.zeros(size, dtype=np.int64), np.full(1, np.inf),
-        np.zeros(6, dtype=np.int64),
+        box(), box(), real(), real(), line(), line(), line(), line(), np.zeros(size, dtype=np.int64),
+        np.full(1, np.inf), np.zeros(6, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -113,12 +120,17 @@ def push(
     left: bool,
 ) -> None:  # fmt: skip
     """Put the node back, or with ``split`` ≥ 0 one side of it: positions up to index ``at``, or from the next on."""
+    diagonal = node.diagonal
+    high = node.high
+    low = node.low
+    place = node.place
+    x = node.x
     top = stack.state[0]
-    for i in range(node.low.size):
-        stack.low[top, i], stack.high[top, i] = node.low[i], node.high[i]
+    for i in range(low.size):
+        stack.low[top, i], stack.high[top, i] = low[i], high[i]
     for a in range(size):
-        stack.x[top, node.place[a]] = node.x[a]
-        stack.diagonal[top, node.place[a]] = node.diagonal[a]
+        stack.x[top, place[a]] = x[a]
+        stack.diagonal[top, place[a]] = diagonal[a]
     if split >= 0:
         if left:
             stack.high[top, split] = at
@@ -132,7 +144,8 @@ def push(
 def worth_trying(stack: Stack, what: int) -> bool:
     """Whether a bound that does not always pay (0: hull, 1: sphere) is tried on this node: if it often prunes."""
     tried, won = stack.state[2 + 2 * what], stack.state[3 + 2 * what]
-    return tried < FIRST_TRIES or won * PAYS[what] >= tried or stack.state[1] % PROBE == 0
+    often: bool = tried < FIRST_TRIES or won * PAYS[what] >= tried
+    return often or stack.state[1] % PROBE == 0
 
 
 @part
@@ -150,12 +163,16 @@ def record(stack: Stack, what: int, pruned: bool) -> None:
 @part
 def trim(lattice: Lattice, node: Node) -> bool:
     """Drop positions without a cost from the ends of the box; False if a variable has none left."""
-    for i in range(node.low.size):
-        while node.low[i] <= node.high[i] and lattice.cost[lattice.start[i] + node.low[i]] == np.inf:
-            node.low[i] += 1
-        while node.high[i] >= node.low[i] and lattice.cost[lattice.start[i] + node.high[i]] == np.inf:
-            node.high[i] -= 1
-        if node.low[i] > node.high[i]:
+    high = node.high
+    low = node.low
+    cost = lattice.cost
+    start = lattice.start
+    for i in range(low.size):
+        while low[i] <= high[i] and cost[start[i] + low[i]] == np.inf:
+            low[i] += 1
+        while high[i] >= low[i] and cost[start[i] + high[i]] == np.inf:
+            high[i] -= 1
+        if low[i] > high[i]:
             return False
     return True
 
@@ -192,32 +209,40 @@ def choose(lattice: Lattice, node: Node, size: int) -> tuple[int, int, bool]:
 
     The one furthest from whole numbers in units of risk; if x̂ is whole, the one with the most risk in its range.
     """
+    count = node.vertices
+    gram = node.gram
+    high = node.high
+    low = node.low
+    place = node.place
+    points = node.points
+    x = node.x
+    first = lattice.first
     chosen, score, where = -1, 0.0, 0.0
     for a in range(size):
-        i = node.place[a]
-        if node.low[i] >= node.high[i]:
+        i = place[a]
+        if low[i] >= high[i]:
             continue
-        part = node.x[a] - math.floor(node.x[a])
+        part = x[a] - math.floor(x[a])
         vertex = 0
-        while vertex < node.count[a] - 2 and node.points[a, vertex + 1] <= node.x[a]:
+        while vertex < count[a] - 2 and points[a, vertex + 1] <= x[a]:
             vertex += 1
-        before = node.x[a] - node.points[a, vertex]
-        after = node.points[a, min(vertex + 1, node.count[a] - 1)] - node.x[a]
+        before = x[a] - points[a, vertex]
+        after = points[a, min(vertex + 1, count[a] - 1)] - x[a]
         if before < FRACTION or after < FRACTION:
             continue
-        mine = max(part * (1 - part), min(before, after) * 0.25) * node.gram[a, a]
+        mine = max(part * (1 - part), min(before, after) * 0.25) * gram[a, a]
         if mine > score:
-            chosen, score, where = i, mine, node.x[a]
+            chosen, score, where = i, mine, x[a]
     if chosen < 0:
         for a in range(size):
-            i = node.place[a]
-            mine = (node.high[i] - node.low[i]) ** 2 * node.gram[a, a]
-            if node.low[i] < node.high[i] and (chosen < 0 or mine > score):
-                chosen, score, where = i, mine, node.x[a]
+            i = place[a]
+            mine = (high[i] - low[i]) ** 2 * gram[a, a]
+            if low[i] < high[i] and (chosen < 0 or mine > score):
+                chosen, score, where = i, mine, x[a]
     if chosen < 0:
         return -1, 0, True
-    offset = where - lattice.first[chosen]
-    at = min(max(int(math.floor(offset)), node.low[chosen]), node.high[chosen] - 1)
+    offset = where - first[chosen]
+    at = min(max(math.floor(offset), low[chosen]), high[chosen] - 1)
     return chosen, at, offset - at <= 0.5
 
 
@@ -235,7 +260,8 @@ def search(
     for i in range(n):
         whole_high[i] = lattice.start[i + 1] - lattice.start[i] - 1
     index = np.empty(n, dtype=np.int64)
-    rounds, nothing, yes = np.int64(TRY_ROUNDS), np.int64(-1), nodes > 0  # not literals: each would be compiled for
+    # Not literals: numba would compile what is called once more for each.
+    rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
     last = stack.state[1] + nodes
     while stack.state[0] > 0:
         if stack.state[0] + 3 > stack.bound.size:

@@ -1,0 +1,166 @@
+"""The branch and bound against enumeration, against SCIP, and against what its proofs rest on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynopt_milp import InputError, Limits, Problem, Status, StoppedBy, UnboundedError, solve
+from dynopt_milp.solve import FORMULATIONS
+from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
+from dynopt_milp.solvers.branch_and_bound.lattice import merge
+from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
+from formulations import TrackingProgram
+from tests.dynopt_milp.test_agreement import BUFFERS, wild_problem
+from tests.random_programs import hard_problem, problems
+
+INFINITE = np.full(3, np.inf)
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@settings(max_examples=700)
+@given(data=st.data())
+def test_the_optimum_is_that_of_enumeration_and_no_bound_lies_above_it(formulation: str, data: st.DataObject) -> None:
+    problem = data.draw(problems(most_instruments=6))
+    buffer = data.draw(st.sampled_from(BUFFERS[formulation]))
+    truth = solve(problem, "enumerate", formulation=formulation, buffer=buffer)
+    found = solve(problem, "branch_and_bound", formulation=formulation, buffer=buffer)
+    assert found.status is truth.status
+    if truth.status is Status.OPTIMAL:
+        assert found.objective == pytest.approx(truth.objective, rel=1e-9, abs=1e-15)
+        assert found.lower_bound <= truth.objective
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@settings(max_examples=100)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_at_any_scale_nothing_false_is_claimed(formulation: str, seed: int) -> None:
+    problem = wild_problem(seed)
+    buffer = float(10 ** np.random.default_rng(seed).uniform(-1.5, 1)) * problem.program().tracking_error(problem.lower)
+    truth = solve(problem, "enumerate", formulation=formulation, buffer=buffer)
+    found = solve(problem, "branch_and_bound", formulation=formulation, buffer=buffer)
+    assert (found.status is Status.INFEASIBLE) == (truth.status is Status.INFEASIBLE)
+    if truth.status is not Status.INFEASIBLE:
+        assert found.lower_bound <= truth.objective * (1 + 1e-12)
+        assert found.objective == pytest.approx(truth.objective, rel=1e-9)
+
+
+@settings(max_examples=60)
+@given(problem=problems(most_instruments=6), seed=st.integers(0, 1000))
+def test_the_answer_does_not_depend_on_the_order_of_instruments(problem: Problem, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(problem.instruments))
+    shuffled = Problem(
+        covariance=problem.covariance[np.ix_(order, order)],
+        optimal_positions=problem.optimal_positions[order],
+        weight_per_contract=problem.weight_per_contract[order],
+        previous_positions=problem.previous_positions[order],
+        cost_in_weight_terms=problem.cost_in_weight_terms[order],
+        cost_multiplier=problem.cost_multiplier,
+        limits=Limits(lower=problem.lower[order], upper=problem.upper[order]),
+        instruments=tuple(problem.instruments[place] for place in order),
+    )
+    one, other = solve(problem, "branch_and_bound"), solve(shuffled, "branch_and_bound")
+    assert other.positions.to_dict() == one.positions.to_dict()
+    assert other.objective == one.objective
+
+
+def sizes_problem(seed: int, multiplier: float = 10.0) -> Problem:
+    """Three markets: one in three sizes, one in two, one alone; some cheap per unit, some not."""
+    random = np.random.default_rng(seed)
+    returns = random.normal(size=(3, 3))
+    market = [0, 0, 0, 1, 1, 2]
+    weight = np.array([1.0, 5.0, 10.0, 1.0, 4.0, 1.0]) * random.uniform(0.1, 0.3)
+    return Problem(
+        covariance=(returns.T @ returns * 0.05)[np.ix_(market, market)],
+        optimal_positions=random.normal(scale=0.8, size=6),
+        weight_per_contract=weight,
+        previous_positions=random.integers(-1, 2, 6),
+        cost_in_weight_terms=random.uniform(0, 0.02, 6),
+        cost_multiplier=multiplier,
+        limits=Limits(lower=-3, upper=3),
+        instruments=tuple("ABCDEF"),
+    )
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_sizes_of_one_contract_are_merged_and_split_as_cheaply_as_can_be(seed: int) -> None:
+    problem = sizes_problem(seed)
+    program = problem.program()
+    assert [len(group.members) for group in merge(program, (program.lower, program.upper)).groups] == [3, 2, 1]
+    truth, found = solve(problem, "enumerate"), solve(problem, "branch_and_bound")
+    assert found.status is Status.OPTIMAL
+    assert found.objective == pytest.approx(truth.objective, rel=1e-9)
+    assert found.lower_bound <= truth.objective
+
+
+def test_ratios_that_are_not_whole_are_not_merged() -> None:
+    factor = np.array([[1.0, 2.0, 2.5], [0.5, 1.0, 1.25]])
+    program = TrackingProgram(factor, np.zeros(3), np.zeros(3), np.ones(3), -INFINITE, INFINITE)
+    groups = merge(program, (np.full(3, -9.0), np.full(3, 9.0))).groups
+    assert [(group.members, group.ratios) for group in groups] == [([0, 1], [1, 2]), ([2], [1])]
+
+
+def test_two_sizes_without_costs_need_no_limits() -> None:
+    problem = sizes_problem(1, multiplier=0.0)
+    keep = [0, 2, 3, 5]  # each of two markets at most twice
+    two = Problem(
+        covariance=problem.covariance[np.ix_(keep, keep)],
+        optimal_positions=problem.optimal_positions[keep],
+        weight_per_contract=problem.weight_per_contract[keep],
+        previous_positions=problem.previous_positions[keep],
+        instruments=tuple("ABCD"),
+    )
+    found = solve(two, "branch_and_bound")
+    assert found.status is Status.OPTIMAL
+    limited = solve(two.replace(limits=Limits(lower=-8, upper=8)), "enumerate")
+    assert found.objective == pytest.approx(limited.objective, rel=1e-9)
+    assert found.positions["B"] == two.previous_positions[1]  # nothing is traded that need not be
+
+
+def test_what_nothing_bounds_is_said() -> None:
+    returns = np.array([[1.0, 1.1, 0.9]])
+    problem = Problem(
+        covariance=returns.T @ returns, optimal_positions=[0.5, 0.2, 0.1], weight_per_contract=np.ones(3),
+        instruments=tuple("ABC"),
+    )  # fmt: skip
+    with pytest.raises(UnboundedError, match="nothing bounds"):
+        solve(problem, "branch_and_bound")
+
+
+def test_constraints_go_to_scip_and_all_else_to_the_branch_and_bound() -> None:
+    problem = sizes_problem(0)
+    assert solve(problem).solver.startswith("branch and bound")
+    assert solve(problem, constraints=lambda k: [k[0] <= 1]).solver.startswith("SCIP")
+    with pytest.raises(InputError, match="limits only"):
+        solve(problem, "branch_and_bound", constraints=lambda k: [k[0] <= 1])
+
+
+def test_a_time_limit_leaves_the_best_so_far_and_a_true_bound() -> None:
+    problem = hard_problem(150)
+    solve(sizes_problem(0), "branch_and_bound")
+    found = solve(problem, "branch_and_bound", time_limit=0.3)
+    assert found.stopped_by is StoppedBy.TIME
+    assert found.status is Status.FEASIBLE
+    assert found.seconds < 2.0
+    assert 0 <= found.lower_bound <= found.objective <= solve(problem, "greedy").objective
+
+
+@settings(max_examples=80)
+@given(size=st.integers(2, 12), seed=st.integers(0, 2**32 - 1), rank=st.integers(0, 3))
+def test_diagonals_leave_a_positive_semidefinite_rest_on_every_level(size: int, seed: int, rank: int) -> None:
+    random = np.random.default_rng(seed)
+    root = random.normal(size=(size + 2 - rank, size)) * 10 ** random.uniform(-3, 3, size)
+    gram, weight = root.T @ root, random.uniform(0.05, 0.3, size)
+    scale = np.sqrt(np.diag(gram))
+    diagonal = largest_diagonal(gram, weight, 40)
+    plan = no_plan(size)
+    make_levels(gram, np.maximum(diagonal, 0), weight, np.arange(size), 3, 1, plan.rank, plan.levels)
+    for level in range(1, size + 1):
+        block = np.flatnonzero(plan.rank < level) if level < size else np.arange(size)
+        rest = gram[np.ix_(block, block)] - np.diag(plan.levels[level, block])
+        assert (plan.levels[level] >= 0).all()
+        assert np.linalg.eigvalsh(rest / np.outer(scale[block], scale[block])).min() > -1e-12 * size
+    if rank <= 2:
+        assert diagonal.sum() > 0
