@@ -6,7 +6,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format study-naive study-static lock clean
+.PHONY: help demo test check format study-naive study-static study-agreement study-race lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ study-naive: .venv/installed ## What a naive model claims, against the truth (co
 study-static: .venv/installed ## Fifteen years static and dynamic: make study-static DATA=folder (comparisons/static_vs_dynamic)
 	@$(BIN)/python -m comparisons.static_vs_dynamic $(DATA)
 
+study-agreement: .venv/installed ## Branch and bound against SCIP on 540 weekly rebalances: make study-agreement DATA=folder
+	@$(BIN)/python -m comparisons.agreement $(DATA)
+
+study-race: .venv/installed ## Solvers side by side, and time against size: make study-race DATA=folder (comparisons/solver_race)
+	@$(BIN)/python -m comparisons.solver_race $(DATA)
+
 lock: ## Pin today's versions anew
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install --quiet --upgrade "setuptools>=77" ".[dev]"
@@ -44,8 +50,10 @@ clean: ## Remove what was made
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@echo "Setting up .venv (once, about a minute) ..." >&2
+	@echo "Setting up .venv (once, a minute or two) ..." >&2
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Compiling the branch and bound (once, half a minute) ..." >&2
+	@$(BIN)/python -c 'from dynopt_milp.solvers.branch_and_bound.solver import warm_up; warm_up()' 2>/dev/null
 	@touch $@

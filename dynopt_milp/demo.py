@@ -32,7 +32,7 @@ def demo_solutions(time_limit: float | None = None) -> Iterator[tuple[float, flo
     for multiplier in MULTIPLIERS:
         for capital in EXAMPLE_CAPITALS:
             problem = example_problem(capital, cost_multiplier=multiplier)
-            yield capital, multiplier, solve(problem, "greedy"), solve(problem, "scip", time_limit=time_limit)
+            yield capital, multiplier, solve(problem, "greedy"), solve(problem, "exact", time_limit=time_limit)
 
 
 def show_demo(console: Console) -> None:

@@ -17,7 +17,16 @@ from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.own import Optimizer, method_name, own_method
 from dynopt_milp.solvers.task import Answer, Constraints, Task
-from formulations import BufferEdge, Deadband, FloatArray, Formulation, Penalty, ProgramError, TrackingProgram
+from formulations import (
+    BufferEdge,
+    Deadband,
+    FloatArray,
+    Formulation,
+    IntegerHull,
+    Penalty,
+    ProgramError,
+    TrackingProgram,
+)
 
 DEFAULT_GAP = 1e-6
 DEFAULT_BUFFER = 0.01  # 0.05 × 0.2: buffer fraction × annual risk target, both the book's
@@ -29,6 +38,7 @@ FORMULATIONS: dict[str, Formulate] = {
     "penalty": lambda program, buffer: Penalty(program),
     "deadband": Deadband,
     "buffer_edge": BufferEdge,
+    "integer_hull": lambda program, buffer: IntegerHull(program),
 }
 
 
@@ -50,13 +60,15 @@ def solve(
     problem : Problem
         The rebalance.
     method : str or callable
-        ``"exact"`` (proven optimum; SCIP at present), ``"scip"``, ``"greedy"`` (the book's search), ``"enumerate"``
+        ``"exact"`` (proven optimum, by branch and bound, or by SCIP with constraints), ``"branch_and_bound"``,
+        ``"scip"``, ``"scip_plain"`` (for comparison), ``"greedy"`` (the book's search), ``"enumerate"``
         (all points of a small box), ``"cvxpy:NAME"`` (another mixed-integer solver, as a referee). Or an optimizer of
         your own, from a Problem to whole contracts (Series, dict or array in the order of its instruments); its answer
         is checked and priced like any other, and claims nothing.
     formulation : str
-        ``"penalty"`` (the book's objective), ``"deadband"`` (tracking error beyond a buffer plus cost) or
-        ``"buffer_edge"`` (the cheapest trade to within the buffer around the target).
+        ``"penalty"`` (the book's objective), ``"deadband"`` (tracking error beyond a buffer plus cost),
+        ``"buffer_edge"`` (the cheapest trade to within the buffer around the target) or ``"integer_hull"`` (``"penalty"``
+        with a tighter relaxation, for solvers that are given the model).
     buffer : float
         Annual standard deviation, share of capital; for ``"deadband"`` and ``"buffer_edge"``.
     gap : float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("dynopt-milp", "clarabel", "cvxpy", "numpy", "pandas", "pyscipopt", "scikit-learn", "scipy")
+PACKAGES = ("dynopt-milp", "clarabel", "cvxpy", "numba", "numpy", "pandas", "pyscipopt", "scikit-learn", "scipy")
 
 
 def versions() -> dict[str, str]:

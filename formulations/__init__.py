@@ -8,8 +8,10 @@ line by line.
 from formulations.bounding_box import bounding_box
 from formulations.buffer_edge import BufferEdge
 from formulations.deadband import Deadband
+from formulations.diagonal import extract_diagonal
 from formulations.dual_bound import DualBound
 from formulations.formulation import Formulation, Model
+from formulations.integer_hull import IntegerHull
 from formulations.penalty import Penalty
 from formulations.program import FloatArray, IntegerArray, ProgramError, TrackingProgram
 from formulations.restriction import Restriction, restrict
@@ -21,11 +23,13 @@ __all__ = [
     "FloatArray",
     "Formulation",
     "IntegerArray",
+    "IntegerHull",
     "Model",
     "Penalty",
     "ProgramError",
     "Restriction",
     "TrackingProgram",
     "bounding_box",
+    "extract_diagonal",
     "restrict",
 ]

@@ -8,7 +8,7 @@ from scipy.sparse import csc_array, csr_array, vstack
 
 from dynopt_milp.solvers.formulation_cone import formulation_cone
 from dynopt_milp.solvers.task import Task
-from formulations import BufferEdge, DualBound, FloatArray, Formulation, restrict
+from formulations import BufferEdge, DualBound, FloatArray, Formulation, IntegerHull, Penalty, restrict
 
 # Nothing rests on the accuracy of these solves: the dual bound is valid for any direction, only less sharp.
 ACCURACY = 1e-6
@@ -24,10 +24,12 @@ class Relaxation:
     Parameters
     ----------
     formulation : Formulation
-        Normalised.
+        Normalised. Of `integer_hull` the relaxation of `penalty` is taken: the dual bound knows no more.
     """
 
     def __init__(self, formulation: Formulation) -> None:
+        if isinstance(formulation, IntegerHull):
+            formulation = Penalty(formulation.program)
         size = formulation.program.size
         data, self._positions = formulation_cone(formulation)
         self._cost, self._offset = data.cost, data.offset

@@ -14,7 +14,7 @@ from dynopt_milp.solvers.formulation_cone import formulation_cone
 from formulations import Penalty
 from tests.random_programs import problems
 
-BUFFERS = {"penalty": [0.0], "deadband": [0.0, 0.05, 0.2], "buffer_edge": [0.05, 0.2, 1.0]}
+BUFFERS = {"penalty": [0.0], "deadband": [0.0, 0.05, 0.2], "buffer_edge": [0.05, 0.2, 1.0], "integer_hull": [0.0]}
 SLOW = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 
 

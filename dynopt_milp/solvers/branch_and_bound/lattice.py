@@ -14,6 +14,7 @@ whole comes off the lower bound (``slip``).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -166,7 +167,7 @@ class Merged:
         for row, (member, ratio) in enumerate(zip(group.members, group.ratios, strict=True)):
             off = self.program.factor[:, member] - ratio * self.factor[:, place]
             distance = np.abs(split[row] - self.program.target[member]).max(initial=0.0)
-            total += float(np.linalg.norm(off)) * float(distance) * 2
+            total += math.sqrt(float(off @ off)) * float(distance) * 2
         return total
 
 
@@ -226,8 +227,8 @@ def _group(program: TrackingProgram, limits: Limits, base: int, others: list[int
     unit = program.factor[:, base]
     for other in sorted(others, key=lambda place: (lengths[place], place)):
         ratio = float(np.round(program.factor[:, other] @ unit / lengths[base] ** 2))
-        off = float(np.linalg.norm(program.factor[:, other] - ratio * unit))
-        if not 1 <= abs(ratio) <= LARGEST_RATIO or off > WHOLE * lengths[other]:
+        apart = program.factor[:, other] - ratio * unit
+        if not 1 <= abs(ratio) <= LARGEST_RATIO or math.sqrt(apart @ apart) > WHOLE * lengths[other]:
             continue
         if len(members) >= 2 and limits[1][other] - limits[0][other] > MOST_TRIED:
             continue

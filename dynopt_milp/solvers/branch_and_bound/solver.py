@@ -77,7 +77,7 @@ def solve_branch_and_bound(task: Task) -> Answer:
     if task.constraints is not None:
         raise UnsupportedError("the branch and bound knows limits only, no constraints; use exact", field="constraints")
     began = time.monotonic()
-    _warm_up()
+    warm_up()
     if task.deadline is not None:  # the time limit is for solving
         task = replace(task, deadline=task.deadline + time.monotonic() - began)
     formulation = task.formulation
@@ -98,7 +98,7 @@ def solve_branch_and_bound(task: Task) -> Answer:
 
 
 @cache
-def _warm_up() -> None:
+def warm_up() -> None:
     """Compile the kernels, or load them: first call of a process."""
     with announced():
         none = np.zeros(2)

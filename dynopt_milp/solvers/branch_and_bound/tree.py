@@ -34,7 +34,7 @@ from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, search_spher
 DONE, PAUSED, FULL = 0, 1, 2
 # Every so many nodes the best corner of a node's bound is the start of a local search.
 TRY_EVERY = 8
-TRY_ROUNDS = 3
+TRY_ROUNDS = 30
 # A node is bounded again if a quarter of its variables lost positions, or a fifth of its interval.
 AGAIN_VARIABLES, AGAIN_INTERVAL = 4, 0.2
 HOLE = 0.15  # of the interval, from which on a hole in its middle is worth two nodes

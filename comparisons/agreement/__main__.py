@@ -1,0 +1,45 @@
+"""Run the study: ``python -m comparisons.agreement PRICE_FOLDER [WEEKS [SECONDS]]``; interrupt and go on at will."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from comparisons.agreement.study import ENVIRONMENT, GRID, SCIP_LIMIT, run, table
+from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.data import read_market
+from dynopt_milp.errors import DynoptError
+from dynopt_milp.versions import versions
+
+
+def main(arguments: list[str]) -> int:
+    """Compare what has not been compared, and print the table."""
+    console, progress = Console(width=160), Console(stderr=True)
+    if not 1 <= len(arguments) <= 3:
+        progress.print("usage: python -m comparisons.agreement PRICE_FOLDER [WEEKS [SCIP_SECONDS]]", markup=False)
+        return 2
+    try:
+        weeks = int(arguments[1]) if len(arguments) > 1 else GRID.weeks
+        limit = float(arguments[2]) if len(arguments) > 2 else SCIP_LIMIT
+        market = read_market(Path(arguments[0]))
+        results = run(market, replace(GRID, weeks=weeks), scip_limit=limit, show_progress=progress.is_terminal)
+    except KeyboardInterrupt:
+        progress.print("interrupted; the same command goes on")
+        return 130
+    except (DynoptError, ValueError) as error:
+        progress.print(f"error: {error}", highlight=False)
+        return 2
+    console.print(table(results).T.to_string(header=False), highlight=False)
+    lines = [f"{name}: {version}" for name, version in versions().items()]
+    lines += [f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread each"]
+    write_atomically(ENVIRONMENT, "\n".join([*lines, f"SCIP's time limit: {limit:g} s a rebalance"]) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""Branch and bound against SCIP: the same rebalances, and what each proves."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from comparisons.solver_race.instances import Grid, Instance, real_instances
+from dynopt_milp import Status, solve
+from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.data import Market
+from dynopt_milp.progress import Progress
+
+FOLDER = Path(__file__).parent
+RESULTS, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "environment.txt"
+# 5 capitals × 3 multipliers × 4 paths × 9 weeks = 540 rebalances of 25 to 42 instruments.
+GRID = Grid(
+    capitals=(50_000.0, 100_000.0, 250_000.0, 1_000_000.0, 5_000_000.0),
+    cost_multipliers=(0.0, 10.0, 50.0),
+    starts=("2006-03-01", "2010-06-01", "2014-09-01", "2018-06-01"),
+    weeks=9,
+    sizes=(),
+    seeds=(),
+)
+SCIP_LIMIT = 60.0
+OWN_LIMIT = 300.0
+SAME = 1e-9  # relative; what counts as agreement of objectives
+ROUND_OFF = 1e-12  # of a bound against a priced portfolio
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One rebalance: objective, lower bound, status and seconds of both methods."""
+
+    instance: str
+    size: int
+    objective: float
+    lower_bound: float
+    status: str
+    seconds: float
+    nodes: int
+    scip_objective: float
+    scip_lower_bound: float
+    scip_status: str
+    scip_seconds: float
+
+
+def compare(instance: Instance, scip_limit: float = SCIP_LIMIT) -> Row:
+    """Solve one rebalance with both."""
+    own = solve(instance.problem, "branch_and_bound", time_limit=OWN_LIMIT)
+    scip = solve(instance.problem, "scip", time_limit=scip_limit)
+    return Row(
+        instance.name, len(instance.problem.instruments), own.objective, own.lower_bound, own.status.value,
+        own.seconds, own.nodes, scip.objective, scip.lower_bound, scip.status.value, scip.seconds,
+    )  # fmt: skip
+
+
+def verdict(row: Row | pd.Series) -> str:
+    """``"agree"``, ``"scip unfinished"`` with nothing contradicted, ``"unproved"``, or what is wrong."""
+    for bound in (row.lower_bound, row.scip_lower_bound):
+        if bound > min(row.objective, row.scip_objective) * (1 + ROUND_OFF):
+            return "bound above a known portfolio"
+    if row.status == Status.OPTIMAL.value and row.scip_objective < row.objective * (1 - SAME):
+        return "SCIP found better"
+    if row.status != Status.OPTIMAL.value:
+        return "unproved"
+    if row.scip_status != Status.OPTIMAL.value:
+        return "scip unfinished"
+    return "agree" if row.scip_objective <= row.objective * (1 + SAME) else "objectives differ"
+
+
+def run(market: Market, grid: Grid = GRID, results: Path = RESULTS, *, scip_limit: float = SCIP_LIMIT,
+        show_progress: bool = False) -> pd.DataFrame:  # fmt: skip
+    """Compare on every rebalance of the grid that is not in the results yet."""
+    done = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=[item.name for item in fields(Row)])
+    rows = done.to_dict("records")
+    known = set(done["instance"])
+    with Progress(grid.real, "rebalances", show=show_progress) as progress:
+        for instance in real_instances(market, grid):
+            if instance.name not in known:
+                row = compare(instance, scip_limit)
+                rows.append({item.name: getattr(row, item.name) for item in fields(Row)})
+                text = io.StringIO()
+                pd.DataFrame(rows).to_csv(text, index=False)
+                write_atomically(results, text.getvalue())
+            progress.advance(instance.name)
+    return pd.DataFrame(rows)
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """By λ: how many, each verdict, the largest difference of objectives where both proved, and times."""
+    frame = results.assign(
+        verdict=[verdict(row) for row in results.itertuples(index=False)],  # type: ignore[arg-type]
+        cost_multiplier=results["instance"].str.extract(r"_lam([\d.]+)_")[0].astype(float),
+        difference=(results["objective"] / results["scip_objective"] - 1).abs(),
+        ratio=results["scip_seconds"] / results["seconds"],
+    )
+    lines = []
+    for multiplier, group in frame.groupby("cost_multiplier"):
+        both = group[(group["status"] == "optimal") & (group["scip_status"] == "optimal")]
+        line: dict[str, float | int] = {"cost_multiplier": float(str(multiplier)), "rebalances": len(group)}
+        line |= {str(name): int(count) for name, count in group["verdict"].value_counts().items()}
+        line |= {
+            "largest difference": float(both["difference"].max()),
+            "seconds, median": float(group["seconds"].median()),
+            "seconds, most": float(group["seconds"].max()),
+            "scip seconds, median": float(group["scip_seconds"].median()),
+            "scip ÷ own, geometric mean": float(np.exp(np.log(group["ratio"]).mean())),
+        }
+        lines.append(line)
+    return pd.DataFrame(lines).fillna(0)

@@ -1,0 +1,1 @@
+"""The same rebalances, solved by several solvers."""
