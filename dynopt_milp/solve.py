@@ -67,8 +67,8 @@ def solve(
         is checked and priced like any other, and claims nothing.
     formulation : str
         ``"penalty"`` (the book's objective), ``"deadband"`` (tracking error beyond a buffer plus cost),
-        ``"buffer_edge"`` (the cheapest trade to within the buffer around the target) or ``"integer_hull"`` (``"penalty"``
-        with a tighter relaxation, for solvers that are given the model).
+        ``"buffer_edge"`` (the cheapest trade to within the buffer around the target) or ``"integer_hull"``
+        (``"penalty"`` with a tighter relaxation, for solvers that are given the model).
     buffer : float
         Annual standard deviation, share of capital; for ``"deadband"`` and ``"buffer_edge"``.
     gap : float
