@@ -387,7 +387,7 @@ def test_capital_that_is_not_a_positive_number_is_refused(capital: Any) -> None:
 
 
 def test_a_bad_covariance_next_to_market_data_is_refused_as_elsewhere() -> None:
-    refusal(lambda: market(covariance=labelled(-COVARIANCE)), "covariance", "GOLD", CovarianceError)
+    refusal(lambda: market(covariance=labelled(-COVARIANCE)), "covariance", "CORN", CovarianceError)
 
 
 # Arguments of a solve
@@ -498,11 +498,17 @@ def parallel(**changes: Any) -> Problem:
     return Problem(**(given | changes))
 
 
-def test_parallel_contracts_at_no_cost_without_limits_are_unbounded_and_named() -> None:
-    error = refusal(lambda: solve(parallel()), "limits", "full", UnboundedError)
+def test_parallel_contracts_at_no_cost_without_limits_are_unbounded_to_scip_and_named() -> None:
+    error = refusal(lambda: solve(parallel(), "scip"), "limits", "full", UnboundedError)
     assert "micro" in str(error)
     assert "other" not in str(error).split(":")[1]
     assert "same_side" in str(error)
+
+
+def test_parallel_contracts_at_no_cost_are_one_to_the_branch_and_bound() -> None:
+    solution = solve(parallel())
+    assert solution.status is Status.OPTIMAL
+    assert solution.positions["full"] + 0.1 * solution.positions["micro"] == pytest.approx(0.4)
 
 
 def test_parallel_contracts_at_no_cost_solve_on_their_own_side() -> None:

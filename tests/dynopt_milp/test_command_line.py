@@ -186,7 +186,7 @@ def test_a_bad_problem_is_one_line_and_exit_code_2(tmp_path: Path, changes: dict
 
 def test_unbounded_positions_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
     given = small(tmp_path, covariance=[[0.04, 0.04], [0.04, 0.04]], cost_multiplier=0.0)
-    complaint("GOLD", "solve", given)
+    complaint("GOLD", "solve", given, "--method", "scip")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_time_limit_of_zero_gives_an_answer_with_a_true_bound_and_exit_code_3(
 @pytest.fixture(scope="module")
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("hard") / "problem.json"
-    hard_problem().to_json(found)
+    hard_problem(300).to_json(found)
     return found
 
 

@@ -18,10 +18,12 @@ GRACE = 2.0  # seconds a time limit may be exceeded by: a promise to users, not 
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.5, 3.0])
-def test_a_time_limit_is_kept_and_gives_an_answer_with_a_true_bound(limit: float) -> None:
-    problem = hard_problem()
+@pytest.mark.parametrize(("method", "size"), [("scip", 60), ("branch_and_bound", 300)])
+def test_a_time_limit_is_kept_and_gives_an_answer_with_a_true_bound(method: str, size: int, limit: float) -> None:
+    problem = hard_problem(size)
+    solve(hard_problem(2), method)  # compiles
     began = time.monotonic()
-    solution = solve(problem, "scip", time_limit=limit)
+    solution = solve(problem, method, time_limit=limit)
     assert time.monotonic() - began < limit + GRACE
     assert solution.status is Status.FEASIBLE
     assert solution.stopped_by is StoppedBy.TIME
@@ -45,13 +47,15 @@ def test_a_large_problem_keeps_its_time_limit() -> None:
     assert solution.lower_bound <= solution.objective
 
 
-def test_ctrl_c_ends_the_solve_and_carries_the_best_answer() -> None:
-    problem = hard_problem()
+@pytest.mark.parametrize(("method", "size"), [("scip", 60), ("branch_and_bound", 300)])
+def test_ctrl_c_ends_the_solve_and_carries_the_best_answer(method: str, size: int) -> None:
+    problem = hard_problem(size)
+    solve(hard_problem(2), method)
     timer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     began = time.monotonic()
     with pytest.raises(SolveInterrupted) as stop:
-        solve(problem, "scip")
+        solve(problem, method)
     assert time.monotonic() - began < 3.0 + GRACE
     solution = stop.value.solution
     assert isinstance(stop.value, KeyboardInterrupt)

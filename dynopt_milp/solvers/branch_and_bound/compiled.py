@@ -32,9 +32,9 @@ def part(function: Kernel) -> Kernel:
 
 
 def _forget_stale() -> None:
-    """Delete cached kernels that are older than any source here: numba looks at the file of the outermost one alone."""
+    """Delete cached kernels older than any source of kernels: numba looks at the file of the outermost one alone."""
     folder = Path(__file__).parent
-    changed = max(source.stat().st_mtime for source in folder.glob("*.py"))
+    changed = max(source.stat().st_mtime for source in folder.glob("*.py") if source.name != "solver.py")
     for index in (folder / "__pycache__").glob("*.nbi"):
         with suppress(OSError):  # another process did it, or the folder is not ours to change
             if index.stat().st_mtime < changed:

@@ -251,6 +251,8 @@ class _Search:
                 stopped = self._nodes(CONE_NODES, hull=False)
                 if stopped is not None or not self._stack.state[0]:
                     return stopped
+            if weak:
+                self._join()
             self._extract()
             if not weak:
                 stopped = self._nodes(HULL_NODES, hull=True)
@@ -290,6 +292,14 @@ class _Search:
         stack.best[:] = np.clip(stack.best - low, 0, high - low)
         self._node = new_node(self._widths.size, int(self._widths.max()))
         self._goal = self._goal._replace(error=round_off(self._lattice, SHIFT))
+
+    def _join(self) -> None:
+        """One node again of the few that are open: their bounds are worth nothing, and that of their child will be."""
+        stack, opened = self._stack, int(self._stack.state[0])
+        stack.low[0], stack.high[0] = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
+        stack.least[0], stack.most[0] = stack.least[:opened].min(), stack.most[:opened].max()
+        stack.bound[0] = stack.bound[:opened].min()
+        stack.state[0] = 1
 
     def _free(self) -> IntegerArray:
         """The variables that some open node has free."""
