@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dynopt_milp.errors import UnsupportedError
+from dynopt_milp.solution import StoppedBy
 from dynopt_milp.solvers.branch_and_bound import solve_branch_and_bound
 from dynopt_milp.solvers.task import Answer, Task
 
@@ -11,7 +12,7 @@ def solve_exact(task: Task) -> Answer:
     """Branch and bound if limits are all there is, SCIP with constraints of the user's own.
 
     What was used is the answer's ``solver``. SCIP also takes what has too many positions for the branch and bound's
-    tables.
+    tables, and what it leaves open because of round-off (portfolios on the very edge of a buffer, say).
 
     Raises
     ------
@@ -22,9 +23,12 @@ def solve_exact(task: Task) -> Answer:
     """
     if task.constraints is None:
         try:
-            return solve_branch_and_bound(task)
+            answer = solve_branch_and_bound(task)
         except UnsupportedError:
             pass
+        else:
+            if answer.stopped_by is not StoppedBy.PRECISION:
+                return answer
     from dynopt_milp.solvers.scip import solve_scip
 
     return solve_scip(task)

@@ -27,7 +27,9 @@ from formulations import FloatArray, IntegerArray, TrackingProgram
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
 WHOLE = 1e-12
 LARGEST_RATIO = 10_000.0
-# A third size of a contract is put in by trying all of its positions; beyond so many it stays on its own.
+FARTHEST = 1e6  # contracts
+ROUND_OFF = 1e-15  # of the sum of targets, relative
+# Further sizes of a contract are put in by trying all their positions together; beyond so many they stay on their own.
 MOST_TRIED = 2_000
 # Beyond this many entries the tables would not fit the processor's memory any more.
 MOST_ENTRIES = 5_000_000
@@ -136,38 +138,38 @@ class Merged:
                 positions[group.members] = split[:, 0]
         return positions
 
-    def lattice(self, lower: FloatArray, upper: FloatArray) -> tuple[Lattice, float]:
-        """The tables over a finite box of y, shape (n,) each, and the slip.
-
-        The slip is how much smaller than in the lattice a tracking error can be in the program.
-        """
+    def lattice(self, lower: FloatArray, upper: FloatArray) -> Lattice:
+        """The tables over a finite box of y, shape (n,) each."""
         widths = (upper - lower + 1).astype(np.int64)
         start = np.concatenate([[0], np.cumsum(widths)])
-        cost = np.empty(start[-1])
-        slip = 0.0
         program = self.program
-        single = np.array([len(group.members) == 1 for group in self.groups])
         members = np.array([group.members[0] for group in self.groups])
         which = np.repeat(np.arange(len(widths)), widths)
         position = np.arange(start[-1]) - start[which] + lower[which]
-        cost[:] = program.cost[members[which]] * np.abs(position - program.previous[members[which]])
-        for place in np.flatnonzero(~single):
-            group = self.groups[place]
-            table = slice(start[place], start[place + 1])
-            cost[table], split = _cheapest(program, self.limits, group, position[table])
-            slip += self._slip(int(place), split[:, np.isfinite(cost[table])])
+        cost = program.cost[members[which]] * np.abs(position - program.previous[members[which]])
+        for place, group in enumerate(self.groups):
+            if len(group.members) > 1:
+                table = slice(start[place], start[place + 1])
+                cost[table], _ = _cheapest(program, self.limits, group, position[table])
         gram = self.factor.T @ self.factor
-        return Lattice(
-            np.ascontiguousarray(self.factor), np.ascontiguousarray(gram), self.target, lower, start, cost
-        ), slip
+        return Lattice(np.ascontiguousarray(self.factor), np.ascontiguousarray(gram), self.target, lower, start, cost)
 
-    def _slip(self, place: int, split: FloatArray) -> float:
-        group = self.groups[place]
+    @property
+    def slip(self) -> float:
+        """How much smaller than in the lattice a tracking error can be in the program, anywhere in the box.
+
+        Where neither limits nor costs bound a position, it is taken to stay within a million contracts of its target.
+        """
         total = 0.0
-        for row, (member, ratio) in enumerate(zip(group.members, group.ratios, strict=True)):
-            off = self.program.factor[:, member] - ratio * self.factor[:, place]
-            distance = np.abs(split[row] - self.program.target[member]).max(initial=0.0)
-            total += math.sqrt(float(off @ off)) * float(distance) * 2
+        for place, group in enumerate(self.groups):
+            for member, ratio in zip(group.members[1:], group.ratios[1:], strict=True):
+                unit = self.factor[:, place]
+                off = self.program.factor[:, member] - ratio * unit
+                target = self.program.target[member]
+                ends = abs(self.limits[0][member] - target), abs(self.limits[1][member] - target)
+                distance = max(min(end, FARTHEST) if np.isinf(end) else end for end in ends)
+                rounded = ROUND_OFF * abs(ratio * target) * math.sqrt(float(unit @ unit))
+                total += math.sqrt(float(off @ off)) * float(distance) + rounded
         return total
 
 
@@ -224,14 +226,17 @@ def _parallel(program: TrackingProgram) -> tuple[FloatArray, NDArray[np.bool_]]:
 
 def _group(program: TrackingProgram, limits: Limits, base: int, others: list[int], lengths: FloatArray) -> Group:
     members, ratios = [base], [1]
+    tried = 1.0
     unit = program.factor[:, base]
     for other in sorted(others, key=lambda place: (lengths[place], place)):
         ratio = float(np.round(program.factor[:, other] @ unit / lengths[base] ** 2))
         apart = program.factor[:, other] - ratio * unit
         if not 1 <= abs(ratio) <= LARGEST_RATIO or math.sqrt(apart @ apart) > WHOLE * lengths[other]:
             continue
-        if len(members) >= 2 and limits[1][other] - limits[0][other] > MOST_TRIED:
-            continue
+        if len(members) >= 2:
+            tried *= limits[1][other] - limits[0][other] + 1
+            if not tried <= MOST_TRIED:
+                break
         members.append(other)
         ratios.append(int(ratio))
     return Group(members, ratios)

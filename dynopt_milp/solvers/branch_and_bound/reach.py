@@ -31,9 +31,16 @@ def reach(program: TrackingProgram, radius: float, budget: float) -> tuple[Merge
         return None
     merged = merge(program, (least, most))
     lower, upper = merged.lower.copy(), merged.upper.copy()
-    if np.isfinite(radius):
-        variances = inverse_diagonal(np.ascontiguousarray(merged.factor.T @ merged.factor), LEAST_PIVOT)
-        width = radius * np.sqrt(variances) * (1 + INVERSE_ERROR)
+    gram = merged.factor.T @ merged.factor
+    risky = np.diag(gram) > 0
+    alone = np.array([len(group.members) == 1 for group in merged.groups])
+    held = np.array([program.previous[group.members[0]] for group in merged.groups])
+    idle = ~risky & alone  # without risk there is no better place than where it is held
+    lower[idle] = upper[idle] = np.clip(held, lower, upper)[idle]
+    if np.isfinite(radius) and risky.any():
+        variances = np.full(risky.size, np.inf)
+        variances[risky] = inverse_diagonal(np.ascontiguousarray(gram[np.ix_(risky, risky)]), LEAST_PIVOT)
+        width = (radius + merged.slip) * np.sqrt(variances) * (1 + INVERSE_ERROR)
         slack = OUTWARD * (1 + np.abs(merged.target))
         lower = np.maximum(lower, np.ceil(merged.target - width - slack))
         upper = np.minimum(upper, np.floor(merged.target + width + slack))

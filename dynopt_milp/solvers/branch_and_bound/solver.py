@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import BufferEdge, FloatArray, IntegerArray, Penalty, TrackingProgram
 
-SOLVER = "branch and bound"
+SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
 # Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
 FINEST = 1e-10
 EXHAUSTIVE_GAP = 1e-6
@@ -44,6 +45,8 @@ CAPACITY = 128
 NEWTON_STEPS = 40
 LEVEL_STEPS = 3  # of Newton's method from one level to the next
 FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
+EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself
+WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
 SPHERE_NODES = 1_000  # of the first sphere search, where the cone bound is strong at the root, and
 # From this share of the value on, the cone bound at the root is strong and the first sphere search is left out.
 WEAK = 0.6
@@ -93,6 +96,8 @@ def solve_branch_and_bound(task: Task) -> Answer:
         return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
     prepared = _prepare(task, value)
     if prepared is None:
+        if incumbent is not None:  # round-off has cut off what is known
+            return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
         return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
     return _Search(task, prepared, incumbent, value).run()
 
@@ -156,12 +161,13 @@ def _prepare(task: Task, value: float) -> _Prepared | None:
             "looks at; give limits, or use scip",
             field="limits",
         )
-    lattice, slip = merged.lattice(lower, upper)
-    size = formulation.program.size
+    lattice, slip = merged.lattice(lower, upper), merged.slip
+    size, edge = formulation.program.size, isinstance(formulation, BufferEdge)
     largest = float(np.where(np.isfinite(lattice.cost), lattice.cost, 0.0).max(initial=0.0))
     goal = Goal(
-        buffer=formulation.free_tracking_error + (slip if isinstance(formulation, BufferEdge) else 0.0),
-        edge=isinstance(formulation, BufferEdge),
+        # A portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards.
+        buffer=formulation.free_tracking_error * (1 + EDGE) + slip if edge else formulation.free_tracking_error,
+        edge=edge,
         error=round_off(lattice, SHIFT),
         cost_error=16 * UNIT_ROUND_OFF * size * size * largest,
     )
@@ -192,7 +198,7 @@ class _Search:
         top.x[0] = np.clip(lattice.target, lattice.first, lattice.first + self._widths - 1)
         goal = self._goal
         top.most[0] = goal.buffer if goal.edge else top.value[0] + goal.buffer
-        top.omega[0] = top.value[0] / goal.buffer**2 if goal.edge and np.isfinite(top.value[0]) else 1.0
+        top.omega[0] = top.value[0] / goal.buffer / goal.buffer if goal.edge and np.isfinite(top.value[0]) else 1.0
         top.state[0] = 1
 
     def _improve(self, incumbent: FloatArray) -> None:
@@ -231,14 +237,15 @@ class _Search:
         bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
         nodes = int(self._stack.state[1])
         if self._incumbent is None or not np.isfinite(self._value):
-            if stopped_by is None:
+            if stopped_by is None and np.isinf(self._stack.value[0]):
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, nodes)
-            return Answer(None, max(bound, 0.0), stopped_by, SOLVER, nodes)
+            # A portfolio so close to the edge of the buffer that the formulation does not admit it hid the others.
+            return Answer(None, max(bound, 0.0), stopped_by or StoppedBy.PRECISION, SOLVER, nodes)
         bound = max(min(bound, self._value), 0.0)
         if stopped_by is None:
             closed = relative_gap(self._value, bound) <= self._task.gap
             stopped_by = StoppedBy.GAP if closed else StoppedBy.PRECISION
-        return Answer(self._incumbent, bound, stopped_by, SOLVER, nodes)
+        return Answer(self._incumbent, float(bound), stopped_by, SOLVER, nodes)
 
     def _search(self) -> StoppedBy | None:
         try:
@@ -321,7 +328,12 @@ class _Search:
     def _level(self, budget: int) -> None:
         """The levels of the sphere search, where every free variable has a part of the diagonal."""
         free = self._free()
-        if self._goal.edge or not 0 < free.size <= MOST_LEVELS or not self._diagonal[free].all():
+        if (
+            self._widths.max() > WIDEST
+            or self._goal.edge
+            or not 0 < free.size <= MOST_LEVELS
+            or not self._diagonal[free].all()
+        ):
             return
         stride = 1 if free.size <= FEW_LEVELS else 4
         plan = no_plan(self._widths.size)._replace(active=True)
