@@ -234,7 +234,8 @@ class _Search:
         open_nodes = int(self._stack.state[0])
         pruned = float(self._stack.value[0]) * (1 - self._slack)
         bound = min([pruned, *self._stack.bound[:open_nodes]]) - self._slip
-        bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
+        if np.isfinite(bound):
+            bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
         nodes = int(self._stack.state[1])
         if self._incumbent is None or not np.isfinite(self._value):
             if stopped_by is None and np.isinf(self._stack.value[0]):
