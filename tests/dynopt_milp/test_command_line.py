@@ -251,7 +251,7 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def interrupted(*arguments: object, after: float = 4.0) -> tuple[str, str]:
+def interrupted(*arguments: object, after: float = 8.0) -> tuple[str, str]:
     words = [*COMMAND, *(str(argument) for argument in arguments)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8") as child:
         try:
