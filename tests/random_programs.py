@@ -45,6 +45,21 @@ def problems(draw: st.DrawFn, most_instruments: int = 4, scale: float = 1.0) -> 
     )
 
 
+def shuffle(problem: Problem, seed: int) -> Problem:
+    """The same problem with its instruments in another order."""
+    order = np.random.default_rng(seed).permutation(len(problem.instruments))
+    return Problem(
+        covariance=problem.covariance[np.ix_(order, order)],
+        optimal_positions=problem.optimal_positions[order],
+        weight_per_contract=problem.weight_per_contract[order],
+        previous_positions=problem.previous_positions[order],
+        cost_in_weight_terms=problem.cost_in_weight_terms[order],
+        cost_multiplier=problem.cost_multiplier,
+        limits=Limits(lower=problem.lower[order], upper=problem.upper[order]),
+        instruments=tuple(problem.instruments[place] for place in order),
+    )
+
+
 def hard_problem(size: int = 60) -> Problem:
     """No costs, many contracts of like size: minutes of search."""
     random = np.random.default_rng(5)

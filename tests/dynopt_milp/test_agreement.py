@@ -12,7 +12,7 @@ from dynopt_milp import Limits, Problem, Status, solve
 from dynopt_milp.solve import FORMULATIONS
 from dynopt_milp.solvers.formulation_cone import formulation_cone
 from formulations import Penalty
-from tests.random_programs import problems
+from tests.random_programs import problems, shuffle
 
 BUFFERS = {"penalty": [0.0], "deadband": [0.0, 0.05, 0.2], "buffer_edge": [0.05, 0.2, 1.0], "integer_hull": [0.0]}
 SLOW = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
@@ -101,18 +101,7 @@ def test_the_penalty_cone_holds_a_portfolio_from_its_value_on_and_not_below(prob
 @settings(max_examples=40)
 @given(problem=problems(), seed=st.integers(0, 1000))
 def test_the_answer_does_not_depend_on_the_order_of_instruments(problem: Problem, seed: int) -> None:
-    order = np.random.default_rng(seed).permutation(len(problem.instruments))
-    names = tuple(problem.instruments[place] for place in order)
-    shuffled = Problem(
-        covariance=problem.covariance[np.ix_(order, order)],
-        optimal_positions=problem.optimal_positions[order],
-        weight_per_contract=problem.weight_per_contract[order],
-        previous_positions=problem.previous_positions[order],
-        cost_in_weight_terms=problem.cost_in_weight_terms[order],
-        cost_multiplier=problem.cost_multiplier,
-        limits=Limits(lower=problem.lower[order], upper=problem.upper[order]),
-        instruments=names,
-    )
+    shuffled = shuffle(problem, seed)
     for method in ("scip", "greedy", "enumerate"):
         one, other = solve(problem, method), solve(shuffled, method)
         assert other.positions.to_dict() == one.positions.to_dict()

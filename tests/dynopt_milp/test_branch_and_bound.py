@@ -14,7 +14,7 @@ from dynopt_milp.solvers.branch_and_bound.lattice import merge
 from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
 from formulations import TrackingProgram
 from tests.dynopt_milp.test_agreement import BUFFERS, wild_problem
-from tests.random_programs import hard_problem, problems
+from tests.random_programs import hard_problem, problems, shuffle
 
 INFINITE = np.full(3, np.inf)
 
@@ -50,17 +50,7 @@ def test_at_any_scale_nothing_false_is_claimed(formulation: str, seed: int) -> N
 @settings(max_examples=60)
 @given(problem=problems(most_instruments=6), seed=st.integers(0, 1000))
 def test_the_answer_does_not_depend_on_the_order_of_instruments(problem: Problem, seed: int) -> None:
-    order = np.random.default_rng(seed).permutation(len(problem.instruments))
-    shuffled = Problem(
-        covariance=problem.covariance[np.ix_(order, order)],
-        optimal_positions=problem.optimal_positions[order],
-        weight_per_contract=problem.weight_per_contract[order],
-        previous_positions=problem.previous_positions[order],
-        cost_in_weight_terms=problem.cost_in_weight_terms[order],
-        cost_multiplier=problem.cost_multiplier,
-        limits=Limits(lower=problem.lower[order], upper=problem.upper[order]),
-        instruments=tuple(problem.instruments[place] for place in order),
-    )
+    shuffled = shuffle(problem, seed)
     one, other = solve(problem, "branch_and_bound"), solve(shuffled, "branch_and_bound")
     assert other.positions.to_dict() == one.positions.to_dict()
     assert other.objective == one.objective
