@@ -78,7 +78,9 @@ def sizes_problem(seed: int, multiplier: float = 10.0) -> Problem:
 def test_sizes_of_one_contract_are_merged_and_split_as_cheaply_as_can_be(seed: int) -> None:
     problem = sizes_problem(seed)
     program = problem.program()
-    assert [len(group.members) for group in merge(program, (program.lower, program.upper)).groups] == [3, 2, 1]
+    merged = merge(program, program.factor.T @ program.factor, (program.lower, program.upper))
+    assert {place: list(group.members) for place, group in merged.groups.items()} == {0: [0, 1, 2], 1: [3, 4]}
+    assert list(merged.lead) == [0, 3, 5]
     truth, found = solve(problem, "enumerate"), solve(problem, "branch_and_bound")
     assert found.status is Status.OPTIMAL
     assert found.objective == pytest.approx(truth.objective, rel=1e-9)
@@ -88,8 +90,11 @@ def test_sizes_of_one_contract_are_merged_and_split_as_cheaply_as_can_be(seed: i
 def test_ratios_that_are_not_whole_are_not_merged() -> None:
     factor = np.array([[1.0, 2.0, 2.5], [0.5, 1.0, 1.25]])
     program = TrackingProgram(factor, np.zeros(3), np.zeros(3), np.ones(3), -INFINITE, INFINITE)
-    groups = merge(program, (np.full(3, -9.0), np.full(3, 9.0))).groups
-    assert [(group.members, group.ratios) for group in groups] == [([0, 1], [1, 2]), ([2], [1])]
+    merged = merge(program, factor.T @ factor, (np.full(3, -9.0), np.full(3, 9.0)))
+    assert list(merged.lead) == [0, 2]
+    assert {place: (list(group.members), list(group.ratios)) for place, group in merged.groups.items()} == {
+        0: ([0, 1], [1, 2])
+    }
 
 
 def test_two_sizes_without_costs_need_no_limits() -> None:

@@ -33,14 +33,20 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.relaxation import descend, envelope, interpolate, least_term
+from dynopt_milp.solvers.branch_and_bound.relaxation import (
+    descend,
+    envelope,
+    interpolate,
+    least_term,
+    newton,
+)
 
 UNIT_ROUND_OFF = 1.1e-16
 SWEEPS = 2  # of coordinate descent between two evaluations of a bound
 CONE_ROUNDS = 30
 HULL_ROUNDS = 12
 # Descent ends when the bound is as good as this part of what it lacks to prune: more sweeps would change nothing.
-CLOSE = 0.3
+CLOSE = 0.1
 CONVERGED = 1e-6  # relative to the value
 LEAST_ERROR = 1e-3  # of the value: the root is not smooth at zero, and no tracking error below it needs resolving
 
@@ -199,8 +205,8 @@ def refresh(node: Node, size: int) -> None:
 
 
 @part
-def build_envelopes(lattice: Lattice, node: Node, size: int, weight: float) -> None:
-    """The envelopes of ν d (z − σ)² + c(z); with ν = 0 those of the costs."""
+def build_envelopes(lattice: Lattice, node: Node, begin: int, end: int, weight: float) -> None:
+    """The envelopes of ν d (z − σ)² + c(z) from one variable to another; with ν = 0 those of the costs."""
     count = node.vertices
     diagonal = node.diagonal
     heights = node.heights
@@ -213,7 +219,7 @@ def build_envelopes(lattice: Lattice, node: Node, size: int, weight: float) -> N
     cost = lattice.cost
     first = lattice.first
     start = lattice.start
-    for a in range(size):
+    for a in range(begin, end):
         i = place[a]
         count[a] = envelope(
             first[i],
@@ -230,8 +236,9 @@ def build_envelopes(lattice: Lattice, node: Node, size: int, weight: float) -> N
 
 @part
 def cone_bound(
-    lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float
-) -> tuple[float, float, float]:
+    lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float,
+    rounds: int,
+) -> tuple[float, float, float]:  # fmt: skip
     """The cone bound, the ω it is for, and the tracking error at x̂; stops as soon as it reaches ``cut``."""
     best = node.best
     count = node.vertices
@@ -246,12 +253,11 @@ def cone_bound(
     term = node.term
     x = node.x
     first = lattice.first
-    build_envelopes(lattice, node, size, 0.0)
     none = np.zeros(size)
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
     bound, root = -np.inf, 0.0
-    change, last, fresh = 0.0, CONE_ROUNDS, True
-    for turn in range(CONE_ROUNDS + 2):
+    change, last, fresh = 0.0, rounds, True
+    for turn in range(rounds + 2):
         if turn >= last:  # sweeps let round-off accumulate in b + Hê; what is claimed is computed afresh
             refresh(node, size)
             fresh = True
@@ -262,6 +268,12 @@ def cone_bound(
                     size, gram, none, target, omega / 2, points, slopes, count, x,
                     pull,
                 )  # fmt: skip
+            square = kappa
+            for a in range(size):
+                square += (x[a] - target[a]) * (pull[a] + link[a])
+            lasso = not goal.edge and root > goal.buffer
+            least = max(floor, goal.buffer) if lasso else -1.0
+            newton(size, gram, none, target, square, omega, least, points, slopes, count, x, pull)
         square, along = kappa, kappa
         for a in range(size):
             distance = x[a] - target[a]
@@ -313,7 +325,7 @@ def hull_bound(
     term = node.term
     x = node.x
     first = lattice.first
-    build_envelopes(lattice, node, size, weight)
+    build_envelopes(lattice, node, size * 0, size, weight)
     bound = -np.inf
     change, last = 0.0, HULL_ROUNDS
     for turn in range(HULL_ROUNDS + 2):
@@ -325,6 +337,7 @@ def hull_bound(
                     size, gram, diagonal, target, weight, points, slopes, count, x,
                     pull,
                 )  # fmt: skip
+            newton(size, gram, diagonal, target, kappa, 2 * weight, -1.0, points, slopes, count, x, pull)
         now = paid + constant + weight * (kappa - goal.error) - goal.cost_error
         relaxed = paid + constant + weight * kappa
         for a in range(size):

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from formulations import FloatArray, IntegerArray, TrackingProgram
@@ -76,17 +75,18 @@ def cropped(lattice: Lattice, low: IntegerArray, high: IntegerArray) -> Lattice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Contracts with parallel columns.
+    """Two or more contracts with parallel columns.
 
     Attributes
     ----------
-    members : list of int
+    members : ndarray of int, shape (contracts,)
         Places in the program; the first has ratio 1.
-    ratios : list of int
+    ratios : ndarray, shape (contracts,)
+        Whole numbers.
     """
 
-    members: list[int]
-    ratios: list[int]
+    members: IntegerArray
+    ratios: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,133 +99,122 @@ class Merged:
         What was merged.
     limits : tuple of ndarray, shape (n of the program,)
         The box of its positions that was looked at.
-    groups : list of Group
-        One for each variable of the lattice.
-    factor : ndarray, shape (m, n)
-        G.
+    lead : ndarray of int, shape (n,)
+        The place in the program of each variable of the lattice, or of the first contract of its group.
+    groups : dict of int to Group
+        The variables that stand for several contracts.
+    gram : ndarray, shape (n, n)
+        G'G.
     target : ndarray, shape (n,)
         σ.
     lower, upper : ndarray, shape (n,)
         What the limits leave of each y; ±inf where they leave everything.
+    slip : float
+        How much smaller than in the lattice a tracking error can be in the program, anywhere in the box.
     """
 
     program: TrackingProgram
     limits: Limits
-    groups: list[Group]
-    factor: FloatArray
+    lead: IntegerArray
+    groups: dict[int, Group]
+    gram: FloatArray
     target: FloatArray
     lower: FloatArray
     upper: FloatArray
+    slip: float
 
     def merged(self, positions: FloatArray) -> FloatArray:
         """Y of a portfolio k, shape (n,)."""
-        if len(self.groups) == self.program.size:
-            return positions.copy()
-        return np.array(
-            [
-                sum(ratio * positions[member] for member, ratio in zip(group.members, group.ratios, strict=True))
-                for group in self.groups
-            ]
-        )
+        sums: FloatArray = positions[self.lead]
+        for place, group in self.groups.items():
+            sums[place] = group.ratios @ positions[group.members]
+        return sums
 
     def split(self, sums: FloatArray) -> FloatArray:
         """The cheapest portfolio k with these y, shape of the program; splits that tie: see `split_two`."""
         positions = np.empty(self.program.size)
-        positions[[group.members[0] for group in self.groups]] = sums
-        for group, total in zip(self.groups, sums, strict=True):
-            if len(group.members) > 1:
-                _, split = _cheapest(self.program, self.limits, group, np.array([total]))
-                positions[group.members] = split[:, 0]
+        positions[self.lead] = sums
+        for place, group in self.groups.items():
+            _, split = _cheapest(self.program, self.limits, group, sums[place : place + 1])
+            positions[group.members] = split[:, 0]
         return positions
 
     def lattice(self, lower: FloatArray, upper: FloatArray) -> Lattice:
         """The tables over a finite box of y, shape (n,) each."""
         widths = (upper - lower + 1).astype(np.int64)
-        start = np.concatenate([[0], np.cumsum(widths)])
+        start = np.zeros(widths.size + 1, dtype=np.int64)
+        np.cumsum(widths, out=start[1:])
         program = self.program
-        members = np.array([group.members[0] for group in self.groups])
-        which = np.repeat(np.arange(len(widths)), widths)
-        position = np.arange(start[-1]) - start[which] + lower[which]
-        cost = program.cost[members[which]] * np.abs(position - program.previous[members[which]])
-        for place, group in enumerate(self.groups):
-            if len(group.members) > 1:
-                table = slice(start[place], start[place + 1])
-                cost[table], _ = _cheapest(program, self.limits, group, position[table])
-        gram = self.factor.T @ self.factor
-        return Lattice(np.ascontiguousarray(self.factor), np.ascontiguousarray(gram), self.target, lower, start, cost)
-
-    @property
-    def slip(self) -> float:
-        """How much smaller than in the lattice a tracking error can be in the program, anywhere in the box.
-
-        Where neither limits nor costs bound a position, it is taken to stay within a million contracts of its target.
-        """
-        total = 0.0
-        for place, group in enumerate(self.groups):
-            for member, ratio in zip(group.members[1:], group.ratios[1:], strict=True):
-                unit = self.factor[:, place]
-                off = self.program.factor[:, member] - ratio * unit
-                target = self.program.target[member]
-                ends = abs(self.limits[0][member] - target), abs(self.limits[1][member] - target)
-                distance = max(min(end, FARTHEST) if np.isinf(end) else end for end in ends)
-                rounded = ROUND_OFF * abs(ratio * target) * math.sqrt(float(unit @ unit))
-                total += math.sqrt(float(off @ off)) * float(distance) + rounded
-        return total
+        position = np.arange(start[-1]) + np.repeat(lower - start[:-1], widths)
+        held, unit = program.previous[self.lead], program.cost[self.lead]
+        cost = np.repeat(unit, widths) * np.abs(position - np.repeat(held, widths))
+        for place, group in self.groups.items():
+            table = slice(start[place], start[place + 1])
+            cost[table], _ = _cheapest(program, self.limits, group, position[table])
+        factor = np.ascontiguousarray(program.factor[:, self.lead])
+        return Lattice(factor, self.gram, self.target, lower, start, cost)
 
 
-def merge(program: TrackingProgram, limits: Limits) -> Merged:
+def merge(program: TrackingProgram, gram: FloatArray, limits: Limits) -> Merged:
     """Find parallel columns with whole ratios and merge them.
 
-    ``limits`` is a box inside the program's, shape (n,) each.
+    ``gram`` is F'F, shape (n, n), and ``limits`` a box inside the program's, shape (n,) each.
     """
-    groups = _groups(program, limits)
-    members = [group.members[0] for group in groups]
-    factor, target = program.factor[:, members], program.target[members].copy()
-    lower, upper = limits[0][members], limits[1][members]
-    for place, group in enumerate(groups):
-        if len(group.members) == 1:
-            continue
-        ratios = np.array(group.ratios, dtype=np.float64)
-        target[place] = ratios @ program.target[group.members]
-        ends = ratios * limits[0][group.members], ratios * limits[1][group.members]
+    lead, groups = _groups(program, gram, limits)
+    target, lower, upper = program.target[lead], limits[0][lead], limits[1][lead]
+    for place, group in groups.items():
+        target[place] = group.ratios @ program.target[group.members]
+        ends = group.ratios * limits[0][group.members], group.ratios * limits[1][group.members]
         lower[place], upper[place] = np.minimum(*ends).sum(), np.maximum(*ends).sum()
-    return Merged(program, limits, groups, factor, target, lower, upper)
+    slip = sum((_slip(program, limits, group) for group in groups.values()), 0.0)
+    return Merged(program, limits, lead, groups, gram[lead[:, None], lead], target, lower, upper, slip)
 
 
-def _groups(program: TrackingProgram, limits: Limits) -> list[Group]:
-    lengths, parallel = _parallel(program)
-    if not parallel.any():
-        return [Group([place], [1]) for place in range(program.size)]
-    taken = np.zeros(program.size, dtype=bool)
-    groups = []
-    for place in range(program.size):
+def _slip(program: TrackingProgram, limits: Limits, group: Group) -> float:
+    """The part of a group in the slip.
+
+    Where neither limits nor costs bound a position, it is taken to stay within a million contracts of its target.
+    """
+    members, ratios = group.members[1:], group.ratios[1:]
+    unit = program.factor[:, group.members[:1]]
+    target = program.target[members]
+    off = np.sqrt(((program.factor[:, members] - ratios * unit) ** 2).sum(axis=0))
+    ends = np.abs(np.array([limits[0][members], limits[1][members]]) - target)
+    distance = np.where(np.isinf(ends), FARTHEST, ends).max(axis=0)
+    rounded = ROUND_OFF * np.abs(ratios * target) * math.sqrt(float((unit**2).sum()))
+    return float((off * distance + rounded).sum())
+
+
+def _groups(program: TrackingProgram, gram: FloatArray, limits: Limits) -> tuple[IntegerArray, dict[int, Group]]:
+    """For each variable the place that leads it, and the variables that stand for several contracts."""
+    lead = np.arange(program.size)
+    lengths = np.sqrt(gram.diagonal())
+    parallel = np.abs(gram) > (1 - math.sqrt(WHOLE)) * lengths * lengths[:, None]
+    parallel &= lengths > 0
+    np.fill_diagonal(parallel, False)
+    suspects = np.flatnonzero(parallel.any(axis=1))
+    if not suspects.size:
+        return lead, {}
+    np.fill_diagonal(parallel, True)
+    taken, kept = np.zeros(program.size, dtype=bool), np.ones(program.size, dtype=bool)
+    found: dict[int, Group] = {}
+    for place in suspects:
         if taken[place]:
             continue
-        group = Group([place], [1])
-        if parallel[place].any():
-            parallel[place, place] = True
-            together = np.flatnonzero(parallel[place] & ~taken)
-            base = int(together[np.argmin(lengths[together])])
-            found = _group(program, limits, base, [int(other) for other in together if other != base], lengths)
-            if place in found.members:  # else its ratio to the smallest is not whole
-                group = found
-        taken[group.members] = True
-        groups.append(group)
-    return groups
-
-
-def _parallel(program: TrackingProgram) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """The lengths of the columns, and which pairs may be parallel."""
-    gram = program.factor.T @ program.factor
-    lengths = np.sqrt(np.diag(gram))
-    parallel = np.abs(gram) > (1 - np.sqrt(WHOLE)) * np.outer(lengths, lengths)
-    np.fill_diagonal(parallel, False)
-    parallel[lengths == 0] = False
-    return lengths, parallel
+        together = np.flatnonzero(parallel[place] & ~taken)
+        base = int(together[np.argmin(lengths[together])])
+        group = _group(program, limits, base, [int(other) for other in together if other != base], lengths)
+        # Else its ratio to the smallest is not whole, or it is the smallest and no other's ratio to it is.
+        if place in group.members and group.members.size > 1:
+            taken[group.members], kept[group.members] = True, False
+            lead[place], kept[place], found[int(place)] = base, True, group
+        taken[place] = True
+    at = np.cumsum(kept) - 1
+    return lead[kept], {int(at[place]): group for place, group in found.items()}
 
 
 def _group(program: TrackingProgram, limits: Limits, base: int, others: list[int], lengths: FloatArray) -> Group:
-    members, ratios = [base], [1]
+    members, ratios = [base], [1.0]
     tried = 1.0
     unit = program.factor[:, base]
     for other in sorted(others, key=lambda place: (lengths[place], place)):
@@ -238,23 +227,23 @@ def _group(program: TrackingProgram, limits: Limits, base: int, others: list[int
             if not tried <= MOST_TRIED:
                 break
         members.append(other)
-        ratios.append(int(ratio))
-    return Group(members, ratios)
+        ratios.append(ratio)
+    return Group(np.array(members), np.array(ratios))
 
 
 def _cheapest(
     program: TrackingProgram, limits: Limits, group: Group, sums: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The least cost of each sum of two or more contracts, and the split that has it, shape (members, sums)."""
-    if len(group.members) == 2:
-        return _split_two(program, limits, group.members, group.ratios[1], sums)
-    *rest, last = group.members
-    *ratios, ratio = group.ratios
+    if group.members.size == 2:
+        return _split_two(program, limits, group, sums)
+    last, ratio = group.members[-1], group.ratios[-1]
+    rest = Group(group.members[:-1], group.ratios[:-1])
     tried = np.arange(limits[0][last], limits[1][last] + 1)
     tried = tried[np.argsort(np.abs(tried - program.previous[last]), kind="stable")]
-    best, split = np.full(sums.size, np.inf), np.zeros((len(group.members), sums.size))
+    best, split = np.full(sums.size, np.inf), np.zeros((group.members.size, sums.size))
     for position in tried:
-        cost, others = _cheapest(program, limits, Group(rest, ratios), sums - ratio * position)
+        cost, others = _cheapest(program, limits, rest, sums - ratio * position)
         cost = cost + program.cost[last] * abs(position - program.previous[last])
         better = cost < best
         best[better] = cost[better]
@@ -263,12 +252,12 @@ def _cheapest(
 
 
 def _split_two(
-    program: TrackingProgram, limits: Limits, members: list[int], ratio: int, sums: FloatArray
+    program: TrackingProgram, limits: Limits, group: Group, sums: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    small, large = members
+    small, large = group.members
     cost, split = np.empty(sums.size), np.empty((2, sums.size))
     split_two(
-        sums, float(ratio), program.previous[small], program.cost[small], limits[0][small], limits[1][small],
+        sums, group.ratios[1], program.previous[small], program.cost[small], limits[0][small], limits[1][small],
         program.previous[large], program.cost[large], limits[0][large], limits[1][large], cost, split,
     )  # fmt: skip
     return cost, split

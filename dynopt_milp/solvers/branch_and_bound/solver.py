@@ -20,6 +20,7 @@ from dynopt_milp.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import incumbents
 from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, new_node, round_off
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
+from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, cropped, merge, split_two
 from dynopt_milp.solvers.branch_and_bound.reach import reach
@@ -36,8 +37,10 @@ SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
 FINEST = 1e-10
 EXHAUSTIVE_GAP = 1e-6
 # Nodes with the cone alone, then with the hull; 29 of 40 rebalances at λ = 50 in comparisons/agreement end before.
-CONE_NODES = 100
+CONE_NODES = 200
 HULL_NODES = 100
+AHEAD = 40  # candidates looked at before a node is split
+DIVE_ROUNDS = 3  # of descent after each rounding
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
 # The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 50 ms.
 CHUNK = 100
@@ -84,7 +87,8 @@ def solve_branch_and_bound(task: Task) -> Answer:
     if task.deadline is not None:  # the time limit is for solving
         task = replace(task, deadline=task.deadline + time.monotonic() - began)
     formulation = task.formulation
-    incumbent = _first(task)
+    gram = formulation.program.factor.T @ formulation.program.factor
+    incumbent = _first(task, gram)
     if incumbent is None:
         # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
         value = np.inf
@@ -94,7 +98,7 @@ def solve_branch_and_bound(task: Task) -> Answer:
             return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
     if task.seconds_left() == 0:
         return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
-    prepared = _prepare(task, value)
+    prepared = _prepare(task, gram, value)
     if prepared is None:
         if incumbent is not None:  # round-off has cut off what is known
             return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
@@ -109,10 +113,10 @@ def warm_up() -> None:
         none = np.zeros(2)
         program = TrackingProgram(np.eye(2), none + 0.4, none, none + 0.01, none - 1, none + 1)
         task = Task(Penalty(program), ("A", "B"), EXHAUSTIVE_GAP)
-        incumbent = _first(task)
+        incumbent = _first(task, np.eye(2))
         assert incumbent is not None
         value = task.formulation.value(incumbent)
-        prepared = _prepare(task, value)
+        prepared = _prepare(task, np.eye(2), value)
         assert prepared is not None
         _Search(task, prepared, incumbent, value).run()
         gram, plan = np.eye(2), no_plan(2)
@@ -121,14 +125,13 @@ def warm_up() -> None:
         split_two(none, 2.0, 0.0, 1.0, -1.0, 1.0, 0.0, 1.0, -1.0, 1.0, none.copy(), np.zeros((2, 2)))
 
 
-def _first(task: Task) -> FloatArray | None:
+def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     """The best simple portfolio; for `penalty` never worse than the greedy search's."""
     if not isinstance(task.formulation, Penalty):
         return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
     program = task.formulation.program
     simple = (program.previous, np.round(program.target), np.zeros(program.size))
     starts = [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
-    gram = program.factor.T @ program.factor
     starts.append(
         incumbents.greedy_start(
             gram, program.target, program.previous, program.cost, program.lower, program.upper, GREEDY_STEPS
@@ -138,11 +141,11 @@ def _first(task: Task) -> FloatArray | None:
     return starts[int(np.argmin(values))]
 
 
-def _prepare(task: Task, value: float) -> _Prepared | None:
+def _prepare(task: Task, gram: FloatArray, value: float) -> _Prepared | None:
     """The lattice over a box that holds every portfolio at least as good as the incumbent; None if there is none."""
     formulation = task.formulation
     radius, budget = formulation.tracking_radius(value), formulation.cost_budget(value)
-    found = reach(formulation.program, radius, budget)
+    found = reach(formulation.program, gram, radius, budget)
     if found is None:
         return None
     merged, lower, upper = found
@@ -151,7 +154,7 @@ def _prepare(task: Task, value: float) -> _Prepared | None:
         low, high = search_box(task, value)
         if (low > high).any():
             return None
-        merged = merge(formulation.program, (low, high))
+        merged = merge(formulation.program, gram, (low, high))
         lower, upper = merged.lower, merged.upper
     if (lower > upper).any():
         return None
@@ -203,14 +206,20 @@ class _Search:
 
     def _improve(self, incumbent: FloatArray) -> None:
         """Local search from the incumbent."""
-        lattice, goal = self._lattice, self._goal
+        lattice = self._lattice
         index = (self._merged.merged(incumbent) - lattice.first).astype(np.int64)
         highest = self._widths - 1
         if (index < 0).any() or (index > highest).any():
             return  # round-off at the edge of the box
         self._stack.best[:] = index
-        nothing = np.zeros(index.size, dtype=np.int64)
-        value = incumbents.exchange(lattice, nothing, highest, index, goal.buffer, goal.edge, 10 * index.size)
+        self._exchange(index)
+
+    def _exchange(self, index: IntegerArray) -> None:
+        """Local search from a portfolio of the lattice."""
+        nothing, goal = np.zeros(index.size, dtype=np.int64), self._goal
+        value = incumbents.exchange(
+            self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, 10 * index.size
+        )
         if value < self._value:
             self._stack.value[0] = value
             self._adopt(index)
@@ -250,10 +259,11 @@ class _Search:
 
     def _search(self) -> StoppedBy | None:
         try:
-            stopped = self._nodes(ROOT_NODES, hull=False)
+            stopped = self._nodes(ROOT_NODES, hull=False, ahead=1)
             if stopped is not None or not self._stack.state[0]:
                 return stopped
             self._crop()
+            self._dive()
             weak = not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._value
             if weak:
                 self._join()
@@ -271,14 +281,16 @@ class _Search:
         except KeyboardInterrupt:
             return StoppedBy.INTERRUPT
 
-    def _nodes(self, most: int | None, hull: bool) -> StoppedBy | None:
+    def _nodes(self, most: int | None, hull: bool, ahead: int = AHEAD) -> StoppedBy | None:
         """So many nodes, or all."""
         left = most
         while self._stack.state[0] and (left is None or left > 0):
             if self._task.seconds_left() == 0:
                 return StoppedBy.TIME
             chunk = CHUNK if left is None else min(left, CHUNK)
-            ended = search(self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, chunk)
+            ended = search(
+                self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, ahead, chunk
+            )
             if ended == FULL:
                 self._stack = grown(self._stack)
             elif ended == DONE:
@@ -300,6 +312,14 @@ class _Search:
         stack.best[:] = np.clip(stack.best - low, 0, high - low)
         self._node = new_node(self._widths.size, int(self._widths.max()))
         self._goal = self._goal._replace(error=round_off(self._lattice, SHIFT))
+
+    def _dive(self) -> None:
+        """Dive from the node on top, and search around what is found."""
+        stack, size = self._stack, self._widths.size
+        index = np.empty(size, dtype=np.int64)
+        x = stack.x[int(stack.state[0]) - 1].copy()
+        dive(self._lattice, self._node, self._goal, x, self._value, DIVE_ROUNDS, index)
+        self._exchange(index)
 
     def _join(self) -> None:
         """One node again of the few that are open: their bounds are worth nothing, and that of their child will be."""

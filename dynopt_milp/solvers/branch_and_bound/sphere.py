@@ -177,7 +177,7 @@ def settle(lattice: Lattice, node: Node, size: int, weight: float) -> None:
     target = node.target
     x = node.x
     first = lattice.first
-    build_envelopes(lattice, node, size, 0.0)
+    build_envelopes(lattice, node, size * 0, size, 0.0)
     none = np.zeros(size)
     for a in range(size):
         i = place[a]

@@ -3,8 +3,7 @@
 A node is a box and an interval of tracking errors. It is bounded by the cone first and, once a diagonal is known, by
 the hull; both drop positions from the box. The hull also narrows the interval: with φ the bound on q/w + c, a portfolio
 of tracking error t is worth at least t − B + φ − t²/w, which rules out the t between two roots. What is ruled out at an
-end narrows the interval, a hole in the middle makes two nodes. Else the node branches on the variable whose x̂ is
-furthest from whole numbers, in units of its risk; the side of x̂ is searched first.
+end narrows the interval, a hole in the middle makes two nodes. Else the node is split (see `branching`).
 
 The search stops and goes on at any node: all its state is in the arrays of a :class:`Stack`.
 """
@@ -17,14 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.bounds import (
+    CONE_ROUNDS,
     Goal,
     Node,
+    build_envelopes,
     cone_bound,
     drop,
     hull_bound,
     load,
     refresh,
 )
+from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
 from dynopt_milp.solvers.branch_and_bound.incumbents import exchange, tracking_error, trading_cost, value_of
@@ -32,7 +34,7 @@ from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, search_sphere
 
 DONE, PAUSED, FULL = 0, 1, 2
-# Every so many nodes the best corner of a node's bound is the start of a local search.
+# Every so many nodes x̂ rounded is the start of a local search.
 TRY_EVERY = 8
 TRY_ROUNDS = 30
 # A node is bounded again if a quarter of its variables lost positions, or a fifth of its interval.
@@ -41,7 +43,6 @@ HOLE = 0.15  # of the interval, from which on a hole in its middle is worth two 
 # The hull is tried where it pruned one node of three lately, the sphere one of two, and each on every sixteenth node.
 PAYS = (3, 2)
 FIRST_TRIES, PROBE = 24, 16
-FRACTION = 1e-7  # x̂ counts as whole within this
 SPHERE_SIZE = 2  # free variables from which on the sphere search is asked
 
 
@@ -203,56 +204,14 @@ def hole(cut: float, phi: float, weight: float, buffer: float) -> tuple[float, f
     return width / 2 * (1 - root), width / 2 * (1 + root)
 
 
-@part
-def choose(lattice: Lattice, node: Node, size: int) -> tuple[int, int, bool]:
-    """The variable to branch on, the last index of its left side, and whether x̂ lies there.
-
-    The one furthest from whole numbers in units of risk; if x̂ is whole, the one with the most risk in its range.
-    """
-    count = node.vertices
-    gram = node.gram
-    high = node.high
-    low = node.low
-    place = node.place
-    points = node.points
-    x = node.x
-    first = lattice.first
-    chosen, score, where = -1, 0.0, 0.0
-    for a in range(size):
-        i = place[a]
-        if low[i] >= high[i]:
-            continue
-        part = x[a] - math.floor(x[a])
-        vertex = 0
-        while vertex < count[a] - 2 and points[a, vertex + 1] <= x[a]:
-            vertex += 1
-        before = x[a] - points[a, vertex]
-        after = points[a, min(vertex + 1, count[a] - 1)] - x[a]
-        if before < FRACTION or after < FRACTION:
-            continue
-        mine = max(part * (1 - part), min(before, after) * 0.25) * gram[a, a]
-        if mine > score:
-            chosen, score, where = i, mine, x[a]
-    if chosen < 0:
-        for a in range(size):
-            i = place[a]
-            mine = (high[i] - low[i]) ** 2 * gram[a, a]
-            if low[i] < high[i] and (chosen < 0 or mine > score):
-                chosen, score, where = i, mine, x[a]
-    if chosen < 0:
-        return -1, 0, True
-    offset = where - first[chosen]
-    at = min(max(math.floor(offset), low[chosen]), high[chosen] - 1)
-    return chosen, at, offset - at <= 0.5
-
-
 @compiled
 def search(
     lattice: Lattice, stack: Stack, node: Node, goal: Goal, slack: float, use_hull: bool, plan: SpherePlan,
-    nodes: int,
+    ahead: int, nodes: int,
 ) -> int:  # fmt: skip
     """Search until no node is open (DONE), ``nodes`` more are done (PAUSED) or the stack is full (FULL).
 
+    ``ahead`` candidates are looked at before a node is split; with one, the first is taken unseen.
     Everything of at least (1 − slack) × the best value counts as pruned.
     """
     n = stack.best.size
@@ -262,6 +221,8 @@ def search(
     index = np.empty(n, dtype=np.int64)
     # Not literals: numba would compile what is called once more for each.
     rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
+    cone_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0
+    candidates, scores = np.empty(ahead, dtype=np.int64), np.empty(ahead)
     last = stack.state[1] + nodes
     while stack.state[0] > 0:
         if stack.state[0] + 3 > stack.bound.size:
@@ -287,7 +248,8 @@ def search(
             consider(lattice, stack, node.low, goal)
             continue
 
-        cone, omega, root = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega)
+        build_envelopes(lattice, node, none, size, 0.0)
+        cone, omega, root = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, cone_rounds)
         if cone >= cut:
             continue
         bound = max(bound, cone)
@@ -315,7 +277,9 @@ def search(
             for i in range(n):
                 index[i] = node.low[i]
             for a in range(size):
-                index[node.place[a]] = node.best[a]
+                i = node.place[a]
+                near = math.floor(node.x[a] - lattice.first[i] + 0.5)
+                index[i] = min(max(near, node.low[i]), node.high[i])
             exchange(lattice, whole_low, whole_high, index, goal.buffer, goal.edge, rounds)
             consider(lattice, stack, index, goal)
             cut = stack.value[0] * (1 - slack)
@@ -347,10 +311,10 @@ def search(
             if ended:
                 continue
             cut = stack.value[0] * (1 - slack)
-        split, at, left = choose(lattice, node, size)
-        if split < 0:
+        outcome, split, at = choose(lattice, node, size, kappa, paid, cut, goal, omega, cone, candidates, scores)
+        if outcome == TIGHTER:
             push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
-            continue
-        push(stack, node, size, least, most, bound, omega, split, at, not left)
-        push(stack, node, size, least, most, bound, omega, split, at, left)
+        elif outcome != CLOSED:
+            push(stack, node, size, least, most, bound, omega, split, at, outcome == RIGHT_FIRST)
+            push(stack, node, size, least, most, bound, omega, split, at, outcome == LEFT_FIRST)
     return DONE

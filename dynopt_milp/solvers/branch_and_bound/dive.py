@@ -1,0 +1,49 @@
+"""A dive: solve the relaxation, round the riskiest variable left, and again until all are whole.
+
+What comes after a rounding makes up for it, so the variables with the most risk go first and small ones fill the gaps.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dynopt_milp.solvers.branch_and_bound.bounds import Goal, Node, build_envelopes, cone_bound, load
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+
+WHOLE = 1e-9
+
+
+@compiled
+def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, rounds: int, index: np.ndarray) -> None:
+    """Fill ``index``, shape (n,), with what the dive ends at; ``x``, shape (n,), is where descent begins.
+
+    ``rounds`` of descent follow each rounding; ``cut`` is the value of the incumbent.
+    """
+    n = index.size
+    omega = 1.0
+    nowhere = np.zeros(n)
+    for i in range(n):
+        node.low[i], node.high[i] = 0, lattice.start[i + 1] - lattice.start[i] - 1
+    size, kappa, paid = load(lattice, node, x, nowhere)
+    while size > 0:
+        build_envelopes(lattice, node, size * 0, size, 0.0)
+        _, omega, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, rounds)
+        riskiest = -1
+        for a in range(size):
+            i = node.place[a]
+            x[i] = node.x[a]
+            near = math.floor(x[i] - lattice.first[i] + 0.5)
+            if abs(x[i] - lattice.first[i] - near) < WHOLE:
+                node.low[i], node.high[i] = near, near
+            elif riskiest < 0 or node.gram[a, a] > node.gram[riskiest, riskiest]:
+                riskiest = a
+        if riskiest >= 0:
+            i = node.place[riskiest]
+            near = math.floor(x[i] - lattice.first[i] + 0.5)
+            node.low[i], node.high[i] = near, near
+        size, kappa, paid = load(lattice, node, x, nowhere)
+    for i in range(n):
+        index[i] = node.low[i]
