@@ -74,18 +74,19 @@ class TrackingProgram:
             raise ProgramError("factor", f"wants two dimensions, has {self.factor.ndim}")
         if not np.isfinite(self.factor).all():
             raise ProgramError("factor", "has entries that are not finite")
-        for name in ("target", "previous", "cost", "lower", "upper"):
-            array: FloatArray = getattr(self, name)
+        names = ("target", "cost", "previous", "lower", "upper")
+        arrays: list[FloatArray] = [getattr(self, name) for name in names]
+        for name, array in zip(names, arrays, strict=True):
             if array.shape != (self.size,):
                 raise ProgramError(name, f"wants shape ({self.size},), has {array.shape}")
-            bounded = np.where(np.isinf(array), 0.0, array) if name in ("lower", "upper") else array
-            _refuse(name, ~np.isfinite(bounded), "is not finite")
-            if name not in ("target", "cost"):
-                _refuse(name, bounded != np.round(bounded), "is not a whole number")
-        _refuse("cost", self.cost < 0, "is negative")
-        _refuse("lower", self.lower > self.upper, "lies above the upper limit")
-        _refuse("lower", self.lower == np.inf, "is +inf")
-        _refuse("upper", self.upper == -np.inf, "is -inf")
+        table = np.array(arrays)
+        table[3:][np.isinf(table[3:])] = 0.0  # no limit
+        _refuse(names, ~np.isfinite(table), "is not finite")
+        _refuse(names[2:], table[2:] != np.round(table[2:]), "is not a whole number")
+        _refuse(("cost",), self.cost < 0, "is negative")
+        _refuse(("lower",), self.lower > self.upper, "lies above the upper limit")
+        _refuse(("lower",), self.lower == np.inf, "is +inf")
+        _refuse(("upper",), self.upper == -np.inf, "is -inf")
 
     @property
     def size(self) -> int:
@@ -153,6 +154,8 @@ class TrackingProgram:
         return replace(self, lower=np.asarray(lower, dtype=np.float64), upper=np.asarray(upper, dtype=np.float64))
 
 
-def _refuse(field: str, bad: NDArray[np.bool_], message: str) -> None:
+def _refuse(fields: tuple[str, ...], bad: NDArray[np.bool_], message: str) -> None:
+    """Raise an error about the first of ``bad``, whose rows belong to the fields."""
     if bad.any():
-        raise ProgramError(field, message, int(np.argmax(bad)))
+        row, place = divmod(int(np.argmax(bad)), bad.shape[-1])
+        raise ProgramError(fields[row], message, place)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from formulations import FloatArray, IntegerArray, TrackingProgram
@@ -101,6 +102,10 @@ class Merged:
         The box of its positions that was looked at.
     lead : ndarray of int, shape (n,)
         The place in the program of each variable of the lattice, or of the first contract of its group.
+    variable : ndarray of int, shape (n of the program,)
+        Which variable of the lattice each contract is part of.
+    ratio : ndarray, shape (n of the program,)
+        How many of the first contract of its group each is.
     groups : dict of int to Group
         The variables that stand for several contracts.
     gram : ndarray, shape (n, n)
@@ -116,6 +121,8 @@ class Merged:
     program: TrackingProgram
     limits: Limits
     lead: IntegerArray
+    variable: IntegerArray
+    ratio: FloatArray
     groups: dict[int, Group]
     gram: FloatArray
     target: FloatArray
@@ -125,10 +132,7 @@ class Merged:
 
     def merged(self, positions: FloatArray) -> FloatArray:
         """Y of a portfolio k, shape (n,)."""
-        sums: FloatArray = positions[self.lead]
-        for place, group in self.groups.items():
-            sums[place] = group.ratios @ positions[group.members]
-        return sums
+        return _sums(self.variable, self.ratio * positions)
 
     def split(self, sums: FloatArray) -> FloatArray:
         """The cheapest portfolio k with these y, shape of the program; splits that tie: see `split_two`."""
@@ -146,8 +150,8 @@ class Merged:
         np.cumsum(widths, out=start[1:])
         program = self.program
         position = np.arange(start[-1]) + np.repeat(lower - start[:-1], widths)
-        held, unit = program.previous[self.lead], program.cost[self.lead]
-        cost = np.repeat(unit, widths) * np.abs(position - np.repeat(held, widths))
+        trade = position - np.repeat(program.previous[self.lead], widths)
+        cost = np.repeat(program.cost[self.lead], widths) * np.abs(trade)
         for place, group in self.groups.items():
             table = slice(start[place], start[place + 1])
             cost[table], _ = _cheapest(program, self.limits, group, position[table])
@@ -160,75 +164,77 @@ def merge(program: TrackingProgram, gram: FloatArray, limits: Limits) -> Merged:
 
     ``gram`` is F'F, shape (n, n), and ``limits`` a box inside the program's, shape (n,) each.
     """
-    lead, groups = _groups(program, gram, limits)
-    target, lower, upper = program.target[lead], limits[0][lead], limits[1][lead]
-    for place, group in groups.items():
-        target[place] = group.ratios @ program.target[group.members]
-        ends = group.ratios * limits[0][group.members], group.ratios * limits[1][group.members]
-        lower[place], upper[place] = np.minimum(*ends).sum(), np.maximum(*ends).sum()
-    slip = sum((_slip(program, limits, group) for group in groups.values()), 0.0)
-    return Merged(program, limits, lead, groups, gram[lead[:, None], lead], target, lower, upper, slip)
+    base, ratio, apart = _parallels(program, gram, limits)
+    leads = base == np.arange(program.size)
+    lead = np.flatnonzero(leads)
+    variable = (np.cumsum(leads) - 1)[base]
+    low, high = limits
+    if lead.size == program.size:
+        return Merged(program, limits, lead, variable, ratio, {}, gram, program.target, low, high, 0.0)
+    groups = {}
+    for place in dict.fromkeys(base[~leads].tolist()):
+        members = np.flatnonzero(base == place)
+        members = members[np.lexsort((members, np.abs(ratio[members]), members != place))]
+        groups[int(variable[place])] = Group(members, ratio[members])
+    one, other = ratio * low, ratio * high
+    return Merged(
+        program, limits, lead, variable, ratio, groups, gram[lead[:, None], lead],
+        target=_sums(variable, ratio * program.target),
+        lower=_sums(variable, np.minimum(one, other)),
+        upper=_sums(variable, np.maximum(one, other)),
+        slip=_slip(program, limits, ratio, apart, np.sqrt(gram.diagonal())[base], ~leads),
+    )  # fmt: skip
 
 
-def _slip(program: TrackingProgram, limits: Limits, group: Group) -> float:
-    """The part of a group in the slip.
+def _sums(variable: IntegerArray, values: FloatArray) -> FloatArray:
+    """What the contracts of each variable add up to."""
+    return np.bincount(variable, values).astype(np.float64)
+
+
+def _slip(
+    program: TrackingProgram, limits: Limits, ratio: FloatArray, apart: FloatArray, unit: FloatArray,
+    merged: NDArray[np.bool_],
+) -> float:  # fmt: skip
+    """By how far columns that count as parallel are not, times how far positions can be from their targets.
 
     Where neither limits nor costs bound a position, it is taken to stay within a million contracts of its target.
     """
-    members, ratios = group.members[1:], group.ratios[1:]
-    unit = program.factor[:, group.members[:1]]
-    target = program.target[members]
-    off = np.sqrt(((program.factor[:, members] - ratios * unit) ** 2).sum(axis=0))
-    ends = np.abs(np.array([limits[0][members], limits[1][members]]) - target)
+    target = program.target[merged]
+    ends = np.abs(np.array(limits)[:, merged] - target)
     distance = np.where(np.isinf(ends), FARTHEST, ends).max(axis=0)
-    rounded = ROUND_OFF * np.abs(ratios * target) * math.sqrt(float((unit**2).sum()))
-    return float((off * distance + rounded).sum())
+    rounded = ROUND_OFF * np.abs(ratio[merged] * target) * unit[merged]
+    return float((apart[merged] * distance + rounded).sum())
 
 
-def _groups(program: TrackingProgram, gram: FloatArray, limits: Limits) -> tuple[IntegerArray, dict[int, Group]]:
-    """For each variable the place that leads it, and the variables that stand for several contracts."""
-    lead = np.arange(program.size)
+def _parallels(
+    program: TrackingProgram, gram: FloatArray, limits: Limits
+) -> tuple[IntegerArray, FloatArray, FloatArray]:
+    """For each column the one it is a whole multiple of, the multiple, and the length of what is left over.
+
+    Most are multiples of themselves alone. Of several, the shortest is the base.
+    """
+    base, ratio, apart = np.arange(program.size), np.ones(program.size), np.zeros(program.size)
     lengths = np.sqrt(gram.diagonal())
     parallel = np.abs(gram) > (1 - math.sqrt(WHOLE)) * lengths * lengths[:, None]
     parallel &= lengths > 0
-    np.fill_diagonal(parallel, False)
-    suspects = np.flatnonzero(parallel.any(axis=1))
-    if not suspects.size:
-        return lead, {}
-    np.fill_diagonal(parallel, True)
-    taken, kept = np.zeros(program.size, dtype=bool), np.ones(program.size, dtype=bool)
-    found: dict[int, Group] = {}
-    for place in suspects:
-        if taken[place]:
-            continue
-        together = np.flatnonzero(parallel[place] & ~taken)
-        base = int(together[np.argmin(lengths[together])])
-        group = _group(program, limits, base, [int(other) for other in together if other != base], lengths)
-        # Else its ratio to the smallest is not whole, or it is the smallest and no other's ratio to it is.
-        if place in group.members and group.members.size > 1:
-            taken[group.members], kept[group.members] = True, False
-            lead[place], kept[place], found[int(place)] = base, True, group
-        taken[place] = True
-    at = np.cumsum(kept) - 1
-    return lead[kept], {int(at[place]): group for place, group in found.items()}
-
-
-def _group(program: TrackingProgram, limits: Limits, base: int, others: list[int], lengths: FloatArray) -> Group:
-    members, ratios = [base], [1.0]
-    tried = 1.0
-    unit = program.factor[:, base]
-    for other in sorted(others, key=lambda place: (lengths[place], place)):
-        ratio = float(np.round(program.factor[:, other] @ unit / lengths[base] ** 2))
-        apart = program.factor[:, other] - ratio * unit
-        if not 1 <= abs(ratio) <= LARGEST_RATIO or math.sqrt(apart @ apart) > WHOLE * lengths[other]:
-            continue
-        if len(members) >= 2:
-            tried *= limits[1][other] - limits[0][other] + 1
-            if not tried <= MOST_TRIED:
-                break
-        members.append(other)
-        ratios.append(ratio)
-    return Group(np.array(members), np.array(ratios))
+    left = np.flatnonzero(parallel.sum(axis=1) > 1)
+    while left.size > 1:
+        nearest = np.where(parallel[left[:, None], left], lengths[left], np.inf).argmin(axis=1)
+        found = left[nearest]
+        times = np.round(gram[left, found] / gram[found, found])
+        over = np.sqrt(((program.factor[:, left] - times * program.factor[:, found]) ** 2).sum(axis=0))
+        whole = (np.abs(times) >= 1) & (np.abs(times) <= LARGEST_RATIO) & (over <= WHOLE * lengths[left])
+        whole &= nearest == nearest[nearest]
+        for place in np.flatnonzero(np.bincount(found[whole]) > 2):
+            # Of three sizes and more, those are left out that have too many positions to be tried together.
+            members = np.flatnonzero(whole & (found == place) & (left != place))
+            larger = members[np.argsort(np.abs(times[members]), kind="stable")][1:]
+            widths = limits[1][left[larger]] - limits[0][left[larger]] + 1
+            whole[larger[~(np.cumprod(widths) <= MOST_TRIED)]] = False
+        base[left[whole]], ratio[left[whole]], apart[left[whole]] = found[whole], times[whole], over[whole]
+        settled = whole | (found == left)
+        left = left[~settled]
+    return base, ratio, apart
 
 
 def _cheapest(

@@ -43,10 +43,11 @@ AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
 # The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 50 ms.
+WORTH_CROPPING = 0.7  # of the tables' entries
 CHUNK = 100
 CAPACITY = 128
 NEWTON_STEPS = 40
-LEVEL_STEPS = 3  # of Newton's method from one level to the next
+LEVEL_STEPS = 2  # of Newton's method from one level to the next
 FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
 EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself
 WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
@@ -220,10 +221,12 @@ class _Search:
         value = incumbents.exchange(
             self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, 10 * index.size
         )
-        if value < self._value:
+        if value < self._stack.value[0]:
             self._stack.value[0] = value
-            self._adopt(index)
-            self._stack.value[0] = self._value
+            self._stack.best[:] = index
+            if goal.edge:  # whether it is inside the buffer, to the last digit, the formulation says
+                self._adopt(index)
+                self._stack.value[0] = self._value
 
     def _adopt(self, index: np.ndarray) -> None:
         """Take a portfolio of the lattice if it is better when priced by the formulation."""
@@ -301,10 +304,12 @@ class _Search:
 
     def _crop(self) -> None:
         """Keep of the tables what open nodes can still use: smaller numbers round less, and searches are shorter."""
-        self._adopt(self._stack.best.copy())
         stack, opened = self._stack, int(self._stack.state[0])
-        stack.value[0] = self._value  # its portfolio may not be in what is left
         low, high = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
+        if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
+            return
+        self._adopt(stack.best.copy())
+        stack.value[0] = self._value  # its portfolio may not be in what is left
         self._lattice = cropped(self._lattice, low, high)
         self._widths = high - low + 1
         stack.low[:opened] -= low

@@ -35,7 +35,7 @@ from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, search_spher
 
 DONE, PAUSED, FULL = 0, 1, 2
 # Every so many nodes x̂ rounded is the start of a local search.
-TRY_EVERY = 8
+TRY_EVERY = 20
 TRY_ROUNDS = 30
 # A node is bounded again if a quarter of its variables lost positions, or a fifth of its interval.
 AGAIN_VARIABLES, AGAIN_INTERVAL = 4, 0.2
