@@ -308,7 +308,7 @@ def cone_bound(
 @part
 def hull_bound(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, weight: float,
-    constant: float,
+    constant: float, rounds: int,
 ) -> float:  # fmt: skip
     """The hull bound ``constant`` + ν q + c with ν = ``weight``; stops as soon as it reaches ``cut``."""
     best = node.best
@@ -325,10 +325,9 @@ def hull_bound(
     term = node.term
     x = node.x
     first = lattice.first
-    build_envelopes(lattice, node, size * 0, size, weight)
     bound = -np.inf
-    change, last = 0.0, HULL_ROUNDS
-    for turn in range(HULL_ROUNDS + 2):
+    change, last = 0.0, rounds
+    for turn in range(rounds + 2):
         if turn >= last:
             refresh(node, size)
         else:

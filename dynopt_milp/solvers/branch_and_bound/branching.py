@@ -14,11 +14,20 @@ import math
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal, Node, build_envelopes, cone_bound, refresh
+from dynopt_milp.solvers.branch_and_bound.bounds import (
+    Goal,
+    Node,
+    build_envelopes,
+    cone_bound,
+    hull_bound,
+    refresh,
+)
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.relaxation import find_piece
 
 ROUNDS = 6  # of descent for one side: bounds that have not converged choose badly
+WORK = 60_000  # candidates × free variables squared: with hundreds of variables looking ahead saves less than it takes
 LEAST_GAIN = 1e-6  # of the cut, so that a side that gains nothing does not hide what the other gains
 WHOLE = 1e-7  # x̂ counts as a vertex within this
 # What to do with the node.
@@ -47,9 +56,7 @@ def find_candidates(node: Node, size: int, candidates: np.ndarray, scores: np.nd
                 continue
             score = float((high[i] - low[i]) ** 2)
             if whole == 0:
-                vertex = 0
-                while vertex < count[a] - 2 and points[a, vertex + 1] <= x[a]:
-                    vertex += 1
+                vertex = find_piece(points[a], count[a], x[a])
                 before = x[a] - points[a, vertex]
                 after = points[a, min(vertex + 1, count[a] - 1)] - x[a]
                 if before < WHOLE or after < WHOLE:
@@ -88,17 +95,19 @@ def move_inside(lattice: Lattice, node: Node, size: int, a: int) -> None:
 @part
 def choose(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float,
-    bound: float, candidates: np.ndarray, scores: np.ndarray,
+    bound: float, weight: float, constant: float, candidates: np.ndarray, scores: np.ndarray,
 ) -> tuple[int, int, int]:  # fmt: skip
     """What to do, the variable to split, and the last index of its left side.
 
-    ``bound`` is the cone bound of the node; as many variables are looked at as ``candidates`` has room for. The node is
+    ``bound`` is that of the node: the hull bound with ``weight`` and ``constant``, or if there is no weight the cone
+    bound with ω. As many variables are looked at as ``candidates`` has room for. The node is
     CLOSED if nothing better is left, TIGHTER if its box became smaller (bound it again), else it is split, with the
     side of x̂ to be searched first.
     """
     found = find_candidates(node, size, candidates, scores)
     if found == 0:
         return TIGHTER, -1, 0
+    found = min(found, 1 + WORK // (size * size))
     high = node.high
     low = node.low
     place = node.place
@@ -107,7 +116,7 @@ def choose(
     x, pull = np.empty(size), np.empty(size)
     rounds, none = size * 0 + ROUNDS, size * 0  # not literals, see `tree.search`
     if found > 1:
-        build_envelopes(lattice, node, none, size, 0.0)
+        build_envelopes(lattice, node, none, size, weight)
     refresh(node, size)
     for c in range(size):
         x[c], pull[c] = node_x[c], node_pull[c]
@@ -125,9 +134,12 @@ def choose(
         for half in range(2):
             low[i] = at + 1 if half else lowest
             high[i] = highest if half else at
-            build_envelopes(lattice, node, a, a + 1, 0.0)
+            build_envelopes(lattice, node, a, a + 1, weight)
             move_inside(lattice, node, size, a)
-            reached, _, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, rounds)
+            if weight > 0:
+                reached = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant, rounds)
+            else:
+                reached, _, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, rounds)
             if reached >= cut and half:
                 right = False
             elif reached >= cut:
@@ -139,7 +151,7 @@ def choose(
             return CLOSED, -1, 0
         low[i] = lowest if left else at + 1
         high[i] = highest if right else at
-        build_envelopes(lattice, node, a, a + 1, 0.0)
+        build_envelopes(lattice, node, a, a + 1, weight)
         if left and right:
             if gain > best:
                 chosen, split, best, first = i, at, gain, side

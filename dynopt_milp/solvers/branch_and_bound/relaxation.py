@@ -66,6 +66,19 @@ def envelope(
 
 
 @part
+def find_piece(points: np.ndarray, count: int, x: float) -> int:
+    """The last vertex that is not right of x, of those with a piece to their right; 0 if there is none."""
+    low, high = 0, count - 2
+    while low < high:
+        middle = (low + high + 1) // 2
+        if points[middle] <= x:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@part
 def descend(
     size: int,
     gram: np.ndarray,
@@ -134,9 +147,7 @@ def newton(
     for _ in range(NEWTON_STEPS):
         inside = 0
         for a in range(size):
-            vertex = 0
-            while vertex < count[a] - 2 and points[a, vertex + 1] <= x[a]:
-                vertex += 1
+            vertex = find_piece(points[a], count[a], x[a])
             if count[a] > 1 and points[a, vertex] < x[a] < points[a, vertex + 1]:
                 active[inside], piece[inside] = a, vertex
                 inside += 1
@@ -199,9 +210,7 @@ def newton(
 @part
 def interpolate(points: np.ndarray, heights: np.ndarray, slopes: np.ndarray, count: int, x: float) -> float:
     """The envelope at x."""
-    vertex = 0
-    while vertex < count - 2 and points[vertex + 1] < x:
-        vertex += 1
+    vertex = find_piece(points, count, x)
     height: float = heights[vertex]
     return height + (slopes[vertex] * (x - points[vertex]) if count > 1 else 0.0)
 

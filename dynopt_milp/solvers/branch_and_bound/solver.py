@@ -24,7 +24,7 @@ from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, cropped, merge, split_two
 from dynopt_milp.solvers.branch_and_bound.reach import reach
-from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, FULL, Stack, grown, new_stack, search
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
@@ -42,9 +42,9 @@ HULL_NODES = 100
 AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
-# The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 50 ms.
+# The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 100 ms.
 WORTH_CROPPING = 0.7  # of the tables' entries
-CHUNK = 100
+CHUNK = 10
 CAPACITY = 128
 NEWTON_STEPS = 40
 LEVEL_STEPS = 2  # of Newton's method from one level to the next
@@ -53,11 +53,14 @@ EDGE = 4e-12  # relative: what norms summed in another order differ by, and what
 WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
 # Below this share of the value the cone bound at the root is weak, and the sphere search comes first.
 WEAK = 0.6
-FIRST_SPHERE_NODES = 20_000  # what the first sphere search may take where it is weak
+FIRST_SPHERE_NODES = MOST_NODES  # what the first sphere search may take where it is weak
 SPHERE_NODES = 1_000  # and where it is not
 # Levels cost the fourth power of their number: beyond some only every fourth is made sharper than the one before.
 FEW_LEVELS, MOST_LEVELS = 60, 200
-SECONDS_A_CUBE = 4e-8  # what a diagonal takes, over the cube of its size: not begun when less time is left
+# What a diagonal takes, over the cube of its size, and a dive or levels over the fourth power: not begun when less time
+# is left.
+SECONDS_A_CUBE, SECONDS_A_FOURTH = 4e-8, 2e-10
+SECONDS_A_SPHERE_NODE = 2e-7  # and variable
 GREEDY_STEPS = 5_000
 
 
@@ -267,7 +270,7 @@ class _Search:
                 return stopped
             self._crop()
             self._dive()
-            weak = not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._value
+            weak = not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._stack.value[0]
             if weak:
                 self._join()
                 self._extract()
@@ -288,8 +291,12 @@ class _Search:
         """So many nodes, or all."""
         left = most
         while self._stack.state[0] and (left is None or left > 0):
-            if self._task.seconds_left() == 0:
+            seconds = self._task.seconds_left()
+            if seconds == 0:
                 return StoppedBy.TIME
+            budget = self._plan.budget
+            budget[3] = min(seconds / SECONDS_A_SPHERE_NODE / self._widths.size, MOST_NODES)
+            budget[0] = min(budget[0], budget[3])
             chunk = CHUNK if left is None else min(left, CHUNK)
             ended = search(
                 self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, ahead, chunk
@@ -321,9 +328,11 @@ class _Search:
     def _dive(self) -> None:
         """Dive from the node on top, and search around what is found."""
         stack, size = self._stack, self._widths.size
+        if self._task.seconds_left() < SECONDS_A_FOURTH * size**4:
+            return
         index = np.empty(size, dtype=np.int64)
         x = stack.x[int(stack.state[0]) - 1].copy()
-        dive(self._lattice, self._node, self._goal, x, self._value, DIVE_ROUNDS, index)
+        dive(self._lattice, self._node, self._goal, x, stack.value[0], DIVE_ROUNDS, index)
         self._exchange(index)
 
     def _join(self) -> None:
@@ -359,6 +368,7 @@ class _Search:
             or self._goal.edge
             or not 0 < free.size <= MOST_LEVELS
             or not self._diagonal[free].all()
+            or self._task.seconds_left() < SECONDS_A_FOURTH * free.size**4
         ):
             return
         stride = 1 if free.size <= FEW_LEVELS else 4

@@ -59,8 +59,8 @@ class SpherePlan(NamedTuple):
         Variables of the highest rank are fixed first.
     levels : ndarray, shape (n + 1, n)
         ``levels[j]`` is a valid D for the variables of rank below j together.
-    budget : ndarray of int, shape (3,)
-        Nodes of one search at most; nodes so far; searches that ended.
+    budget : ndarray of int, shape (4,)
+        Nodes of one search at most; nodes so far; searches that ended; what the first may grow to.
     """
 
     active: bool
@@ -71,7 +71,8 @@ class SpherePlan(NamedTuple):
 
 def no_plan(size: int) -> SpherePlan:
     """Without sphere search."""
-    return SpherePlan(False, np.zeros(size, dtype=np.int64), np.zeros((size + 1, size)), np.zeros(3, dtype=np.int64))
+    budget = np.array([0, 0, 0, MOST_NODES])
+    return SpherePlan(False, np.zeros(size, dtype=np.int64), np.zeros((size + 1, size)), budget)
 
 
 @compiled
@@ -387,7 +388,7 @@ def search_sphere(
             if level > size:
                 plan.budget[1] += nodes
                 plan.budget[2] += 1
-                plan.budget[0] = min(2 * plan.budget[0], MOST_NODES)
+                plan.budget[0] = min(2 * plan.budget[0], plan.budget[3])
                 return True
             continue
         if nodes > plan.budget[0]:

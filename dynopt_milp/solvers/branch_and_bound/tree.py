@@ -17,6 +17,7 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.bounds import (
     CONE_ROUNDS,
+    HULL_ROUNDS,
     Goal,
     Node,
     build_envelopes,
@@ -221,7 +222,7 @@ def search(
     index = np.empty(n, dtype=np.int64)
     # Not literals: numba would compile what is called once more for each.
     rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
-    cone_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0
+    cone_rounds, hull_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0 + HULL_ROUNDS, nodes * 0
     candidates, scores = np.empty(ahead, dtype=np.int64), np.empty(ahead)
     last = stack.state[1] + nodes
     while stack.state[0] > 0:
@@ -256,7 +257,7 @@ def search(
         cuts = drop(lattice, node, size, cut - cone, omega, 0.0)
 
         hulled = use_hull and (goal.edge or root > goal.buffer or goal.buffer == 0) and worth_trying(stack, 0)
-        hull = -np.inf
+        hull, weight, constant = -np.inf, 0.0, 0.0
         if hulled:
             for a in range(size):
                 i = node.place[a]
@@ -266,7 +267,8 @@ def search(
             weight = omega / 2 if goal.edge else 1 / (least + most)
             radius = goal.buffer * (1 + 4e-12)
             constant = -weight * radius * radius if goal.edge else least * most * weight - goal.buffer
-            hull = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant)
+            build_envelopes(lattice, node, none, size, weight)
+            hull = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant, hull_rounds)
             record(stack, 0, hull >= cut)
             if hull >= cut:
                 continue
@@ -311,7 +313,11 @@ def search(
             if ended:
                 continue
             cut = stack.value[0] * (1 - slack)
-        outcome, split, at = choose(lattice, node, size, kappa, paid, cut, goal, omega, cone, candidates, scores)
+        if hull <= cone:
+            weight = 0.0
+        outcome, split, at = choose(
+            lattice, node, size, kappa, paid, cut, goal, omega, max(cone, hull), weight, constant, candidates, scores
+        )
         if outcome == TIGHTER:
             push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
         elif outcome != CLOSED:
