@@ -60,11 +60,11 @@ def shuffle(problem: Problem, seed: int) -> Problem:
     )
 
 
-def hard_problem(size: int = 60) -> Problem:
-    """No costs, many contracts of like size: minutes of search."""
+def hard_problem(size: int = 60, own_risk: float = 1.0) -> Problem:
+    """No costs, many contracts of like size: minutes of search for SCIP, and with little risk of their own for all."""
     random = np.random.default_rng(5)
     loadings = random.normal(size=(size, 6))
-    covariance = (loadings @ loadings.T + np.diag(random.uniform(1, 3, size))) * 0.01
+    covariance = (loadings @ loadings.T + own_risk * np.diag(random.uniform(1, 3, size))) * 0.01
     return Problem(
         covariance=covariance,
         optimal_positions=random.normal(scale=2.0, size=size),

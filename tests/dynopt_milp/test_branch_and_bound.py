@@ -133,7 +133,7 @@ def test_constraints_go_to_scip_and_all_else_to_the_branch_and_bound() -> None:
 
 
 def test_a_time_limit_leaves_the_best_so_far_and_a_true_bound() -> None:
-    problem = hard_problem(250)
+    problem = hard_problem(100, own_risk=0.01)
     solve(sizes_problem(0), "branch_and_bound")
     found = solve(problem, "branch_and_bound", time_limit=0.3)
     assert found.stopped_by is StoppedBy.TIME

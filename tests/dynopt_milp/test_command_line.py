@@ -247,7 +247,7 @@ def test_a_time_limit_of_zero_gives_an_answer_with_a_true_bound_and_exit_code_3(
 @pytest.fixture(scope="module")
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("hard") / "problem.json"
-    hard_problem(300).to_json(found)
+    hard_problem(100, own_risk=0.01).to_json(found)
     return found
 
 

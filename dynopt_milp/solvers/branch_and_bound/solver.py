@@ -42,9 +42,9 @@ HULL_NODES = 100
 AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
-# The deadline and Ctrl-C are looked at after so many nodes, which take 1 to 100 ms.
+# The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each when few seconds are left.
 WORTH_CROPPING = 0.7  # of the tables' entries
-CHUNK = 10
+CHUNK, HURRY = 10, 3.0
 CAPACITY = 128
 NEWTON_STEPS = 40
 LEVEL_STEPS = 2  # of Newton's method from one level to the next
@@ -297,7 +297,8 @@ class _Search:
             budget = self._plan.budget
             budget[3] = min(seconds / SECONDS_A_SPHERE_NODE / self._widths.size, MOST_NODES)
             budget[0] = min(budget[0], budget[3])
-            chunk = CHUNK if left is None else min(left, CHUNK)
+            chunk = CHUNK if seconds > HURRY else 1
+            chunk = chunk if left is None else min(left, chunk)
             ended = search(
                 self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, ahead, chunk
             )
