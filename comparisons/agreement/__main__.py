@@ -1,4 +1,7 @@
-"""Run the study: ``python -m comparisons.agreement PRICE_FOLDER [WEEKS [SECONDS]]``; interrupt and go on at will."""
+"""Run the study: ``python -m comparisons.agreement PRICE_FOLDER [WEEKS [SECONDS]]``; interrupt and go on at will.
+
+With ``--again`` what is stored is solved again by branch and bound, and compared with what SCIP said then.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,19 @@ from dynopt_milp.versions import versions
 def main(arguments: list[str]) -> int:
     """Compare what has not been compared, and print the table."""
     console, progress = Console(width=160), Console(stderr=True)
-    if not 1 <= len(arguments) <= 3:
-        progress.print("usage: python -m comparisons.agreement PRICE_FOLDER [WEEKS [SCIP_SECONDS]]", markup=False)
+    again = "--again" in arguments
+    arguments = [word for word in arguments if word != "--again"]
+    if not 1 <= len(arguments) <= 3 or arguments[0].startswith("-"):
+        usage = "usage: python -m comparisons.agreement PRICE_FOLDER [WEEKS [SCIP_SECONDS]] [--again]"
+        progress.print(usage, markup=False)
         return 2
     try:
         weeks = int(arguments[1]) if len(arguments) > 1 else GRID.weeks
         limit = float(arguments[2]) if len(arguments) > 2 else SCIP_LIMIT
         market = read_market(Path(arguments[0]))
-        results = run(market, replace(GRID, weeks=weeks), scip_limit=limit, show_progress=progress.is_terminal)
+        results = run(
+            market, replace(GRID, weeks=weeks), scip_limit=limit, again=again, show_progress=progress.is_terminal
+        )
     except KeyboardInterrupt:
         progress.print("interrupted; the same command goes on")
         return 130

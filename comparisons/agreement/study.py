@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,11 +52,11 @@ class Row:
 
 def compare(instance: Instance, scip_limit: float = SCIP_LIMIT) -> Row:
     """Solve one rebalance with both."""
-    own = solve(instance.problem, "branch_and_bound", time_limit=OWN_LIMIT)
+    own = _own(instance)
     scip = solve(instance.problem, "scip", time_limit=scip_limit)
     return Row(
-        instance.name, len(instance.problem.instruments), own.objective, own.lower_bound, own.status.value,
-        own.seconds, own.nodes, scip.objective, scip.lower_bound, scip.status.value, scip.seconds,
+        instance=instance.name, **own, scip_objective=scip.objective, scip_lower_bound=scip.lower_bound,
+        scip_status=scip.status.value, scip_seconds=scip.seconds,
     )  # fmt: skip
 
 
@@ -74,21 +75,38 @@ def verdict(row: Row | pd.Series) -> str:
 
 
 def run(market: Market, grid: Grid = GRID, results: Path = RESULTS, *, scip_limit: float = SCIP_LIMIT,
-        show_progress: bool = False) -> pd.DataFrame:  # fmt: skip
-    """Compare on every rebalance of the grid that is not in the results yet."""
+        again: bool = False, show_progress: bool = False) -> pd.DataFrame:  # fmt: skip
+    """Compare on every rebalance of the grid that is not in the results yet.
+
+    With ``again`` those that are there are solved again by branch and bound, and what SCIP said in hours is kept.
+    """
     done = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=[item.name for item in fields(Row)])
-    rows = done.to_dict("records")
-    known = set(done["instance"])
+    rows: dict[str, dict[Any, Any]] = {str(row["instance"]): row for row in done.to_dict("records")}
     with Progress(grid.real, "rebalances", show=show_progress) as progress:
         for instance in real_instances(market, grid):
-            if instance.name not in known:
-                row = compare(instance, scip_limit)
-                rows.append({item.name: getattr(row, item.name) for item in fields(Row)})
-                text = io.StringIO()
-                pd.DataFrame(rows).to_csv(text, index=False)
-                write_atomically(results, text.getvalue())
+            if instance.name not in rows:
+                rows[instance.name] = asdict(compare(instance, scip_limit))
+                _save(rows, results)
+            elif again:
+                rows[instance.name] |= _own(instance)
             progress.advance(instance.name)
-    return pd.DataFrame(rows)
+    _save(rows, results)
+    return pd.DataFrame(list(rows.values()))
+
+
+def _save(rows: dict[str, dict[Any, Any]], results: Path) -> None:
+    text = io.StringIO()
+    pd.DataFrame(list(rows.values())).to_csv(text, index=False)
+    write_atomically(results, text.getvalue())
+
+
+def _own(instance: Instance) -> dict[str, Any]:
+    """What branch and bound says of a rebalance: its columns of a row."""
+    own = solve(instance.problem, "branch_and_bound", time_limit=OWN_LIMIT)
+    return {
+        "size": len(instance.problem.instruments), "objective": own.objective, "lower_bound": own.lower_bound,
+        "status": own.status.value, "seconds": own.seconds, "nodes": own.nodes,
+    }  # fmt: skip
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:

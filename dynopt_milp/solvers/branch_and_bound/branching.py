@@ -28,6 +28,7 @@ from dynopt_milp.solvers.branch_and_bound.relaxation import find_piece
 
 ROUNDS = 6  # of descent for one side: bounds that have not converged choose badly
 WORK = 60_000  # candidates × free variables squared: with hundreds of variables looking ahead saves less than it takes
+AGAIN = 2  # a node is bounded again if looking ahead tightened one candidate of so many
 LEAST_GAIN = 1e-6  # of the cut, so that a side that gains nothing does not hide what the other gains
 WHOLE = 1e-7  # x̂ counts as a vertex within this
 # What to do with the node.
@@ -120,7 +121,7 @@ def choose(
     refresh(node, size)
     for c in range(size):
         x[c], pull[c] = node_x[c], node_pull[c]
-    chosen, split, best, first, tighter = -1, 0, -1.0, LEFT_FIRST, False
+    chosen, split, best, first, tightened = -1, 0, -1.0, LEFT_FIRST, 0
     for number in range(found):
         a = candidates[number]
         i = place[a]
@@ -156,9 +157,10 @@ def choose(
             if gain > best:
                 chosen, split, best, first = i, at, gain, side
             continue
-        tighter = True
+        tightened += 1
         move_inside(lattice, node, size, a)
         x[a] = node_x[a]
         for c in range(size):
             pull[c] = node_pull[c]
-    return TIGHTER if tighter else first, chosen, split
+    again = chosen < 0 or tightened * AGAIN >= found
+    return TIGHTER if again else first, chosen, split

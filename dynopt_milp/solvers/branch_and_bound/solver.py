@@ -37,13 +37,14 @@ SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
 FINEST = 1e-10
 EXHAUSTIVE_GAP = 1e-6
 # Nodes with the cone alone, then with the hull; 29 of 40 rebalances at λ = 50 in comparisons/agreement end before.
-CONE_NODES = 200
+CONE_NODES = 400
 HULL_NODES = 100
 AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
-# The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each when few seconds are left.
 WORTH_CROPPING = 0.7  # of the tables' entries
+# The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each of them with so many
+# seconds left.
 CHUNK, HURRY = 10, 3.0
 CAPACITY = 128
 NEWTON_STEPS = 40
