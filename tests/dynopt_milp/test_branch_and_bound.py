@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import cvxpy as cp
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import InputError, Limits, Problem, Status, StoppedBy, UnboundedError, solve
+from dynopt_milp.examples import example_problem
 from dynopt_milp.solve import FORMULATIONS
+from dynopt_milp.solvers.branch_and_bound.bounds import (
+    CONE_ROUNDS,
+    Goal,
+    Node,
+    build_envelopes,
+    cone_bound,
+    load,
+    new_node,
+)
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import merge
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, merge
 from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
-from formulations import TrackingProgram
+from formulations import Penalty, TrackingProgram
 from tests.dynopt_milp.test_agreement import BUFFERS, wild_problem
 from tests.random_programs import hard_problem, problems, shuffle
 
@@ -159,3 +171,41 @@ def test_diagonals_leave_a_positive_semidefinite_rest_on_every_level(size: int, 
         assert np.linalg.eigvalsh(rest / np.outer(scale[block], scale[block])).min() > -1e-12 * size
     if rank <= 2:
         assert diagonal.sum() > 0
+
+
+@numba.njit
+def root_bound(lattice: Lattice, node: Node, goal: Goal, start: np.ndarray, cut: float) -> float:
+    size, kappa, paid = load(lattice, node, start, np.zeros(start.size))
+    build_envelopes(lattice, node, size * 0, size, 0.0)
+    bound, _, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, 1.0, size * 0 + CONE_ROUNDS)
+    return bound
+
+
+@pytest.mark.parametrize("cost", [0.0, 1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("own_risk", [1.0, 0.01])
+def test_the_cone_bound_reaches_the_relaxation_however_much_alike_instruments_are(own_risk: float, cost: float) -> None:
+    random = np.random.default_rng(7)
+    problem = hard_problem(30, own_risk).replace(
+        limits=Limits(lower=-40, upper=40),
+        previous_positions=random.integers(-2, 3, 30),
+        cost_in_weight_terms=random.uniform(0.2, 1, 30) * cost,
+        cost_multiplier=1.0,
+    )
+    program = problem.program()
+    relaxation = cp.Problem(cp.Minimize((model := Penalty(program).model(integer=False)).objective), model.constraints)
+    value = float(relaxation.solve(solver="CLARABEL"))
+    merged = merge(program, program.factor.T @ program.factor, (program.lower, program.upper))
+    lattice = merged.lattice(merged.lower, merged.upper)
+    node = new_node(30, 81)
+    node.high[:] = 80
+    cut = solve(problem, "branch_and_bound", gap=0.5, time_limit=10).objective
+    bound = root_bound(lattice, node, Goal(0.0, False, 0.0, 0.0), program.target.copy(), cut)
+    assert bound <= value + 1e-7 * cut
+    assert bound >= value - 0.02 * cut
+
+
+def test_a_low_penalty_takes_hundreds_of_nodes_and_not_thousands() -> None:
+    problem = example_problem(1_000_000, cost_multiplier=10.0)
+    found = solve(problem, "branch_and_bound")
+    assert found.status is Status.OPTIMAL
+    assert found.nodes < 1_000

@@ -1,8 +1,8 @@
 """Lower bounds for a node that hold whatever they are computed from.
 
 Both bounds use e = y − σ over the free variables, q(e) = κ + 2b'e + e'He (see `relaxation`), and any point x̂ that
-coordinate descent happened to reach; neither needs it to have converged. Their sum of separate minima over whole
-numbers also says which positions of a variable can be dropped.
+descent and Newton's method happened to reach; neither needs them to have converged. The separate minima over whole
+numbers that they sum up also say which positions of a variable can be dropped.
 
 **Cone.** For ψ = ωF(x̂ − τ) with length μ ≤ 1, a value max(t − B, 0) + c is at least ψ'F(y − τ) − μB + c, that is
 
@@ -255,7 +255,7 @@ def cone_bound(
     first = lattice.first
     none = np.zeros(size)
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
-    bound, root = -np.inf, 0.0
+    bound, root, lasso = -np.inf, 0.0, False
     change, last, fresh = 0.0, rounds, True
     for turn in range(rounds + 2):
         if turn >= last:  # sweeps let round-off accumulate in b + Hê; what is claimed is computed afresh
@@ -271,7 +271,6 @@ def cone_bound(
             square = kappa
             for a in range(size):
                 square += (x[a] - target[a]) * (pull[a] + link[a])
-            lasso = not goal.edge and root > goal.buffer
             least = max(floor, goal.buffer) if lasso else -1.0
             newton(size, gram, none, target, square, omega, least, points, slopes, count, x, pull)
         square, along = kappa, kappa
@@ -281,9 +280,10 @@ def cone_bound(
             along += distance * link[a]
         root = math.sqrt(max(square, 0.0) + goal.error)
         steep = max(root, floor)
+        lasso = not goal.edge and (root > goal.buffer or goal.buffer == 0)
         if goal.edge:
             omega *= min(max((root / goal.buffer) ** 2, 0.25), 4.0)
-        elif root > goal.buffer:
+        elif lasso:
             omega = 1 / steep
         else:
             omega = min(omega * min(max(root / goal.buffer, 0.5), 2.0), 1 / steep)

@@ -15,7 +15,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 # Loading compiled kernels takes a third of a second.
 PATIENCE = 1.5
-NOTICE = "dynopt-milp: compiling the branch and bound, once on this machine (under a minute) ..."
+NOTICE = "dynopt-milp: compiling the branch and bound, once on this machine (about a minute) ..."
 # No fast-math: sums are added in the order they are written, so results do not depend on the processor. Division by
 # zero gives an infinity, as in numpy.
 SETTINGS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}

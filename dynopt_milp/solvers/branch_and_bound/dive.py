@@ -35,14 +35,14 @@ def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, ro
         for a in range(size):
             i = node.place[a]
             x[i] = node.x[a]
-            near = math.floor(x[i] - lattice.first[i] + 0.5)
+            near = min(max(math.floor(x[i] - lattice.first[i] + 0.5), node.low[i]), node.high[i])
             if abs(x[i] - lattice.first[i] - near) < WHOLE:
                 node.low[i], node.high[i] = near, near
             elif riskiest < 0 or node.gram[a, a] > node.gram[riskiest, riskiest]:
                 riskiest = a
         if riskiest >= 0:
             i = node.place[riskiest]
-            near = math.floor(x[i] - lattice.first[i] + 0.5)
+            near = min(max(math.floor(x[i] - lattice.first[i] + 0.5), node.low[i]), node.high[i])
             node.low[i], node.high[i] = near, near
         size, kappa, paid = load(lattice, node, x, nowhere)
     for i in range(n):
