@@ -11,6 +11,8 @@ import pandas as pd
 from dynopt_milp.errors import InputError
 from formulations import FloatArray
 
+NUMBERS = "fiu"  # numpy's kinds of numbers: floating, integer, unsigned
+
 
 def check_instruments(instruments: Any, field: str = "instruments") -> tuple[str, ...]:
     """The names, as a tuple of distinct non-empty strings.
@@ -28,8 +30,8 @@ def check_instruments(instruments: Any, field: str = "instruments") -> tuple[str
     for name in names:
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"names are non-empty strings, found {name!r}", field=field)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
         raise InputError("stands more than once; give every instrument one name", field=field, instrument=repeated[0])
     return names
 
@@ -61,7 +63,8 @@ def to_vector(
         repeated = value.index[value.index.duplicated()]
         if len(repeated):
             raise InputError("stands more than once", field=field, instrument=str(repeated[0]))
-        value = value.to_dict()
+        in_order = value.dtype.kind in NUMBERS and tuple(value.index) == instruments
+        value = value.to_numpy() if in_order else value.to_dict()
     if isinstance(value, Mapping):
         unknown = [name for name in value if name not in instruments]
         if unknown:
@@ -69,20 +72,23 @@ def to_vector(
         absent = [name for name in instruments if name not in value]
         if absent and missing is None:
             raise InputError("is missing; give every instrument a number", field=field, instrument=absent[0])
-        entries: list[Any] = [value.get(name, missing) for name in instruments]
+        entries: Any = [value.get(name, missing) for name in instruments]
     elif isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)):
         if isinstance(value, np.ndarray) and value.ndim != 1:
             raise InputError(f"wants one number per instrument, found shape {value.shape}", field=field)
         if len(value) != len(instruments):
             raise InputError(f"wants {len(instruments)} numbers, one per instrument, found {len(value)}", field=field)
-        entries = list(value)
+        entries = value
     else:
-        entries = [value] * len(instruments)
-    vector = np.empty(len(instruments))
-    for place, entry in enumerate(entries):
-        vector[place] = _number(entry, field, instruments[place])
-        if np.isnan(vector[place]) or (np.isinf(vector[place]) and not infinite):
-            raise InputError(f"wants a finite number, found {entry!r}", field=field, instrument=instruments[place])
+        entries = np.full(len(instruments), _number(value, field, instruments[0]))
+    if isinstance(entries, np.ndarray) and entries.dtype.kind in NUMBERS:
+        vector = entries.astype(np.float64)
+    else:
+        vector = np.array([_number(entry, field, name) for entry, name in zip(entries, instruments, strict=True)])
+    bad = np.isnan(vector) if infinite else ~np.isfinite(vector)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise InputError(f"wants a finite number, found {vector[place]:g}", field=field, instrument=instruments[place])
     return vector
 
 
