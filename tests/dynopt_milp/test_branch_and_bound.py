@@ -209,3 +209,62 @@ def test_a_low_penalty_takes_hundreds_of_nodes_and_not_thousands() -> None:
     found = solve(problem, "branch_and_bound")
     assert found.status is Status.OPTIMAL
     assert found.nodes < 1_000
+
+
+def test_that_no_portfolio_is_inside_the_buffer_is_seen_at_once() -> None:
+    problem = Problem(
+        covariance=np.eye(20) * 0.04 + 0.01,
+        optimal_positions=np.full(20, -0.6),
+        weight_per_contract=np.full(20, 0.1),
+        cost_in_weight_terms=0.001,
+        cost_multiplier=1.0,
+        limits=Limits(long_only=True),
+        instruments=tuple("ABCDEFGHIJKLMNOPQRST"),
+    )
+    outside = 0.9 * problem.program().tracking_error(np.zeros(20))  # nothing is closer than nothing
+    found = solve(problem, "branch_and_bound", formulation="buffer_edge", buffer=outside)
+    assert found.status is Status.INFEASIBLE
+    assert found.nodes < 100
+
+
+def test_a_local_search_that_would_take_seconds_keeps_the_time_limit() -> None:
+    size, random = 300, np.random.default_rng(300)
+    loadings = random.normal(size=(size, 5))
+    top = np.where(random.random(size) < 0.5, 10.0, 2000.0)
+    problem = Problem(
+        covariance=(loadings @ loadings.T + 0.1 * np.diag(random.uniform(1, 3, size))) * 0.01,
+        optimal_positions=random.normal(size=size) * 300,
+        weight_per_contract=random.uniform(0.5, 2, size) * 1e-3,
+        cost_in_weight_terms=random.uniform(0, 1e-4, size),
+        cost_multiplier=1.0,
+        limits=Limits(lower=-top, upper=top),
+        instruments=tuple(f"F{place:03d}" for place in range(size)),
+    )
+    solve(sizes_problem(0), "branch_and_bound")
+    assert solve(problem, "branch_and_bound", time_limit=0.2).seconds < 1.5  # a promise, not a benchmark
+
+
+def test_positions_with_millions_of_values_are_left_to_scip() -> None:
+    lower, upper = np.full(3, -5.0), np.full(3, 5.0)
+    lower[0], upper[0] = 0, 8e7
+    problem = Problem(
+        covariance=np.eye(3) * 0.04 + 0.01,
+        optimal_positions=[4e7 + 0.3, 0.5, 0.5],
+        weight_per_contract=[1e-9, 0.01, 0.01],
+        limits=Limits(lower=lower, upper=upper),
+        instruments=tuple("ABC"),
+    )
+    with pytest.raises(InputError, match="possible values"):
+        solve(problem, "branch_and_bound")
+    assert solve(problem, "exact").solver.startswith("SCIP")
+
+
+def test_what_is_parallel_but_for_a_little_is_not_merged_where_nothing_bounds_it() -> None:
+    nearly = Problem(
+        covariance=np.full((2, 2), 0.04),
+        optimal_positions=[0.5, 0.0],
+        weight_per_contract=[1.0, 2 * (1 + 2e-13)],
+        instruments=("A", "B"),
+    )
+    with pytest.raises(UnboundedError):  # held against each other a billion times, they come closer without end
+        solve(nearly, "branch_and_bound")

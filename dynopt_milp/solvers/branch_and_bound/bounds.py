@@ -376,6 +376,8 @@ def drop(lattice: Lattice, node: Node, size: int, spare: float, omega: float, we
     first = lattice.first
     start = lattice.start
     cut = 0
+    if not spare >= 0:  # not a number: nothing is known
+        return cut
     for a in range(size):
         i = place[a]
         if weight > 0:

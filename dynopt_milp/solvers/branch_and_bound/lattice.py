@@ -26,11 +26,15 @@ from formulations import FloatArray, IntegerArray, TrackingProgram
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
 WHOLE = 1e-12
+# Where nothing bounds positions, only what is round-off of the factor itself: a real difference could be held against
+# each other a million times over.
+WHOLE_UNBOUNDED = 3e-14
 LARGEST_RATIO = 10_000.0
 FARTHEST = 1e6  # contracts
 ROUND_OFF = 1e-15  # of the sum of targets, relative
 # Further sizes of a contract are put in by trying all their positions together; beyond so many they stay on their own.
-MOST_TRIED = 2_000
+MOST_TRIED = 500
+MOST_SUMS = 200_000  # and of the sums that leaves to the others
 # Beyond this many entries the tables would not fit the processor's memory any more.
 MOST_ENTRIES = 5_000_000
 
@@ -170,7 +174,7 @@ def merge(program: TrackingProgram, gram: FloatArray, limits: Limits) -> Merged:
     variable = (np.cumsum(leads) - 1)[base]
     low, high = limits
     if lead.size == program.size:
-        return Merged(program, limits, lead, variable, ratio, {}, gram, program.target, low, high, 0.0)
+        return Merged(program, limits, lead, variable, ratio, {}, gram, program.target.copy(), low, high, 0.0)
     groups = {}
     for place in dict.fromkeys(base[~leads].tolist()):
         members = np.flatnonzero(base == place)
@@ -217,20 +221,22 @@ def _parallels(
     lengths = np.sqrt(gram.diagonal())
     parallel = np.abs(gram) > (1 - math.sqrt(WHOLE)) * lengths * lengths[:, None]
     parallel &= lengths > 0
+    tolerance = np.where(np.isinf(limits[0]) | np.isinf(limits[1]), WHOLE_UNBOUNDED, WHOLE)
     left = np.flatnonzero(parallel.sum(axis=1) > 1)
     while left.size > 1:
         nearest = np.where(parallel[left[:, None], left], lengths[left], np.inf).argmin(axis=1)
         found = left[nearest]
         times = np.round(gram[left, found] / gram[found, found])
         over = np.sqrt(((program.factor[:, left] - times * program.factor[:, found]) ** 2).sum(axis=0))
-        whole = (np.abs(times) >= 1) & (np.abs(times) <= LARGEST_RATIO) & (over <= WHOLE * lengths[left])
+        whole = (np.abs(times) >= 1) & (np.abs(times) <= LARGEST_RATIO) & (over <= tolerance[left] * lengths[left])
         whole &= nearest == nearest[nearest]
         for place in np.flatnonzero(np.bincount(found[whole]) > 2):
             # Of three sizes and more, those are left out that have too many positions to be tried together.
             members = np.flatnonzero(whole & (found == place) & (left != place))
             larger = members[np.argsort(np.abs(times[members]), kind="stable")][1:]
             widths = limits[1][left[larger]] - limits[0][left[larger]] + 1
-            whole[larger[~(np.cumprod(widths) <= MOST_TRIED)]] = False
+            spread = np.cumsum(np.abs(times[larger]) * widths)
+            whole[larger[~((np.cumprod(widths) <= MOST_TRIED) & (spread <= MOST_SUMS))]] = False
         base[left[whole]], ratio[left[whole]], apart[left[whole]] = found[whole], times[whole], over[whole]
         settled = whole | (found == left)
         left = left[~settled]
@@ -244,17 +250,21 @@ def _cheapest(
     if group.members.size == 2:
         return _split_two(program, limits, group, sums)
     last, ratio = group.members[-1], group.ratios[-1]
-    rest = Group(group.members[:-1], group.ratios[:-1])
     tried = np.arange(limits[0][last], limits[1][last] + 1)
     tried = tried[np.argsort(np.abs(tried - program.previous[last]), kind="stable")]
-    best, split = np.full(sums.size, np.inf), np.zeros((group.members.size, sums.size))
+    # What is left to the others, and what that costs, once for all.
+    least, most = sums.min() - (ratio * tried).max(), sums.max() - (ratio * tried).min()
+    others, split_others = _cheapest(
+        program, limits, Group(group.members[:-1], group.ratios[:-1]), np.arange(least, most + 1)
+    )
+    best, chosen = np.full(sums.size, np.inf), np.full(sums.size, tried[0])
     for position in tried:
-        cost, others = _cheapest(program, limits, rest, sums - ratio * position)
+        cost = others[(sums - ratio * position - least).astype(np.int64)]
         cost = cost + program.cost[last] * abs(position - program.previous[last])
         better = cost < best
-        best[better] = cost[better]
-        split[:-1, better], split[-1, better] = others[:, better], position
-    return best, split
+        best[better], chosen[better] = cost[better], position
+    left = (sums - ratio * chosen - least).astype(np.int64)
+    return best, np.vstack([split_others[:, left], chosen])
 
 
 def _split_two(

@@ -47,6 +47,7 @@ WORTH_CROPPING = 0.7  # of the tables' entries
 # The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each of them with so many
 # seconds left.
 CHUNK, HURRY = 10, 3.0
+EXCHANGE_WORK = 2_000_000  # and after so many steps of the local search, times the variables squared
 CAPACITY = 128
 NEWTON_STEPS = 40
 LEVEL_STEPS = 2  # of Newton's method from one level to the next
@@ -124,7 +125,9 @@ def warm_up() -> None:
         value = task.formulation.value(incumbent)
         prepared = _prepare(task, np.eye(2), value)
         assert prepared is not None
-        _Search(task, prepared, incumbent, value).run()
+        search = _Search(task, prepared, incumbent, value)
+        search._dive()
+        search.run()
         gram, plan = np.eye(2), no_plan(2)
         diagonal = largest_diagonal(gram, none + 1, NEWTON_STEPS)
         make_levels(gram, diagonal, none + 1, np.arange(2), LEVEL_STEPS, 1, plan.rank, plan.levels)
@@ -164,10 +167,11 @@ def _prepare(task: Task, gram: FloatArray, value: float) -> _Prepared | None:
         lower, upper = merged.lower, merged.upper
     if (lower > upper).any():
         return None
-    if float((upper - lower + 1).sum()) > MOST_ENTRIES:
+    widths = upper - lower + 1
+    if not widths.size * widths.max() <= MOST_ENTRIES:
         raise UnsupportedError(
-            f"positions have {float((upper - lower + 1).sum()):.1g} possible values, more than the branch and bound "
-            "looks at; give limits, or use scip",
+            f"a position has {widths.max():.1g} possible values, more than the branch and bound looks at; give limits, "
+            "or use scip",
             field="limits",
         )
     lattice, slip = merged.lattice(lower, upper), merged.slip
@@ -199,7 +203,11 @@ class _Search:
         self._node: Node = new_node(size, int(self._widths.max()))
         self._plan: SpherePlan = no_plan(size)
         self._incumbent, self._value = incumbent, value
-        self._stack.value[0] = value
+        self._ceiling = np.inf
+        if incumbent is None:  # more than any portfolio can cost, as nothing is pruned against infinity
+            costs = np.where(np.isfinite(lattice.cost), lattice.cost, 0.0)
+            self._ceiling = 2 * float(np.maximum.reduceat(costs, lattice.start[:-1]).sum()) or 1.0
+        self._stack.value[0] = min(value, self._ceiling)
         if incumbent is not None:
             self._improve(incumbent)
         top = self._stack
@@ -207,7 +215,7 @@ class _Search:
         top.x[0] = np.clip(lattice.target, lattice.first, lattice.first + self._widths - 1)
         goal = self._goal
         top.most[0] = goal.buffer if goal.edge else top.value[0] + goal.buffer
-        top.omega[0] = top.value[0] / goal.buffer / goal.buffer if goal.edge and np.isfinite(top.value[0]) else 1.0
+        top.omega[0] = top.value[0] / goal.buffer / goal.buffer if goal.edge else 1.0
         top.state[0] = 1
 
     def _improve(self, incumbent: FloatArray) -> None:
@@ -223,15 +231,20 @@ class _Search:
     def _exchange(self, index: IntegerArray) -> None:
         """Local search from a portfolio of the lattice."""
         nothing, goal = np.zeros(index.size, dtype=np.int64), self._goal
-        value = incumbents.exchange(
-            self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, 10 * index.size
-        )
+        value = np.inf
+        most = 10 * index.size
+        steps = min(most, 1 + EXCHANGE_WORK // index.size**2)
+        for _ in range(0, most, steps):
+            before = value
+            value = incumbents.exchange(self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, steps)
+            if not value < before or self._task.seconds_left() == 0:
+                break
         if value < self._stack.value[0]:
             self._stack.value[0] = value
             self._stack.best[:] = index
             if goal.edge:  # whether it is inside the buffer, to the last digit, the formulation says
                 self._adopt(index)
-                self._stack.value[0] = self._value
+                self._stack.value[0] = min(self._value, self._ceiling)
 
     def _adopt(self, index: np.ndarray) -> None:
         """Take a portfolio of the lattice if it is better when priced by the formulation."""
@@ -255,7 +268,7 @@ class _Search:
             bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
         nodes = int(self._stack.state[1])
         if self._incumbent is None or not np.isfinite(self._value):
-            if stopped_by is None and np.isinf(self._stack.value[0]):
+            if stopped_by is None and self._stack.value[0] == self._ceiling:
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, nodes)
             # A portfolio so close to the edge of the buffer that the formulation does not admit it hid the others.
             return Answer(None, max(bound, 0.0), stopped_by or StoppedBy.PRECISION, SOLVER, nodes)
@@ -319,7 +332,7 @@ class _Search:
         if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
             return
         self._adopt(stack.best.copy())
-        stack.value[0] = self._value  # its portfolio may not be in what is left
+        stack.value[0] = min(self._value, self._ceiling)  # its portfolio may not be in what is left
         self._lattice = cropped(self._lattice, low, high)
         self._widths = high - low + 1
         stack.low[:opened] -= low

@@ -253,7 +253,8 @@ def search(
         cone, omega, root = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, cone_rounds)
         if cone >= cut:
             continue
-        bound = max(bound, cone)
+        if cone > bound:
+            bound = cone
         cuts = drop(lattice, node, size, cut - cone, omega, 0.0)
 
         hulled = use_hull and (goal.edge or root > goal.buffer or goal.buffer == 0) and worth_trying(stack, 0)
@@ -272,7 +273,8 @@ def search(
             record(stack, 0, hull >= cut)
             if hull >= cut:
                 continue
-            bound = max(bound, hull)
+            if hull > bound:
+                bound = hull
             cuts += drop(lattice, node, size, cut - hull, 0.0, weight)
 
         if stack.state[1] % TRY_EVERY == 1 or size < 6:
