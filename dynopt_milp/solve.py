@@ -100,12 +100,12 @@ def solve(
     SolveInterrupted
         On Ctrl-C; it carries the solution so far.
     """
-    began = time.monotonic()
     if not isinstance(problem, Problem):
         raise InputError(f"wants a Problem, found {type(problem).__name__}", field="problem")
     if constraints is not None and not callable(constraints):
         raise InputError("wants a function from positions to cvxpy constraints", field="constraints")
     run = own_method(method, problem) if callable(method) else find_method(method)
+    began = time.monotonic()  # the time limit is for solving, not for loading a solver
     order = problem.order()
     back = np.argsort(order)
     task = Task(
