@@ -26,9 +26,9 @@ from formulations import FloatArray, IntegerArray, TrackingProgram
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
 WHOLE = 1e-12
-# Where nothing bounds positions, only what is round-off of the factor itself: a real difference could be held against
-# each other a million times over.
-WHOLE_UNBOUNDED = 3e-14
+# Where nothing bounds positions, only what is round-off of the factor itself (some 1e-14 with 42 futures): with a real
+# difference they could be held against each other a million times over.
+WHOLE_UNBOUNDED = 1e-13
 LARGEST_RATIO = 10_000.0
 FARTHEST = 1e6  # contracts
 ROUND_OFF = 1e-15  # of the sum of targets, relative

@@ -74,7 +74,6 @@ class _Prepared:
     merged: Merged
     lattice: Lattice
     goal: Goal
-    slip: float
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -174,17 +173,17 @@ def _prepare(task: Task, gram: FloatArray, value: float) -> _Prepared | None:
             "or use scip",
             field="limits",
         )
-    lattice, slip = merged.lattice(lower, upper), merged.slip
+    lattice = merged.lattice(lower, upper)
     size, edge = formulation.program.size, isinstance(formulation, BufferEdge)
     largest = float(np.where(np.isfinite(lattice.cost), lattice.cost, 0.0).max(initial=0.0))
     goal = Goal(
         # A portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards.
-        buffer=formulation.free_tracking_error * (1 + EDGE) + slip if edge else formulation.free_tracking_error,
+        buffer=formulation.free_tracking_error * (1 + EDGE) + merged.slip if edge else formulation.free_tracking_error,
         edge=edge,
         error=round_off(lattice, SHIFT),
         cost_error=16 * UNIT_ROUND_OFF * size * size * largest,
     )
-    return _Prepared(merged, lattice, goal, slip)
+    return _Prepared(merged, lattice, goal)
 
 
 class _Search:
@@ -193,7 +192,6 @@ class _Search:
     def __init__(self, task: Task, prepared: _Prepared, incumbent: FloatArray | None, value: float) -> None:
         self._task, self._formulation = task, task.formulation
         self._merged, self._lattice, self._goal = prepared.merged, prepared.lattice, prepared.goal
-        self._slip = prepared.slip
         lattice = self._lattice
         self._widths = np.diff(lattice.start)
         size = self._widths.size
@@ -263,7 +261,7 @@ class _Search:
         self._adopt(self._stack.best.copy())
         open_nodes = int(self._stack.state[0])
         pruned = float(self._stack.value[0]) * (1 - self._slack)
-        bound = min([pruned, *self._stack.bound[:open_nodes]]) - self._slip
+        bound = min([pruned, *self._stack.bound[:open_nodes]]) - self._merged.slip
         if np.isfinite(bound):
             bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
         nodes = int(self._stack.state[1])
