@@ -227,10 +227,12 @@ def build_envelopes(lattice: Lattice, node: Node, begin: int, end: int, weight: 
             high[i],
             target[a],
             weight * diagonal[a],
-            cost[start[i] : start[i + 1]],
-            points[a],
-            heights[a],
-            slopes[a],
+            cost,
+            start[i],
+            points,
+            heights,
+            slopes,
+            a,
         )
 
 
@@ -290,10 +292,10 @@ def cone_bound(
         relaxed = paid + (0.0 if goal.edge else max(root - goal.buffer, 0.0))
         now = paid + omega * (along - goal.error) - omega * root * goal.buffer - goal.cost_error
         for a in range(size):
-            term[a], vertex = least_term(points[a], heights[a], count[a], omega * pull[a], target[a])
+            term[a], vertex = least_term(points, heights, a, count[a], omega * pull[a], target[a])
             best[a] = int(points[a, vertex] - first[place[a]])
             now += term[a]
-            relaxed += interpolate(points[a], heights[a], slopes[a], count[a], x[a])
+            relaxed += interpolate(points, heights, slopes, a, count[a], x[a])
         bound = now
         if fresh and (turn >= last or bound >= cut):
             break
@@ -344,10 +346,10 @@ def hull_bound(
             tilt = pull[a] - diagonal[a] * distance
             now -= weight * distance * (tilt - link[a])
             relaxed += weight * distance * (tilt + link[a])
-            term[a], vertex = least_term(points[a], heights[a], count[a], 2 * weight * tilt, target[a])
+            term[a], vertex = least_term(points, heights, a, count[a], 2 * weight * tilt, target[a])
             best[a] = int(points[a, vertex] - first[place[a]])
             now += term[a]
-            relaxed += interpolate(points[a], heights[a], slopes[a], count[a], x[a])
+            relaxed += interpolate(points, heights, slopes, a, count[a], x[a])
         bound = now
         if turn >= last:
             break

@@ -57,7 +57,7 @@ def find_candidates(node: Node, size: int, candidates: np.ndarray, scores: np.nd
                 continue
             score = float((high[i] - low[i]) ** 2)
             if whole == 0:
-                vertex = find_piece(points[a], count[a], x[a])
+                vertex = find_piece(points, a, count[a], x[a])
                 before = x[a] - points[a, vertex]
                 after = points[a, min(vertex + 1, count[a] - 1)] - x[a]
                 if before < WHOLE or after < WHOLE:

@@ -27,59 +27,63 @@ POWER_STEPS = 8
 
 
 @part
-def cholesky(size: int, matrix: np.ndarray, lower: np.ndarray) -> bool:
-    """Lower triangular factor of the leading block, column by column; False if a pivot is not positive."""
-    for j in range(size):
-        for i in range(j, size):
-            lower[i, j] = matrix[i, j]
-    for j in range(size):
-        pivot = lower[j, j]
+def cholesky(size: int, matrix: np.ndarray, upper: np.ndarray) -> bool:
+    """U with U'U the leading block, row by row, as rows lie in memory; False if a pivot is not positive."""
+    n, one = np.uintp(size), np.uintp(1)
+    for j in range(n):
+        for i in range(j, n):
+            upper[j, i] = matrix[j, i]
+    for j in range(n):
+        pivot = upper[j, j]
         if not pivot > 0:
             return False
         root = math.sqrt(pivot)
-        for i in range(j, size):
-            lower[i, j] /= root
-        for k in range(j + 1, size):
-            by = lower[k, j]
-            for i in range(k, size):
-                lower[i, k] -= lower[i, j] * by
+        for i in range(j, n):
+            upper[j, i] /= root
+        for k in range(j + one, n):
+            by = upper[j, k]
+            for i in range(k, n):
+                upper[k, i] -= upper[j, i] * by
     return True
 
 
 @part
-def solve_factored(size: int, lower: np.ndarray, right: np.ndarray) -> None:
-    """Solve LL'x = right in place."""
-    for i in range(size):
-        part = right[i]
+def solve_factored(size: int, upper: np.ndarray, right: np.ndarray) -> None:
+    """Solve U'Ux = right in place."""
+    n, one = np.uintp(size), np.uintp(1)
+    for i in range(n):
+        right[i] /= upper[i, i]
+        by = right[i]
+        for k in range(i + one, n):
+            right[k] -= upper[i, k] * by
+    for back in range(n):
+        i = n - one - back
+        right[i] /= upper[i, i]
+        by = right[i]
         for k in range(i):
-            part -= lower[i, k] * right[k]
-        right[i] = part / lower[i, i]
-    for i in range(size - 1, -1, -1):
-        part = right[i]
-        for k in range(i + 1, size):
-            part -= lower[k, i] * right[k]
-        right[i] = part / lower[i, i]
+            right[k] -= upper[k, i] * by
 
 
 @part
-def invert_factored(size: int, lower: np.ndarray, inverse: np.ndarray) -> None:
-    """(LL')⁻¹, all of it."""
-    half = np.zeros((size, size))  # row i: L⁻¹
-    for i in range(size):
+def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
+    """(U'U)⁻¹, all of it."""
+    n, one = np.uintp(size), np.uintp(1)
+    half = np.zeros((size, size))  # (U')⁻¹
+    for i in range(n):
         half[i, i] = 1.0
         for k in range(i):
-            by = lower[i, k]
-            for j in range(k + 1):
+            by = upper[k, i]
+            for j in range(k + one):
                 half[i, j] -= by * half[k, j]
-        for j in range(i + 1):
-            half[i, j] /= lower[i, i]
-    for i in range(size):
-        for j in range(size):
+        for j in range(i + one):
+            half[i, j] /= upper[i, i]
+    for i in range(n):
+        for j in range(n):
             inverse[i, j] = 0.0
-    for k in range(size):
-        for i in range(k + 1):
+    for k in range(n):
+        for i in range(k + one):
             by = half[k, i]
-            for j in range(k + 1):
+            for j in range(k + one):
                 inverse[i, j] += by * half[k, j]
 
 
@@ -91,18 +95,18 @@ def inverse_diagonal(gram: np.ndarray, least_pivot: float) -> np.ndarray:
     """
     size = len(gram)
     found = np.full(size, np.inf)
-    matrix, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    matrix, upper, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
     for i in range(size):
         if not gram[i, i] > 0:
             return found
         for j in range(size):
             matrix[i, j] = gram[i, j] / math.sqrt(gram[i, i] * gram[j, j])
-    if not cholesky(size, matrix, lower):
+    if not cholesky(size, matrix, upper):
         return found
     for i in range(size):
-        if lower[i, i] * lower[i, i] < least_pivot:
+        if upper[i, i] * upper[i, i] < least_pivot:
             return found
-    invert_factored(size, lower, inverse)
+    invert_factored(size, upper, inverse)
     for i in range(size):
         found[i] = inverse[i, i] / gram[i, i]
     return found
@@ -111,7 +115,7 @@ def inverse_diagonal(gram: np.ndarray, least_pivot: float) -> np.ndarray:
 @part
 def is_valid(size: int, gram: np.ndarray, diagonal: np.ndarray) -> bool:
     """Whether H − D ⪰ −SHIFT·diag(H), proved."""
-    shifted, lower = np.empty((size, size)), np.empty((size, size))
+    shifted, upper = np.empty((size, size)), np.empty((size, size))
     for i in range(size):
         if diagonal[i] < 0:
             return False
@@ -122,7 +126,7 @@ def is_valid(size: int, gram: np.ndarray, diagonal: np.ndarray) -> bool:
             if diagonal[i] > 0:
                 return False
             shifted[i, i] = 1.0  # a column without risk: its row is zero
-    return cholesky(size, shifted, lower)
+    return cholesky(size, shifted, upper)
 
 
 @part
@@ -131,20 +135,20 @@ def stretched(size: int, gram: np.ndarray, diagonal: np.ndarray) -> float:
 
     The factor is 1/λ with λ the largest eigenvalue of D^½H⁻¹D^½, by the power method; it is checked afterwards.
     """
-    lower, vector = np.empty((size, size)), np.ones(size)
+    upper, vector = np.empty((size, size)), np.ones(size)
     shifted = np.empty((size, size))
     for i in range(size):
         vector[i] = math.cos(1 + 2.3 * i)  # of no pattern that an eigenvector has
         for j in range(size):
             shifted[i, j] = gram[i, j]
         shifted[i, i] += SHIFT * gram[i, i]
-    if not cholesky(size, shifted, lower):
+    if not cholesky(size, shifted, upper):
         return 1.0
     largest = 0.0
     for _ in range(POWER_STEPS):
         for i in range(size):
             vector[i] *= math.sqrt(diagonal[i])
-        solve_factored(size, lower, vector)
+        solve_factored(size, upper, vector)
         square = 0.0
         for i in range(size):
             vector[i] *= math.sqrt(diagonal[i])
@@ -163,7 +167,7 @@ def climb(size: int, correlation: np.ndarray, pays: np.ndarray, d: np.ndarray, b
 
     ``d`` begins strictly inside and stays there; it is changed in place.
     """
-    matrix, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    matrix, upper, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
     newton, step, gradient = np.empty((size, size)), np.empty(size), np.empty(size)
     for i in range(size):
         for j in range(size):
@@ -171,9 +175,9 @@ def climb(size: int, correlation: np.ndarray, pays: np.ndarray, d: np.ndarray, b
     for _ in range(steps):
         for i in range(size):
             matrix[i, i] = correlation[i, i] - d[i]
-        if not cholesky(size, matrix, lower):
+        if not cholesky(size, matrix, upper):
             return
-        invert_factored(size, lower, inverse)
+        invert_factored(size, upper, inverse)
         fall = 0.0
         for i in range(size):
             for j in range(size):
@@ -181,9 +185,9 @@ def climb(size: int, correlation: np.ndarray, pays: np.ndarray, d: np.ndarray, b
             newton[i, i] += barrier / (d[i] * d[i])
             gradient[i] = pays[i] - barrier * inverse[i, i] + barrier / d[i]
             step[i] = gradient[i]
-        if not cholesky(size, newton, lower):
+        if not cholesky(size, newton, upper):
             return
-        solve_factored(size, lower, step)
+        solve_factored(size, upper, step)
         length = 1.0
         for i in range(size):
             fall += gradient[i] * step[i]
@@ -192,7 +196,7 @@ def climb(size: int, correlation: np.ndarray, pays: np.ndarray, d: np.ndarray, b
         while length > 1e-8:
             for i in range(size):
                 matrix[i, i] = correlation[i, i] - d[i] - length * step[i]
-            if cholesky(size, matrix, lower):
+            if cholesky(size, matrix, upper):
                 break
             length *= 0.6
         if length < 1:
@@ -227,7 +231,7 @@ def largest_diagonal(gram: np.ndarray, weight: np.ndarray, steps: int) -> np.nda
             return zero
         scale[i] = math.sqrt(gram[i, i])
         pays[i] = weight[i] * gram[i, i]
-    correlation, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    correlation, upper, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
     d = np.empty(size)
     total = pays.sum()
     for i in range(size):
@@ -235,9 +239,9 @@ def largest_diagonal(gram: np.ndarray, weight: np.ndarray, steps: int) -> np.nda
         for j in range(size):
             correlation[i, j] = gram[i, j] / (scale[i] * scale[j])
         correlation[i, i] = 1 + RIDGE
-    if not cholesky(size, correlation, lower):
+    if not cholesky(size, correlation, upper):
         return zero
-    invert_factored(size, lower, inverse)
+    invert_factored(size, upper, inverse)
     for i in range(size):
         d[i] = 1 / inverse[i, i]
     factor = stretched(size, correlation, d) * 0.6

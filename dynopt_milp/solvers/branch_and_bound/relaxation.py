@@ -38,40 +38,43 @@ def envelope(
     target: float,
     curvature: float,
     cost: np.ndarray,
+    begin: int,
     points: np.ndarray,
     heights: np.ndarray,
     slopes: np.ndarray,
+    a: int,
 ) -> int:
     """The vertices of the lower convex envelope of curvature·(z − target)² + cost(z); how many there are.
 
-    ``cost`` is the table of the variable; ``slopes[v]`` belongs to the piece from vertex v to v + 1.
+    The table of the variable begins at ``cost[begin]``; row ``a`` of the others is filled, and ``slopes[a, v]`` belongs
+    to the piece from vertex v to v + 1.
     """
     count = 0
     for index in range(low, high + 1):
-        paid = cost[index]
+        paid = cost[begin + index]
         if paid == np.inf:
             continue
         point = first + index
         height = curvature * (point - target) * (point - target) + paid
-        while count >= 2 and (height - heights[count - 1]) * (points[count - 1] - points[count - 2]) <= (
-            heights[count - 1] - heights[count - 2]
-        ) * (point - points[count - 1]):
+        while count >= 2 and (height - heights[a, count - 1]) * (points[a, count - 1] - points[a, count - 2]) <= (
+            heights[a, count - 1] - heights[a, count - 2]
+        ) * (point - points[a, count - 1]):
             count -= 1
-        points[count] = point
-        heights[count] = height
+        points[a, count] = point
+        heights[a, count] = height
         count += 1
     for vertex in range(count - 1):
-        slopes[vertex] = (heights[vertex + 1] - heights[vertex]) / (points[vertex + 1] - points[vertex])
+        slopes[a, vertex] = (heights[a, vertex + 1] - heights[a, vertex]) / (points[a, vertex + 1] - points[a, vertex])
     return count
 
 
 @part
-def find_piece(points: np.ndarray, count: int, x: float) -> int:
-    """The last vertex that is not right of x, of those with a piece to their right; 0 if there is none."""
+def find_piece(points: np.ndarray, a: int, count: int, x: float) -> int:
+    """The last vertex of envelope a not right of x, of those with a piece to their right; 0 if there is none."""
     low, high = 0, count - 2
     while low < high:
         middle = (low + high + 1) // 2
-        if points[middle] <= x:
+        if points[a, middle] <= x:
             low = middle
         else:
             high = middle - 1
@@ -141,27 +144,27 @@ def newton(
     then halves of it, and at last what no variable is stopped in.
     """
     active, piece = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-    matrix, lower = np.empty((size, size)), np.empty((size, size))
+    matrix, upper = np.empty((size, size)), np.empty((size, size))
     step, along, move = np.empty(size), np.empty(size), np.empty(size)
     root = 1 / omega
     for _ in range(NEWTON_STEPS):
         inside = 0
         for a in range(size):
-            vertex = find_piece(points[a], count[a], x[a])
+            vertex = find_piece(points, a, count[a], x[a])
             if count[a] > 1 and points[a, vertex] < x[a] < points[a, vertex + 1]:
                 active[inside], piece[inside] = a, vertex
                 inside += 1
         for i in range(inside):
             a = active[i]
-            for j in range(inside):
+            for j in range(i, inside):
                 matrix[i, j] = gram[a, active[j]]
             matrix[i, i] = matrix[i, i] * (1 + RIDGE) - diagonal[a]
             step[i] = diagonal[a] * (x[a] - target[a]) - pull[a]
             along[i] = -slopes[a, piece[i]]
-        if inside == 0 or not cholesky(inside, matrix, lower):
+        if inside == 0 or not cholesky(inside, matrix, upper):
             return
-        solve_factored(inside, lower, step)
-        solve_factored(inside, lower, along)
+        solve_factored(inside, upper, step)
+        solve_factored(inside, upper, along)
         steep, nearest = 0.0, square
         for i in range(inside):
             steep -= along[i] * slopes[active[i], piece[i]]
@@ -208,21 +211,23 @@ def newton(
 
 
 @part
-def interpolate(points: np.ndarray, heights: np.ndarray, slopes: np.ndarray, count: int, x: float) -> float:
-    """The envelope at x."""
-    vertex = find_piece(points, count, x)
-    height: float = heights[vertex]
-    return height + (slopes[vertex] * (x - points[vertex]) if count > 1 else 0.0)
+def interpolate(points: np.ndarray, heights: np.ndarray, slopes: np.ndarray, a: int, count: int, x: float) -> float:
+    """Envelope a at x."""
+    vertex = find_piece(points, a, count, x)
+    height: float = heights[a, vertex]
+    return height + (slopes[a, vertex] * (x - points[a, vertex]) if count > 1 else 0.0)
 
 
 @part
-def least_term(points: np.ndarray, heights: np.ndarray, count: int, slope: float, target: float) -> tuple[float, int]:
-    """The minimum over the vertices of slope·(z − target) + height, and the vertex that has it."""
+def least_term(
+    points: np.ndarray, heights: np.ndarray, a: int, count: int, slope: float, target: float
+) -> tuple[float, int]:
+    """The minimum over the vertices of envelope a of slope·(z − target) + height, and the vertex that has it."""
     low, high = 0, count - 1
     while low < high:
         middle = (low + high) // 2
-        if slope * (points[middle + 1] - points[middle]) + heights[middle + 1] - heights[middle] >= 0:
+        if slope * (points[a, middle + 1] - points[a, middle]) + heights[a, middle + 1] - heights[a, middle] >= 0:
             high = middle
         else:
             low = middle + 1
-    return slope * (points[low] - target) + heights[low], low
+    return slope * (points[a, low] - target) + heights[a, low], low

@@ -26,7 +26,16 @@ from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diago
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, cropped, merge, split_two
 from dynopt_milp.solvers.branch_and_bound.reach import reach
 from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan, make_levels, no_plan
-from dynopt_milp.solvers.branch_and_bound.tree import DONE, FULL, Stack, grown, new_stack, search
+from dynopt_milp.solvers.branch_and_bound.tree import (
+    DONE,
+    FULL,
+    SPHERES_ENDED,
+    SPHERES_TRIED,
+    Stack,
+    grown,
+    new_stack,
+    search,
+)
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.search_box import search_box
@@ -54,10 +63,10 @@ LEVEL_STEPS = 2  # of Newton's method from one level to the next
 FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
 EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself
 WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
-# Below this share of the value the cone bound at the root is weak, and the sphere search comes first.
+# Below this share of the value the cone bound at the root is weak, and the sphere search comes first. Where it is
+# better than the tree it needs few nodes, so the first one gets this many times the free variables squared.
 WEAK = 0.6
-FIRST_SPHERE_NODES = MOST_NODES  # what the first sphere search may take where it is weak
-SPHERE_NODES = 1_000  # and where it is not
+SPHERE_WORK = 1.5
 # Levels cost the fourth power of their number: beyond some only every fourth is made sharper than the one before.
 FEW_LEVELS, MOST_LEVELS = 60, 200
 # What a diagonal takes, over the cube of its size, and a dive or levels over the fourth power: not begun when less time
@@ -283,19 +292,22 @@ class _Search:
                 return stopped
             self._crop()
             self._dive()
-            weak = not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._stack.value[0]
-            if weak:
+            if not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._stack.value[0]:
                 self._join()
                 self._extract()
-            else:
-                stopped = self._nodes(CONE_NODES, hull=False)
+                self._level()
+                stopped = self._spheres()
                 if stopped is not None or not self._stack.state[0]:
                     return stopped
-                self._extract()
-                stopped = self._nodes(HULL_NODES, hull=True)
-                if stopped is not None or not self._stack.state[0]:
-                    return stopped
-            self._level(FIRST_SPHERE_NODES if weak else SPHERE_NODES)
+                self._plan = no_plan(self._widths.size)
+            stopped = self._nodes(CONE_NODES, hull=False)
+            if stopped is not None or not self._stack.state[0]:
+                return stopped
+            self._extract()
+            stopped = self._nodes(HULL_NODES, hull=True)
+            if stopped is not None or not self._stack.state[0]:
+                return stopped
+            self._level()
             return self._nodes(None, hull=True)
         except KeyboardInterrupt:
             return StoppedBy.INTERRUPT
@@ -322,6 +334,13 @@ class _Search:
             elif left is not None:
                 left -= chunk
         return None
+
+    def _spheres(self) -> StoppedBy | None:
+        """Nodes as long as sphere searches end; without a plan none."""
+        stopped, state = None, self._stack.state  # the same array when the stack grows
+        while self._plan.active and stopped is None and state[0] and state[SPHERES_TRIED] == state[SPHERES_ENDED]:
+            stopped = self._nodes(1, hull=True)
+        return stopped
 
     def _crop(self) -> None:
         """Keep of the tables what open nodes can still use: smaller numbers round less, and searches are shorter."""
@@ -374,7 +393,7 @@ class _Search:
         self._stack.diagonal[:, free] = largest_diagonal(gram, self._weight[free], NEWTON_STEPS)
         self._diagonal[:] = self._stack.diagonal[0]
 
-    def _level(self, budget: int) -> None:
+    def _level(self) -> None:
         """The levels of the sphere search, where every free variable has a part of the diagonal."""
         free = self._free()
         if (
@@ -388,5 +407,5 @@ class _Search:
         stride = 1 if free.size <= FEW_LEVELS else 4
         plan = no_plan(self._widths.size)._replace(active=True)
         make_levels(self._lattice.gram, self._diagonal, self._weight, free, LEVEL_STEPS, stride, plan.rank, plan.levels)
-        plan.budget[0] = budget
+        plan.budget[0] = min(SPHERE_WORK * free.size**2, MOST_NODES)
         self._plan = plan

@@ -86,14 +86,14 @@ def make_levels(
     is stretched to what is left.
     """
     size = free.size
-    block, lower, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    block, upper, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
     for a in range(size):
         for c in range(size):
             block[a, c] = gram[free[a], free[c]]
         block[a, a] *= 1 + 1e-9
-    if not cholesky(size, block, lower):
+    if not cholesky(size, block, upper):
         return
-    invert_factored(size, lower, inverse)
+    invert_factored(size, upper, inverse)
     left = np.ones(size, dtype=np.bool_)
     order = np.empty(size, dtype=np.int64)
     for position in range(size - 1, -1, -1):
@@ -143,24 +143,45 @@ def make_levels(
 
 @part
 def least_near(
-    cost: np.ndarray, first: float, low: int, high: int, curve: float, centre: float, tilt: float, point: float,
-    floor: float,
+    cost: np.ndarray, begin: int, first: float, low: int, high: int, curve: float, centre: float, tilt: float,
+    point: float, least: np.ndarray, j: int, share: float, floor: float,
 ) -> float:  # fmt: skip
-    """Min over z of curve(z − centre)² + tilt(z − point) + cost(z), given that the last two are at least ``floor``."""
+    """Min over z of curve(z − centre)² + tilt(z − point) + cost(z).
+
+    The table of the variable begins at ``cost[begin]``. The search goes outwards from the centre, as long as
+    share × ``least`` + ``floor`` says that what follows may be less; ``least[j, z]`` bounds the last two terms there.
+    """
     middle = min(max(math.floor(centre - first + 0.5), low), high)
     best = np.inf
     for index in range(middle, high + 1):
         z = first + index
         far = curve * (z - centre) * (z - centre)
-        if z >= centre and far + floor >= best:
+        if z >= centre and far + share * least[2 * j, index - low] + floor >= best:
             break
-        best = min(best, far + tilt * (z - point) + cost[index])
+        best = min(best, far + tilt * (z - point) + cost[begin + index])
     for index in range(middle - 1, low - 1, -1):
         z = first + index
         far = curve * (z - centre) * (z - centre)
-        if z <= centre and far + floor >= best:
+        if z <= centre and far + share * least[2 * j + 1, index - low] + floor >= best:
             break
-        best = min(best, far + tilt * (z - point) + cost[index])
+        best = min(best, far + tilt * (z - point) + cost[begin + index])
+    return best
+
+
+@part
+def fill_least(
+    cost: np.ndarray, begin: int, first: float, low: int, high: int, tilt: float, point: float, least: np.ndarray,
+    j: int,
+) -> float:  # fmt: skip
+    """The minima of tilt(z − point) + cost(z) over the positions from each on (row 2j), and up to each (row 2j + 1)."""
+    best = np.inf
+    for index in range(low, high + 1):
+        best = min(best, tilt * (first + index - point) + cost[begin + index])
+        least[2 * j + 1, index - low] = best
+    best = np.inf
+    for index in range(high, low - 1, -1):
+        best = min(best, tilt * (first + index - point) + cost[begin + index])
+        least[2 * j, index - low] = best
     return best
 
 
@@ -242,26 +263,26 @@ def search_sphere(
         for j in range(size):
             link[j] += node_gram[a, free[j]] * distance
     # Triangular coordinates: the first to be fixed is the last index.
-    lower = np.empty((size, size))
-    if size == 0 or not cholesky(size, gram, lower):
+    upper = np.empty((size, size))
+    if size == 0 or not cholesky(size, gram, upper):
         return False
     spread, follow, centre = np.empty(size), np.zeros((size, size)), np.empty(size)
     for j in range(size):
-        spread[j] = lower[j, j] * lower[j, j]
+        spread[j] = upper[j, j] * upper[j, j]
         for i in range(j - 1, -1, -1):
-            part = lower[j, i]
+            part = upper[i, j]
             for k in range(i + 1, j):
-                part -= lower[k, i] * follow[j, k]
-            follow[j, i] = part / lower[i, i]
+                part -= upper[i, k] * follow[j, k]
+            follow[j, i] = part / upper[i, i]
         centre[j] = -link[j]
-    solve_factored(size, lower, centre)
+    solve_factored(size, upper, centre)
     base = kappa
     for j in range(size):
         base += link[j] * centre[j]
     places, target, first = np.empty(size, dtype=np.int64), np.empty(size), np.empty(size)
     low, high = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
     tilt, cheapest, cheapest_sum = np.empty(size), np.empty(size), np.zeros(size + 1)
-    lean, width = np.empty(size), 0
+    width = 0
     cut = value[0] * (1 - slack) + goal.buffer - goal.cost_error
     wide = least + most_error
     square = kappa
@@ -277,15 +298,16 @@ def search_sphere(
         for i in range(size):
             tilt[j] += gram[j, i] * (x[i] - target[i])
         square += (x[j] - target[j]) * (tilt[j] + link[j])
-    spent = False
+    # What costs, and costs with the tilt, are at least from a position on, and up to it.
+    least_cost, least_tilted = np.empty((2 * size, width)), np.empty((2 * size, width))
+    spent, nought, one = False, 0.0 * wide, 1.0
     for j in range(size):
         tilt[j] *= 2 / wide
-        table = lattice_cost[start[places[j]] : start[places[j] + 1]]
-        cheapest[j], lean[j] = np.inf, np.inf
+        begin = start[places[j]]
+        cheapest[j] = fill_least(lattice_cost, begin, first[j], low[j], high[j], nought, nought, least_cost, j)
+        fill_least(lattice_cost, begin, first[j], low[j], high[j], tilt[j], x[j], least_tilted, j)
         for index in range(low[j], high[j] + 1):
-            cheapest[j] = min(cheapest[j], table[index])
-            lean[j] = min(lean[j], table[index] + tilt[j] * (first[j] + index - x[j]))
-            spent = spent or (table[index] > 0)
+            spent = spent or (lattice_cost[begin + index] > 0)
         cheapest_sum[j + 1] = cheapest_sum[j] + cheapest[j]
     # Round-off: residuals of the triangular systems, times how far a position can lie from its centre.
     reach, far, residual = 0.0, 0.0, 0.0
@@ -327,12 +349,12 @@ def search_sphere(
         if fresh:
             fresh = False
             kept_count[j], kept_next[j] = 0, 0
-            table = lattice_cost[start[places[j]] : start[places[j] + 1]]
+            begin = start[places[j]]
             middle = centres[level, j] + apart[level, j]
             for index in range(low[j], high[j] + 1):
                 z = first[j] + index
                 now = partial[level] + spread[j] * (z - middle) * (z - middle)
-                pays = cost[level] + table[index]
+                pays = cost[level] + lattice_cost[begin + index]
                 most = min(cut - pays - cheapest_sum[j], most_error)
                 if most <= 0 or now >= most * most:
                     continue
@@ -353,9 +375,9 @@ def search_sphere(
                         c = centres[level, i] + apart[level, i] - follow[j, i] * move
                         bound += (
                             least_near(
-                                lattice_cost[start[k] : start[k + 1]],
-                                first[i], low[i], high[i], plan.levels[plan.rank[places[j]], k] * share, c, 0.0, 0.0,
-                                cheapest[i],
+                                lattice_cost, start[k],
+                                first[i], low[i], high[i], plan.levels[plan.rank[places[j]], k] * share, c, nought,
+                                nought, least_cost, i, one, nought,
                             )
                             - cheapest[i]
                         )  # fmt: skip
@@ -370,9 +392,9 @@ def search_sphere(
                             k = places[i]
                             c = centres[level, i] - follow[j, i] * step
                             second += least_near(
-                                lattice_cost[start[k] : start[k + 1]],
+                                lattice_cost, start[k],
                                 first[i], low[i], high[i], plan.levels[plan.rank[places[j]], k] * share, c,
-                                tilted * tilt[i], x[i], min(lean[i], cheapest[i]),
+                                tilted * tilt[i], x[i], least_tilted, i, tilted, (1 - tilted) * cheapest[i],
                             )  # fmt: skip
                         bound = max(bound, second)
                 if bound >= cut:

@@ -44,6 +44,7 @@ HOLE = 0.15  # of the interval, from which on a hole in its middle is worth two 
 # The hull is tried where it pruned one node of three lately, the sphere one of two, and each on every sixteenth node.
 PAYS = (3, 2)
 FIRST_TRIES, PROBE = 24, 16
+SPHERES_TRIED, SPHERES_ENDED = 4, 5  # places in the state of a stack
 SPHERE_SIZE = 2  # free variables from which on the sphere search is asked
 
 
@@ -277,7 +278,7 @@ def search(
                 bound = hull
             cuts += drop(lattice, node, size, cut - hull, 0.0, weight)
 
-        if stack.state[1] % TRY_EVERY == 1 or size < 6:
+        if stack.state[1] % TRY_EVERY == 1:
             for i in range(n):
                 index[i] = node.low[i]
             for a in range(size):
