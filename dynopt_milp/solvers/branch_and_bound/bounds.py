@@ -83,6 +83,8 @@ class Node(NamedTuple):
         H, σ, b, x̂, b + Hê and d.
     points, heights, slopes, vertices
         Envelopes, and how many vertices each has.
+    drawn, curvature : ndarray of int, shape (n, 3), and ndarray, shape (n,)
+        What each envelope is of: variable, first and last index, and νd.
     term, best : ndarray, shape (n,)
         Each variable's minimum and the index that has it.
     low, high : ndarray of int, shape (n,)
@@ -100,6 +102,8 @@ class Node(NamedTuple):
     heights: np.ndarray
     slopes: np.ndarray
     vertices: np.ndarray
+    drawn: np.ndarray
+    curvature: np.ndarray
     term: np.ndarray
     best: np.ndarray
     low: np.ndarray
@@ -120,7 +124,7 @@ def new_node(size: int, width: int) -> Node:
 
     return Node(
         whole(), np.zeros((size, size)), real(), real(), real(), real(), real(), table(), table(), table(), whole(),
-        real(), whole(), whole(), whole(),
+        np.full((size, 3), -1), real(), real(), whole(), whole(), whole(),
     )  # fmt: skip
 
 
@@ -206,9 +210,14 @@ def refresh(node: Node, size: int) -> None:
 
 @part
 def build_envelopes(lattice: Lattice, node: Node, begin: int, end: int, weight: float) -> None:
-    """The envelopes of ν d (z − σ)² + c(z) from one variable to another; with ν = 0 those of the costs."""
+    """The envelopes of ν d (z − σ)² + c(z) from one variable to another; with ν = 0 those of the costs.
+
+    Those that are there already stay: from one node to the next few boxes change.
+    """
     count = node.vertices
+    curvature = node.curvature
     diagonal = node.diagonal
+    drawn = node.drawn
     heights = node.heights
     high = node.high
     low = node.low
@@ -221,12 +230,16 @@ def build_envelopes(lattice: Lattice, node: Node, begin: int, end: int, weight: 
     start = lattice.start
     for a in range(begin, end):
         i = place[a]
+        curve = weight * diagonal[a]
+        if drawn[a, 0] == i and drawn[a, 1] == low[i] and drawn[a, 2] == high[i] and curvature[a] == curve:
+            continue
+        drawn[a, 0], drawn[a, 1], drawn[a, 2], curvature[a] = i, low[i], high[i], curve
         count[a] = envelope(
             first[i],
             low[i],
             high[i],
             target[a],
-            weight * diagonal[a],
+            curve,
             cost,
             start[i],
             points,
