@@ -46,8 +46,8 @@ SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
 # Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
 FINEST = 1e-10
 EXHAUSTIVE_GAP = 1e-6
-# Nodes with the cone alone, then with the hull; all rebalances at λ = 50 in comparisons/agreement end before.
-CONE_NODES = 400
+# Nodes with the cone alone: so many, or with few variables so many over their number. Then nodes with the hull.
+CONE_NODES, CONE_WORK = 400, 40_000
 HULL_NODES = 100
 AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
@@ -300,7 +300,7 @@ class _Search:
                 if stopped is not None or not self._stack.state[0]:
                     return stopped
                 self._plan = no_plan(self._widths.size)
-            stopped = self._nodes(CONE_NODES, hull=False)
+            stopped = self._nodes(max(CONE_NODES, CONE_WORK // self._widths.size), hull=False)
             if stopped is not None or not self._stack.state[0]:
                 return stopped
             self._extract()
@@ -348,8 +348,9 @@ class _Search:
         low, high = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
         if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
             return
-        self._adopt(stack.best.copy())
-        stack.value[0] = min(self._value, self._ceiling)  # its portfolio may not be in what is left
+        if (stack.best < low).any() or (stack.best > high).any():  # what is known will not be in the tables
+            self._adopt(stack.best.copy())
+            stack.value[0] = min(self._value, self._ceiling)
         self._lattice = cropped(self._lattice, low, high)
         self._widths = high - low + 1
         stack.low[:opened] -= low
