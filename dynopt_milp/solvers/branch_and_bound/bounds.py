@@ -209,6 +209,28 @@ def refresh(node: Node, size: int) -> None:
 
 
 @part
+def enter_box(lattice: Lattice, node: Node, size: int) -> None:
+    """X̂ into the box, which has become smaller, and b + Hê after it."""
+    first = lattice.first
+    high = node.high
+    low = node.low
+    place = node.place
+    x = node.x
+    for a in range(size):
+        i = place[a]
+        x[a] = min(max(x[a], first[i] + low[i]), first[i] + high[i])
+    refresh(node, size)
+
+
+@part
+def nearest(lattice: Lattice, node: Node, a: int) -> int:
+    """The index in the range of the free variable ``a`` that is nearest to x̂."""
+    i = node.place[a]
+    near: int = min(max(math.floor(node.x[a] - lattice.first[i] + 0.5), node.low[i]), node.high[i])
+    return near
+
+
+@part
 def build_envelopes(lattice: Lattice, node: Node, begin: int, end: int, weight: float) -> None:
     """The envelopes of ν d (z − σ)² + c(z) from one variable to another; with ν = 0 those of the costs.
 

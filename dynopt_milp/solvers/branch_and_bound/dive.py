@@ -5,11 +5,9 @@ What comes after a rounding makes up for it, so the variables with the most risk
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal, Node, build_envelopes, cone_bound, load
+from dynopt_milp.solvers.branch_and_bound.bounds import Goal, Node, build_envelopes, cone_bound, load, nearest
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 
@@ -35,14 +33,14 @@ def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, ro
         for a in range(size):
             i = node.place[a]
             x[i] = node.x[a]
-            near = min(max(math.floor(x[i] - lattice.first[i] + 0.5), node.low[i]), node.high[i])
+            near = nearest(lattice, node, a)
             if abs(x[i] - lattice.first[i] - near) < WHOLE:
                 node.low[i], node.high[i] = near, near
             elif riskiest < 0 or node.gram[a, a] > node.gram[riskiest, riskiest]:
                 riskiest = a
         if riskiest >= 0:
             i = node.place[riskiest]
-            near = min(max(math.floor(x[i] - lattice.first[i] + 0.5), node.low[i]), node.high[i])
+            near = nearest(lattice, node, riskiest)
             node.low[i], node.high[i] = near, near
         size, kappa, paid = load(lattice, node, x, nowhere)
     for i in range(n):

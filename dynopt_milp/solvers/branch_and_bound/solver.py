@@ -286,31 +286,50 @@ class _Search:
         return Answer(self._incumbent, float(bound), stopped_by, SOLVER, nodes)
 
     def _search(self) -> StoppedBy | None:
+        """One phase after the other, until no node is open or something stops it."""
+        phases = (self._root, self._sphere_nodes, self._cone_nodes, self._hull_nodes, self._all_nodes)
+        stopped = None
         try:
-            stopped = self._nodes(ROOT_NODES, hull=False, ahead=1)
-            if stopped is not None or not self._stack.state[0]:
-                return stopped
-            self._crop()
-            self._dive()
-            if not self._goal.edge and self._stack.bound[: self._stack.state[0]].min() < WEAK * self._stack.value[0]:
-                self._join()
-                self._extract()
-                self._level()
-                stopped = self._spheres()
+            for phase in phases:
+                stopped = phase()
                 if stopped is not None or not self._stack.state[0]:
-                    return stopped
-                self._plan = no_plan(self._widths.size)
-            stopped = self._nodes(max(CONE_NODES, CONE_WORK // self._widths.size), hull=False)
-            if stopped is not None or not self._stack.state[0]:
-                return stopped
-            self._extract()
-            stopped = self._nodes(HULL_NODES, hull=True)
-            if stopped is not None or not self._stack.state[0]:
-                return stopped
-            self._level()
-            return self._nodes(None, hull=True)
+                    break
         except KeyboardInterrupt:
             return StoppedBy.INTERRUPT
+        return stopped
+
+    def _root(self) -> StoppedBy | None:
+        """A few nodes in the box as it comes; what is left of it is cropped, and the dive begins there."""
+        stopped = self._nodes(ROOT_NODES, hull=False, ahead=1)
+        if stopped is None and self._stack.state[0]:
+            self._crop()
+            self._dive()
+        return stopped
+
+    def _sphere_nodes(self) -> StoppedBy | None:
+        """Where the cone is weak, nodes as long as sphere searches end."""
+        stack, state = self._stack, self._stack.state
+        if self._goal.edge or stack.bound[: state[0]].min() >= WEAK * stack.value[0]:
+            return None
+        self._join()
+        self._extract()
+        self._level()
+        stopped = None
+        while self._plan.active and stopped is None and state[0] and state[SPHERES_TRIED] == state[SPHERES_ENDED]:
+            stopped = self._nodes(1, hull=True)
+        self._plan = no_plan(self._widths.size)
+        return stopped
+
+    def _cone_nodes(self) -> StoppedBy | None:
+        return self._nodes(max(CONE_NODES, CONE_WORK // self._widths.size), hull=False)
+
+    def _hull_nodes(self) -> StoppedBy | None:
+        self._extract()
+        return self._nodes(HULL_NODES, hull=True)
+
+    def _all_nodes(self) -> StoppedBy | None:
+        self._level()
+        return self._nodes(None, hull=True)
 
     def _nodes(self, most: int | None, hull: bool, ahead: int = AHEAD) -> StoppedBy | None:
         """So many nodes, or all."""
@@ -334,13 +353,6 @@ class _Search:
             elif left is not None:
                 left -= chunk
         return None
-
-    def _spheres(self) -> StoppedBy | None:
-        """Nodes as long as sphere searches end; without a plan none."""
-        stopped, state = None, self._stack.state  # the same array when the stack grows
-        while self._plan.active and stopped is None and state[0] and state[SPHERES_TRIED] == state[SPHERES_ENDED]:
-            stopped = self._nodes(1, hull=True)
-        return stopped
 
     def _crop(self) -> None:
         """Keep of the tables what open nodes can still use: smaller numbers round less, and searches are shorter."""

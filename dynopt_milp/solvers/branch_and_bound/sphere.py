@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, build_envelopes, refresh
+from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, build_envelopes, enter_box
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import (
     BARRIER_GAP,
@@ -188,25 +188,11 @@ def fill_least(
 @part
 def settle(lattice: Lattice, node: Node, size: int, weight: float) -> None:
     """Move x̂ to where weight·q + c is least, without the diagonal: there costs hold what they can."""
-    count = node.vertices
-    gram = node.gram
-    high = node.high
-    low = node.low
-    place = node.place
-    points = node.points
-    pull = node.pull
-    slopes = node.slopes
-    target = node.target
-    x = node.x
-    first = lattice.first
     build_envelopes(lattice, node, size * 0, size, 0.0)
     none = np.zeros(size)
-    for a in range(size):
-        i = place[a]
-        x[a] = min(max(x[a], first[i] + low[i]), first[i] + high[i])
-    refresh(node, size)
+    enter_box(lattice, node, size)
     for _ in range(SETTLE_SWEEPS):
-        descend(size, gram, none, target, weight, points, slopes, count, x, pull)
+        descend(size, node.gram, none, node.target, weight, node.points, node.slopes, node.vertices, node.x, node.pull)
 
 
 @part

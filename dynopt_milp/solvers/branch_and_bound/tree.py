@@ -23,9 +23,10 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
     build_envelopes,
     cone_bound,
     drop,
+    enter_box,
     hull_bound,
     load,
-    refresh,
+    nearest,
 )
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
@@ -261,14 +262,10 @@ def search(
         hulled = use_hull and (goal.edge or root > goal.buffer or goal.buffer == 0) and worth_trying(stack, 0)
         hull, weight, constant = -np.inf, 0.0, 0.0
         if hulled:
-            for a in range(size):
-                i = node.place[a]
-                node.x[a] = min(max(node.x[a], lattice.first[i] + node.low[i]), lattice.first[i] + node.high[i])
-            refresh(node, size)
+            enter_box(lattice, node, size)
             stretch(node, size)
             weight = omega / 2 if goal.edge else 1 / (least + most)
-            radius = goal.buffer * (1 + 4e-12)
-            constant = -weight * radius * radius if goal.edge else least * most * weight - goal.buffer
+            constant = -weight * goal.buffer * goal.buffer if goal.edge else least * most * weight - goal.buffer
             build_envelopes(lattice, node, none, size, weight)
             hull = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant, hull_rounds)
             record(stack, 0, hull >= cut)
@@ -282,9 +279,7 @@ def search(
             for i in range(n):
                 index[i] = node.low[i]
             for a in range(size):
-                i = node.place[a]
-                near = math.floor(node.x[a] - lattice.first[i] + 0.5)
-                index[i] = min(max(near, node.low[i]), node.high[i])
+                index[node.place[a]] = nearest(lattice, node, a)
             exchange(lattice, whole_low, whole_high, index, goal.buffer, goal.edge, rounds)
             consider(lattice, stack, index, goal)
             cut = stack.value[0] * (1 - slack)
