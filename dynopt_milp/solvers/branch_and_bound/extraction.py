@@ -28,7 +28,11 @@ POWER_STEPS = 8
 
 @part
 def cholesky(size: int, matrix: np.ndarray, upper: np.ndarray) -> bool:
-    """U with U'U the leading block, row by row, as rows lie in memory; False if a pivot is not positive."""
+    """U with U'U the leading block, row by row, as rows lie in memory; False if a pivot is not positive.
+
+    Indices are unsigned here and below: for signed ones numba asks each time whether they count from the end, which
+    takes as long as the arithmetic and keeps the loops from being vectorised.
+    """
     n, one = np.uintp(size), np.uintp(1)
     for j in range(n):
         for i in range(j, n):
@@ -56,12 +60,12 @@ def solve_factored(size: int, upper: np.ndarray, right: np.ndarray) -> None:
         by = right[i]
         for k in range(i + one, n):
             right[k] -= upper[i, k] * by
-    for back in range(n):
-        i = n - one - back
-        right[i] /= upper[i, i]
-        by = right[i]
-        for k in range(i):
-            right[k] -= upper[k, i] * by
+    for done in range(n):
+        j = n - one - done
+        right[j] /= upper[j, j]
+        by = right[j]
+        for k in range(j):
+            right[k] -= upper[k, j] * by
 
 
 @part
