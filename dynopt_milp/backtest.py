@@ -15,7 +15,7 @@ from dynopt_milp.accounting import profits, trading_costs
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.days import to_day
-from dynopt_milp.decision import BufferFraction, Decisions, rows
+from dynopt_milp.decision import BufferFraction, Decisions, portfolios_by_day, rows
 from dynopt_milp.describe import describe
 from dynopt_milp.diagnostics import UNOPTIMISED
 from dynopt_milp.errors import (
@@ -35,6 +35,7 @@ from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.progress import Progress
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BUFFER_RULES
 from dynopt_milp.rebalance_days import rebalance_days
+from dynopt_milp.same_side import SAME_SIDE
 from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.own import Optimizer
@@ -55,6 +56,7 @@ def backtest(
     start: Any = None,
     end: Any = None,
     also: Sequence[str] = (),
+    portfolios: bool = False,
     limits: Callable[[list[str]], Limits] | None = None,
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
@@ -91,7 +93,10 @@ def backtest(
         to hold.
     also : sequence of str
         Further methods to solve every rebalance with, from the same held positions, for comparison only. Their
-        objective and seconds are recorded as ``NAME_objective`` and ``NAME_seconds``.
+        objective and seconds are recorded as ``NAME_objective`` and ``NAME_seconds``. ``"same_side"`` is the exact
+        optimum under the greedy search's sign rule, the best it could reach.
+    portfolios : bool
+        Keep what each of them would hold before the buffer, too: ``Backtest.portfolios``.
     limits : callable, optional
         From a list of instruments to their limits.
     gap, time_limit
@@ -142,6 +147,7 @@ def backtest(
         "start": f"{days[0]:%Y-%m-%d}",
         "end": f"{days[-1]:%Y-%m-%d}",
         "also": list(also),
+        "portfolios": bool(portfolios),
         "limits": None if limits is None else describe(limits),
         "gap": gap,
         "time_limit": None if time_limit is None or math.isinf(time_limit) else time_limit,
@@ -149,7 +155,16 @@ def backtest(
         "versions": versions(),
     }
     task = Decisions(
-        inputs, optimizer, float(cost_multiplier), buffer_rule, buffer_fraction, tuple(also), limits, gap, time_limit
+        inputs,
+        optimizer,
+        float(cost_multiplier),
+        buffer_rule,
+        buffer_fraction,
+        tuple(also),
+        portfolios,
+        limits,
+        gap,
+        time_limit,
     )
     names = list(market.instruments)
     execution, ends = Execution(market), [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
@@ -178,17 +193,21 @@ def backtest(
             raise BacktestInterrupted(len(entries), len(decisions), folder) from None
         held_on = market.days[ends[0] : ends[-1] + 1]
         positions = pd.DataFrame(np.vstack(blocks), index=held_on, columns=market.prices.columns)
-        result = _result(inputs, positions.rename_axis(index="date"), rows(entries), settings)
+        result = _result(inputs, positions.rename_axis(index="date"), entries, settings)
         if folder is not None:
             result.save(folder)
     return result
 
 
-def _result(inputs: Inputs, positions: pd.DataFrame, rebalances: pd.DataFrame, settings: dict[str, Any]) -> Backtest:
+def _result(
+    inputs: Inputs, positions: pd.DataFrame, entries: list[dict[str, Any]], settings: dict[str, Any]
+) -> Backtest:
+    rebalances = rows(entries)
     gross = profits(inputs.market, positions).sum(axis=1) / inputs.capital
     cost = trading_costs(inputs.costs, positions).sum(axis=1) / inputs.capital
     returns = pd.DataFrame({"gross": gross, "cost": cost, "net": gross - cost})
-    return Backtest(positions, rebalances, returns, performance(returns, positions, rebalances), settings)
+    figures = performance(returns, positions, rebalances)
+    return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
 
 
 def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
@@ -254,7 +273,8 @@ def _check(
     if isinstance(also, str):
         raise InputError(f"wants a list of methods, found {also!r}", field="also")
     for name in also:
-        find_method(name)
+        if name != SAME_SIDE:
+            find_method(name)
     if also and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
         raise UnsupportedError(
             "comparing methods wants the book's objective; the deadband and static portfolios have another",

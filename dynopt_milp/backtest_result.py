@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Backtest:
         See :func:`~dynopt_milp.metrics.performance`.
     settings : dict
         What the run depends on, versions included.
+    portfolios : DataFrame
+        ``date``, ``method``, ``objective``, ``lower_bound``, ``status``, ``tracking_error``, ``cost_penalty``,
+        ``seconds`` and ``positions`` (a dict of contracts by instrument, zeros left out) of what each method would hold
+        before the buffer. Empty unless the run was asked to keep it; of a run in a folder, in its journal only.
     """
 
     positions: pd.DataFrame
@@ -45,6 +49,7 @@ class Backtest:
     returns: pd.DataFrame
     performance: dict[str, Any]
     settings: dict[str, Any]
+    portfolios: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         sharpe = self.performance["sharpe_ratio"]

@@ -17,7 +17,10 @@ from dynopt_milp.inputs import GONE_AFTER, Inputs, Wanted
 from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
 from dynopt_milp.metrics import FAILED, STATIC, TEXTS
+from dynopt_milp.problem import Problem
 from dynopt_milp.rebalance import rebalance
+from dynopt_milp.same_side import SAME_SIDE, reachable
+from dynopt_milp.solution import Solution
 from dynopt_milp.solve import solve
 from dynopt_milp.solvers.own import Optimizer, method_name
 
@@ -55,7 +58,8 @@ class Decisions:
     """How the rebalances of a backtest are decided; the fields are arguments of it.
 
     An entry, which is what :meth:`decide` returns, is a dict of ``date``, the columns of :data:`COLUMNS` that exist,
-    and ``positions`` (contracts by instrument, zeros left out).
+    ``positions`` (contracts by instrument, zeros left out) and, if asked for, ``portfolios``: what each method would
+    hold before the buffer (see :data:`PORTFOLIO_COLUMNS`).
     """
 
     inputs: Inputs
@@ -64,6 +68,7 @@ class Decisions:
     buffer_rule: str | None
     buffer_fraction: BufferFraction
     also: tuple[str, ...]
+    portfolios: bool
     limits: Callable[[list[str]], Limits] | None
     gap: float
     time_limit: float | None
@@ -157,16 +162,38 @@ class Decisions:
             "adjustment_factor": result.adjustment_factor,
             "seconds": result.seconds,
         }
+        found = {method_name(self.optimizer): best}
         for name in self.also:
-            objective = seconds = None  # a method that is there for comparison only must not stop the trade
-            with suppress(DynoptError):
-                other = solve(problem, name, gap=self.gap, time_limit=self.time_limit)
-                objective, seconds = other.objective, other.seconds
-            row |= {f"{name}_objective": objective, f"{name}_seconds": seconds}
+            with suppress(DynoptError):  # a method that is there for comparison only must not stop the trade
+                found[name] = self._compared(name, problem)
+            other = found.get(name)
+            row |= {
+                f"{name}_objective": None if other is None else other.objective,
+                f"{name}_seconds": None if other is None else other.seconds,
+            }
+        if self.portfolios:
+            row["portfolios"] = {name: _portfolio(other) for name, other in found.items()}
         positions = held.copy()
         positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
         return positions
 
+    def _compared(self, name: str, problem: Problem) -> Solution:
+        if name == SAME_SIDE:
+            return solve(reachable(problem), "exact", gap=self.gap, time_limit=self.time_limit)
+        return solve(problem, name, gap=self.gap, time_limit=self.time_limit)
+
+
+def _portfolio(solution: Solution) -> dict[str, Any]:
+    """What a method would hold, as JSON has it; nothing where it found nothing."""
+    if solution.portfolio is None:
+        return {"status": solution.status.value, "seconds": solution.seconds}
+    content = solution.to_dict()
+    kept = {name: content[name] for name in PORTFOLIO_COLUMNS}
+    return kept | {"positions": {name: number for name, number in content["positions"].items() if number}}
+
+
+PORTFOLIO_COLUMNS = ("objective", "lower_bound", "status", "tracking_error", "cost_penalty", "seconds")
+"""What is kept of a portfolio that a method would hold, beside its ``positions``."""
 
 COLUMNS = (
     "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
@@ -186,6 +213,17 @@ def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
     for name in columns:
         frame[name] = frame[name].fillna("").astype(str) if name in TEXTS else frame[name].astype(np.float64)
     return frame
+
+
+def portfolios_by_day(entries: list[dict[str, Any]]) -> pd.DataFrame:
+    """What each method would hold before the buffer, one row for each day and method; empty if that was not kept."""
+    columns = ["date", "method", *PORTFOLIO_COLUMNS, "positions"]
+    found = [
+        {"date": pd.Timestamp(entry["date"]), "method": name} | portfolio
+        for entry in entries
+        for name, portfolio in entry.get("portfolios", {}).items()
+    ]
+    return pd.DataFrame(found, columns=columns)
 
 
 def _finite(value: Any) -> Any:

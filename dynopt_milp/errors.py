@@ -114,6 +114,24 @@ class BacktestInterrupted(KeyboardInterrupt):
         self.done, self.total, self.folder = done, total, folder
 
 
+class StudyInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended a study.
+
+    Attributes
+    ----------
+    done, total : int
+        Cells.
+    folder : Path
+        Where those done are kept; the same call goes on from there.
+    """
+
+    def __init__(self, done: int, total: int, folder: Any) -> None:
+        super().__init__(
+            f"interrupted after {done} of {total} cells; they are kept in {folder}; run the same again to go on"
+        )
+        self.done, self.total, self.folder = done, total, folder
+
+
 class SolveInterrupted(KeyboardInterrupt):
     """Ctrl-C ended a solve.
 

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,22 +45,16 @@ class Journal:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder, self.settings = folder, settings
         self.entries: dict[str, dict[str, Any]] = {}
-        self._lock: Any = None
         self._file: Any = None
+        self._held = ExitStack()
 
     def __enter__(self) -> Journal:
-        with _reported(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / LOCK).open("w")
-        _hold(self._lock, self.folder)
-        try:
-            self._check_settings()
+        with ExitStack() as held:
+            held.enter_context(run_folder(self.folder, self.settings, JOURNAL))
             with _reported(self.folder / JOURNAL):
                 self._read()
                 self._file = (self.folder / JOURNAL).open("a", encoding="utf-8")
-        except BaseException:
-            self._lock.close()
-            raise
+            self._held = held.pop_all()
         return self
 
     def __exit__(
@@ -73,7 +67,7 @@ class Journal:
             if error is None:
                 raise
         finally:
-            self._lock.close()
+            self._held.close()
 
     def add(self, entry: dict[str, Any]) -> None:
         """Append an entry; it is on the disk when this returns."""
@@ -82,33 +76,6 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         self.entries[entry["date"]] = entry
-
-    def _check_settings(self) -> None:
-        path = self.folder / SETTINGS
-        if not path.exists():
-            # Names with a dot are the lock, and what a file being written leaves behind when the power goes.
-            strangers = [entry.name for entry in self.folder.iterdir() if not entry.name.startswith(".")]
-            if (self.folder / JOURNAL).exists():
-                raise FormatError(f"is missing beside {JOURNAL}; use another folder", field=str(path))
-            if strangers:
-                raise FormatError(
-                    f"holds other files ({', '.join(sorted(strangers)[:3])}); use an empty or a new folder",
-                    field=str(self.folder),
-                )
-            write_atomically(path, json.dumps(self.settings, indent=2) + "\n")
-            return
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            different = [key for key in self.settings if before.get(key) != self.settings[key]]
-        except (OSError, ValueError, AttributeError) as error:
-            raise FormatError(f"cannot be read: {error}", field=str(path)) from None
-        if different:
-            key = different[0]
-            raise FormatError(
-                f"holds a run with other settings: {key} is {before.get(key)!r} there and {self.settings[key]!r} now; "
-                "use another folder, or delete this one",
-                field=str(self.folder),
-            )
 
     def _read(self) -> None:
         path = self.folder / JOURNAL
@@ -126,14 +93,74 @@ class Journal:
                 raise FormatError(f"line {number} is damaged; use another folder", field=str(path)) from None
 
 
+@contextmanager
+def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[None]:
+    """Hold a folder for one run: nobody else writes to it, and what is there belongs to the same settings.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it does not exist.
+    settings : dict
+        What the run depends on, as JSON has it; kept in ``settings.json``. Others are refused.
+    record : str
+        The file or folder in it that only a run makes.
+
+    Raises
+    ------
+    FormatError
+        If the folder cannot be used: it holds another run, is in use by one or cannot be written to.
+    """
+    with _reported(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    _hold(lock, folder)
+    try:
+        _check_settings(folder, settings, record)
+        yield
+    finally:
+        lock.close()
+
+
+def _check_settings(folder: Path, settings: dict[str, Any], record: str) -> None:
+    path = folder / SETTINGS
+    if not path.exists():
+        # Names with a dot are the lock, and what a file being written leaves behind when the power goes.
+        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if (folder / record).exists():
+            raise FormatError(f"is missing beside {record}; use another folder", field=str(path))
+        if strangers:
+            raise FormatError(
+                f"holds other files ({', '.join(sorted(strangers)[:3])}); use an empty or a new folder",
+                field=str(folder),
+            )
+        write_atomically(path, json.dumps(settings, indent=2) + "\n")
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        different = [key for key in settings if before.get(key) != settings[key]]
+    except (OSError, ValueError, AttributeError) as error:
+        raise FormatError(f"cannot be read: {error}", field=str(path)) from None
+    if different:
+        key = different[0]
+        raise FormatError(
+            f"holds a run with other settings: {key} is {before.get(key)!r} there and {settings[key]!r} now; "
+            "use another folder, or delete this one",
+            field=str(folder),
+        )
+
+
 def _check_entry(entry: dict[str, Any]) -> None:
     """Raise one of the errors of damaged lines unless it has a date, positions and figures."""
     datetime.date.fromisoformat(entry["date"])
     for number in entry["positions"].values():
         if isinstance(number, bool) or not math.isfinite(number):
             raise ValueError("positions are numbers")
+    for portfolio in entry.get("portfolios", {}).values():
+        if not isinstance(portfolio["status"], str):
+            raise ValueError("a status is a text")
     for name, figure in entry.items():
-        if name not in ("date", "positions", *TEXTS) and not (figure is None or math.isfinite(figure)):
+        if name not in ("date", "positions", "portfolios", *TEXTS) and not (figure is None or math.isfinite(figure)):
             raise ValueError(f"{name} is a number")
 
 

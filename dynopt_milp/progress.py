@@ -42,3 +42,7 @@ class Progress:
     def advance(self, at: str) -> None:
         """One more is done."""
         self._bar.update(self._task, advance=1, description=f"{self._what}, {at}")
+
+    def reach(self, done: int) -> None:
+        """So many are done."""
+        self._bar.update(self._task, completed=done)

@@ -1,0 +1,156 @@
+"""What a greedy-gap study covers: a grid of capitals, cost multipliers, buffer rules, sizes, frequencies and paths."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.data.market import Market
+from dynopt_milp.days import to_day
+from dynopt_milp.errors import HistoryError, InputError, UnknownNameError
+from dynopt_milp.labelled import not_negative, to_number
+from dynopt_milp.rebalance_days import FREQUENCIES
+
+PATHS = ("greedy", "exact")
+"""Whose positions are carried from one rebalance to the next."""
+BUFFERS = ("book", "none")
+"""The buffer rules that greedy and exact both know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run over the years.
+
+    Attributes
+    ----------
+    capital, cost_multiplier : float
+    buffer_rule, frequency, path : str
+    instruments : tuple of str
+        In the order of names.
+    """
+
+    capital: float
+    cost_multiplier: float
+    buffer_rule: str
+    frequency: str
+    path: str
+    instruments: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """A name for files; no two cells of a grid share it."""
+        size = len(self.instruments)
+        return f"{self.capital:.15g}_{self.cost_multiplier:.15g}_{self.buffer_rule}_{self.frequency}_{size}_{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class GapGrid:
+    """The grid of a study.
+
+    Parameters
+    ----------
+    capitals : sequence of float
+        Base currency.
+    cost_multipliers : sequence of float
+        λ.
+    buffer_rules : sequence of {"book", "none"}
+    frequencies : sequence of {"daily", "weekly", "monthly"}
+    sizes : sequence of int
+        How many instruments; none given: all of the market. The smaller sets are parts of the larger ones.
+    paths : sequence of {"greedy", "exact"}
+    start, end : date, optional
+    seed : int
+        Of the order in which instruments are taken: one of each asset class in turn, at random within each.
+    """
+
+    capitals: Sequence[float]
+    cost_multipliers: Sequence[float] = (50.0,)
+    buffer_rules: Sequence[str] = ("book",)
+    frequencies: Sequence[str] = ("weekly",)
+    sizes: Sequence[int] = ()
+    paths: Sequence[str] = PATHS
+    start: Any = None
+    end: Any = None
+    seed: int = 1
+
+    def cells(self, market: Market) -> list[Cell]:
+        """All cells, in the order of the grid.
+
+        Raises
+        ------
+        InputError, UnknownNameError, HistoryError
+            If the grid is empty somewhere or does not fit the market; before any work.
+        """
+        capitals = [to_number(capital, "capital") for capital in _distinct(self.capitals, "capital")]
+        for capital in capitals:
+            if not capital > 0:
+                raise InputError(f"wants positive amounts, found {capital:g}", field="capital")
+        multipliers = [not_negative(value, "multiplier") for value in _distinct(self.cost_multipliers, "multiplier")]
+        _known(self.buffer_rules, BUFFERS, "buffer_rule")
+        _known(self.frequencies, tuple(FREQUENCIES), "rebalance")
+        _known(self.paths, PATHS, "path")
+        sizes = list(self.sizes) or [len(market.instruments)]
+        for size in _distinct(sizes, "sizes"):
+            if isinstance(size, bool) or size != int(size) or not 1 <= size <= len(market.instruments):
+                raise InputError(
+                    f"wants whole numbers from 1 to the {len(market.instruments)} instruments of the market, found "
+                    f"{size!r}",
+                    field="sizes",
+                )
+        self._check_dates(market)
+        order = take_in_turn(market, self.seed)
+        grid = itertools.product(capitals, multipliers, self.buffer_rules, self.frequencies, sizes, self.paths)
+        return [
+            Cell(capital, multiplier, rule, frequency, path, tuple(sorted(order[: int(size)])))
+            for capital, multiplier, rule, frequency, size, path in grid
+        ]
+
+    def _check_dates(self, market: Market) -> None:
+        first, last = market.days[0], market.days[-1]
+        days = {name: to_day(day, name) for name, day in (("start", self.start), ("end", self.end)) if day is not None}
+        for name, day in days.items():
+            if not first <= day <= last:
+                raise HistoryError(
+                    f"{day.date()} is outside the data, which go from {first.date()} to {last.date()}", field=name
+                )
+        if len(days) == 2 and not days["start"] < days["end"]:
+            raise HistoryError(f"{days['start'].date()} is not before {days['end'].date()}", field="start and end")
+
+
+def take_in_turn(market: Market, seed: int) -> list[str]:
+    """The instruments in the order in which smaller sets take them: asset classes in turn, at random within each."""
+    classes = market.specifications["asset_class"]
+    generator = np.random.default_rng(seed)
+    queues = []
+    for name in sorted(classes.unique()):
+        members = sorted(str(instrument) for instrument in classes.index[classes == name])
+        queues.append([members[place] for place in generator.permutation(len(members))])
+    turns = itertools.zip_longest(*queues)
+    return [instrument for turn in turns for instrument in turn if instrument is not None]
+
+
+def decision_count(days: pd.DatetimeIndex, frequency: str, start: Any, end: Any) -> int:
+    """About how many rebalances there are: for progress."""
+    first = days[0] if start is None else to_day(start, "start")
+    last = days[-1] if end is None else to_day(end, "end")
+    within = days[(days >= first) & (days <= last)]
+    period = FREQUENCIES[frequency]
+    return len(within) if period is None else within.to_period(period).nunique()
+
+
+def _distinct(values: Sequence[Any], field: str) -> list[Any]:
+    listed = list(values)
+    if not listed or len(set(listed)) < len(listed):
+        raise InputError(f"wants one value or more, each once, found {listed}", field=field)
+    return listed
+
+
+def _known(names: Sequence[str], choices: tuple[str, ...], field: str) -> None:
+    for name in _distinct(names, field):
+        if name not in choices:
+            raise UnknownNameError(f"there is no {name!r}; there are {', '.join(choices)}", field=field)

@@ -1,0 +1,74 @@
+"""The rebalances of one cell: what greedy held, what it could have reached, and the best."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.gap.grid import Cell
+from dynopt_milp.same_side import SAME_SIDE
+
+METHODS = ("greedy", SAME_SIDE, "exact")
+CELL_COLUMNS = ("capital", "cost_multiplier", "buffer_rule", "frequency", "path", "size")
+ROW_COLUMNS = (
+    *CELL_COLUMNS, "date", "instruments",
+    "greedy_objective", "same_side_objective", "exact_objective", "lower_bound", "status", "same_side_status",
+    "greedy_tracking_error", "same_side_tracking_error", "exact_tracking_error",
+    "greedy_cost", "same_side_cost", "exact_cost",
+    "greedy_positions", "exact_positions", "held_positions", "seconds_greedy", "seconds_exact",
+)  # fmt: skip
+"""The columns of ``rebalances.parquet``; see docs/gap.md."""
+
+
+def cell_values(cell: Cell) -> dict[str, Any]:
+    """What tells a cell from the others, by column."""
+    return {
+        "capital": cell.capital, "cost_multiplier": cell.cost_multiplier, "buffer_rule": cell.buffer_rule,
+        "frequency": cell.frequency, "path": cell.path, "size": len(cell.instruments),
+    }  # fmt: skip
+
+
+def cell_rows(cell: Cell, run: Backtest) -> pd.DataFrame:
+    """One row for each rebalance of a run along the cell's path, with the columns of :data:`ROW_COLUMNS`.
+
+    A rebalance that failed has the status ``"failed"`` and no objectives.
+    """
+    portfolios = {(row["date"], row["method"]): row for row in run.portfolios.to_dict("records")}
+    rows = []
+    days = run.rebalances.index
+    held_by_day = run.positions.loc[days].to_dict("records")
+    for day, rebalance, held in zip(days, run.rebalances.to_dict("records"), held_by_day, strict=True):
+        row = cell_values(cell) | {"date": day, "instruments": int(_or(rebalance["instruments"], 0))}
+        row |= {"status": rebalance["status"], "held_positions": _positions(held)}
+        for name in METHODS:
+            found = portfolios.get((day, name))
+            if found is None:
+                continue
+            row |= {
+                f"{name}_objective": found["objective"],
+                f"{name}_tracking_error": found["tracking_error"],
+                f"{name}_cost": found["cost_penalty"],
+            }
+            if name == "exact":
+                row |= {"status": found["status"], "lower_bound": found["lower_bound"]}
+            if name == SAME_SIDE:
+                row["same_side_status"] = found["status"]
+            else:
+                row |= {f"{name}_positions": json.dumps(found["positions"]), f"seconds_{name}": found["seconds"]}
+        rows.append(row)
+    frame = pd.DataFrame(rows, columns=list(ROW_COLUMNS))
+    texts = ["buffer_rule", "frequency", "path", "status", "same_side_status"]
+    texts += [name for name in ROW_COLUMNS if name.endswith("_positions")]
+    numbers = [name for name in ROW_COLUMNS if name not in (*texts, "date", "size", "instruments")]
+    return frame.astype(dict.fromkeys(texts, "str") | dict.fromkeys(numbers, "float64"))
+
+
+def _or(value: float, otherwise: float) -> float:
+    return otherwise if pd.isna(value) else value
+
+
+def _positions(held: dict[Any, float]) -> str:
+    return json.dumps({str(name): int(number) for name, number in held.items() if number != 0})

@@ -1,0 +1,237 @@
+"""Run a study: cells side by side, each kept as it goes, and one Parquet file of them all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.backtest import backtest
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import StudyInterrupted, UnsupportedError
+from dynopt_milp.gap.grid import PATHS, Cell, GapGrid, decision_count
+from dynopt_milp.gap.rows import cell_rows, cell_values
+from dynopt_milp.gap.summary import summarise
+from dynopt_milp.inputs import Inputs
+from dynopt_milp.journal import JOURNAL, run_folder
+from dynopt_milp.progress import Progress
+from dynopt_milp.same_side import SAME_SIDE
+from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers.branch_and_bound.solver import warm_up
+from dynopt_milp.strategy import Strategy
+from dynopt_milp.versions import versions
+from dynopt_milp.volatility import DAYS_A_YEAR
+
+CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
+CONSEQUENCES = (
+    "annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "annual_turnover",
+    "avg_tracking_error",
+)  # fmt: skip
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all cells of a study have in common."""
+
+    market: Market
+    strategy: Strategy
+    start: Any
+    end: Any
+    gap: float
+    time_limit: float | None
+    folder: Path
+
+
+def run_gap_study(
+    market: Market,
+    grid: GapGrid,
+    folder: str | Path,
+    strategy: Strategy | None = None,
+    *,
+    workers: int = 1,
+    cluster: str | None = None,
+    gap: float = DEFAULT_GAP,
+    time_limit: float | None = None,
+    show_progress: bool = False,
+) -> pd.DataFrame:
+    """Solve every rebalance of a grid greedy, exact and exact under greedy's sign rule, from the same held positions.
+
+    Parameters
+    ----------
+    market : Market
+    grid : GapGrid
+    folder : path
+        ``rebalances.parquet`` (see :data:`~dynopt_milp.gap.rows.ROW_COLUMNS`), ``summary.csv`` and, while the study
+        runs, the record of each cell. The same call goes on where it was interrupted; a larger grid keeps what is
+        there.
+    strategy : Strategy, optional
+        Default: trend following, risk parity.
+    workers : int
+        Processes. What comes out does not depend on it, but for the seconds.
+    cluster : str, optional
+        Address of a Dask scheduler whose workers see the folder under the same name; instead of ``workers``.
+    gap, time_limit
+        As in :func:`~dynopt_milp.solve`, for each exact solve.
+    show_progress : bool
+        A progress bar on stderr.
+
+    Returns
+    -------
+    DataFrame
+        A line for each cell: :func:`~dynopt_milp.gap.summary.summarise`, and what holding the path came to.
+
+    Raises
+    ------
+    InputError, HistoryError
+        If the grid does not fit the market; before any work.
+    FormatError
+        If the folder holds another study, or is in use.
+    StudyInterrupted
+        On Ctrl-C.
+    """
+    cells = grid.cells(market)
+    folder, strategy = Path(folder), Strategy() if strategy is None else strategy
+    gap, time_limit = check_gap(gap), check_time_limit(time_limit)
+    terms = Terms(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS)
+    settings = {
+        "market": market.fingerprint(), "strategy": strategy.settings(), "start": _text(grid.start),
+        "end": _text(grid.end), "seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
+    }  # fmt: skip
+    with run_folder(folder, settings, CELLS):
+        terms.folder.mkdir(exist_ok=True)
+        missing = [cell for cell in cells if not _summary_path(terms, cell).exists()]
+        counts = {cell: decision_count(market.days, cell.frequency, grid.start, grid.end) for cell in cells}
+        finished = sum(counts[cell] for cell in cells if cell not in missing)
+        try:
+            with (
+                Progress(sum(counts.values()), "rebalances", show=show_progress) as progress,
+                _polled(progress, terms, missing, finished, counts) if show_progress else nullcontext(),
+            ):
+                for _ in _in_parallel(terms, missing, workers, cluster):
+                    pass
+        except KeyboardInterrupt:
+            done = sum(_summary_path(terms, cell).exists() for cell in cells)
+            raise StudyInterrupted(done, len(cells), folder) from None
+        _collect(terms, cells, folder / REBALANCES)
+        summary = pd.DataFrame([json.loads(_summary_path(terms, cell).read_text(encoding="utf-8")) for cell in cells])
+        write_atomically(folder / SUMMARY, summary.to_csv(index=False))
+    return summary
+
+
+def run_cell(terms: Terms, cell: Cell) -> None:
+    """Run one cell, or go on with it, and keep its rows and its line of the summary."""
+    warm_up()  # so that no rebalance has to wait for it, and none counts it
+    market = terms.market.select(cell.instruments)
+    inputs = Inputs(market, terms.strategy, cell.capital)
+    buffer_rule = None if cell.buffer_rule == "none" else cell.buffer_rule
+    common: dict[str, Any] = {
+        "capital": cell.capital, "frequency": cell.frequency, "start": terms.start, "end": terms.end, "inputs": inputs,
+        "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule,
+    }  # fmt: skip
+    record = terms.folder / cell.key
+    run = backtest(
+        market, terms.strategy, optimizer=cell.path, folder=record, portfolios=True, gap=terms.gap,
+        also=(*(path for path in PATHS if path != cell.path), SAME_SIDE), time_limit=terms.time_limit, **common,
+    )  # fmt: skip
+    ideal = backtest(market, terms.strategy, optimizer="unrounded", **common)
+    rows = cell_rows(cell, run)
+    distance = run.returns["gross"] - ideal.returns["gross"]
+    line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
+    line["realised_tracking_error"] = distance.std() * np.sqrt(DAYS_A_YEAR)
+    buffer = BytesIO()
+    rows.to_parquet(buffer, index=False)
+    write_atomically(_rows_path(terms, cell), buffer.getvalue())
+    content = {name: _plain(value) for name, value in (cell_values(cell) | line).items()}
+    write_atomically(_summary_path(terms, cell), json.dumps(content, allow_nan=False) + "\n")
+    shutil.rmtree(record)
+
+
+def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | None) -> Iterator[None]:
+    """The cells as they end, in any order."""
+    from joblib import Parallel, delayed, parallel_config
+
+    if cluster is None:
+        if workers == 1 or len(cells) <= 1:
+            for cell in cells:
+                run_cell(terms, cell)
+                yield
+            return
+        yield from Parallel(n_jobs=workers, return_as="generator_unordered")(
+            delayed(run_cell)(terms, cell) for cell in cells
+        )
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UnsupportedError("needs Dask: pip install 'dynopt-milp[cluster]'", field="cluster") from None
+    with Client(cluster), parallel_config(backend="dask"):
+        yield from Parallel()(delayed(run_cell)(terms, cell) for cell in cells)
+
+
+@contextmanager
+def _polled(
+    progress: Progress, terms: Terms, missing: list[Cell], finished: int, counts: dict[Cell, int]
+) -> Iterator[None]:
+    """Show how many rebalances the records hold, wherever they are written."""
+    ended = Event()
+
+    def look() -> None:
+        while not ended.wait(POLL_SECONDS):
+            done = finished
+            for cell in missing:
+                record = terms.folder / cell.key / JOURNAL
+                if _summary_path(terms, cell).exists():
+                    done += counts[cell]
+                elif record.exists():
+                    with record.open("rb") as file:
+                        done += sum(1 for _ in file)
+            progress.reach(done)
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _collect(terms: Terms, cells: list[Cell], path: Path) -> None:
+    """One file of all rows, a cell at a time."""
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(f".{path.name}")
+    schema = pq.read_schema(_rows_path(terms, cells[0]))
+    with pq.ParquetWriter(temporary, schema) as writer:
+        for cell in cells:
+            writer.write_table(pq.read_table(_rows_path(terms, cell)).cast(schema))
+    temporary.replace(path)
+
+
+def _rows_path(terms: Terms, cell: Cell) -> Path:
+    return terms.folder / f"{cell.key}.parquet"
+
+
+def _summary_path(terms: Terms, cell: Cell) -> Path:
+    return terms.folder / f"{cell.key}.json"
+
+
+def _text(day: Any) -> str | None:
+    return None if day is None else str(day)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,210 @@
+"""Greedy-gap studies: what the rows say, and that no interruption and no number of workers changes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import Market, Strategy, simulated_market, solve
+from dynopt_milp.errors import DynoptError, FormatError, HistoryError, InputError, UnknownNameError
+from dynopt_milp.gap import GapGrid, run_gap_study, summarise
+from dynopt_milp.gap.grid import take_in_turn
+from dynopt_milp.gap.rows import ROW_COLUMNS
+from dynopt_milp.gap.summary import gaps
+from dynopt_milp.inputs import Inputs
+from dynopt_milp.same_side import reachable
+
+NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "GOLD", "CORN", "CRUDE_mini"]
+GRID = GapGrid(
+    capitals=(100_000, 1_000_000), cost_multipliers=(10, 50), sizes=(4, 9), start="2017-01-01", end="2017-03-31"
+)
+SECONDS = ["seconds_greedy", "seconds_exact"]
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return simulated_market(3, instruments=NAMES)
+
+
+@pytest.fixture(scope="module")
+def study(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    run_gap_study(market, GRID, folder)
+    return folder
+
+
+def rows_of(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "rebalances.parquet")
+
+
+def assert_same_study(one: Path, other: Path) -> None:
+    pd.testing.assert_frame_equal(
+        rows_of(one).drop(columns=SECONDS), rows_of(other).drop(columns=SECONDS), check_exact=True
+    )
+    frames = [pd.read_csv(folder / "summary.csv") for folder in (one, other)]
+    frames = [frame.loc[:, ~frame.columns.str.contains("seconds")] for frame in frames]
+    pd.testing.assert_frame_equal(frames[0], frames[1], check_exact=True)
+
+
+def test_exact_is_below_same_side_is_below_greedy_and_the_parts_add_up(study: Path) -> None:
+    rows = rows_of(study)
+    assert list(rows.columns) == list(ROW_COLUMNS)
+    assert len(rows) == 16 * 12
+    assert (rows["status"] == "optimal").all()
+    assert (rows["lower_bound"] <= rows["exact_objective"]).all()
+    assert (rows["exact_objective"] <= rows["same_side_objective"] * (1 + 2e-6)).all()
+    assert (rows["same_side_objective"] <= rows["greedy_objective"] * (1 + 2e-6)).all()
+    found = gaps(rows)
+    assert found["gap"].max() > 0.1
+    assert (found["sign_gap"] > 1e-3).any()
+    assert np.allclose(found["gap"], found["reachable_gap"] + found["sign_gap"], atol=1e-12)
+    assert np.allclose(found["gap"], found["tracking_error_gap"] + found["cost_gap"], atol=1e-12)
+
+
+def test_ten_rows_computed_from_scratch(study: Path, market: Market) -> None:
+    rows = rows_of(study).sample(10, random_state=7)
+    order = take_in_turn(market, GRID.seed)
+    for row in rows.to_dict("records"):
+        own = market.select(order[: row["size"]]).between(end=row["date"])  # nothing of the days after
+        held = json.loads(row["held_positions"])
+        problem = Inputs(own, Strategy(), row["capital"]).problem(
+            row["date"], held, cost_multiplier=row["cost_multiplier"]
+        )
+        found = {"greedy": solve(problem, "greedy"), "exact": solve(problem, "scip"),
+                 "same_side": solve(reachable(problem), "scip")}  # fmt: skip
+        for name, solution in found.items():
+            assert solution.objective == pytest.approx(row[f"{name}_objective"], rel=3e-6)
+        for name in ("greedy", "exact"):
+            positions = problem.labelled(np.zeros(len(problem.instruments))) + 0.0
+            for instrument, number in json.loads(row[f"{name}_positions"]).items():
+                positions[instrument] = number
+            program = problem.program()
+            tracking, cost = program.tracking_error(positions.to_numpy()), program.trading_cost(positions.to_numpy())
+            assert tracking == pytest.approx(row[f"{name}_tracking_error"], rel=1e-9)
+            assert cost == pytest.approx(row[f"{name}_cost"], rel=1e-9, abs=1e-15)
+            assert tracking + cost == pytest.approx(row[f"{name}_objective"], rel=1e-9)
+
+
+def test_each_path_holds_its_own_positions(study: Path) -> None:
+    rows = rows_of(study)
+    for _, cell in rows.groupby(["capital", "cost_multiplier", "size"]):
+        paths = {path: group.set_index("date")["held_positions"] for path, group in cell.groupby("path")}
+        assert paths["greedy"].iloc[0] == paths["exact"].iloc[0] == "{}"
+    changed = rows.pivot_table(
+        index=["capital", "cost_multiplier", "size", "date"], columns="path", values="held_positions", aggfunc="first"
+    )
+    assert (changed["greedy"] != changed["exact"]).any()
+
+
+def test_the_summary_is_that_of_the_rows(study: Path) -> None:
+    rows, summary = rows_of(study), pd.read_csv(study / "summary.csv")
+    assert len(summary) == 16
+    for line in summary.to_dict("records"):
+        cell = rows
+        for name in ("capital", "cost_multiplier", "path", "size"):
+            cell = cell[cell[name] == line[name]]
+        for name, value in summarise(cell).items():
+            assert line[name] == (pytest.approx(value, nan_ok=True) if not isinstance(value, str) else value)
+        assert line["realised_tracking_error"] > 0
+
+
+def test_unproved_rebalances_are_counted_and_enter_no_mean(study: Path) -> None:
+    rows = rows_of(study).iloc[:12].copy()
+    before = summarise(rows)
+    rows.loc[rows.index[0], ["status", "exact_objective", "lower_bound"]] = ["feasible", 0.01, 0.005]
+    rows.loc[rows.index[1], "status"] = "failed"
+    figures = summarise(rows)
+    assert (figures["rebalances"], figures["not_proved"], figures["failed"]) == (12, 1, 1)
+    assert figures["mean_gap"] == pytest.approx(gaps(rows.iloc[2:])["gap"].mean())
+    assert figures["most_gap"] == pytest.approx(rows["greedy_objective"].iloc[0] / 0.005 - 1)
+    assert np.isnan(before["most_gap"])
+
+
+def test_two_workers_change_nothing(study: Path, market: Market, tmp_path: Path) -> None:
+    run_gap_study(market, GRID, tmp_path / "two", workers=2)
+    assert_same_study(study, tmp_path / "two")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from dynopt_milp import simulated_market
+from dynopt_milp.gap import run_gap_study
+from tests.dynopt_milp.test_gap import GRID, NAMES
+run_gap_study(simulated_market(3, instruments=NAMES), GRID, Path(sys.argv[1]), workers=int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_study_goes_on_to_the_same_result(study: Path, market: Market, tmp_path: Path, workers: int) -> None:
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(workers)]
+    process = subprocess.Popen(command, start_new_session=True)
+    journals = folder / "cells"
+    while len(list(journals.glob("*.json"))) < 2 or not list(journals.glob("*/journal.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "summary.csv").exists()
+    run_gap_study(market, GRID, folder)
+    assert_same_study(study, folder)
+
+
+def test_a_larger_grid_keeps_what_is_there_and_another_study_is_refused(market: Market, tmp_path: Path) -> None:
+    small = GapGrid(capitals=(100_000,), sizes=(4,), start="2017-01-01", end="2017-02-28", paths=("greedy",))
+    run_gap_study(market, small, tmp_path / "s")
+    kept = next((tmp_path / "s" / "cells").glob("*.parquet"))
+    before = kept.stat().st_mtime_ns
+    larger = GapGrid(capitals=(100_000, 200_000), sizes=(4,), start="2017-01-01", end="2017-02-28", paths=("greedy",))
+    assert len(run_gap_study(market, larger, tmp_path / "s")) == 2
+    assert kept.stat().st_mtime_ns == before
+    assert rows_of(tmp_path / "s")["capital"].unique().tolist() == [100_000.0, 200_000.0]
+    with pytest.raises(FormatError, match="other settings: gap is 1e-06 there"):
+        run_gap_study(market, larger, tmp_path / "s", gap=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"capitals": ()}, InputError, "capital: wants one value or more"),
+        ({"capitals": (-1.0,)}, InputError, "capital: wants positive amounts"),
+        ({"cost_multipliers": (-1.0,)}, InputError, "multiplier: wants"),
+        ({"cost_multipliers": (5.0, 5.0)}, InputError, "each once"),
+        ({"buffer_rules": ("edge",)}, UnknownNameError, "there is no 'edge'; there are book, none"),
+        ({"frequencies": ("hourly",)}, UnknownNameError, "rebalance: there is no 'hourly'"),
+        ({"paths": ("both",)}, UnknownNameError, "path: there is no 'both'"),
+        ({"sizes": (0,)}, InputError, "sizes: wants whole numbers from 1 to the 9"),
+        ({"sizes": (10,)}, InputError, "sizes: wants whole numbers from 1 to the 9"),
+        ({"sizes": (2.5,)}, InputError, "sizes: wants whole numbers"),
+        ({"start": "1990-01-01"}, HistoryError, "start: 1990-01-01 is outside the data"),
+        ({"end": "2040-01-01"}, HistoryError, "end: 2040-01-01 is outside the data"),
+        ({"start": "2017-03-01", "end": "2017-02-01"}, HistoryError, "2017-03-01 is not before 2017-02-01"),
+        ({"start": "soon"}, InputError, "start"),
+    ],
+)
+def test_bad_grids_fail_before_any_work(
+    market: Market, tmp_path: Path, change: dict[str, object], error: type[DynoptError], message: str
+) -> None:
+    grid = GapGrid(**({"capitals": (100_000,)} | change))  # type: ignore[arg-type]
+    with pytest.raises(error, match=message):
+        run_gap_study(market, grid, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_smaller_sets_are_part_of_larger_ones_and_take_asset_classes_in_turn(market: Market) -> None:
+    order = take_in_turn(market, 1)
+    assert sorted(order) == sorted(NAMES)
+    classes = market.specifications["asset_class"]
+    assert classes[order[: classes.nunique()]].is_unique
+    cells = GapGrid(capitals=(1e5,), sizes=(2, 5)).cells(market)
+    assert set(cells[0].instruments) < set(cells[-1].instruments)
