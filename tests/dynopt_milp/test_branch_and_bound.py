@@ -24,6 +24,7 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, merge
 from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.tree import search
 from formulations import Penalty, TrackingProgram
 from tests.dynopt_milp.test_agreement import BUFFERS, wild_problem
 from tests.random_programs import hard_problem, problems, shuffle
@@ -268,3 +269,23 @@ def test_what_is_parallel_but_for_a_little_is_not_merged_where_nothing_bounds_it
     )
     with pytest.raises(UnboundedError):  # held against each other a billion times, they come closer without end
         solve(nearly, "branch_and_bound")
+
+
+@pytest.mark.parametrize(
+    ("reach", "ratios", "merged"), [(3, (1, 399, 400), 3), (200, (1, 399, 400), 2), (40, (1, 5, 50), 3)]
+)
+def test_a_third_size_is_merged_where_its_table_is_small(reach: int, ratios: tuple[int, ...], merged: int) -> None:
+    factor = np.outer([0.3, -0.1], ratios)
+    box = np.full(3, float(reach))
+    program = TrackingProgram(factor, np.array([0.4, 1.3, -0.2]), np.zeros(3), np.zeros(3), -box, box)
+    found = merge(program, factor.T @ factor, (-box, box))
+    assert [group.members.size for group in found.groups.values()] == [merged]
+
+
+def test_the_smallest_numbers_compile_nothing_again() -> None:
+    tiny = Problem([[1e-9]], [1.3], 1e-100, 0.0, 0.0, limits=Limits(lower=-4, upper=4), instruments=("A",))
+    solve(tiny, "branch_and_bound")
+    before = len(search.signatures)
+    found = solve(tiny, "branch_and_bound", formulation="buffer_edge", buffer=1e-106)
+    assert found.status is Status.INFEASIBLE
+    assert len(search.signatures) == before

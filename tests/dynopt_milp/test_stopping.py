@@ -51,6 +51,19 @@ def test_a_large_problem_keeps_its_time_limit() -> None:
     assert solution.lower_bound <= solution.objective
 
 
+def test_ctrl_c_before_there_is_a_tree_gives_what_is_known() -> None:
+    solve(hard_problem(2), "branch_and_bound", formulation="deadband", buffer=0.01)
+    problem = hard_problem(300)  # the local search before the tree takes seconds
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(SolveInterrupted) as stop:
+        solve(problem, "branch_and_bound", formulation="deadband", buffer=1e-4)
+    timer.join()
+    assert stop.value.solution.stopped_by is StoppedBy.INTERRUPT
+    assert stop.value.solution.nodes == 0
+    assert stop.value.solution.lower_bound == 0
+
+
 @pytest.mark.parametrize(("method", "problem"), HARD)
 def test_ctrl_c_ends_the_solve_and_carries_the_best_answer(method: str, problem: Problem) -> None:
     solve(hard_problem(2), method)

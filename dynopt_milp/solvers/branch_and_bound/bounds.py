@@ -84,7 +84,8 @@ class Node(NamedTuple):
     points, heights, slopes, vertices
         Envelopes, and how many vertices each has.
     drawn, curvature : ndarray of int, shape (n, 3), and ndarray, shape (n,)
-        What each envelope is of: variable, first and last index, and νd.
+        What each envelope is of: variable, first and last index, and νd. Valid for one lattice: another needs a new
+        node.
     term, best : ndarray, shape (n,)
         Each variable's minimum and the index that has it.
     low, high : ndarray of int, shape (n,)

@@ -104,7 +104,7 @@ def inverse_diagonal(gram: np.ndarray, least_pivot: float) -> np.ndarray:
         if not gram[i, i] > 0:
             return found
         for j in range(size):
-            matrix[i, j] = gram[i, j] / math.sqrt(gram[i, i] * gram[j, j])
+            matrix[i, j] = gram[i, j] / (math.sqrt(gram[i, i]) * math.sqrt(gram[j, j]))
     if not cholesky(size, matrix, upper):
         return found
     for i in range(size):

@@ -32,9 +32,10 @@ WHOLE_UNBOUNDED = 1e-13
 LARGEST_RATIO = 10_000.0
 FARTHEST = 1e6  # contracts
 ROUND_OFF = 1e-15  # of the sum of targets, relative
-# Further sizes of a contract are put in by trying all their positions together; beyond so many they stay on their own.
+# Third and further sizes of a contract are put in by trying all their positions together, for every sum that all sizes
+# can have, some 20 ns each. Beyond so many positions, or positions times sums of all groups, they stay on their own.
 MOST_TRIED = 500
-MOST_SUMS = 200_000  # and of the sums that leaves to the others
+MOST_TRIALS = 4_000_000
 # Beyond this many entries the tables would not fit the processor's memory any more.
 MOST_ENTRIES = 5_000_000
 
@@ -174,7 +175,9 @@ def merge(program: TrackingProgram, gram: FloatArray, limits: Limits) -> Merged:
     variable = (np.cumsum(leads) - 1)[base]
     low, high = limits
     if lead.size == program.size:
-        return Merged(program, limits, lead, variable, ratio, {}, gram, program.target.copy(), low, high, 0.0)
+        return Merged(
+            program, limits, lead, variable, ratio, {}, gram, program.target.copy(), low.copy(), high.copy(), 0.0
+        )
     groups = {}
     for place in dict.fromkeys(base[~leads].tolist()):
         members = np.flatnonzero(base == place)
@@ -230,13 +233,15 @@ def _parallels(
         over = np.sqrt(((program.factor[:, left] - times * program.factor[:, found]) ** 2).sum(axis=0))
         whole = (np.abs(times) >= 1) & (np.abs(times) <= LARGEST_RATIO) & (over <= tolerance[left] * lengths[left])
         whole &= nearest == nearest[nearest]
-        for place in np.flatnonzero(np.bincount(found[whole]) > 2):
+        several = np.flatnonzero(np.bincount(found[whole]) > 2)
+        for place in several:
             # Of three sizes and more, those are left out that have too many positions to be tried together.
-            members = np.flatnonzero(whole & (found == place) & (left != place))
-            larger = members[np.argsort(np.abs(times[members]), kind="stable")][1:]
-            widths = limits[1][left[larger]] - limits[0][left[larger]] + 1
-            spread = np.cumsum(np.abs(times[larger]) * widths)
-            whole[larger[~((np.cumprod(widths) <= MOST_TRIED) & (spread <= MOST_SUMS))]] = False
+            members = np.flatnonzero(whole & (found == place))
+            members = members[np.argsort(np.abs(times[members]), kind="stable")]
+            widths = limits[1][left[members]] - limits[0][left[members]] + 1
+            tried = np.cumprod(widths[2:])
+            sums = np.cumsum(np.abs(times[members]) * widths)[2:]
+            whole[members[2:][~((tried <= MOST_TRIED) & (tried * sums * several.size <= MOST_TRIALS))]] = False
         base[left[whole]], ratio[left[whole]], apart[left[whole]] = found[whole], times[whole], over[whole]
         settled = whole | (found == left)
         left = left[~settled]
@@ -252,7 +257,7 @@ def _cheapest(
     last, ratio = group.members[-1], group.ratios[-1]
     tried = np.arange(limits[0][last], limits[1][last] + 1)
     tried = tried[np.argsort(np.abs(tried - program.previous[last]), kind="stable")]
-    # What is left to the others, and what that costs, once for all.
+    # All sums that can be left to the others, and what they cost.
     least, most = sums.min() - (ratio * tried).max(), sums.max() - (ratio * tried).min()
     others, split_others = _cheapest(
         program, limits, Group(group.members[:-1], group.ratios[:-1]), np.arange(least, most + 1)

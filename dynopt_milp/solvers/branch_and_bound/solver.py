@@ -46,7 +46,7 @@ SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
 # Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
 FINEST = 1e-10
 EXHAUSTIVE_GAP = 1e-6
-# Nodes with the cone alone: so many, or with few variables so many over their number. Then nodes with the hull.
+# Nodes with the cone alone, at least, and times the variables; after them nodes with the hull.
 CONE_NODES, CONE_WORK = 400, 40_000
 HULL_NODES = 100
 AHEAD = 40  # candidates looked at before a node is split
@@ -72,6 +72,7 @@ FEW_LEVELS, MOST_LEVELS = 60, 200
 # What a diagonal takes, over the cube of its size, and a dive or levels over the fourth power: not begun when less time
 # is left.
 SECONDS_A_CUBE, SECONDS_A_FOURTH = 4e-8, 2e-10
+SECONDS_AN_ENTRY = 1e-8  # of the tables, each time all envelopes are drawn
 SECONDS_A_SPHERE_NODE = 2e-7  # and variable
 GREEDY_STEPS = 5_000
 
@@ -98,27 +99,28 @@ def solve_branch_and_bound(task: Task) -> Answer:
     if task.constraints is not None:
         raise UnsupportedError("the branch and bound knows limits only, no constraints; use exact", field="constraints")
     began = time.monotonic()
-    warm_up()
-    if task.deadline is not None:  # the time limit is for solving
-        task = replace(task, deadline=task.deadline + time.monotonic() - began)
-    formulation = task.formulation
-    gram = formulation.program.factor.T @ formulation.program.factor
-    incumbent = _first(task, gram)
-    if incumbent is None:
+    incumbent = None
+    try:
+        warm_up()
+        if task.deadline is not None:  # the time limit is for solving
+            task = replace(task, deadline=task.deadline + time.monotonic() - began)
+        formulation = task.formulation
+        gram = formulation.program.factor.T @ formulation.program.factor
+        incumbent = _first(task, gram)
         # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
-        value = np.inf
-    else:
-        value = formulation.value(incumbent)
+        value = np.inf if incumbent is None else formulation.value(incumbent)
         if value == 0:
             return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
-    if task.seconds_left() == 0:
-        return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
-    prepared = _prepare(task, gram, value)
-    if prepared is None:
-        if incumbent is not None:  # round-off has cut off what is known
-            return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
-        return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
-    return _Search(task, prepared, incumbent, value).run()
+        if task.seconds_left() == 0:
+            return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
+        prepared = _prepare(task, gram, value)
+        if prepared is None:
+            if incumbent is not None:  # round-off has cut off what is known
+                return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
+            return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
+        return _Search(task, prepared, incumbent, value).run()
+    except KeyboardInterrupt:  # before there was a tree; it has its own way to stop
+        return Answer(incumbent, 0.0, StoppedBy.INTERRUPT, SOLVER)
 
 
 @cache
@@ -374,7 +376,7 @@ class _Search:
     def _dive(self) -> None:
         """Dive from the node on top, and search around what is found."""
         stack, size = self._stack, self._widths.size
-        if self._task.seconds_left() < SECONDS_A_FOURTH * size**4:
+        if self._task.seconds_left() < size * (SECONDS_A_FOURTH * size**3 + SECONDS_AN_ENTRY * self._widths.sum()):
             return
         index = np.empty(size, dtype=np.int64)
         x = stack.x[int(stack.state[0]) - 1].copy()

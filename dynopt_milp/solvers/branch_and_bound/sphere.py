@@ -148,8 +148,9 @@ def least_near(
 ) -> float:  # fmt: skip
     """Min over z of curve(z − centre)² + tilt(z − point) + cost(z).
 
-    The table of the variable begins at ``cost[begin]``. The search goes outwards from the centre, as long as
-    share × ``least`` + ``floor`` says that what follows may be less; ``least[j, z]`` bounds the last two terms there.
+    The table of the variable begins at ``cost[begin]``. The search goes outwards from the centre and ends where
+    share × ``least`` + ``floor``, which is no more than the last two terms of what follows, leaves no hope; see
+    `fill_least` for ``least``.
     """
     middle = min(max(math.floor(centre - first + 0.5), low), high)
     best = np.inf
