@@ -107,6 +107,7 @@ def run_gap_study(
     settings = {
         "market": market.fingerprint(), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
+        "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
     with run_folder(folder, settings, CELLS):
         terms.folder.mkdir(exist_ok=True)

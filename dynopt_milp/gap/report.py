@@ -1,0 +1,262 @@
+"""A study as one page: what came out, in figures and tables, in a file that opens without a network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.errors import FormatError
+from dynopt_milp.gap.rows import CELL_COLUMNS
+from dynopt_milp.gap.summary import SAME, gaps
+
+REPORT = "report.html"
+WORST = 12  # rebalances shown with both portfolios
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+POSITIONS = ("held_positions", "greedy_positions", "exact_positions")
+TEMPLATE = "report.html.j2"
+CELL_HEADS = {
+    "capital": "capital", "cost_multiplier": "λ", "buffer_rule": "buffer", "frequency": "rebalance", "size": "n",
+    "path": "path",
+}  # fmt: skip
+MOST_POINTS = 4_000  # of a figure: more are a file that browsers are slow to open
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What a folder holds, without the portfolios."""
+
+    folder: Path
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    settings: dict[str, Any]
+
+
+def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
+    """Write a self-contained HTML page about a study; where it was written.
+
+    Parameters
+    ----------
+    folder : path
+        Of a finished study.
+    out : path, optional
+        Default: ``report.html`` in the folder.
+
+    Raises
+    ------
+    FormatError
+        If the folder holds no finished study, or the file cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, select_autoescape
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    study = read_study(Path(folder))
+    constant = [name for name in CELL_HEADS if study.summary[name].nunique() == 1]
+    texts = study.summary.select_dtypes(exclude="number").columns
+    varying = [(name, head, name in texts) for name, head in CELL_HEADS.items() if name not in constant]
+    environment = Environment(loader=PackageLoader("dynopt_milp", "gap"), autoescape=select_autoescape(["j2"]))
+    page = environment.get_template(TEMPLATE).render(
+        answer=answer(study),
+        figures={name: Markup(figure) for name, figure in figures(study).items()},
+        varying=varying,
+        common=", ".join(f"{CELL_HEADS[name]} {study.summary[name].iloc[0]}" for name in constant),
+        cells=cell_table(study.summary),
+        consequences=consequence_table(study.summary),
+        worst=worst_rebalances(study),
+        open_cells=study.summary[(study.summary["not_proved"] > 0) | (study.summary["failed"] > 0)].to_dict("records"),
+        settings=study.settings,
+        plotly=Markup(get_plotlyjs()),
+    )
+    path = Path(folder) / REPORT if out is None else Path(out)
+    write_atomically(path, page)
+    return path
+
+
+def read_study(folder: Path) -> Study:
+    """The rows without the portfolios, the summary and the settings of a finished study.
+
+    Raises
+    ------
+    FormatError
+        If something is missing or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    from dynopt_milp.gap.study import REBALANCES, SUMMARY
+
+    try:
+        names = [name for name in pq.read_schema(folder / REBALANCES).names if name not in POSITIONS]
+        rows = pd.read_parquet(folder / REBALANCES, columns=names)
+        summary = pd.read_csv(folder / SUMMARY)
+        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"holds no finished study: {error}; run dynopt-milp gap first", field=str(folder)) from None
+    return Study(folder, rows.assign(**gaps(rows)), summary, settings)
+
+
+def proved(study: Study) -> pd.DataFrame:
+    """The rebalances that figures and means are about."""
+    return study.rows[study.rows["status"] == "optimal"]
+
+
+def answer(study: Study) -> str:
+    """The study in a sentence."""
+    rows = proved(study)
+    if rows.empty:
+        return "No rebalance of this study was proved, so it says nothing about greedy."
+    rows = rows[rows["path"] == ("greedy" if (rows["path"] == "greedy").any() else "exact")]
+    return (
+        f"On {len(rows):,} rebalances of up to {rows['size'].max()} futures from {rows['date'].min():%B %Y} to "
+        f"{rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
+        f"best one on average, more than {rows['gap'].median():.1%} worse in half of them, and the best itself in "
+        f"{(rows['gap'] <= SAME).mean():.1%}."
+    )
+
+
+def figures(study: Study) -> dict[str, str]:
+    """The charts as HTML, by name; they need plotly.js once on the page."""
+    import plotly.graph_objects as go
+
+    rows = proved(study)
+    rows = rows[rows["path"] == ("greedy" if (rows["path"] == "greedy").any() else "exact")]
+    largest = rows[rows["size"] == rows["size"].max()]
+    charts = {
+        "gap": _lines(go, largest, "cost_multiplier", "capital", "cost multiplier λ", _money),
+        "size": _lines(go, rows, "size", "cost_multiplier", "instruments", _lambda),
+        "distribution": _distribution(go, rows),
+        "time": _time_line(go, largest),
+        "seconds": _seconds(go, rows),
+    }
+    options = {"responsive": True, "displayModeBar": False}
+    return {
+        name: chart.to_html(full_html=False, include_plotlyjs=False, config=options, div_id=f"chart-{name}")
+        for name, chart in charts.items()
+    }
+
+
+def _layout(chart: Any, x: str, y: str) -> Any:
+    chart.update_layout(
+        template="plotly_white", margin={"l": 55, "r": 10, "t": 10, "b": 45}, height=380,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, xaxis_title=x, yaxis_title=y,
+        font={"family": "system-ui, sans-serif", "size": 13},
+    )  # fmt: skip
+    return chart
+
+
+def _lines(go: Any, rows: pd.DataFrame, x: str, by: str, title: str, name: Any) -> Any:
+    """Mean gap against x, a line for each value of ``by``."""
+    chart = go.Figure()
+    for place, (value, group) in enumerate(rows.groupby(by)):
+        means = group.groupby(x)["gap"].mean()
+        chart.add_scatter(
+            x=[f"{at:g}" for at in means.index], y=means.to_numpy(), name=name(value), mode="lines+markers",
+            line={"color": COLOURS[place % len(COLOURS)]},
+        )  # fmt: skip
+    chart.update_xaxes(type="category")
+    chart.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return _layout(chart, title, "greedy worse by, mean")
+
+
+def _distribution(go: Any, rows: pd.DataFrame) -> Any:
+    """The share of rebalances with at most this gap."""
+    chart = go.Figure()
+    for place, (value, group) in enumerate(rows.groupby("cost_multiplier")):
+        levels = np.linspace(0, 1, 201)
+        chart.add_scatter(
+            x=np.maximum(group["gap"].quantile(levels).to_numpy(), 0.0), y=levels, name=_lambda(value), mode="lines",
+            line={"color": COLOURS[place % len(COLOURS)]},
+        )  # fmt: skip
+    chart.update_xaxes(tickformat=".0%", range=[0, max(float(rows["gap"].quantile(0.98)), 0.01)])
+    chart.update_yaxes(tickformat=".0%")
+    return _layout(chart, "greedy worse by at most", "share of rebalances")
+
+
+def _time_line(go: Any, rows: pd.DataFrame) -> Any:
+    """The mean gap of every date."""
+    chart = go.Figure()
+    for place, (value, group) in enumerate(rows.groupby("cost_multiplier")):
+        means = group.groupby("date")["gap"].mean()
+        if len(means) > MOST_POINTS:
+            means = means.resample("W").mean().dropna()
+        chart.add_scatter(
+            x=means.index, y=means.to_numpy(), name=_lambda(value), mode="lines",
+            line={"color": COLOURS[place % len(COLOURS)], "width": 1},
+        )  # fmt: skip
+    chart.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return _layout(chart, "", "greedy worse by, mean of all capitals")
+
+
+def _seconds(go: Any, rows: pd.DataFrame) -> Any:
+    chart = go.Figure()
+    for colour, method in zip(COLOURS, ("greedy", "exact"), strict=False):
+        sizes = rows.groupby("size")[f"seconds_{method}"]
+        chart.add_scatter(
+            x=[f"{size}" for size in sizes.groups], y=sizes.median().to_numpy(), name=method, mode="lines+markers",
+            line={"color": colour},
+        )  # fmt: skip
+    chart.update_xaxes(type="category")
+    chart.update_yaxes(type="log")
+    return _layout(chart, "instruments", "seconds a solve, median")
+
+
+def cell_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """The cells for the table of gaps."""
+    names = [
+        *CELL_COLUMNS, "rebalances", "not_proved", "failed", "greedy_optimal", "mean_gap", "median_gap", "p90_gap",
+        "largest_gap", "mean_reachable_gap", "mean_sign_gap", "instruments_different",
+    ]  # fmt: skip
+    return _records(summary[names])
+
+
+def consequence_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """The cells for the table of what holding the path came to."""
+    names = [
+        *CELL_COLUMNS, "annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "annual_turnover",
+        "avg_tracking_error", "realised_tracking_error",
+    ]  # fmt: skip
+    return _records(summary[names])
+
+
+def worst_rebalances(study: Study) -> list[dict[str, Any]]:
+    """The largest proved gaps of different dates, each with both portfolios by instrument."""
+    import pyarrow.dataset as ds
+
+    from dynopt_milp.gap.study import REBALANCES
+
+    found = proved(study).sort_values("gap", ascending=False, kind="stable").drop_duplicates("date").head(WORST)
+    data = ds.dataset(study.folder / REBALANCES)
+    listed = []
+    for row in found.to_dict("records"):
+        keys = (*CELL_COLUMNS, "date")
+        condition = None
+        for key in keys:
+            one = ds.field(key) == row[key]
+            condition = one if condition is None else condition & one
+        held, greedy, exact = (
+            json.loads(data.to_table(columns=[name], filter=condition).column(0)[0].as_py()) for name in POSITIONS
+        )
+        names = sorted(held.keys() | greedy.keys() | exact.keys())
+        portfolios = [(name, held.get(name, 0), greedy.get(name, 0), exact.get(name, 0)) for name in names]
+        listed.append(row | {"portfolios": portfolios})
+    return listed
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(name): None if isinstance(value, float) and np.isnan(value) else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+
+
+def _money(value: Any) -> str:
+    return f"{value:,.0f}"
+
+
+def _lambda(value: Any) -> str:
+    return f"λ = {value:g}"

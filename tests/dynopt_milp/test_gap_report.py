@@ -1,0 +1,128 @@
+"""The report in a real browser: no network, charts that draw, a table that sorts, and the figures of the study."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dynopt_milp import simulated_market
+from dynopt_milp.errors import FormatError
+from dynopt_milp.gap import GapGrid, run_gap_study, write_report
+from dynopt_milp.gap.report import answer, read_study, worst_rebalances
+
+NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "CORN", "CRUDE_mini"]
+GRID = GapGrid(capitals=(100_000, 1_000_000), cost_multipliers=(0, 50), sizes=(3, 8), paths=("greedy",),
+               start="2017-01-01", end="2017-03-31")  # fmt: skip
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    run_gap_study(simulated_market(3, instruments=NAMES), GRID, folder)
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if BROWSER is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no chromium; .ci/run installs it")
+        pytest.skip("there is no browser: install Debian's chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_loads_without_a_network_and_draws_within_the_window(study: Path, browser: Any, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked, wrong = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto((study / "report.html").as_uri())
+    page.wait_for_function("document.querySelectorAll('.plotly-graph-div .scatterlayer .trace').length >= 10")
+    assert asked == [(study / "report.html").as_uri()]
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    charts = page.locator(".plotly-graph-div")
+    assert charts.count() == 5
+    for place in range(5):
+        box, window = charts.nth(place).bounding_box(), charts.nth(place).locator("svg.main-svg").first.bounding_box()
+        assert charts.nth(place).locator(".scatterlayer .trace").count() >= 1
+        assert box["x"] >= 0
+        assert max(box["x"] + box["width"], window["x"] + window["width"]) <= width
+    page.close()
+
+
+def test_the_table_sorts_and_a_date_opens(study: Path, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto((study / "report.html").as_uri())
+    head = page.locator("#cells th", has_text="worse by, mean")
+    place = head.evaluate("cell => cell.cellIndex")
+
+    def column() -> list[float]:
+        cells = page.locator(f"#cells tbody td:nth-child({place + 1})").all_text_contents()
+        return [float(text.rstrip("%")) for text in cells]
+
+    before = column()
+    head.locator("button").click()
+    assert column() == sorted(before) != before
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.locator("button").click()
+    assert column() == sorted(before, reverse=True)
+    first = page.locator("details", has_text="worse,").first
+    assert not first.locator("table").is_visible()
+    first.locator("summary").click()
+    assert first.locator("table").is_visible()
+    page.close()
+
+
+def test_page_parquet_and_summary_agree(study: Path, browser: Any) -> None:
+    rows, summary = pd.read_parquet(study / "rebalances.parquet"), pd.read_csv(study / "summary.csv")
+    page = browser.new_page()
+    page.goto((study / "report.html").as_uri())
+    heads = page.locator("#cells th").all_text_contents()
+    table = [row.locator("td").all_text_contents() for row in page.locator("#cells tbody tr").all()]
+    page.close()
+    assert len(table) == len(summary) == 8
+    for texts, line in zip(table, summary.to_dict("records"), strict=True):
+        shown = dict(zip(heads, texts, strict=True))
+        cell = rows[(rows["capital"] == line["capital"]) & (rows["cost_multiplier"] == line["cost_multiplier"])]
+        cell = cell[cell["size"] == line["size"]]
+        worse = cell["greedy_objective"] / cell["exact_objective"] - 1
+        assert shown["capital"] == f"{line['capital']:,.0f}"
+        assert shown["worse by, mean"] == f"{worse.mean():.1%}" == f"{line['mean_gap']:.1%}"
+        assert shown["most"] == f"{worse.max():.1%}"
+
+
+def test_the_sentence_and_the_worst_dates_are_those_of_the_rows(study: Path) -> None:
+    rows = pd.read_parquet(study / "rebalances.parquet")
+    rows["gap"] = rows["greedy_objective"] / rows["exact_objective"] - 1
+    found = read_study(study)
+    assert f"{rows['gap'].mean():.1%} worse" in answer(found)
+    assert f"{len(rows):,} rebalances of up to 8 futures" in answer(found)
+    worst = worst_rebalances(found)
+    assert worst[0]["gap"] == rows["gap"].max()
+    row = rows.loc[rows["gap"].idxmax()]
+    for place, name in enumerate(("held_positions", "greedy_positions", "exact_positions"), 1):
+        shown = {line[0]: line[place] for line in worst[0]["portfolios"] if line[place]}
+        assert shown == json.loads(row[name])
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="holds no finished study"):
+        write_report(tmp_path)
