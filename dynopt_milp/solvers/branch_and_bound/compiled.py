@@ -10,11 +10,12 @@ from threading import Timer
 from typing import Any, TypeVar
 
 import numba
+from numba.core import event
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-# Loading compiled kernels takes a third of a second.
-PATIENCE = 1.5
+# Said after so many seconds of compiling; loading compiled kernels is no reason, however slow the machine is.
+PATIENCE = 1.0
 NOTICE = "dynopt-milp: compiling the branch and bound, once on this machine (about a minute) ..."
 # No fast-math: sums are added in the order they are written, so results do not depend on the processor. Division by
 # zero gives an infinity, as in numpy.
@@ -41,16 +42,32 @@ def _forget_stale() -> None:
                 index.unlink()
 
 
+class _Notice(event.Listener):  # type: ignore[misc]  # numba has no types
+    """Starts a timer when numba compiles something, which it does not where it finds it in the cache."""
+
+    def __init__(self) -> None:
+        self.timer: Timer | None = None
+
+    def on_start(self, event: Any) -> None:
+        if self.timer is None:
+            self.timer = Timer(PATIENCE, lambda: print(NOTICE, file=sys.stderr, flush=True))  # noqa: T201
+            self.timer.daemon = True
+            self.timer.start()
+
+    def on_end(self, event: Any) -> None:
+        """Nothing: more may follow."""
+
+
 @contextmanager
 def announced() -> Iterator[None]:
     """Say on stderr what takes so long, if it does: compilation, the first time on a machine."""
-    timer = Timer(PATIENCE, lambda: print(NOTICE, file=sys.stderr, flush=True))  # noqa: T201
-    timer.daemon = True
-    timer.start()
+    notice = _Notice()
     try:
-        yield
+        with event.install_listener("numba:compile", notice):
+            yield
     finally:
-        timer.cancel()
+        if notice.timer is not None:
+            notice.timer.cancel()
 
 
 _forget_stale()

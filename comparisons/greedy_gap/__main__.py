@@ -1,0 +1,47 @@
+"""Run the study: ``python -m comparisons.greedy_gap PRICE_FOLDER [WORKERS]``; interrupt and go on at will."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from comparisons.greedy_gap.study import ENVIRONMENT, RESULTS, TIME_LIMIT, run, to_csv
+from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.data import read_market
+from dynopt_milp.errors import DynoptError, StudyInterrupted
+from dynopt_milp.versions import versions
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is missing, and write the table."""
+    console, progress = Console(width=160), Console(stderr=True)
+    if not 1 <= len(arguments) <= 2 or (not arguments[-1].isdigit() and len(arguments) == 2):
+        progress.print("usage: python -m comparisons.greedy_gap PRICE_FOLDER [WORKERS]", markup=False)
+        return 2
+    workers = int(arguments[1]) if len(arguments) == 2 else os.cpu_count() or 1
+    try:
+        results = run(read_market(Path(arguments[0])), workers=workers, show_progress=progress.is_terminal)
+    except StudyInterrupted as stop:
+        progress.print(str(stop))
+        return 130
+    except DynoptError as error:
+        progress.print(f"error: {error}", highlight=False)
+        return 2
+    write_atomically(RESULTS, to_csv(results))
+    lines = [f"{name}: {version}" for name, version in versions().items()]
+    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, {workers} workers")
+    write_atomically(ENVIRONMENT, "\n".join([*lines, f"time limit of an exact solve: {TIME_LIMIT:g} s"]) + "\n")
+    every = results[results["path"] == "greedy"].pivot_table(
+        index=["size", "capital"], columns="cost_multiplier", values="mean_gap"
+    )
+    console.print("Greedy worse by, mean, along its own path:")
+    console.print(every.map(lambda value: f"{value:.1%}").to_string(), highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
