@@ -8,7 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from dynopt_milp.errors import BacktestInterrupted, DynoptError, InputError, NoPortfolioError, SolveInterrupted
+from dynopt_milp.errors import (
+    BacktestInterrupted,
+    DynoptError,
+    InputError,
+    NoPortfolioError,
+    SolveInterrupted,
+    StudyInterrupted,
+)
 from dynopt_milp.solution import Solution, Status, StoppedBy
 from dynopt_milp.solvers import METHODS
 
@@ -67,7 +74,7 @@ def guarded(run: Callable[[], int], interrupted: Callable[[Solution], int] | Non
         if interrupted is not None:
             interrupted(stop.solution)
         code = INTERRUPTED
-    except BacktestInterrupted as stop:
+    except (BacktestInterrupted, StudyInterrupted) as stop:
         typer.echo(str(stop), err=True)
         code = INTERRUPTED
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dynopt_milp.backtest_tables import show_market
+from dynopt_milp.backtest_tables import show_market, show_notes
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, guarded, print_json
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
@@ -19,6 +19,7 @@ from dynopt_milp.commands.market_options import (
     End,
     ForecastName,
     Instruments,
+    Notes,
     RiskTarget,
     Seed,
     Shrinkage,
@@ -63,6 +64,7 @@ def gap(
     gap_to_prove: Annotated[float, typer.Option("--gap", help="Relative gap to prove.")] = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
+    notes: Notes = False,
     as_json: AsJson = False,
 ) -> None:
     """How far from the best greedy lands, on every rebalance of a grid."""
@@ -85,6 +87,8 @@ def gap(
         )
         grid.cells(market)  # what is wrong is said before anything is shown
         show_market(market, console)
+        if notes:
+            show_notes(market, console)
         summary = run_gap_study(
             market,
             grid,
@@ -101,6 +105,10 @@ def gap(
         else:
             console.print()
             _show(summary.to_dict("records"), console)
+            if summary["not_proved"].sum():
+                console.print(
+                    "\nopen: not proved within the time limit; they enter no mean, see most_gap in summary.csv"
+                )
             console.print(f"\nkept in {out}: rebalances.parquet, summary.csv")
         return LIMIT_HIT if summary["not_proved"].sum() or summary["failed"].sum() else 0
 
@@ -137,7 +145,7 @@ def _show(lines: list[dict[Any, Any]], console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="")
     for name in varying:
         table.add_column(heads[name], justify="left" if isinstance(lines[0][name], str) else "right")
-    for head in ("rebalances", "open", "greedy\noptimal", "worse by\nmean", "by its\nsign rule", "worse by\nmost"):
+    for head in ("count", "open", "greedy\noptimal", "worse by\nmean", "sign\nrule", "worse by\nmost"):
         table.add_column(head, justify="right")
     for line in lines:
         shares = ("greedy_optimal", "mean_gap", "mean_sign_gap", "largest_gap")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.days import to_day
 from dynopt_milp.errors import HistoryError, InputError, UnknownNameError
 from dynopt_milp.labelled import not_negative, to_number
-from dynopt_milp.rebalance_days import FREQUENCIES
+from dynopt_milp.rebalance_days import FREQUENCIES, rebalance_days
 
 PATHS = ("greedy", "exact")
 """Whose positions are carried from one rebalance to the next."""
@@ -119,7 +119,15 @@ class GapGrid:
                     f"{day.date()} is outside the data, which go from {first.date()} to {last.date()}", field=name
                 )
         if len(days) == 2 and not days["start"] < days["end"]:
-            raise HistoryError(f"{days['start'].date()} is not before {days['end'].date()}", field="start and end")
+            raise HistoryError(
+                f"the start, {days['start'].date()}, is not before the end, {days['end'].date()}", field="start and end"
+            )
+        within = market.days[(market.days >= days.get("start", first)) & (market.days <= days.get("end", last))]
+        for frequency in self.frequencies:
+            if not len(within) or not (rebalance_days(within, frequency) < within[-1]).any():
+                raise HistoryError(
+                    f"there is no {frequency} rebalance with a day after it between them", field="start and end"
+                )
 
 
 def take_in_turn(market: Market, seed: int) -> list[str]:
@@ -143,7 +151,9 @@ def decision_count(days: pd.DatetimeIndex, frequency: str, start: Any, end: Any)
     return len(within) if period is None else within.to_period(period).nunique()
 
 
-def _distinct(values: Sequence[Any], field: str) -> list[Any]:
+def _distinct(values: Any, field: str) -> list[Any]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InputError(f"wants a list, found {values!r}", field=field)
     listed = list(values)
     if not listed or len(set(listed)) < len(listed):
         raise InputError(f"wants one value or more, each once, found {listed}", field=field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,7 +19,7 @@ import pandas as pd
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.backtest import backtest
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import StudyInterrupted, UnsupportedError
+from dynopt_milp.errors import FormatError, InputError, StudyInterrupted, UnsupportedError
 from dynopt_milp.gap.grid import PATHS, Cell, GapGrid, decision_count
 from dynopt_milp.gap.rows import cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
@@ -38,6 +39,7 @@ CONSEQUENCES = (
     "avg_tracking_error",
 )  # fmt: skip
 POLL_SECONDS = 0.5
+CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,12 @@ def run_gap_study(
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     terms = Terms(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS)
     settings = {
-        "market": market.fingerprint(), "strategy": strategy.settings(), "start": _text(grid.start),
-        "end": _text(grid.end), "seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
+        "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
+        "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
+    if cluster is not None:
+        _check_cluster(cluster)
     with run_folder(folder, settings, CELLS):
         terms.folder.mkdir(exist_ok=True)
         missing = [cell for cell in cells if not _summary_path(terms, cell).exists()]
@@ -125,7 +129,7 @@ def run_gap_study(
             done = sum(_summary_path(terms, cell).exists() for cell in cells)
             raise StudyInterrupted(done, len(cells), folder) from None
         _collect(terms, cells, folder / REBALANCES)
-        summary = pd.DataFrame([json.loads(_summary_path(terms, cell).read_text(encoding="utf-8")) for cell in cells])
+        summary = pd.DataFrame([_line(_summary_path(terms, cell)) for cell in cells])
         write_atomically(folder / SUMMARY, summary.to_csv(index=False))
     return summary
 
@@ -150,6 +154,7 @@ def run_cell(terms: Terms, cell: Cell) -> None:
     distance = run.returns["gross"] - ideal.returns["gross"]
     line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
     line["realised_tracking_error"] = distance.std() * np.sqrt(DAYS_A_YEAR)
+    line["instruments"] = " ".join(cell.instruments)
     buffer = BytesIO()
     rows.to_parquet(buffer, index=False)
     write_atomically(_rows_path(terms, cell), buffer.getvalue())
@@ -172,12 +177,23 @@ def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | N
             delayed(run_cell)(terms, cell) for cell in cells
         )
         return
+    from distributed import Client
+
+    with Client(cluster), parallel_config(backend="dask"):
+        yield from Parallel()(delayed(run_cell)(terms, cell) for cell in cells)
+
+
+def _check_cluster(address: str) -> None:
     try:
         from distributed import Client
     except ImportError:
         raise UnsupportedError("needs Dask: pip install 'dynopt-milp[cluster]'", field="cluster") from None
-    with Client(cluster), parallel_config(backend="dask"):
-        yield from Parallel()(delayed(run_cell)(terms, cell) for cell in cells)
+    logging.getLogger("distributed.comm").setLevel(logging.CRITICAL)
+    try:
+        with Client(address, timeout=CONNECT_SECONDS):
+            pass
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address}: {error}", field="cluster") from None
 
 
 @contextmanager
@@ -213,11 +229,37 @@ def _collect(terms: Terms, cells: list[Cell], path: Path) -> None:
     import pyarrow.parquet as pq
 
     temporary = path.with_name(f".{path.name}")
-    schema = pq.read_schema(_rows_path(terms, cells[0]))
+    with _readable(_rows_path(terms, cells[0])):
+        schema = pq.read_schema(_rows_path(terms, cells[0]))
     with pq.ParquetWriter(temporary, schema) as writer:
         for cell in cells:
-            writer.write_table(pq.read_table(_rows_path(terms, cell)).cast(schema))
+            with _readable(_rows_path(terms, cell)):
+                writer.write_table(pq.read_table(_rows_path(terms, cell)).cast(schema))
     temporary.replace(path)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            f"is damaged: {error}; delete it and the .json of the same name, and run the same again", field=str(path)
+        ) from None
+
+
+def _line(path: Path) -> dict[str, Any]:
+    with _readable(path):
+        line: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return line
+
+
+def _described(market: Market) -> str:
+    """What tells a market from others, in words and a hash."""
+    return (
+        f"{len(market.instruments)} instruments, {market.days[0]:%Y-%m-%d} to {market.days[-1]:%Y-%m-%d}, "
+        f"{market.base_currency}, {market.fingerprint()[:16]}"
+    )
 
 
 def _rows_path(terms: Terms, cell: Cell) -> Path:

@@ -188,7 +188,10 @@ def test_a_larger_grid_keeps_what_is_there_and_another_study_is_refused(market: 
         ({"sizes": (2.5,)}, InputError, "sizes: wants whole numbers"),
         ({"start": "1990-01-01"}, HistoryError, "start: 1990-01-01 is outside the data"),
         ({"end": "2040-01-01"}, HistoryError, "end: 2040-01-01 is outside the data"),
-        ({"start": "2017-03-01", "end": "2017-02-01"}, HistoryError, "2017-03-01 is not before 2017-02-01"),
+        ({"start": "2017-03-01", "end": "2017-02-01"}, HistoryError, "2017-03-01, is not before the end, 2017-02-01"),
+        ({"start": "2017-03-01", "end": "2017-03-02"}, HistoryError, "there is no weekly rebalance"),
+        ({"capitals": 100_000}, InputError, "capital: wants a list, found 100000"),
+        ({"paths": "greedy"}, InputError, "path: wants a list, found 'greedy'"),
         ({"start": "soon"}, InputError, "start"),
     ],
 )
@@ -208,3 +211,44 @@ def test_smaller_sets_are_part_of_larger_ones_and_take_asset_classes_in_turn(mar
     assert classes[order[: classes.nunique()]].is_unique
     cells = GapGrid(capitals=(1e5,), sizes=(2, 5)).cells(market)
     assert set(cells[0].instruments) < set(cells[-1].instruments)
+
+
+def test_a_damaged_cell_is_named(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(capitals=(100_000,), sizes=(2,), start="2017-01-01", end="2017-01-31", paths=("greedy",))
+    run_gap_study(market, grid, tmp_path / "s")
+    kept = next((tmp_path / "s" / "cells").glob("*.parquet"))
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(FormatError, match=rf"{kept.name}: is damaged"):
+        run_gap_study(market, grid, tmp_path / "s")
+
+
+def test_without_a_scheduler_nothing_begins(market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("dynopt_milp.gap.study.CONNECT_SECONDS", 1)
+    with pytest.raises(InputError, match="cluster: no Dask scheduler answers at tcp"):
+        run_gap_study(market, GRID, tmp_path / "s", cluster="tcp://127.0.0.1:1")
+    assert not (tmp_path / "s").exists()
+
+
+COMMAND = ["gap", "--start", "2018-01-01", "--end", "2018-02-28", "--capital", "100000", "--sizes", "4,6"]
+
+
+def test_the_command_prints_a_table_keeps_the_files_and_goes_on_after_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dynopt_milp", *COMMAND, "--out", str(tmp_path / "g")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "g" / "cells").glob("*/journal.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate()
+    assert process.returncode == 130
+    assert "interrupted after" in complaint
+    assert "run the same again to go on" in complaint
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Greedy's objective over the optimum" in done.stdout
+    assert len(pd.read_csv(tmp_path / "g" / "summary.csv")) == 4
+    refused = subprocess.run([*command, "--subset-seed", "2"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "subset_seed is 1 there and 2 now" in refused.stderr
