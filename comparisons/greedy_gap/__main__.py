@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from comparisons.greedy_gap.study import ENVIRONMENT, RESULTS, TIME_LIMIT, run, to_csv
+from comparisons.greedy_gap.study import ENVIRONMENT, RESULTS, TIME_LIMIT, grids, run, to_csv
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError, StudyInterrupted
@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> int:
         return 2
     workers = int(arguments[1]) if len(arguments) == 2 else os.cpu_count() or 1
     try:
-        results = run(read_market(Path(arguments[0])), workers=workers, show_progress=progress.is_terminal)
+        market = read_market(Path(arguments[0]))
+        results = run(market, grids(market), workers=workers, show_progress=progress.is_terminal)
     except StudyInterrupted as stop:
         progress.print(str(stop))
         return 130

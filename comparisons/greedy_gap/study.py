@@ -31,15 +31,18 @@ def grids(market: Market) -> list[GapGrid]:
     ]
 
 
-def run(market: Market, folder: Path = RUNS, *, workers: int, show_progress: bool) -> pd.DataFrame:
-    """Run what is missing of the study; a line for each combination."""
-    parts = []
-    for grid in grids(market):
-        where = folder / "-".join(grid.paths)
-        parts.append(
-            run_gap_study(market, grid, where, workers=workers, time_limit=TIME_LIMIT, show_progress=show_progress)
+def run(
+    market: Market, parts: list[GapGrid], folder: Path = RUNS, *, workers: int, show_progress: bool
+) -> pd.DataFrame:
+    """Run what is missing of the parts, each in a folder named after its path; a line for each combination."""
+    summaries = [
+        run_gap_study(
+            market, grid, folder / "-".join(grid.paths), workers=workers, time_limit=TIME_LIMIT,
+            show_progress=show_progress,
         )
-    return pd.concat(parts, ignore_index=True)
+        for grid in parts
+    ]  # fmt: skip
+    return pd.concat(summaries, ignore_index=True)
 
 
 def to_csv(results: pd.DataFrame) -> str:
