@@ -69,6 +69,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         cells=cell_table(study.summary),
         consequences=consequence_table(study.summary),
         worst=worst_rebalances(study),
+        instruments=by_instrument(study),
         open_cells=study.summary[(study.summary["not_proved"] > 0) | (study.summary["failed"] > 0)].to_dict("records"),
         settings=study.settings,
         plotly=Markup(get_plotlyjs()),
@@ -245,6 +246,42 @@ def worst_rebalances(study: Study) -> list[dict[str, Any]]:
         portfolios = [(name, held.get(name, 0), greedy.get(name, 0), exact.get(name, 0)) for name in names]
         listed.append(row | {"portfolios": portfolios})
     return listed
+
+
+def by_instrument(study: Study) -> list[dict[str, Any]]:
+    """Where greedy and exact differ, over all proved rebalances; the instruments that differ most often first.
+
+    ``held`` counts the rebalances in which either of them holds some, ``different`` those in which they hold different
+    numbers, ``missed`` those in which exact holds some and greedy none, and ``added`` the reverse.
+    """
+    import pyarrow.dataset as ds
+
+    from dynopt_milp.gap.study import REBALANCES
+
+    counts: dict[str, list[int]] = {}
+    data = ds.dataset(study.folder / REBALANCES)
+    proved_only = ds.field("status") == "optimal"
+    for batch in data.to_batches(columns=["greedy_positions", "exact_positions"], filter=proved_only):
+        for row in batch.to_pylist():
+            greedy, exact = json.loads(row["greedy_positions"]), json.loads(row["exact_positions"])
+            for name in greedy.keys() | exact.keys():
+                one, other = greedy.get(name, 0), exact.get(name, 0)
+                found = counts.setdefault(name, [0, 0, 0, 0])
+                found[0] += 1
+                found[1] += one != other
+                found[2] += one == 0
+                found[3] += other == 0
+    lines = [
+        {
+            "instrument": name,
+            "held": held,
+            "different": different / held,
+            "missed": missed / held,
+            "added": added / held,
+        }
+        for name, (held, different, missed, added) in counts.items()
+    ]
+    return sorted(lines, key=lambda line: (-line["different"], line["instrument"]))
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 from dynopt_milp import simulated_market
 from dynopt_milp.errors import FormatError
 from dynopt_milp.gap import GapGrid, run_gap_study, write_report
-from dynopt_milp.gap.report import answer, read_study, worst_rebalances
+from dynopt_milp.gap.report import answer, by_instrument, read_study, worst_rebalances
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "CORN", "CRUDE_mini"]
 GRID = GapGrid(capitals=(100_000, 1_000_000), cost_multipliers=(0, 50), sizes=(3, 8), paths=("greedy",),
@@ -121,6 +121,22 @@ def test_the_sentence_and_the_worst_dates_are_those_of_the_rows(study: Path) -> 
     for place, name in enumerate(("held_positions", "greedy_positions", "exact_positions"), 1):
         shown = {line[0]: line[place] for line in worst[0]["portfolios"] if line[place]}
         assert shown == json.loads(row[name])
+
+
+def test_which_instruments_differ_is_counted_from_the_rows(study: Path) -> None:
+    rows = pd.read_parquet(study / "rebalances.parquet")
+    lines = {line["instrument"]: line for line in by_instrument(read_study(study))}
+    pairs = [(json.loads(one), json.loads(other)) for one, other in
+             zip(rows["greedy_positions"], rows["exact_positions"], strict=True)]  # fmt: skip
+    assert set(lines) <= set(NAMES)
+    for name, line in lines.items():
+        held = [(one.get(name, 0), other.get(name, 0)) for one, other in pairs if name in one or name in other]
+        assert line["held"] == len(held)
+        assert line["different"] == sum(one != other for one, other in held) / len(held)
+        assert line["missed"] == sum(one == 0 for one, _ in held) / len(held)
+    shares = [line["different"] for line in lines.values()]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
