@@ -12,6 +12,7 @@ import pandas as pd
 
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.errors import FormatError
+from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS
 from dynopt_milp.gap.summary import SAME, gaps
 
@@ -52,6 +53,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     FormatError
         If the folder holds no finished study, or the file cannot be written.
     """
+    require("pyarrow", "jinja2", "plotly")
     from jinja2 import Environment, PackageLoader, select_autoescape
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs

@@ -19,7 +19,8 @@ import pandas as pd
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.backtest import backtest
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import FormatError, InputError, StudyInterrupted, UnsupportedError
+from dynopt_milp.errors import FormatError, InputError, StudyInterrupted
+from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.grid import PATHS, Cell, GapGrid, decision_count
 from dynopt_milp.gap.rows import cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
@@ -102,6 +103,7 @@ def run_gap_study(
     StudyInterrupted
         On Ctrl-C.
     """
+    require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
     cells = grid.cells(market)
     folder, strategy = Path(folder), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
@@ -184,10 +186,8 @@ def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | N
 
 
 def _check_cluster(address: str) -> None:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UnsupportedError("needs Dask: pip install 'dynopt-milp[cluster]'", field="cluster") from None
+    from distributed import Client
+
     logging.getLogger("distributed.comm").setLevel(logging.CRITICAL)
     try:
         with Client(address, timeout=CONNECT_SECONDS):

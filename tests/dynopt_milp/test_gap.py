@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Market, Strategy, simulated_market, solve
-from dynopt_milp.errors import DynoptError, FormatError, HistoryError, InputError, UnknownNameError
+from dynopt_milp.errors import DynoptError, FormatError, HistoryError, InputError, UnknownNameError, UnsupportedError
 from dynopt_milp.gap import GapGrid, run_gap_study, summarise
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
@@ -227,6 +227,15 @@ def test_without_a_scheduler_nothing_begins(market: Market, tmp_path: Path, monk
     monkeypatch.setattr("dynopt_milp.gap.study.CONNECT_SECONDS", 1)
     with pytest.raises(InputError, match="cluster: no Dask scheduler answers at tcp"):
         run_gap_study(market, GRID, tmp_path / "s", cluster="tcp://127.0.0.1:1")
+    assert not (tmp_path / "s").exists()
+
+
+def test_what_is_not_installed_is_named_with_its_extra(
+    market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dynopt_milp.gap.extras.find_spec", lambda name: None if name == "pyarrow" else name)
+    with pytest.raises(UnsupportedError, match=r"pyarrow: is not installed; pip install 'dynopt-milp\[studies\]'"):
+        run_gap_study(market, GRID, tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 

@@ -1,0 +1,22 @@
+"""Packages that only studies need, and what to do where they are missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from dynopt_milp.errors import UnsupportedError
+
+EXTRAS = {"joblib": "studies", "pyarrow": "studies", "jinja2": "studies", "plotly": "studies", "distributed": "cluster"}
+
+
+def require(*packages: str) -> None:
+    """Raise unless the packages are installed.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming the first that is not, and the extra that brings it.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise UnsupportedError(f"is not installed; pip install 'dynopt-milp[{EXTRAS[package]}]'", field=package)
