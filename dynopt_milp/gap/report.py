@@ -15,6 +15,7 @@ from dynopt_milp.errors import FormatError
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS
 from dynopt_milp.gap.summary import SAME, gaps
+from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 
 REPORT = "report.html"
 WORST = 12  # rebalances shown with both portfolios
@@ -109,13 +110,17 @@ def proved(study: Study) -> pd.DataFrame:
 
 
 def answer(study: Study) -> str:
-    """The study in a sentence."""
+    """The study in a sentence, about the book's cost multiplier if it is among several."""
     rows = proved(study)
     if rows.empty:
         return "No rebalance of this study was proved, so it says nothing about greedy."
     rows = rows[rows["path"] == ("greedy" if (rows["path"] == "greedy").any() else "exact")]
+    book = (rows["cost_multiplier"] == BOOK_COST_MULTIPLIER).any()
+    if book:
+        rows = rows[rows["cost_multiplier"] == BOOK_COST_MULTIPLIER]
+    where = f"At the book's cost multiplier of {BOOK_COST_MULTIPLIER:g}, on" if book else "On"
     return (
-        f"On {len(rows):,} rebalances of up to {rows['size'].max()} futures from {rows['date'].min():%B %Y} to "
+        f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} futures from {rows['date'].min():%B %Y} to "
         f"{rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
         f"best one on average, more than {rows['gap'].median():.1%} worse in half of them, and the best itself in "
         f"{(rows['gap'] <= SAME).mean():.1%}."
