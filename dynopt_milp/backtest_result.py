@@ -40,8 +40,9 @@ class Backtest:
         What the run depends on, versions included.
     portfolios : DataFrame
         ``date``, ``method``, ``objective``, ``lower_bound``, ``status``, ``tracking_error``, ``cost_penalty``,
-        ``seconds`` and ``positions`` (a dict of contracts by instrument, zeros left out) of what each method would hold
-        before the buffer. Empty unless the run was asked to keep it; of a run in a folder, in its journal only.
+        ``seconds``, ``reason`` (of a failure) and ``positions`` (a dict of contracts by instrument, zeros left out) of
+        what each method would hold before the buffer. Empty unless the run was asked to keep it; of a run in a folder,
+        in its journal only.
     """
 
     positions: pd.DataFrame

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,17 +161,18 @@ class Decisions:
             "adjustment_factor": result.adjustment_factor,
             "seconds": result.seconds,
         }
-        found = {method_name(self.optimizer): best}
+        found = {method_name(self.optimizer): _portfolio(best)}
         for name in self.also:
-            with suppress(DynoptError):  # a method that is there for comparison only must not stop the trade
-                found[name] = self._compared(name, problem)
-            other = found.get(name)
-            row |= {
-                f"{name}_objective": None if other is None else other.objective,
-                f"{name}_seconds": None if other is None else other.seconds,
-            }
+            try:
+                other = self._compared(name, problem)
+            except DynoptError as error:  # a method that is there for comparison only must not stop the trade
+                row |= {f"{name}_objective": None, f"{name}_seconds": None}
+                found[name] = {"status": FAILED, "reason": " ".join(str(error).split())}
+            else:
+                row |= {f"{name}_objective": other.objective, f"{name}_seconds": other.seconds}
+                found[name] = _portfolio(other)
         if self.portfolios:
-            row["portfolios"] = {name: _portfolio(other) for name, other in found.items()}
+            row["portfolios"] = found
         positions = held.copy()
         positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
         return positions
@@ -217,7 +217,7 @@ def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
 
 def portfolios_by_day(entries: list[dict[str, Any]]) -> pd.DataFrame:
     """What each method would hold before the buffer, one row for each day and method; empty if that was not kept."""
-    columns = ["date", "method", *PORTFOLIO_COLUMNS, "positions"]
+    columns = ["date", "method", *PORTFOLIO_COLUMNS, "reason", "positions"]
     found = [
         {"date": pd.Timestamp(entry["date"]), "method": name} | portfolio
         for entry in entries

@@ -9,6 +9,7 @@ import pandas as pd
 
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.gap.grid import Cell
+from dynopt_milp.metrics import FAILED
 from dynopt_milp.same_side import SAME_SIDE
 
 METHODS = ("greedy", SAME_SIDE, "exact")
@@ -18,7 +19,7 @@ ROW_COLUMNS = (
     "greedy_objective", "same_side_objective", "exact_objective", "lower_bound", "status", "same_side_status",
     "greedy_tracking_error", "same_side_tracking_error", "exact_tracking_error",
     "greedy_cost", "same_side_cost", "exact_cost",
-    "greedy_positions", "exact_positions", "held_positions", "seconds_greedy", "seconds_exact",
+    "greedy_positions", "exact_positions", "held_positions", "seconds_greedy", "seconds_exact", "reason",
 )  # fmt: skip
 """The columns of ``rebalances.parquet``; see docs/gap.md."""
 
@@ -34,7 +35,7 @@ def cell_values(cell: Cell) -> dict[str, Any]:
 def cell_rows(cell: Cell, run: Backtest) -> pd.DataFrame:
     """One row for each rebalance of a run along the cell's path, with the columns of :data:`ROW_COLUMNS`.
 
-    A rebalance that failed has the status ``"failed"`` and no objectives.
+    Where there is no exact portfolio the status is ``"failed"`` and ``reason`` says why.
     """
     portfolios = {(row["date"], row["method"]): row for row in run.portfolios.to_dict("records")}
     rows = []
@@ -42,10 +43,13 @@ def cell_rows(cell: Cell, run: Backtest) -> pd.DataFrame:
     held_by_day = run.positions.loc[days].to_dict("records")
     for day, rebalance, held in zip(days, run.rebalances.to_dict("records"), held_by_day, strict=True):
         row = cell_values(cell) | {"date": day, "instruments": int(_or(rebalance["instruments"], 0))}
-        row |= {"status": rebalance["status"], "held_positions": _positions(held)}
+        row |= {"status": rebalance["status"], "reason": rebalance["reason"], "held_positions": _positions(held)}
         for name in METHODS:
             found = portfolios.get((day, name))
             if found is None:
+                continue
+            if found["status"] == FAILED:
+                row |= {"status": FAILED, "reason": found["reason"]} if name == "exact" else {}
                 continue
             row |= {
                 f"{name}_objective": found["objective"],
@@ -60,7 +64,7 @@ def cell_rows(cell: Cell, run: Backtest) -> pd.DataFrame:
                 row |= {f"{name}_positions": json.dumps(found["positions"]), f"seconds_{name}": found["seconds"]}
         rows.append(row)
     frame = pd.DataFrame(rows, columns=list(ROW_COLUMNS))
-    texts = ["buffer_rule", "frequency", "path", "status", "same_side_status"]
+    texts = ["buffer_rule", "frequency", "path", "status", "same_side_status", "reason"]
     texts += [name for name in ROW_COLUMNS if name.endswith("_positions")]
     numbers = [name for name in ROW_COLUMNS if name not in (*texts, "date", "size", "instruments")]
     return frame.astype(dict.fromkeys(texts, "str") | dict.fromkeys(numbers, "float64"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dynopt_milp.errors import UnsupportedError
-from dynopt_milp.solution import StoppedBy
+import numpy as np
+
+from dynopt_milp.errors import SolverError, UnboundedError, UnsupportedError
+from dynopt_milp.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import solve_branch_and_bound
 from dynopt_milp.solvers.task import Answer, Task
 
@@ -12,7 +14,8 @@ def solve_exact(task: Task) -> Answer:
     """Branch and bound if limits are all there is, SCIP with constraints of the user's own.
 
     What was used is the answer's ``solver``. SCIP also takes what has too many positions for the branch and bound's
-    tables, and what it leaves open because of round-off (portfolios on the very edge of a buffer, say).
+    tables, and what it leaves open because of round-off (portfolios on the very edge of a buffer, say); where SCIP gets
+    no further, the branch and bound's answer stands.
 
     Raises
     ------
@@ -21,14 +24,28 @@ def solve_exact(task: Task) -> Answer:
     SolverError
         If a solver fails before there is any answer.
     """
+    own: Answer | None = None
     if task.constraints is None:
         try:
-            answer = solve_branch_and_bound(task)
+            own = solve_branch_and_bound(task)
         except UnsupportedError:
             pass
         else:
-            if answer.stopped_by is not StoppedBy.PRECISION:
-                return answer
+            if own.stopped_by is not StoppedBy.PRECISION:
+                return own
     from dynopt_milp.solvers.scip import solve_scip
 
-    return solve_scip(task)
+    try:
+        other = solve_scip(task)
+    except (UnboundedError, SolverError):  # where nothing but round-off bounds positions, say
+        if own is None or own.positions is None:
+            raise
+        return own
+    if other.stopped_by is StoppedBy.PRECISION and own is not None and _gap(task, own) < _gap(task, other):
+        return own
+    return other
+
+
+def _gap(task: Task, answer: Answer) -> float:
+    value = np.inf if answer.positions is None else task.formulation.value(answer.positions)
+    return relative_gap(value, answer.lower_bound)

@@ -289,3 +289,11 @@ def test_the_smallest_numbers_compile_nothing_again() -> None:
     found = solve(tiny, "branch_and_bound", formulation="buffer_edge", buffer=1e-106)
     assert found.status is Status.INFEASIBLE
     assert len(search.signatures) == before
+
+
+def test_what_floating_point_leaves_open_is_answered_by_whoever_proved_more() -> None:
+    problem = example_problem(capital=250_000)
+    own, exact = solve(problem, "branch_and_bound", gap=0), solve(problem, "exact", gap=0)
+    assert own.stopped_by is StoppedBy.PRECISION
+    assert exact.stopped_by is StoppedBy.PRECISION
+    assert exact.gap <= own.gap < 1e-9
