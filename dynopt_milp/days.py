@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.errors import DataError
+from dynopt_milp.errors import DataError, HistoryError
 
 WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}( 00:00:00)?")
 
@@ -39,3 +39,21 @@ def to_day(value: Any, field: str) -> pd.Timestamp:
     if pd.isna(day):
         raise DataError(f"wants a date as 2019-12-31, found {value!r}", field=field)
     return day.tz_localize(None).normalize()
+
+
+def day_within(days: pd.DatetimeIndex, value: Any, field: str) -> pd.Timestamp:
+    """A day between the first and the last of some days, itself one of them or not.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, see :func:`to_day`.
+    HistoryError
+        If it lies outside.
+    """
+    day = to_day(value, field)
+    if not days[0] <= day <= days[-1]:
+        raise HistoryError(
+            f"{day.date()} is outside the data, which go from {days[0].date()} to {days[-1].date()}", field=field
+        )
+    return day

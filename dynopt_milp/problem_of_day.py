@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.data.market import Market
-from dynopt_milp.days import to_day
-from dynopt_milp.errors import HistoryError, InputError
+from dynopt_milp.days import day_within
+from dynopt_milp.errors import InputError
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.labelled import to_whole
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
@@ -25,12 +25,7 @@ def known_day(market: Market, day: Any = None) -> pd.Timestamp:
     HistoryError
         If it lies outside the market.
     """
-    wanted = market.days[-1] if day is None else to_day(day, "date")
-    if not market.days[0] <= wanted <= market.days[-1]:
-        raise HistoryError(
-            f"{wanted.date()} is outside the data, which go from {market.days[0].date()} to {market.days[-1].date()}",
-            field="date",
-        )
+    wanted = market.days[-1] if day is None else day_within(market.days, day, "date")
     return market.days[int(market.days.searchsorted(wanted, side="right")) - 1]
 
 

@@ -89,6 +89,11 @@ def complain(message: str) -> int:
     return BAD_INPUT
 
 
+def words(text: str) -> list[str]:
+    """What stands between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def print_json(content: dict[str, Any]) -> None:
     """One JSON object on stdout."""
     typer.echo(json.dumps(content, indent=2, allow_nan=False))

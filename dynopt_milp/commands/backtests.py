@@ -11,7 +11,7 @@ from rich.console import Console
 from dynopt_milp.backtest import backtest as run_backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.backtest_tables import show_backtests, show_market, show_notes, summary
-from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json
+from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json, words
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     WEIGHTS,
@@ -38,6 +38,7 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES
 from dynopt_milp.rebalance_days import FREQUENCIES
+from dynopt_milp.records import records
 from dynopt_milp.solve import DEFAULT_GAP
 from dynopt_milp.solvers import METHODS
 
@@ -98,7 +99,7 @@ def backtest(
             buffer_fraction=buffer_fraction,
             start=start,
             end=end,
-            also=[name.strip() for name in also.split(",") if name.strip()],
+            also=words(also),
             gap=gap,
             time_limit=time_limit,
             folder=out,
@@ -192,7 +193,7 @@ def compare(
         if out is not None:
             save_comparison(runs, table, out)
         if as_json:
-            print_json({"comparison": table.astype(object).where(table.notna(), None).to_dict("records")})
+            print_json({"comparison": records(table)})
         else:
             console.print()
             show_comparison(table, console)
@@ -224,7 +225,7 @@ def demo(
 
 
 def _listed(text: str, field: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = words(text)
     if not names or len(set(names)) < len(names):
         raise InputError(f"wants a list of distinct names, found {text!r}", field=field)
     return names

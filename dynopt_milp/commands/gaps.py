@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+import pandas as pd
 import typer
+from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
 
 from dynopt_milp.backtest_tables import show_market, show_notes
-from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, guarded, print_json
+from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, guarded, print_json, words
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     BaseCurrency,
@@ -30,9 +32,10 @@ from dynopt_milp.commands.market_options import (
 )
 from dynopt_milp.errors import InputError
 from dynopt_milp.rebalance import BOOK_RISK_TARGET
+from dynopt_milp.records import records
 from dynopt_milp.solve import DEFAULT_GAP
 
-Listed = "Several with commas between."
+SEVERAL = "Several with commas between."
 
 
 @app.command()
@@ -43,13 +46,15 @@ def gap(
     data: DataFolder = None,
     start: Start = None,
     end: End = None,
-    capital: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Base currency. {Listed}")] = "250000",
-    multiplier: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Cost multipliers. {Listed}")] = "50",
-    buffer_rule: Annotated[str, typer.Option(metavar="A,...", help=f"book or none. {Listed}")] = "book",
-    rebalance: Annotated[str, typer.Option(metavar="A,...", help=f"daily, weekly, monthly. {Listed}")] = "weekly",
-    sizes: Annotated[str, typer.Option(metavar="N,M,...", help=f"Numbers of instruments. Default: all. {Listed}")] = "",
+    capital: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Base currency. {SEVERAL}")] = "250000",
+    multiplier: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Cost multipliers. {SEVERAL}")] = "50",
+    buffer_rule: Annotated[str, typer.Option(metavar="A,...", help=f"book or none. {SEVERAL}")] = "book",
+    rebalance: Annotated[str, typer.Option(metavar="A,...", help=f"daily, weekly, monthly. {SEVERAL}")] = "weekly",
+    sizes: Annotated[
+        str, typer.Option(metavar="N,M,...", help=f"Numbers of instruments. Default: all. {SEVERAL}")
+    ] = "",
     path: Annotated[
-        str, typer.Option(metavar="A,...", help=f"Whose positions are held: greedy, exact. {Listed}")
+        str, typer.Option(metavar="A,...", help=f"Whose positions are held: greedy, exact. {SEVERAL}")
     ] = "greedy,exact",
     subset_seed: Annotated[int, typer.Option(help="Of the order in which smaller sizes take instruments.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -77,10 +82,10 @@ def gap(
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),
             cost_multipliers=_numbers(multiplier, "multiplier"),
-            buffer_rules=_texts(buffer_rule),
-            frequencies=_texts(rebalance),
+            buffer_rules=words(buffer_rule),
+            frequencies=words(rebalance),
             sizes=[_whole(size) for size in _numbers(sizes, "sizes")],
-            paths=_texts(path),
+            paths=words(path),
             start=start,
             end=end,
             seed=subset_seed,
@@ -101,10 +106,10 @@ def gap(
             show_progress=Console(stderr=True).is_terminal,
         )
         if as_json:
-            print_json({"cells": summary.astype(object).where(summary.notna(), None).to_dict("records")})
+            print_json({"cells": records(summary)})
         else:
             console.print()
-            _show(summary.to_dict("records"), console)
+            _show(summary, console)
             if summary["not_proved"].sum():
                 console.print(
                     "\nopen: not proved within the time limit; they enter no mean, see most_gap in summary.csv"
@@ -131,46 +136,36 @@ def report(
     guarded(run)
 
 
-def _show(lines: list[dict[Any, Any]], console: Console) -> None:
+def _show(summary: pd.DataFrame, console: Console) -> None:
     """The cells as a table; what all have in common is said once above it."""
-    heads = {
-        "capital": "capital", "cost_multiplier": "λ", "buffer_rule": "buffer", "frequency": "rebalance",
-        "size": "n", "path": "path",
-    }  # fmt: skip
-    varying = [name for name in heads if len({line[name] for line in lines}) > 1]
-    common = ", ".join(f"{heads[name]} {_value(lines[0][name])}" for name in heads if name not in varying)
+    from dynopt_milp.gap.rows import CELL_HEADS
+    from dynopt_milp.gap.summary import cell_text, in_common
+
+    varying, common = in_common(summary)
     console.print(
         f"Greedy's objective over the optimum, from the same held positions{f' ({common})' if common else ''}:\n"
     )
     table = Table(box=None, pad_edge=False, header_style="")
     for name in varying:
-        table.add_column(heads[name], justify="left" if isinstance(lines[0][name], str) else "right")
+        table.add_column(CELL_HEADS[name], justify="right" if is_numeric_dtype(summary[name]) else "left")
     for head in ("count", "open", "greedy\noptimal", "worse by\nmean", "sign\nrule", "worse by\nmost"):
         table.add_column(head, justify="right")
-    for line in lines:
+    for line in summary.to_dict("records"):
         shares = ("greedy_optimal", "mean_gap", "mean_sign_gap", "largest_gap")
         table.add_row(
-            *(_value(line[name]) for name in varying), str(line["rebalances"]), str(line["not_proved"]),
+            *(cell_text(line[name]) for name in varying), str(line["rebalances"]), str(line["not_proved"]),
             *(_share(line[name]) for name in shares),
         )  # fmt: skip
     console.print(table)
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:,.15g}"
 
 
 def _share(value: object) -> str:
     return "–" if not isinstance(value, float) or value != value else f"{value:.1%}"
 
 
-def _texts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _numbers(text: str, field: str) -> list[float]:
     try:
-        return [float(part) for part in _texts(text)]
+        return [float(part) for part in words(text)]
     except ValueError:
         raise InputError(f"wants numbers with commas between, found {text!r}", field=field) from None
 

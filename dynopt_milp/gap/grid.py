@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
-from dynopt_milp.days import to_day
+from dynopt_milp.days import day_within
 from dynopt_milp.errors import HistoryError, InputError, UnknownNameError
 from dynopt_milp.labelled import not_negative, to_number
 from dynopt_milp.rebalance_days import FREQUENCIES, rebalance_days
@@ -102,7 +102,12 @@ class GapGrid:
                     f"{size!r}",
                     field="sizes",
                 )
-        self._check_dates(market)
+        days = self.days(market)
+        for frequency in self.frequencies:
+            if not len(days) or not (rebalance_days(days, frequency) < days[-1]).any():
+                raise HistoryError(
+                    f"there is no {frequency} rebalance with a day after it between them", field="start and end"
+                )
         order = take_in_turn(market, self.seed)
         grid = itertools.product(capitals, multipliers, self.buffer_rules, self.frequencies, sizes, self.paths)
         return [
@@ -110,24 +115,19 @@ class GapGrid:
             for capital, multiplier, rule, frequency, size, path in grid
         ]
 
-    def _check_dates(self, market: Market) -> None:
-        first, last = market.days[0], market.days[-1]
-        days = {name: to_day(day, name) for name, day in (("start", self.start), ("end", self.end)) if day is not None}
-        for name, day in days.items():
-            if not first <= day <= last:
-                raise HistoryError(
-                    f"{day.date()} is outside the data, which go from {first.date()} to {last.date()}", field=name
-                )
-        if len(days) == 2 and not days["start"] < days["end"]:
-            raise HistoryError(
-                f"the start, {days['start'].date()}, is not before the end, {days['end'].date()}", field="start and end"
-            )
-        within = market.days[(market.days >= days.get("start", first)) & (market.days <= days.get("end", last))]
-        for frequency in self.frequencies:
-            if not len(within) or not (rebalance_days(within, frequency) < within[-1]).any():
-                raise HistoryError(
-                    f"there is no {frequency} rebalance with a day after it between them", field="start and end"
-                )
+    def days(self, market: Market) -> pd.DatetimeIndex:
+        """The days of the market from the start to the end.
+
+        Raises
+        ------
+        HistoryError
+            If they are outside the data, or the start is not before the end.
+        """
+        start = market.days[0] if self.start is None else day_within(market.days, self.start, "start")
+        end = market.days[-1] if self.end is None else day_within(market.days, self.end, "end")
+        if not start < end:
+            raise HistoryError(f"the start, {start.date()}, is not before the end, {end.date()}", field="start and end")
+        return market.days[(market.days >= start) & (market.days <= end)]
 
 
 def take_in_turn(market: Market, seed: int) -> list[str]:
@@ -140,15 +140,6 @@ def take_in_turn(market: Market, seed: int) -> list[str]:
         queues.append([members[place] for place in generator.permutation(len(members))])
     turns = itertools.zip_longest(*queues)
     return [instrument for turn in turns for instrument in turn if instrument is not None]
-
-
-def decision_count(days: pd.DatetimeIndex, frequency: str, start: Any, end: Any) -> int:
-    """About how many rebalances there are: for progress."""
-    first = days[0] if start is None else to_day(start, "start")
-    last = days[-1] if end is None else to_day(end, "end")
-    within = days[(days >= first) & (days <= last)]
-    period = FREQUENCIES[frequency]
-    return len(within) if period is None else within.to_period(period).nunique()
 
 
 def _distinct(values: Any, field: str) -> list[Any]:

@@ -9,23 +9,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.errors import FormatError
 from dynopt_milp.gap.extras import require
-from dynopt_milp.gap.rows import CELL_COLUMNS
-from dynopt_milp.gap.summary import SAME, gaps
+from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
+from dynopt_milp.gap.study import REBALANCES, SUMMARY
+from dynopt_milp.gap.summary import SAME, cell_text, compared, gaps, in_common
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
+from dynopt_milp.records import records
 
 REPORT = "report.html"
 WORST = 12  # rebalances shown with both portfolios
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 POSITIONS = ("held_positions", "greedy_positions", "exact_positions")
 TEMPLATE = "report.html.j2"
-CELL_HEADS = {
-    "capital": "capital", "cost_multiplier": "λ", "buffer_rule": "buffer", "frequency": "rebalance", "size": "n",
-    "path": "path",
-}  # fmt: skip
 MOST_POINTS = 4_000  # of a figure: more are a file that browsers are slow to open
 
 
@@ -60,15 +59,14 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     from plotly.offline import get_plotlyjs
 
     study = read_study(Path(folder))
-    constant = [name for name in CELL_HEADS if study.summary[name].nunique() == 1]
-    texts = study.summary.select_dtypes(exclude="number").columns
-    varying = [(name, head, name in texts) for name, head in CELL_HEADS.items() if name not in constant]
+    varying, common = in_common(study.summary)
     environment = Environment(loader=PackageLoader("dynopt_milp", "gap"), autoescape=select_autoescape(["j2"]))
     page = environment.get_template(TEMPLATE).render(
         answer=answer(study),
         figures={name: Markup(figure) for name, figure in figures(study).items()},
-        varying=varying,
-        common=", ".join(f"{CELL_HEADS[name]} {study.summary[name].iloc[0]}" for name in constant),
+        varying=[(name, CELL_HEADS[name], not is_numeric_dtype(study.summary[name])) for name in varying],
+        cell_text=cell_text,
+        common=common,
         cells=cell_table(study.summary),
         consequences=consequence_table(study.summary),
         worst=worst_rebalances(study),
@@ -92,8 +90,6 @@ def read_study(folder: Path) -> Study:
     """
     import pyarrow.parquet as pq
 
-    from dynopt_milp.gap.study import REBALANCES, SUMMARY
-
     try:
         names = [name for name in pq.read_schema(folder / REBALANCES).names if name not in POSITIONS]
         rows = pd.read_parquet(folder / REBALANCES, columns=names)
@@ -109,12 +105,18 @@ def proved(study: Study) -> pd.DataFrame:
     return study.rows[study.rows["status"] == "optimal"]
 
 
+def main_rows(study: Study) -> pd.DataFrame:
+    """Of the proved rebalances those along the path of greedy, as its users have them, if it was studied."""
+    rows = proved(study)
+    along = rows["path"] == "greedy"
+    return rows[along] if along.any() else rows
+
+
 def answer(study: Study) -> str:
     """The study in a sentence, about the book's cost multiplier if it is among several."""
-    rows = proved(study)
+    rows = main_rows(study)
     if rows.empty:
         return "No rebalance of this study was proved, so it says nothing about greedy."
-    rows = rows[rows["path"] == ("greedy" if (rows["path"] == "greedy").any() else "exact")]
     book = (rows["cost_multiplier"] == BOOK_COST_MULTIPLIER).any()
     if book:
         rows = rows[rows["cost_multiplier"] == BOOK_COST_MULTIPLIER]
@@ -131,11 +133,10 @@ def figures(study: Study) -> dict[str, str]:
     """The charts as HTML, by name; they need plotly.js once on the page."""
     import plotly.graph_objects as go
 
-    rows = proved(study)
-    rows = rows[rows["path"] == ("greedy" if (rows["path"] == "greedy").any() else "exact")]
+    rows = main_rows(study)
     largest = rows[rows["size"] == rows["size"].max()]
     charts = {
-        "gap": _lines(go, largest, "cost_multiplier", "capital", "cost multiplier λ", _money),
+        "gap": _lines(go, largest, "cost_multiplier", "capital", "cost multiplier λ", _amount),
         "size": _lines(go, rows, "size", "cost_multiplier", "instruments", _lambda),
         "distribution": _distribution(go, rows),
         "time": _time_line(go, largest),
@@ -219,7 +220,7 @@ def cell_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
         *CELL_COLUMNS, "rebalances", "not_proved", "failed", "greedy_optimal", "mean_gap", "median_gap", "p90_gap",
         "largest_gap", "mean_reachable_gap", "mean_sign_gap", "instruments_different",
     ]  # fmt: skip
-    return _records(summary[names])
+    return records(summary[names])
 
 
 def consequence_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
@@ -228,14 +229,12 @@ def consequence_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
         *CELL_COLUMNS, "annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "annual_turnover",
         "avg_tracking_error", "realised_tracking_error",
     ]  # fmt: skip
-    return _records(summary[names])
+    return records(summary[names])
 
 
 def worst_rebalances(study: Study) -> list[dict[str, Any]]:
     """The largest proved gaps of different dates, each with both portfolios by instrument."""
     import pyarrow.dataset as ds
-
-    from dynopt_milp.gap.study import REBALANCES
 
     found = proved(study).sort_values("gap", ascending=False, kind="stable").drop_duplicates("date").head(WORST)
     data = ds.dataset(study.folder / REBALANCES)
@@ -246,9 +245,8 @@ def worst_rebalances(study: Study) -> list[dict[str, Any]]:
         for key in keys:
             one = ds.field(key) == row[key]
             condition = one if condition is None else condition & one
-        held, greedy, exact = (
-            json.loads(data.to_table(columns=[name], filter=condition).column(0)[0].as_py()) for name in POSITIONS
-        )
+        texts = data.to_table(columns=list(POSITIONS), filter=condition).to_pylist()[0]
+        held, greedy, exact = (json.loads(texts[name]) for name in POSITIONS)
         names = sorted(held.keys() | greedy.keys() | exact.keys())
         portfolios = [(name, held.get(name, 0), greedy.get(name, 0), exact.get(name, 0)) for name in names]
         listed.append(row | {"portfolios": portfolios})
@@ -263,16 +261,12 @@ def by_instrument(study: Study) -> list[dict[str, Any]]:
     """
     import pyarrow.dataset as ds
 
-    from dynopt_milp.gap.study import REBALANCES
-
     counts: dict[str, list[int]] = {}
     data = ds.dataset(study.folder / REBALANCES)
     proved_only = ds.field("status") == "optimal"
     for batch in data.to_batches(columns=["greedy_positions", "exact_positions"], filter=proved_only):
         for row in batch.to_pylist():
-            greedy, exact = json.loads(row["greedy_positions"]), json.loads(row["exact_positions"])
-            for name in greedy.keys() | exact.keys():
-                one, other = greedy.get(name, 0), exact.get(name, 0)
+            for name, one, other in compared(row["greedy_positions"], row["exact_positions"]):
                 found = counts.setdefault(name, [0, 0, 0, 0])
                 found[0] += 1
                 found[1] += one != other
@@ -291,14 +285,7 @@ def by_instrument(study: Study) -> list[dict[str, Any]]:
     return sorted(lines, key=lambda line: (-line["different"], line["instrument"]))
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): None if isinstance(value, float) and np.isnan(value) else value for name, value in row.items()}
-        for row in frame.to_dict("records")
-    ]
-
-
-def _money(value: Any) -> str:
+def _amount(value: Any) -> str:
     return f"{value:,.0f}"
 
 

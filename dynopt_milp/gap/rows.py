@@ -13,6 +13,11 @@ from dynopt_milp.metrics import FAILED
 from dynopt_milp.same_side import SAME_SIDE
 
 METHODS = ("greedy", SAME_SIDE, "exact")
+CELL_HEADS = {
+    "capital": "capital", "cost_multiplier": "λ", "buffer_rule": "buffer", "frequency": "rebalance", "size": "n",
+    "path": "path",
+}  # fmt: skip
+"""The columns that tell a cell from the others, and what tables call them."""
 CELL_COLUMNS = ("capital", "cost_multiplier", "buffer_rule", "frequency", "path", "size")
 ROW_COLUMNS = (
     *CELL_COLUMNS, "date", "instruments",

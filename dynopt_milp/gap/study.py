@@ -21,12 +21,14 @@ from dynopt_milp.backtest import backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import FormatError, InputError, StudyInterrupted
 from dynopt_milp.gap.extras import require
-from dynopt_milp.gap.grid import PATHS, Cell, GapGrid, decision_count
-from dynopt_milp.gap.rows import cell_rows, cell_values
+from dynopt_milp.gap.grid import PATHS, Cell, GapGrid
+from dynopt_milp.gap.rows import cell_rows
 from dynopt_milp.gap.summary import summarise
 from dynopt_milp.inputs import Inputs
-from dynopt_milp.journal import JOURNAL, run_folder
+from dynopt_milp.journal import JOURNAL
 from dynopt_milp.progress import Progress
+from dynopt_milp.rebalance_days import rebalance_days
+from dynopt_milp.run_folder import run_folder
 from dynopt_milp.same_side import SAME_SIDE
 from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
@@ -118,7 +120,8 @@ def run_gap_study(
     with run_folder(folder, settings, CELLS):
         terms.folder.mkdir(exist_ok=True)
         missing = [cell for cell in cells if not _summary_path(terms, cell).exists()]
-        counts = {cell: decision_count(market.days, cell.frequency, grid.start, grid.end) for cell in cells}
+        days = grid.days(market)
+        counts = {cell: len(rebalance_days(days, cell.frequency)) for cell in cells}
         finished = sum(counts[cell] for cell in cells if cell not in missing)
         try:
             with (
@@ -160,7 +163,7 @@ def run_cell(terms: Terms, cell: Cell) -> None:
     buffer = BytesIO()
     rows.to_parquet(buffer, index=False)
     write_atomically(_rows_path(terms, cell), buffer.getvalue())
-    content = {name: _plain(value) for name, value in (cell_values(cell) | line).items()}
+    content = {name: _plain(value) for name, value in line.items()}
     write_atomically(_summary_path(terms, cell), json.dumps(content, allow_nan=False) + "\n")
     shutil.rmtree(record)
 

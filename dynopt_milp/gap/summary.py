@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.gap.rows import CELL_COLUMNS
+from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
+from dynopt_milp.metrics import FAILED
 
 SAME = 1e-6
 """Relative; greedy counts as optimal within it, the gap that exact is asked to close."""
@@ -34,13 +36,30 @@ def gaps(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def compared(greedy: str, exact: str) -> Iterator[tuple[str, int, int]]:
+    """Each instrument that greedy or exact holds, and how many each does, from two columns of the rows."""
+    one, other = json.loads(greedy), json.loads(exact)
+    for name in one.keys() | other.keys():
+        yield name, one.get(name, 0), other.get(name, 0)
+
+
 def differences(rows: pd.DataFrame) -> list[int]:
     """How many instruments greedy and exact hold different numbers of, by rebalance."""
-    counts = []
-    for greedy, exact in zip(rows["greedy_positions"], rows["exact_positions"], strict=True):
-        one, other = _read(greedy), _read(exact)
-        counts.append(sum(one.get(name, 0) != other.get(name, 0) for name in one.keys() | other.keys()))
-    return counts
+    pairs = zip(rows["greedy_positions"], rows["exact_positions"], strict=True)
+    return [sum(one != other for _, one, other in compared(greedy, exact)) for greedy, exact in pairs]
+
+
+def in_common(summary: pd.DataFrame) -> tuple[list[str], str]:
+    """The columns by which the cells of a table differ, and in words what they have in common."""
+    varying = [name for name in CELL_HEADS if summary[name].nunique() > 1]
+    first = summary.iloc[0]
+    common = [f"{head} {cell_text(first[name])}" for name, head in CELL_HEADS.items() if name not in varying]
+    return varying, ", ".join(common)
+
+
+def cell_text(value: Any) -> str:
+    """A capital, a multiplier, a rule, as tables have it."""
+    return value if isinstance(value, str) else f"{value:,.15g}"
 
 
 def summarise(rows: pd.DataFrame) -> dict[str, Any]:
@@ -50,13 +69,14 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing.
     """
     proved = rows[rows["status"] == "optimal"]
-    open_ones = rows[~rows["status"].isin(["optimal", "failed"])]
+    failed = rows["status"] == FAILED
+    open_ones = rows[~failed & (rows["status"] != "optimal")]
     found = gaps(proved)
     figures: dict[str, Any] = {name: rows[name].iloc[0] for name in CELL_COLUMNS}
     figures |= {
         "rebalances": len(rows),
         "not_proved": len(open_ones),
-        "failed": int((rows["status"] == "failed").sum()),
+        "failed": int(failed.sum()),
         "mean_gap": found["gap"].mean(),
         "median_gap": found["gap"].median(),
         "p90_gap": found["gap"].quantile(0.9),
@@ -72,7 +92,3 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
         "median_seconds_exact": rows["seconds_exact"].median(),
     }
     return figures
-
-
-def _read(text: str) -> dict[str, int]:
-    return json.loads(text) if isinstance(text, str) and text.startswith("{") else {}
