@@ -38,7 +38,7 @@ from dynopt_milp.rebalance_days import rebalance_days
 from dynopt_milp.same_side import SAME_SIDE
 from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers import find_method
-from dynopt_milp.solvers.own import Optimizer
+from dynopt_milp.solvers.own import Optimizer, method_name
 from dynopt_milp.strategy import Strategy
 from dynopt_milp.versions import versions
 
@@ -55,7 +55,7 @@ def backtest(
     buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
     start: Any = None,
     end: Any = None,
-    also: Sequence[str] = (),
+    also: Sequence[str | Optimizer] = (),
     portfolios: bool = False,
     limits: Callable[[list[str]], Limits] | None = None,
     gap: float = DEFAULT_GAP,
@@ -91,8 +91,8 @@ def backtest(
     start, end : date, optional
         First and last day of the run, both included. It begins with the first rebalance on which there is something
         to hold.
-    also : sequence of str
-        Further methods to solve every rebalance with, from the same held positions, for comparison only. Their
+    also : sequence of str or callable
+        Further optimizers to solve every rebalance with, from the same held positions, for comparison only. Their
         objective and seconds are recorded as ``NAME_objective`` and ``NAME_seconds``. ``"same_side"`` is the exact
         optimum under the greedy search's sign rule, the best it could reach.
     portfolios : bool
@@ -139,14 +139,14 @@ def backtest(
         "market": market.fingerprint(),
         "strategy": strategy.settings(),
         "capital": float(capital),
-        "optimizer": optimizer if isinstance(optimizer, str) else describe(optimizer),
+        "optimizer": _described(optimizer),
         "frequency": frequency,
         "cost_multiplier": float(cost_multiplier),
         "buffer_rule": buffer_rule,
         "buffer_fraction": describe(buffer_fraction) if callable(buffer_fraction) else float(buffer_fraction),
         "start": f"{days[0]:%Y-%m-%d}",
         "end": f"{days[-1]:%Y-%m-%d}",
-        "also": list(also),
+        "also": [_described(method) for method in also],
         "portfolios": bool(portfolios),
         "limits": None if limits is None else describe(limits),
         "gap": gap,
@@ -208,6 +208,10 @@ def _result(
     returns = pd.DataFrame({"gross": gross, "cost": cost, "net": gross - cost})
     figures = performance(returns, positions, rebalances)
     return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
+
+
+def _described(method: str | Optimizer) -> str:
+    return method if isinstance(method, str) else describe(method)
 
 
 def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
@@ -272,9 +276,13 @@ def _check(
         find_method(optimizer)
     if isinstance(also, str):
         raise InputError(f"wants a list of methods, found {also!r}", field="also")
-    for name in also:
-        if name != SAME_SIDE:
-            find_method(name)
+    names = [method_name(method) for method in (optimizer, *also)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name!r} stands twice; every optimizer wants a name of its own", field="also")
+    for method in also:
+        if not callable(method) and method != SAME_SIDE:
+            find_method(method)
     if also and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
         raise UnsupportedError(
             "comparing methods wants the book's objective; the deadband and static portfolios have another",

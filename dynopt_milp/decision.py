@@ -66,7 +66,7 @@ class Decisions:
     cost_multiplier: float
     buffer_rule: str | None
     buffer_fraction: BufferFraction
-    also: tuple[str, ...]
+    also: tuple[str | Optimizer, ...]
     portfolios: bool
     limits: Callable[[list[str]], Limits] | None
     gap: float
@@ -162,9 +162,10 @@ class Decisions:
             "seconds": result.seconds,
         }
         found = {method_name(self.optimizer): _portfolio(best)}
-        for name in self.also:
+        for method in self.also:
+            name = method_name(method)
             try:
-                other = self._compared(name, problem)
+                other = self._compared(method, problem)
             except DynoptError as error:  # a method that is there for comparison only must not stop the trade
                 row |= {f"{name}_objective": None, f"{name}_seconds": None}
                 found[name] = {"status": FAILED, "reason": " ".join(str(error).split())}
@@ -177,10 +178,10 @@ class Decisions:
         positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
         return positions
 
-    def _compared(self, name: str, problem: Problem) -> Solution:
-        if name == SAME_SIDE:
+    def _compared(self, method: str | Optimizer, problem: Problem) -> Solution:
+        if method == SAME_SIDE:
             return solve(reachable(problem), "exact", gap=self.gap, time_limit=self.time_limit)
-        return solve(problem, name, gap=self.gap, time_limit=self.time_limit)
+        return solve(problem, method, gap=self.gap, time_limit=self.time_limit)
 
 
 def _portfolio(solution: Solution) -> dict[str, Any]:

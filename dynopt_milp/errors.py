@@ -34,6 +34,10 @@ class CovarianceError(InputError):
     """The covariance is not one: not square, not symmetric, not finite or not positive semi-definite."""
 
 
+class CovarianceWarning(UserWarning):
+    """A covariance that is not positive semi-definite was made one that is."""
+
+
 class LimitsError(InputError):
     """Limits that are not whole numbers, or contradict each other."""
 

@@ -56,6 +56,9 @@ def gap(
     path: Annotated[
         str, typer.Option(metavar="A,...", help=f"Whose positions are held: greedy, exact. {SEVERAL}")
     ] = "greedy,exact",
+    also: Annotated[
+        str, typer.Option(metavar="A,...", help=f"Further methods to price from the same positions. {SEVERAL}")
+    ] = "",
     subset_seed: Annotated[int, typer.Option(help="Of the order in which smaller sizes take instruments.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     cluster: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, instead of workers.")] = None,
@@ -101,6 +104,7 @@ def gap(
             chosen_strategy(forecasts, weights, risk_target, correlation_span, shrinkage),
             workers=workers,
             cluster=cluster,
+            also=words(also),
             gap=gap_to_prove,
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,
@@ -139,7 +143,7 @@ def report(
 def _show(summary: pd.DataFrame, console: Console) -> None:
     """The cells as a table; what all have in common is said once above it."""
     from dynopt_milp.gap.rows import CELL_HEADS
-    from dynopt_milp.gap.summary import cell_text, in_common
+    from dynopt_milp.gap.summary import cell_text, further_optimizers, in_common
 
     varying, common = in_common(summary)
     console.print(
@@ -150,8 +154,17 @@ def _show(summary: pd.DataFrame, console: Console) -> None:
         table.add_column(CELL_HEADS[name], justify="right" if is_numeric_dtype(summary[name]) else "left")
     for head in ("count", "open", "greedy\noptimal", "worse by\nmean", "sign\nrule", "worse by\nmost"):
         table.add_column(head, justify="right")
+    others = further_optimizers(summary)
+    for name in others:
+        table.add_column(f"{name}\nmean", justify="right")
     for line in summary.to_dict("records"):
-        shares = ("greedy_optimal", "mean_gap", "mean_sign_gap", "largest_gap")
+        shares = (
+            "greedy_optimal",
+            "mean_gap",
+            "mean_sign_gap",
+            "largest_gap",
+            *(f"mean_{name}_gap" for name in others),
+        )
         table.add_row(
             *(cell_text(line[name]) for name in varying), str(line["rebalances"]), str(line["not_proved"]),
             *(_share(line[name]) for name in shares),

@@ -16,7 +16,7 @@ from dynopt_milp.errors import FormatError
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
 from dynopt_milp.gap.study import REBALANCES, SUMMARY
-from dynopt_milp.gap.summary import SAME, cell_text, compared, gaps, in_common
+from dynopt_milp.gap.summary import SAME, cell_text, compared, further_optimizers, gaps, in_common
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.records import records
 
@@ -69,6 +69,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         common=common,
         cells=cell_table(study.summary),
         consequences=consequence_table(study.summary),
+        others=other_optimizers(study.summary),
         worst=worst_rebalances(study),
         instruments=by_instrument(study),
         open_cells=study.summary[(study.summary["not_proved"] > 0) | (study.summary["failed"] > 0)].to_dict("records"),
@@ -230,6 +231,22 @@ def consequence_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
         "avg_tracking_error", "realised_tracking_error",
     ]  # fmt: skip
     return records(summary[names])
+
+
+def other_optimizers(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """The cells for the table of further optimizers, a line for each of both."""
+    return [
+        {name: line[name] for name in CELL_COLUMNS}
+        | {
+            "optimizer": name,
+            "optimal": line[f"{name}_optimal"],
+            "mean_gap": line[f"mean_{name}_gap"],
+            "greedy_gap": line["mean_gap"],
+            "seconds": line[f"median_seconds_{name}"],
+        }
+        for line in records(summary)
+        for name in further_optimizers(summary)
+    ]
 
 
 def worst_rebalances(study: Study) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -37,11 +38,24 @@ def cell_values(cell: Cell) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def cell_rows(cell: Cell, run: Backtest) -> pd.DataFrame:
+def further_columns(name: str) -> list[str]:
+    """The columns of a further optimizer."""
+    return [f"{name}_objective", f"{name}_tracking_error", f"{name}_cost", f"{name}_positions", f"seconds_{name}"]
+
+
+def further(columns: Iterable[str]) -> list[str]:
+    """The names of the further optimizers that a table has columns of."""
+    ending = "_objective"
+    return [name.removesuffix(ending) for name in columns if name.endswith(ending) and name not in ROW_COLUMNS]
+
+
+def cell_rows(cell: Cell, run: Backtest, also: Sequence[str] = ()) -> pd.DataFrame:
     """One row for each rebalance of a run along the cell's path, with the columns of :data:`ROW_COLUMNS`.
 
-    Where there is no exact portfolio the status is ``"failed"`` and ``reason`` says why.
+    Where there is no exact portfolio the status is ``"failed"`` and ``reason`` says why. Each optimizer in ``also`` has
+    columns of its own, :func:`further_columns`.
     """
+    columns = [*ROW_COLUMNS, *(column for name in also for column in further_columns(name))]
     portfolios = {(row["date"], row["method"]): row for row in run.portfolios.to_dict("records")}
     rows = []
     days = run.rebalances.index
@@ -49,7 +63,7 @@ def cell_rows(cell: Cell, run: Backtest) -> pd.DataFrame:
     for day, rebalance, held in zip(days, run.rebalances.to_dict("records"), held_by_day, strict=True):
         row = cell_values(cell) | {"date": day, "instruments": int(_or(rebalance["instruments"], 0))}
         row |= {"status": rebalance["status"], "reason": rebalance["reason"], "held_positions": _positions(held)}
-        for name in METHODS:
+        for name in (*METHODS, *also):
             found = portfolios.get((day, name))
             if found is None:
                 continue
@@ -68,10 +82,10 @@ def cell_rows(cell: Cell, run: Backtest) -> pd.DataFrame:
             else:
                 row |= {f"{name}_positions": json.dumps(found["positions"]), f"seconds_{name}": found["seconds"]}
         rows.append(row)
-    frame = pd.DataFrame(rows, columns=list(ROW_COLUMNS))
+    frame = pd.DataFrame(rows, columns=columns)
     texts = ["buffer_rule", "frequency", "path", "status", "same_side_status", "reason"]
-    texts += [name for name in ROW_COLUMNS if name.endswith("_positions")]
-    numbers = [name for name in ROW_COLUMNS if name not in (*texts, "date", "size", "instruments")]
+    texts += [name for name in columns if name.endswith("_positions")]
+    numbers = [name for name in columns if name not in (*texts, "date", "size", "instruments")]
     return frame.astype(dict.fromkeys(texts, "str") | dict.fromkeys(numbers, "float64"))
 
 

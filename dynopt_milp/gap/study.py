@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,6 +19,7 @@ import pandas as pd
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.backtest import backtest
 from dynopt_milp.data.market import Market
+from dynopt_milp.describe import describe
 from dynopt_milp.errors import FormatError, InputError, StudyInterrupted
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.grid import PATHS, Cell, GapGrid
@@ -31,7 +32,9 @@ from dynopt_milp.rebalance_days import rebalance_days
 from dynopt_milp.run_folder import run_folder
 from dynopt_milp.same_side import SAME_SIDE
 from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
+from dynopt_milp.solvers.own import Optimizer, method_name
 from dynopt_milp.strategy import Strategy
 from dynopt_milp.versions import versions
 from dynopt_milp.volatility import DAYS_A_YEAR
@@ -56,6 +59,7 @@ class Terms:
     gap: float
     time_limit: float | None
     folder: Path
+    also: tuple[str | Optimizer, ...] = ()
 
 
 def run_gap_study(
@@ -66,6 +70,7 @@ def run_gap_study(
     *,
     workers: int = 1,
     cluster: str | None = None,
+    also: Sequence[str | Optimizer] = (),
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
     show_progress: bool = False,
@@ -86,6 +91,9 @@ def run_gap_study(
         Processes. What comes out does not depend on it, but for the seconds.
     cluster : str, optional
         Address of a Dask scheduler whose workers see the folder under the same name; instead of ``workers``.
+    also : sequence of str or callable
+        Further optimizers to price from the same held positions, a method's name or a function of your own from a
+        Problem to whole contracts; each has columns of its own, by its name.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each exact solve.
     show_progress : bool
@@ -109,10 +117,11 @@ def run_gap_study(
     cells = grid.cells(market)
     folder, strategy = Path(folder), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
-    terms = Terms(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS)
+    terms = Terms(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS, _checked(also))
     settings = {
         "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
+        "also": [describe(method) if callable(method) else method for method in also],
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
     if cluster is not None:
@@ -152,10 +161,11 @@ def run_cell(terms: Terms, cell: Cell) -> None:
     record = terms.folder / cell.key
     run = backtest(
         market, terms.strategy, optimizer=cell.path, folder=record, portfolios=True, gap=terms.gap,
-        also=(*(path for path in PATHS if path != cell.path), SAME_SIDE), time_limit=terms.time_limit, **common,
+        also=(*(path for path in PATHS if path != cell.path), SAME_SIDE, *terms.also), time_limit=terms.time_limit,
+        **common,
     )  # fmt: skip
     ideal = backtest(market, terms.strategy, optimizer="unrounded", **common)
-    rows = cell_rows(cell, run)
+    rows = cell_rows(cell, run, [method_name(method) for method in terms.also])
     distance = run.returns["gross"] - ideal.returns["gross"]
     line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
     line["realised_tracking_error"] = distance.std() * np.sqrt(DAYS_A_YEAR)
@@ -186,6 +196,20 @@ def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | N
 
     with Client(cluster), parallel_config(backend="dask"):
         yield from Parallel()(delayed(run_cell)(terms, cell) for cell in cells)
+
+
+def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
+    """The further optimizers, each with a name of its own."""
+    if isinstance(also, str):
+        raise InputError(f"wants a list of optimizers, found {also!r}", field="also")
+    names = [*PATHS, SAME_SIDE]
+    for method in also:
+        if not callable(method):
+            find_method(method)
+        if method_name(method) in names:
+            raise InputError(f"{method_name(method)!r} is there already; give it a name of its own", field="also")
+        names.append(method_name(method))
+    return tuple(also)
 
 
 def _check_cluster(address: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
+from dynopt_milp.gap.grid import PATHS
+from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS, further
 from dynopt_milp.metrics import FAILED
 
 SAME = 1e-6
@@ -57,6 +58,13 @@ def in_common(summary: pd.DataFrame) -> tuple[list[str], str]:
     return varying, ", ".join(common)
 
 
+def further_optimizers(summary: pd.DataFrame) -> list[str]:
+    """The names of the optimizers that a table of cells has beside greedy and exact."""
+    start = "median_seconds_"
+    named = [name.removeprefix(start) for name in map(str, summary.columns) if name.startswith(start)]
+    return [name for name in named if name not in PATHS]
+
+
 def cell_text(value: Any) -> str:
     """A capital, a multiplier, a rule, as tables have it."""
     return value if isinstance(value, str) else f"{value:,.15g}"
@@ -66,7 +74,8 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     """One cell in a line.
 
     Rebalances where exact was proved enter means and percentiles; the others are counted in ``not_proved`` and have
-    their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing.
+    their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing. A further
+    optimizer has ``mean_NAME_gap``, ``NAME_optimal`` and ``median_seconds_NAME``.
     """
     proved = rows[rows["status"] == "optimal"]
     failed = rows["status"] == FAILED
@@ -91,4 +100,9 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
         "median_seconds_greedy": rows["seconds_greedy"].median(),
         "median_seconds_exact": rows["seconds_exact"].median(),
     }
+    for name in further(rows.columns):
+        worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
+        figures[f"mean_{name}_gap"] = worse.mean()
+        figures[f"{name}_optimal"] = float((worse.dropna() <= SAME).mean()) if worse.notna().any() else np.nan
+        figures[f"median_seconds_{name}"] = rows[f"seconds_{name}"].median()
     return figures

@@ -9,6 +9,8 @@ Source: R. Carver, *Advanced Futures Trading Strategies* (2023), strategy twenty
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
@@ -41,18 +43,31 @@ def greedy_positions(program: TrackingProgram, task: Task | None = None) -> tupl
 
     Ties go to the first instrument.
     """
-    positions = np.clip(0.0, program.lower, program.upper)
+    start = np.clip(0.0, program.lower, program.upper)
     # Beyond a binding limit there is one way only; elsewhere it is the target's.
-    direction = np.where(positions != 0, np.sign(positions), np.sign(program.target))
-    best = program.objective(positions)
+    direction = np.where(start != 0, np.sign(start), np.sign(program.target))
+    return greedy_search(program.objective, start, direction, program.lower, program.upper, task)
+
+
+def greedy_search(
+    value: Callable[[FloatArray], float],
+    start: FloatArray,
+    direction: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    task: Task | None = None,
+) -> tuple[FloatArray, bool]:
+    """As :func:`greedy_positions`, of any value, from any portfolio, one way (−1, 0 or 1) for each instrument."""
+    positions = start.copy()
+    best = value(positions)
     while task is None or task.seconds_left() > 0:
         after = positions + direction
-        candidates = np.flatnonzero((direction != 0) & (program.lower <= after) & (after <= program.upper))
-        values = np.full(program.size, np.inf)
+        candidates = np.flatnonzero((direction != 0) & (lower <= after) & (after <= upper))
+        values = np.full(positions.size, np.inf)
         for instrument in candidates:
             step = positions.copy()
             step[instrument] += direction[instrument]
-            values[instrument] = program.objective(step)
+            values[instrument] = value(step)
         chosen = int(np.argmin(values))
         if not values[chosen] < best:
             return positions, True

@@ -1,0 +1,203 @@
+"""The optimizers of the book's published code for strategy twenty-five, greedy and exact.
+
+Each is a function of one argument, the day as the book's code has it in numpy, and returns the weights to hold: what
+its ``algo_to_use`` expects.
+
+>>> from dynopt_milp.adapters.book import exact_with_costs_and_buffering
+>>> algo_to_use = exact_with_costs_and_buffering
+
+What is different from the book's own functions is listed in docs/swap-in.md.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from dynopt_milp.adapters.valid_instruments import check_units, contracts, with_valid_data
+from dynopt_milp.errors import CovarianceWarning, InputError
+from dynopt_milp.labelled import not_negative
+from dynopt_milp.limits import Limits
+from dynopt_milp.nearest_covariance import clip_eigenvalues
+from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
+from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, rebalance
+from dynopt_milp.solve import DEFAULT_GAP
+from dynopt_milp.solvers.greedy import greedy_search
+from dynopt_milp.solvers.own import Optimizer
+from formulations import FloatArray
+
+BOOK_BUFFER = BOOK_BUFFER_FRACTION * BOOK_RISK_TARGET
+ARRAYS = (
+    "unrounded_optimal_position_weights", "previous_position_weights", "weight_per_contract", "starting_weights",
+    "direction_as_np", "cost_in_weight_terms_as_np",
+)  # fmt: skip
+
+
+class Day(Protocol):
+    """One rebalance as the book's code has it; every array in weight terms, shape (n,).
+
+    Attributes
+    ----------
+    covariance_matrix : ndarray, shape (n, n)
+        Annual, of percentage returns.
+    unrounded_optimal_position_weights, previous_position_weights : ndarray
+        Contracts wanted and held, times the weight per contract.
+    weight_per_contract : ndarray
+    starting_weights, direction_as_np : ndarray
+        Where greedy starts, and which way (−1, 0 or 1) it goes with each instrument.
+    cost_in_weight_terms_as_np : ndarray
+    """
+
+    covariance_matrix: FloatArray
+    unrounded_optimal_position_weights: FloatArray
+    previous_position_weights: FloatArray
+    weight_per_contract: FloatArray
+    starting_weights: FloatArray
+    direction_as_np: FloatArray
+    cost_in_weight_terms_as_np: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class BookAlgorithm:
+    """A function from a :class:`Day` to the weights to hold, ndarray of shape (n,).
+
+    Weights come back as whole multiples of the weights per contract; 0 for an instrument whose target, weight per
+    contract or variance is NaN. A covariance that is not positive semi-definite is repaired
+    (:func:`~dynopt_milp.nearest_covariance.clip_eigenvalues`), with a :class:`~dynopt_milp.errors.CovarianceWarning`.
+
+    Parameters
+    ----------
+    method : str or callable
+        As in :func:`~dynopt_milp.solve`; ``"greedy"`` starts and goes as the day says.
+    cost_multiplier : float
+        λ; 0: costs and what is held do not matter.
+    buffer : float or None
+        B, annual standard deviation, share of capital: trade round(α(k° − p)), α = max((T − B)/T, 0). None: trade all.
+    limits : Limits, optional
+        Instruments have no names here: arrays in their order, or rules for all.
+    gap, time_limit
+        As in :func:`~dynopt_milp.solve`.
+
+    Raises
+    ------
+    InputError
+        When it is called, if the day has no such attribute, arrays differ in length, what is held is not whole
+        contracts, or an array makes no :class:`~dynopt_milp.Problem`.
+    UnboundedError, SolverError, NoPortfolioError
+        As :func:`~dynopt_milp.rebalance`.
+    """
+
+    method: str | Optimizer = "exact"
+    cost_multiplier: float = BOOK_COST_MULTIPLIER
+    buffer: float | None = None
+    limits: Limits | None = None
+    gap: float = DEFAULT_GAP
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        not_negative(self.cost_multiplier, "cost_multiplier")
+        if self.buffer is not None:
+            not_negative(self.buffer, "buffer")
+
+    def __call__(self, day: Day) -> FloatArray:
+        """The weights to hold."""
+        covariance, given = _arrays(day)
+        valid = with_valid_data(
+            covariance, given["unrounded_optimal_position_weights"], given["weight_per_contract"]
+        )  # fmt: skip
+        weights = np.zeros(len(valid))
+        if valid.any():
+            here = {name: array[valid] for name, array in given.items()}
+            sigma, note = clip_eigenvalues(covariance[np.ix_(valid, valid)])
+            if note:
+                warnings.warn(note, CovarianceWarning, stacklevel=2)
+            places = np.flatnonzero(valid)
+            names = tuple(f"instrument {place:0{len(str(len(valid)))}d}" for place in places)
+            held = self._rebalanced(sigma, here, names, self._limits(valid))
+            weights[valid] = held * here["weight_per_contract"]
+        return weights
+
+    def _rebalanced(
+        self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits
+    ) -> FloatArray:
+        """Contracts to hold of instruments with valid data."""
+        unit = check_units(here["weight_per_contract"], names, "weight_per_contract")
+        nothing = np.zeros(len(unit))
+        held, cost = nothing, nothing
+        if self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None:
+            held = contracts(here["previous_position_weights"], unit, names, "previous_position_weights")
+        if self.cost_multiplier > 0:
+            cost = here["cost_in_weight_terms_as_np"]
+        problem = Problem(
+            covariance=covariance,
+            optimal_positions=here["unrounded_optimal_position_weights"] / unit,
+            weight_per_contract=unit,
+            previous_positions=held,
+            cost_in_weight_terms=cost,
+            cost_multiplier=self.cost_multiplier,
+            limits=limits,
+            instruments=names,
+        )
+        method = self.method
+        if method == "greedy":
+            start = contracts(here["starting_weights"], unit, names, "starting_weights")
+            method = _greedy_from(start, here["direction_as_np"])
+        done = rebalance(
+            problem, method, buffer_rule=None if self.buffer is None else "book",
+            buffer_fraction=self.buffer or 0.0, risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
+        )  # fmt: skip
+        return done.positions.to_numpy(dtype=np.float64)
+
+    def _limits(self, valid: Any) -> Limits:
+        """The limits of the instruments that can be optimised."""
+        if self.limits is None or valid.all():
+            return self.limits or Limits()
+        names = tuple(f"instrument {place}" for place in range(len(valid)))
+        nothing = np.zeros(len(valid))
+        rules = {name: getattr(self.limits, name) for name in ("long_only", "no_trade", "reduce_only", "same_side")}
+        lower, upper = Limits(self.limits.lower, self.limits.upper).box(names, nothing, nothing)
+        return Limits(lower[valid], upper[valid], **rules)
+
+
+def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """The arrays of a day, float64."""
+    given = {}
+    for name in ("covariance_matrix", *ARRAYS):
+        if not hasattr(day, name):
+            raise InputError(f"the day has no such attribute; found {type(day).__name__}", field=name)
+        try:
+            given[name] = np.asarray(getattr(day, name), dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError("wants an array of numbers", field=name) from None
+    covariance = given.pop("covariance_matrix")
+    size = len(covariance) if covariance.ndim else 0
+    for name, array in (("covariance_matrix", covariance), *given.items()):
+        wanted = (size, size) if name == "covariance_matrix" else (size,)
+        if array.shape != wanted:
+            raise InputError(f"wants shape {wanted}, found {array.shape}", field=name)
+    return covariance, given
+
+
+def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
+    def greedy(problem: Problem) -> FloatArray:
+        lower, upper = problem.lower, problem.upper
+        return greedy_search(problem.program().objective, np.clip(start, lower, upper), direction, lower, upper)[0]
+
+    return greedy
+
+
+greedy = BookAlgorithm("greedy", cost_multiplier=0.0)
+"""The book's first search: tracking error alone."""
+exact = BookAlgorithm("exact", cost_multiplier=0.0)
+"""The optimum of tracking error alone."""
+greedy_with_costs = BookAlgorithm("greedy")
+"""The book's search, with 50 times the cost of trades."""
+exact_with_costs = BookAlgorithm("exact")
+"""The optimum of tracking error and 50 times the cost of trades."""
+greedy_with_costs_and_buffering = BookAlgorithm("greedy", buffer=BOOK_BUFFER)
+"""The book's search with costs and its buffer of 0.01: what its code for strategy twenty-five runs."""
+exact_with_costs_and_buffering = BookAlgorithm("exact", buffer=BOOK_BUFFER)
+"""The optimum with costs, and the book's buffer of 0.01."""

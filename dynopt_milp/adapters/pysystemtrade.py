@@ -1,0 +1,471 @@
+"""An object that stands where pysystemtrade has its ``objectiveFunctionForGreedy``, and finds the optimum.
+
+>>> from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction as objectiveFunctionForGreedy
+
+pysystemtrade is not needed: its weights, estimates, constraints and speed control are taken for what they look like,
+and so are dicts and pandas. What behaves alike and what does not is listed in docs/swap-in.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dynopt_milp.adapters.valid_instruments import WHOLE, check_units, contracts, with_valid_data
+from dynopt_milp.errors import InputError, UnsupportedError
+from dynopt_milp.limits import Limits
+from dynopt_milp.nearest_covariance import clip_eigenvalues
+from dynopt_milp.problem import Problem
+from dynopt_milp.rebalance import Rebalance, rebalance
+from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers import find_method
+from dynopt_milp.solvers.greedy import greedy_search
+from dynopt_milp.solvers.own import Optimizer
+from formulations import FloatArray, TrackingProgram
+
+NO_LIMIT = 999.0
+"""What pysystemtrade writes for a weight without a limit."""
+
+LOG = logging.getLogger(__name__)
+
+
+class ObjectiveFunction:
+    """One rebalance as pysystemtrade has it; ``optimise_positions()`` gives the contracts to hold.
+
+    Parameters
+    ----------
+    contracts_optimal : dict-like or Series, by instrument
+        Unrounded contracts wanted. What comes back is of its kind, and has its instruments.
+    covariance_matrix : covarianceEstimate, DataFrame or dict of dicts
+        Annual, of percentage returns; anything with ``values`` and ``columns``.
+    per_contract_value : dict-like or Series
+        Weight per contract: value of one contract as a share of capital.
+    costs : dict-like or Series
+        In weight terms: (cost of one contract ÷ capital) ÷ weight per contract.
+    speed_control : object
+        With ``trade_shadow_cost`` (λ) and ``tracking_error_buffer`` (B, annual standard deviation).
+    previous_positions : dict-like or Series, optional
+        Contracts held; what is missing or NaN is not held. Without it there are no costs and there is no buffer.
+    constraints : object, optional
+        With ``reduce_only_keys``, ``no_trade_keys`` and ``long_only_keys``: lists of instruments, or not supplied.
+    maximum_positions : dict-like or Series, optional
+        Contracts, either side; not looked at where there is no trade. What is missing has none.
+    log : logger, optional
+        With ``debug`` and ``warning``, or pysystemtrade's old ``msg``.
+    constraint_function : callable, optional
+        From weights to a penalty. Only with ``method="greedy"``: nothing can be proved of an arbitrary function.
+    method : str or callable
+        As in :func:`~dynopt_milp.solve`.
+    gap, time_limit
+        As in :func:`~dynopt_milp.solve`. An answer that was not proved is used, and the log says so.
+
+    Attributes
+    ----------
+    weights_optimal, weights_prior, maximum_position_weights
+        As pysystemtrade has them, of the kind they were given in.
+    result : Rebalance or None
+        The last optimisation: status, lower bound, α; None if there was none, as when the held positions were close
+        enough.
+
+    Raises
+    ------
+    UnsupportedError
+        For a ``constraint_function`` with another method than greedy.
+    InputError
+        When something is asked of it: a valid instrument without a cost, a weight per contract that is not positive,
+        held positions that are not whole contracts, and whatever makes no :class:`~dynopt_milp.Problem`.
+
+    Notes
+    -----
+    Weights in numpy arrays have the order of ``keys_with_valid_data``, that of ``contracts_optimal``.
+    """
+
+    def __init__(
+        self,
+        contracts_optimal: Any,
+        covariance_matrix: Any,
+        per_contract_value: Any,
+        costs: Any,
+        speed_control: Any,
+        previous_positions: Any = None,
+        constraints: Any = None,
+        maximum_positions: Any = None,
+        log: Any = LOG,
+        constraint_function: Callable[[Any], float] | None = None,
+        *,
+        method: str | Optimizer = "exact",
+        gap: float = DEFAULT_GAP,
+        time_limit: float | None = None,
+    ) -> None:
+        self.contracts_optimal, self.covariance_matrix = contracts_optimal, covariance_matrix
+        self.per_contract_value, self.costs, self.speed_control = per_contract_value, costs, speed_control
+        self.previous_positions = _supplied(previous_positions)
+        self.constraints = _supplied(constraints)
+        self.maximum_positions = _supplied(maximum_positions)
+        self.log = LOG if _supplied(log) is None else log
+        self.constraint_function = _supplied(constraint_function)
+        self.method, self.gap, self.time_limit = method, check_gap(gap), check_time_limit(time_limit)
+        if not callable(method):
+            find_method(method)
+        if self.constraint_function is not None and method != "greedy":
+            raise UnsupportedError(
+                "is an arbitrary function, of whose values nothing can be proved; use method='greedy', or limits "
+                "(constraints, maximum_positions)",
+                field="constraint_function",
+            )
+        self._target = _numbers(contracts_optimal, "contracts_optimal")
+        self._per_contract = _numbers(per_contract_value, "per_contract_value")
+        self._costs = _numbers(costs, "costs")
+        held = self.previous_positions
+        self._held = None if held is None else _numbers(held, "previous_positions")
+        self._names, self._matrix = _covariance(covariance_matrix)
+        self._keys, self._valid_matrix = self._valid()
+        self._problem: Problem | None = None
+        self._program: TrackingProgram | None = None
+        self.result: Rebalance | None = None
+
+    # What pysystemtrade calls.
+
+    def optimise_positions(self) -> Any:
+        """Contracts to hold, whole, of the kind and with the instruments of ``contracts_optimal``."""
+        found = dict(zip(self._keys, self._optimised_contracts(), strict=True))
+        return _like(self.contracts_optimal, {name: int(found.get(name, 0)) for name in self._target})
+
+    def optimise_weights(self) -> Any:
+        """The same as weights; 0 for instruments without valid data."""
+        found = dict(zip(self._keys, self.optimise_np_for_valid_keys(), strict=True))
+        return _like(self.contracts_optimal, {name: float(found.get(name, 0.0)) for name in self._target})
+
+    def optimise_np_for_valid_keys(self) -> FloatArray:
+        """The same as an array of weights, for ``keys_with_valid_data``."""
+        return self._optimised_contracts() * self.per_contract_value_as_np
+
+    def get_optimisation_results_raw(self) -> FloatArray:
+        """Weights of the optimum, before any buffer."""
+        if not self._keys:
+            return np.zeros(0)
+        return self._rebalanced().optimised.positions.to_numpy() * self.per_contract_value_as_np
+
+    def evaluate(self, weights: FloatArray) -> float:
+        """Tracking error plus cost penalty (plus the constraint function, where there is one) of some weights."""
+        value = self.tracking_error_against_optimal(weights) + self.calculate_costs(weights)
+        return value + self.constraint_function_value(weights)
+
+    def tracking_error_against_optimal(self, weights: FloatArray) -> float:
+        """Of some weights against the unrounded ones; annual standard deviation, share of capital."""
+        return self.tracking_error_against_passed_weights(weights, self.weights_optimal_as_np)
+
+    def tracking_error_against_passed_weights(self, weights: FloatArray, optimal_weights: FloatArray) -> float:
+        """Of some weights against others; never of a negative variance, since the covariance is repaired."""
+        if not self._keys:
+            return 0.0
+        away = (np.asarray(weights, dtype=np.float64) - optimal_weights) / self.per_contract_value_as_np
+        program = self._priced()
+        return program.tracking_error(program.target + away)
+
+    def calculate_costs(self, weights: FloatArray) -> float:
+        """λ times the cost of getting to some weights from the held ones, share of capital; 0 if none are known."""
+        if self.no_prior_positions_provided or not self._keys:
+            return 0.0
+        return self._priced().trading_cost(np.asarray(weights, dtype=np.float64) / self.per_contract_value_as_np)
+
+    def constraint_function_value(self, weights: FloatArray) -> float:
+        """What the constraint function says of some weights; 0 if there is none."""
+        if self.constraint_function is None:
+            return 0.0
+        named = {name: float(weight) for name, weight in zip(self._keys, weights, strict=True)}
+        return float(self.constraint_function(_like(self.contracts_optimal, named)))
+
+    def is_tracking_error_of_prior_smaller_than_buffer(self) -> bool:
+        """Whether the held portfolio is so close to the unrounded one that nothing trades."""
+        if self.no_prior_positions_provided or not self._keys:
+            return False
+        return self._priced().tracking_error(self._held_contracts()) < self.tracking_error_buffer
+
+    # What it works with.
+
+    @property
+    def weights_optimal(self) -> Any:
+        """Unrounded weights wanted."""
+        return self._as_weights(self.contracts_optimal, self._target)
+
+    @property
+    def weights_prior(self) -> Any:
+        """Weights held; None if they are not known."""
+        return None if self._held is None else self._as_weights(self.previous_positions, self._held)
+
+    @property
+    def maximum_position_weights(self) -> Any:
+        """The largest weights; None if there are none."""
+        if self.maximum_positions is None:
+            return None
+        return self._as_weights(self.maximum_positions, _numbers(self.maximum_positions, "maximum_positions"))
+
+    @property
+    def no_prior_positions_provided(self) -> bool:
+        """Whether it is not known what is held."""
+        return self.previous_positions is None
+
+    @property
+    def trade_shadow_cost(self) -> float:
+        """λ."""
+        return _speed(self.speed_control, "trade_shadow_cost")
+
+    @property
+    def tracking_error_buffer(self) -> float:
+        """B, annual standard deviation, share of capital."""
+        return _speed(self.speed_control, "tracking_error_buffer")
+
+    @property
+    def keys_with_valid_data(self) -> list[str]:
+        """Instruments with a target, a weight per contract and a covariance."""
+        return list(self._keys)
+
+    @property
+    def covariance_matrix_as_np(self) -> FloatArray:
+        """Σ of the valid instruments as it was given or set; what is optimised is repaired where it is indefinite."""
+        return self._valid_matrix
+
+    @covariance_matrix_as_np.setter
+    def covariance_matrix_as_np(self, covariance: FloatArray) -> None:
+        matrix = np.array(covariance, dtype=np.float64)
+        if matrix.shape != self._valid_matrix.shape:
+            raise InputError(
+                f"wants shape {self._valid_matrix.shape}, found {matrix.shape}", field="covariance_matrix_as_np"
+            )
+        self._valid_matrix, self._problem, self._program, self.result = matrix, None, None, None
+
+    @property
+    def per_contract_value_as_np(self) -> FloatArray:
+        """Weights per contract of the valid instruments."""
+        return np.array([self._per_contract[name] for name in self._keys])
+
+    @property
+    def weights_optimal_as_np(self) -> FloatArray:
+        """Unrounded weights of the valid instruments."""
+        return np.array([self._target[name] for name in self._keys]) * self.per_contract_value_as_np
+
+    @property
+    def weights_prior_as_np_replace_nans_with_zeros(self) -> FloatArray | None:
+        """Weights held of the valid instruments; None if they are not known."""
+        return None if self._held is None else self._held_contracts() * self.per_contract_value_as_np
+
+    @property
+    def costs_as_np(self) -> FloatArray:
+        """Costs in weight terms of the valid instruments."""
+        return np.array([self._cost(name) for name in self._keys])
+
+    @property
+    def minima_as_np(self) -> FloatArray:
+        """The least weights; −999 where there is no limit, as in pysystemtrade."""
+        return self._limit_weights(self._day().lower if self._keys else np.zeros(0))
+
+    @property
+    def maxima_as_np(self) -> FloatArray:
+        """The largest weights; 999 where there is no limit."""
+        return self._limit_weights(self._day().upper if self._keys else np.zeros(0))
+
+    @property
+    def starting_weights_as_np(self) -> FloatArray:
+        """Where greedy starts: zero, or the limit nearest to it."""
+        return np.asarray(np.clip(0.0, self.minima_as_np, self.maxima_as_np))
+
+    @property
+    def direction_as_np(self) -> FloatArray:
+        """Which way greedy goes: that of the target, or away from zero where it starts at a limit."""
+        start = self.starting_weights_as_np
+        return np.where(start != 0, np.sign(start), np.sign(self.weights_optimal_as_np))
+
+    # How it is done.
+
+    def _optimised_contracts(self) -> NDArray[np.int64]:
+        """Contracts to hold of the valid instruments."""
+        if not self._keys:
+            return np.zeros(0, dtype=np.int64)
+        day = self._day()
+        if self.is_tracking_error_of_prior_smaller_than_buffer():
+            held = day.previous_positions
+            outside = (held < day.lower) | (held > day.upper)
+            if not outside.any():
+                self._say("debug", f"held portfolio within the buffer of {self.tracking_error_buffer:.4f}: no trades")
+                return np.asarray(held, dtype=np.int64)
+            names = ", ".join(np.array(self._keys)[outside])
+            self._say("warning", f"held portfolio within the buffer, but outside the limits of {names}: optimised")
+        done = self._rebalanced()
+        text = (
+            f"{done.optimised.method}: {done.status.value}, objective {done.optimised.objective:.6f}, lower bound "
+            f"{done.optimised.lower_bound:.6f}, tracking error {done.tracking_error:.4f}, share of the trade "
+            f"{done.adjustment_factor:.3f}"
+        )
+        self._say("warning" if done.optimised.stopped_by.is_limit else "debug", text)
+        return np.asarray(done.positions)
+
+    def _rebalanced(self) -> Rebalance:
+        if self.result is None:
+            known = not self.no_prior_positions_provided
+            self.result = rebalance(
+                self._day(), self._greedy if self.constraint_function is not None else self.method,
+                buffer_rule="book" if known else None, buffer_fraction=self.tracking_error_buffer if known else 0.0,
+                risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
+            )  # fmt: skip
+        return self.result
+
+    def _greedy(self, problem: Problem) -> FloatArray:
+        """Greedy on all of ``evaluate``, in the order of names."""
+        order, unit = problem.order(), problem.weight_per_contract
+        back = np.argsort(order)
+        lower, upper = problem.lower[order], problem.upper[order]
+        found, _ = greedy_search(
+            lambda positions: self.evaluate(positions[back] * unit), np.clip(0.0, lower, upper),
+            self.direction_as_np[order], lower, upper,
+        )  # fmt: skip
+        return found[back]
+
+    def _day(self) -> Problem:
+        """The rebalance as this package has it."""
+        if self._problem is None:
+            matrix, note = clip_eigenvalues(self._valid_matrix)
+            if note:
+                self._say("warning", note)
+            unit = check_units(self.per_contract_value_as_np, tuple(self._keys), "per_contract_value")
+            known = not self.no_prior_positions_provided
+            held = self._held_contracts() if known else np.zeros(len(unit))
+            self._problem = Problem(
+                covariance=matrix,
+                optimal_positions=np.array([self._target[name] for name in self._keys]),
+                weight_per_contract=unit,
+                previous_positions=held,
+                cost_in_weight_terms=self.costs_as_np if known else np.zeros(len(unit)),
+                cost_multiplier=self.trade_shadow_cost,
+                limits=self._limits(),
+                instruments=tuple(self._keys),
+            )
+        return self._problem
+
+    def _priced(self) -> TrackingProgram:
+        if self._program is None:
+            self._program = self._day().program()
+        return self._program
+
+    def _limits(self) -> Limits:
+        rules = {
+            name: [key for key in _keys_of(self.constraints, f"{name}_keys") if key in self._keys]
+            for name in ("reduce_only", "no_trade", "long_only")
+        }
+        most: dict[str, float] = {}
+        if self.maximum_positions is not None:
+            for name, number in _numbers(self.maximum_positions, "maximum_positions").items():
+                if name not in self._keys or name in rules["no_trade"]:
+                    continue
+                if np.isnan(number):
+                    raise InputError("wants a number, found nan", field="maximum_positions", instrument=name)
+                most[name] = float(np.floor(abs(number) + WHOLE))
+        return Limits(lower={name: -number for name, number in most.items()}, upper=most, **rules)
+
+    def _valid(self) -> tuple[list[str], FloatArray]:
+        places = {name: place for place, name in enumerate(self._names)}
+        names = [name for name in self._target if name in places and name in self._per_contract]
+        at = [places[name] for name in names]
+        matrix = self._matrix[np.ix_(at, at)]
+        target = np.array([self._target[name] for name in names])
+        valid = with_valid_data(matrix, target, np.array([self._per_contract[name] for name in names]))
+        keys = [name for name, kept in zip(names, valid, strict=True) if kept]
+        return keys, matrix[np.ix_(valid, valid)]
+
+    def _held_contracts(self) -> FloatArray:
+        assert self._held is not None
+        held = np.array([self._held.get(name, 0.0) for name in self._keys])
+        return contracts(held, np.ones(len(held)), tuple(self._keys), "previous_positions")
+
+    def _cost(self, name: str) -> float:
+        if name not in self._costs or np.isnan(self._costs[name]):
+            raise InputError("has none, though it has a covariance and a target", field="costs", instrument=name)
+        return self._costs[name]
+
+    def _limit_weights(self, limit: FloatArray) -> FloatArray:
+        unit = self.per_contract_value_as_np
+        return np.clip(np.where(np.isinf(limit), np.sign(limit) * NO_LIMIT, limit * unit), -NO_LIMIT, NO_LIMIT)
+
+    def _as_weights(self, kind: Any, numbers: Mapping[str, float]) -> Any:
+        missing = float("nan")
+        return _like(kind, {name: number * self._per_contract.get(name, missing) for name, number in numbers.items()})
+
+    def _say(self, level: str, text: str) -> None:
+        speak = getattr(self.log, level, None) or getattr(self.log, "msg", None)
+        if speak is not None:
+            speak(text)
+
+
+def _supplied(value: Any) -> Any:
+    """The value, or None for what pysystemtrade marks as not supplied."""
+    return None if type(value).__name__ == "named_object" and "not supplied" in repr(value) else value
+
+
+def _numbers(values: Any, field: str) -> dict[str, float]:
+    """A dict of float by instrument; NaN stays."""
+    if isinstance(values, pd.Series):
+        repeated = values.index[values.index.duplicated()]
+        if len(repeated):
+            raise InputError("stands more than once", field=field, instrument=str(repeated[0]))
+        values = values.to_dict()
+    if not isinstance(values, Mapping):
+        raise InputError(f"wants numbers by instrument, a dict or a Series, found {type(values).__name__}", field=field)
+    found = {}
+    for name, value in values.items():
+        try:
+            found[name] = float("nan") if value is None else float(value)
+        except (TypeError, ValueError):
+            raise InputError(f"wants a number, found {value!r}", field=field, instrument=str(name)) from None
+    return found
+
+
+def _covariance(given: Any) -> tuple[list[str], FloatArray]:
+    """Names and matrix of a covariance."""
+    if isinstance(given, Mapping):
+        given = pd.DataFrame(given)
+    if isinstance(given, pd.DataFrame):
+        names = list(given.columns)
+        if given.columns.has_duplicates or given.index.has_duplicates:
+            raise InputError("has an instrument more than once", field="covariance_matrix")
+        return names, given.reindex(index=names).to_numpy(dtype=np.float64)
+    if not hasattr(given, "values") or not hasattr(given, "columns"):
+        raise InputError(
+            f"wants a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",
+            field="covariance_matrix",
+        )
+    names, matrix = list(given.columns), np.array(given.values, dtype=np.float64)
+    if matrix.shape != (len(names), len(names)):
+        raise InputError(f"has {len(names)} columns and shape {matrix.shape}", field="covariance_matrix")
+    return names, matrix
+
+
+def _like(kind: Any, content: dict[str, Any]) -> Any:
+    """A dict as the caller's kind of weights."""
+    if isinstance(kind, pd.Series):
+        index = pd.Index(list(content), name=kind.index.name)
+        return pd.Series(list(content.values()), index=index, name=kind.name)
+    return type(kind)(content)
+
+
+def _keys_of(constraints: Any, name: str) -> list[str]:
+    keys = _supplied(getattr(constraints, name, None))
+    if keys is None:
+        return []
+    if isinstance(keys, str) or not isinstance(keys, Iterable):
+        raise InputError(f"wants a list of instruments, found {keys!r}", field=name)
+    return list(keys)
+
+
+def _speed(control: Any, name: str) -> float:
+    """A number of the speed control, whose defaults are tuples of one number."""
+    value = getattr(control, name, None)
+    if isinstance(value, tuple) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= 0:
+        raise InputError(f"wants a number that is not negative, found {value!r}", field=name)
+    return float(value)

@@ -1,0 +1,49 @@
+"""An indefinite covariance, as estimates from unequal histories can be, made one that is not, and said."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynopt_milp.covariance_factor import NEGATIVE_EIGENVALUE
+from formulations import FloatArray
+
+
+def clip_eigenvalues(covariance: FloatArray) -> tuple[FloatArray, str]:
+    """The covariance with the negative eigenvalues of its correlations set to zero; variances stay.
+
+    Correlations from different dates for each pair, or shrunk and stitched, need not be those of any random variables:
+    some portfolio then has a negative variance, and no tracking error. Source: spectral decomposition, Rebonato and
+    Jäckel (1999), *The most general methodology to create a valid correlation matrix*.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n, n)
+        Symmetric, finite, no negative variance.
+
+    Returns
+    -------
+    covariance : ndarray, shape (n, n)
+        The same array if nothing had to be changed beyond round-off.
+    note : str
+        What was changed, in words; empty if nothing was.
+    """
+    variance = np.diag(covariance)
+    if not (covariance.size and np.isfinite(covariance).all() and (variance >= 0).all()):
+        return covariance, ""  # whoever makes a problem of it says what is wrong
+    deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
+    correlation = covariance / deviation / deviation[:, None]
+    if not np.allclose(correlation, correlation.T, rtol=0.0, atol=NEGATIVE_EIGENVALUE):
+        return covariance, ""
+    values, vectors = np.linalg.eigh((correlation + correlation.T) / 2)
+    if values[0] >= -NEGATIVE_EIGENVALUE * max(float(values[-1]), 1.0):
+        return covariance, ""
+    clipped = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    unit = np.sqrt(np.maximum(np.diag(clipped), np.finfo(np.float64).tiny))
+    repaired = clipped / unit / unit[:, None]
+    np.fill_diagonal(repaired, np.where(variance > 0, 1.0, 0.0))
+    change = float(np.abs(repaired - correlation).max())
+    note = (
+        "the covariance is not positive semi-definite (least eigenvalue of its correlations "
+        f"{values[0]:.3g}); negative eigenvalues were set to zero, which moved correlations by up to {change:.2g}"
+    )
+    return repaired * deviation * deviation[:, None], note

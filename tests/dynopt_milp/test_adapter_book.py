@@ -1,0 +1,188 @@
+"""The optimizers in the shape the book's code wants: one day in, weights out."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dynopt_milp import InputError, Limits, Problem
+from dynopt_milp.adapters import book
+from dynopt_milp.errors import CovarianceWarning
+from dynopt_milp.nearest_covariance import clip_eigenvalues
+from dynopt_milp.optimizers import MethodOptimizer
+from formulations import FloatArray
+from tests.random_days import RandomDay, as_the_book_has_it, random_day
+
+DAYS = 1_000
+ORDINARY = [seed for seed in range(60) if random_day(seed).valid.all() and not random_day(seed).indefinite]
+
+
+def contracts(weights: FloatArray, day: RandomDay) -> FloatArray:
+    """Contracts of the valid instruments; they must be whole, and the others nothing."""
+    assert weights.shape == day.unit.shape
+    assert weights.dtype == np.float64
+    assert (weights[~day.valid] == 0).all()
+    found = weights[day.valid] / day.unit[day.valid]
+    np.testing.assert_allclose(found, np.round(found), rtol=0, atol=1e-9)
+    return np.round(found)
+
+
+def objective(positions: FloatArray, day: RandomDay, multiplier: float) -> float:
+    """Independent of the package but for the repair of an indefinite covariance."""
+    at = day.valid
+    sigma, _ = clip_eigenvalues(day.covariance[np.ix_(at, at)])
+    error = (day.target[at] - positions) * day.unit[at]
+    cost = day.cost[at] @ (np.abs(positions - day.held[at]) * day.unit[at])
+    return float(np.sqrt(max(error @ sigma @ error, 0.0)) + multiplier * cost)
+
+
+@pytest.mark.filterwarnings("ignore::dynopt_milp.errors.CovarianceWarning")
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_days(part: int) -> None:
+    better = 0
+    for seed in range(part, DAYS, 4):
+        day = random_day(seed)
+        given = as_the_book_has_it(day)
+        best = contracts(book.exact_with_costs(given), day)
+        search = contracts(book.greedy_with_costs(given), day)
+        value, other = objective(best, day, 50.0), objective(search, day, 50.0)
+        assert value <= other * (1 + 1e-9), seed
+        better += value < other * (1 - 1e-6)
+        np.testing.assert_array_equal(contracts(book.exact_with_costs_and_buffering(given), day), buffered(best, day))
+        np.testing.assert_array_equal(
+            contracts(book.greedy_with_costs_and_buffering(given), day), buffered(search, day)
+        )
+    assert better > 10
+
+
+def buffered(best: FloatArray, day: RandomDay) -> FloatArray:
+    """The book's rule, B = 0.01."""
+    at = day.valid
+    sigma, _ = clip_eigenvalues(day.covariance[np.ix_(at, at)])
+    away = (best - day.held[at]) * day.unit[at]
+    distance = np.sqrt(max(away @ sigma @ away, 0.0))
+    share = max((distance - 0.01) / distance, 0.0) if distance > 0 else 0.0
+    return np.asarray(day.held[at] + np.round(share * (best - day.held[at])))
+
+
+@pytest.mark.parametrize("seed", ORDINARY)
+def test_greedy_goes_the_way_of_the_book(seed: int) -> None:
+    """Against the search restated in weights, as the book describes it."""
+    day = random_day(seed)
+    given = as_the_book_has_it(day)
+    weights = np.zeros(len(day.unit))
+
+    def value(at: FloatArray) -> float:
+        gap = at - given.unrounded_optimal_position_weights
+        return float(np.sqrt(gap @ day.covariance @ gap) + 50 * np.abs(at - day.weights(day.held)) @ day.cost)
+
+    best = value(weights)
+    while True:
+        steps = weights + np.diag(day.unit * given.direction_as_np)
+        values = [value(step) for step in steps]
+        if min(values) >= best:
+            break
+        best, weights = min(values), steps[int(np.argmin(values))]
+    np.testing.assert_allclose(book.greedy_with_costs(given), weights, rtol=1e-9, atol=1e-12)
+
+
+def test_greedy_starts_where_the_day_says_and_goes_the_way_it_says() -> None:
+    day = as_the_book_has_it(random_day(0))
+    day.starting_weights = 3 * day.weight_per_contract
+    day.direction_as_np = np.zeros(len(day.weight_per_contract))
+    np.testing.assert_array_equal(book.greedy_with_costs(day), 3 * day.weight_per_contract)
+
+
+def test_without_costs_what_is_held_does_not_matter() -> None:
+    day = random_day(3)
+    given = as_the_book_has_it(day)
+    before = [algorithm(given) for algorithm in (book.greedy, book.exact)]
+    given.previous_position_weights = np.full(len(day.unit), 0.123)
+    for algorithm, weights in zip((book.greedy, book.exact), before, strict=True):
+        np.testing.assert_array_equal(algorithm(given), weights)
+    assert objective(contracts(before[1], day), day, 0.0) <= objective(contracts(before[0], day), day, 0.0)
+
+
+def test_an_indefinite_covariance_is_repaired_and_reported() -> None:
+    seed = next(seed for seed in range(100) if random_day(seed).indefinite)
+    day = random_day(seed)
+    with pytest.warns(CovarianceWarning, match="least eigenvalue of its correlations -"):
+        book.exact_with_costs(as_the_book_has_it(day))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        definite = next(seed for seed in range(100) if not random_day(seed).indefinite)
+        book.exact_with_costs(as_the_book_has_it(random_day(definite)))
+
+
+def test_other_multipliers_buffers_limits_and_optimizers() -> None:
+    day = random_day(next(seed for seed in ORDINARY if (random_day(seed).held < -1).any()))
+    given = as_the_book_has_it(day)
+    free = book.BookAlgorithm(cost_multiplier=0.0)(given)
+    np.testing.assert_array_equal(free, book.exact(given))
+    still = book.BookAlgorithm(cost_multiplier=1e6)(given)
+    np.testing.assert_allclose(still, day.weights(day.held), rtol=1e-12)
+    wide = book.BookAlgorithm(buffer=100.0)(given)
+    np.testing.assert_allclose(wide, day.weights(day.held), rtol=1e-12)
+    # Some of what is held is outside these limits.
+    for optimizer in ("greedy", "exact", MethodOptimizer("scip")):
+        for buffer in (None, 0.01):
+            long = book.BookAlgorithm(optimizer, buffer=buffer, limits=Limits(long_only=True))(given)
+            assert (long >= 0).all(), (optimizer, buffer)
+            few = book.BookAlgorithm(optimizer, buffer=buffer, limits=Limits(lower=-1, upper=1))(given)
+            assert (np.abs(few) <= day.unit * (1 + 1e-12)).all()
+
+    def nothing(problem: Problem) -> FloatArray:
+        return np.zeros(len(problem.instruments))
+
+    assert (book.BookAlgorithm(nothing)(given) == 0).all()
+
+
+def test_limits_stay_with_their_instruments_where_others_have_no_data() -> None:
+    seed = next(seed for seed in range(100) if not random_day(seed).valid.all())
+    day = random_day(seed)
+    most = np.arange(len(day.unit), dtype=float)
+    limits = Limits(lower=-most, upper=most)
+    weights = book.BookAlgorithm(limits=limits)(as_the_book_has_it(day))
+    assert (np.abs(contracts(weights, day)) <= most[day.valid]).all()
+
+
+def test_the_algorithms_travel_to_other_processes() -> None:
+    day = as_the_book_has_it(random_day(2))
+    again = pickle.loads(pickle.dumps(book.exact_with_costs_and_buffering))
+    np.testing.assert_array_equal(again(day), book.exact_with_costs_and_buffering(day))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"previous_position_weights": [0.1, 0.2]}, "previous_position_weights of instrument 1: wants a whole number"),
+        ({"weight_per_contract": [0.1, -0.2]}, "weight_per_contract of instrument 1: wants a positive number"),
+        ({"cost_in_weight_terms_as_np": [0.1, np.nan]}, "cost_in_weight_terms of instrument 1: wants a finite number"),
+        ({"direction_as_np": [1.0]}, r"direction_as_np: wants shape \(2,\), found \(1,\)"),
+        ({"covariance_matrix": [[1.0, 0.0]]}, "covariance_matrix: wants shape"),
+        ({"starting_weights": ["a", "b"]}, "starting_weights: wants an array of numbers"),
+    ],
+)
+def test_bad_days_are_named(change: dict[str, list[object]], message: str) -> None:
+    good = {
+        "covariance_matrix": np.diag([0.04, 0.01]), "unrounded_optimal_position_weights": np.array([0.15, -0.4]),
+        "previous_position_weights": np.array([0.1, -0.3]), "weight_per_contract": np.array([0.1, 0.3]),
+        "starting_weights": np.zeros(2), "direction_as_np": np.array([1.0, -1.0]),
+        "cost_in_weight_terms_as_np": np.array([1e-4, 1e-4]),
+    }  # fmt: skip
+    assert book.exact_with_costs(SimpleNamespace(**good)).shape == (2,)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=message):
+        book.exact_with_costs(SimpleNamespace(**good | change))  # type: ignore[arg-type]
+
+
+def test_a_day_without_an_attribute_and_a_day_without_data() -> None:
+    day = as_the_book_has_it(random_day(0))
+    day.covariance_matrix = np.full_like(day.covariance_matrix, np.nan)
+    assert (book.exact_with_costs(day) == 0).all()
+    del day.starting_weights
+    with pytest.raises(InputError, match="starting_weights: the day has no such attribute"):
+        book.exact_with_costs(day)

@@ -1,0 +1,71 @@
+"""Methods as functions, and functions wherever there is a method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import InputError, Market, Problem, Status, UnknownNameError, backtest, simulated_market, solve
+from dynopt_milp.examples import example_problem
+from dynopt_milp.gap import GapGrid, run_gap_study, write_report
+from dynopt_milp.optimizers import MethodOptimizer, branch_and_bound, exact, greedy, scip
+
+NAMES = ["US10", "BUND", "ES_micro", "EUR_micro", "GOLD_micro", "CORN"]
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return simulated_market(3, instruments=NAMES)
+
+
+def rounded(problem: Problem) -> np.ndarray:
+    return np.clip(np.round(problem.optimal_positions), problem.lower, problem.upper)
+
+
+@pytest.mark.parametrize("optimizer", [exact, greedy, branch_and_bound, scip])
+def test_a_function_gives_what_its_method_gives(optimizer: MethodOptimizer) -> None:
+    problem = example_problem(100_000)
+    pd.testing.assert_series_equal(optimizer(problem), solve(problem, optimizer.method).positions)
+    again = solve(problem, optimizer)
+    assert again.method == optimizer.method
+    assert again.status is Status.FEASIBLE  # a function proves nothing
+    assert again.objective == solve(problem, optimizer.method).objective
+
+
+def test_a_method_that_does_not_exist_is_no_function() -> None:
+    with pytest.raises(UnknownNameError, match="there is no 'gready'"):
+        MethodOptimizer("gready")
+
+
+def test_a_backtest_compares_functions(market: Market) -> None:
+    year = {"capital": 250_000, "start": "2017-01-01", "end": "2017-02-28"}
+    run = backtest(market, also=[rounded, greedy, "scip"], **year)  # type: ignore[arg-type]
+    named = backtest(market, also=["greedy"], **year)  # type: ignore[arg-type]
+    pd.testing.assert_series_equal(run.rebalances["greedy_objective"], named.rebalances["greedy_objective"])
+    assert (run.rebalances["rounded_objective"] >= run.rebalances["objective"] * (1 - 1e-9)).all()
+    with pytest.raises(InputError, match="'greedy' stands twice"):
+        backtest(market, also=[greedy, "greedy"], **year)  # type: ignore[arg-type]
+
+
+def test_a_gap_study_prices_functions_too(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(capitals=(100_000, 250_000), sizes=(6,), paths=("greedy",), start="2017-01-01", end="2017-02-28")
+    summary = run_gap_study(market, grid, tmp_path, also=[rounded, "scip"])
+    rows = pd.read_parquet(tmp_path / "rebalances.parquet")
+    worse = rows["rounded_objective"] / rows["exact_objective"] - 1
+    assert (worse > -1e-9).all()
+    assert summary["mean_rounded_gap"].to_numpy() == pytest.approx(worse.groupby(rows["capital"]).mean().to_numpy())
+    assert (summary["scip_optimal"] == 1).all()
+    assert rows["rounded_tracking_error"].to_numpy() + rows["rounded_cost"].to_numpy() == pytest.approx(
+        rows["rounded_objective"].to_numpy()
+    )
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "Other optimizers" in page
+    assert page.count(">rounded</td>") == 2
+    with pytest.raises(InputError, match="also: 'greedy' is there already"):
+        run_gap_study(market, grid, tmp_path / "other", also=[greedy])
+    with pytest.raises(UnknownNameError):
+        run_gap_study(market, grid, tmp_path / "other", also=["gready"])
+    assert not (tmp_path / "other").exists()
