@@ -276,10 +276,6 @@ def _check(
         find_method(optimizer)
     if isinstance(also, str):
         raise InputError(f"wants a list of methods, found {also!r}", field="also")
-    names = [method_name(method) for method in (optimizer, *also)]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{name!r} stands twice; every optimizer wants a name of its own", field="also")
     for method in also:
         if not callable(method) and method != SAME_SIDE:
             find_method(method)
@@ -288,3 +284,7 @@ def _check(
             "comparing methods wants the book's objective; the deadband and static portfolios have another",
             field="also",
         )
+    names = [method_name(method) for method in (optimizer, *also)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name!r} stands twice; every optimizer wants a name of its own", field="also")

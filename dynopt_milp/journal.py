@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any
 
 from dynopt_milp.errors import FormatError
+from dynopt_milp.lock import reported
 from dynopt_milp.metrics import TEXTS
-from dynopt_milp.run_folder import reported, run_folder
+from dynopt_milp.run_folder import run_folder
 
 JOURNAL = "journal.jsonl"
 

@@ -11,6 +11,7 @@ from dynopt_milp.days import day_within
 from dynopt_milp.errors import InputError
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.labelled import to_whole
+from dynopt_milp.limits import Limits
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.strategy import Strategy
 
@@ -37,6 +38,7 @@ def problem_of_day(
     held: Any = 0.0,
     *,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
+    limits: Limits | None = None,
 ) -> Problem:
     """The rebalance of one day, from raw prices.
 
@@ -51,6 +53,8 @@ def problem_of_day(
         Whole contracts by instrument; what is not named is not held.
     cost_multiplier : float
         λ.
+    limits : Limits, optional
+        What positions may be; names are of instruments that can be held on that day.
 
     Raises
     ------
@@ -79,4 +83,6 @@ def problem_of_day(
                     field="held", instrument=str(name),
                 )  # fmt: skip
         contracts = contracts[contracts != 0]
-    return inputs.problem(last, contracts, cost_multiplier=cost_multiplier)
+    return inputs.problem(
+        last, contracts, cost_multiplier=cost_multiplier, limits=None if limits is None else lambda names: limits
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.errors import FormatError
+from dynopt_milp.lock import held_by_one, reported
 
 SETTINGS, LOCK = "settings.json", ".lock"
 
@@ -34,13 +35,9 @@ def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[
     """
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
-    _hold(lock, folder)
-    try:
+    with held_by_one(folder / LOCK, folder):
         _check_settings(folder, settings, record)
         yield
-    finally:
-        lock.close()
 
 
 def _check_settings(folder: Path, settings: dict[str, Any], record: str) -> None:
@@ -69,25 +66,3 @@ def _check_settings(folder: Path, settings: dict[str, Any], record: str) -> None
             "use another folder, or delete this one",
             field=str(folder),
         )
-
-
-@contextmanager
-def reported(path: Path) -> Iterator[None]:
-    """Make what reading or writing raises a FormatError that names the file."""
-    try:
-        yield
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FormatError(f"cannot be read or written: {reason}", field=str(path)) from None
-
-
-def _hold(lock: Any, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: two runs in one folder are the user's risk
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise FormatError("is in use by another run; wait for it, or use another folder", field=str(folder)) from None

@@ -1,0 +1,243 @@
+"""Live use: targets and held positions in, trades out, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import Limits, Problem, rebalance, simulated_market
+from dynopt_milp.data import market_from_frames, read_market
+from dynopt_milp.errors import InputError
+from dynopt_milp.inputs import Inputs
+from dynopt_milp.position_files import read_targets
+from dynopt_milp.problem_of_targets import problem_of_day_and_targets
+from dynopt_milp.strategy import Strategy
+from tests.dynopt_milp.test_command_line import COMMAND, read_json, run
+from tests.random_programs import hard_problem
+
+NAMES = ["US10", "ES", "GOLD"]
+SIGMA = np.outer([0.06, 0.18, 0.15], [0.06, 0.18, 0.15]) * np.array([[1, -0.3, 0.1], [-0.3, 1, 0.2], [0.1, 0.2, 1]])
+TARGETS = """\
+instrument,position,weight_per_contract,cost_in_weight_terms
+ES,1.6,0.3,2e-4
+US10,3.4,0.5,1e-4
+GOLD,-2.3,0.4,3e-4
+"""
+HELD = "instrument,position\nGOLD,4\nES,-1\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "targets.csv").write_text(TARGETS)
+    (tmp_path / "held.csv").write_text(HELD)
+    pd.DataFrame(SIGMA, index=NAMES, columns=NAMES).to_csv(tmp_path / "covariance.csv")
+    return tmp_path
+
+
+def live(folder: Path, *further: object) -> subprocess.CompletedProcess[str]:
+    return run(
+        "rebalance", "--targets", folder / "targets.csv", "--covariance", folder / "covariance.csv", "--held",
+        folder / "held.csv", *further,
+    )  # fmt: skip
+
+
+def the_problem(**changes: Any) -> Problem:
+    given: dict[str, Any] = {
+        "covariance": pd.DataFrame(SIGMA, NAMES, NAMES),
+        "optimal_positions": {"ES": 1.6, "US10": 3.4, "GOLD": -2.3},
+        "weight_per_contract": {"ES": 0.3, "US10": 0.5, "GOLD": 0.4},
+        "previous_positions": {"ES": -1, "US10": 0, "GOLD": 4},
+        "cost_in_weight_terms": {"ES": 2e-4, "US10": 1e-4, "GOLD": 3e-4},
+        "instruments": ["ES", "US10", "GOLD"],
+    }
+    return Problem(**given | changes)
+
+
+def test_targets_held_positions_and_a_covariance_become_trades(files: Path) -> None:
+    done = live(files, "--out", files / "trades.csv", "--log", files / "log.jsonl")
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = rebalance(the_problem())
+    table = pd.read_csv(files / "trades.csv", index_col="instrument")
+    assert table["trade"].to_dict() == expected.trades.to_dict()
+    assert (table["held"] + table["trade"] == table["position"]).all()
+    assert table["target"].to_dict() == {"ES": 1.6, "US10": 3.4, "GOLD": -2.3}
+    assert set(table["status"]) == {"optimal"}
+    line = read_json((files / "log.jsonl").read_text())
+    assert line["trades"] == expected.trades.to_dict()
+    assert line["status"] == "optimal"
+    assert line["objective"] == pytest.approx(expected.optimised.objective, rel=1e-12)
+    assert line["lower_bound"] <= line["objective"]
+    assert line["out"] == str(files / "trades.csv")
+
+
+def test_trades_as_json_are_what_json_prints(files: Path) -> None:
+    done = live(files, "--out", files / "trades.json", "--json")
+    assert read_json(done.stdout) == read_json((files / "trades.json").read_text())
+    assert live(files, "--out", files / "trades.json", "--json").returncode == 0  # the next day writes over it
+
+
+def test_weights_from_prices_and_capital(files: Path) -> None:
+    text = "instrument,position,price,multiplier,fx,cost_per_contract\nES,1.6,5000,5,1,1.2\nUS10,3.4,110,1000,1,9\n"
+    (files / "targets.csv").write_text(text)
+    (files / "held.csv").write_text("instrument,position\nGOLD,0\nUS10,1\n")
+    found = read_json(live(files, "--capital", 250_000, "--json").stdout)
+    problem = Problem.from_market(
+        capital=250_000, prices={"ES": 5000, "US10": 110}, multipliers={"ES": 5, "US10": 1000},
+        covariance=pd.DataFrame(SIGMA[:2, :2], NAMES[:2], NAMES[:2]), optimal_positions={"ES": 1.6, "US10": 3.4},
+        previous_positions={"ES": 0, "US10": 1}, cost_per_contract={"ES": 1.2, "US10": 9},
+    )  # fmt: skip
+    assert found["positions"] == rebalance(problem).positions.to_dict()
+    assert "capital: is needed with prices" in live(files).stderr
+
+
+def test_limits_by_number_and_by_rule(files: Path) -> None:
+    lines = TARGETS.replace("\n", ",\n", 1).splitlines()
+    text = "\n".join([lines[0] + "upper", *(line + (",2" if line.startswith("US10") else ",") for line in lines[1:])])
+    (files / "targets.csv").write_text(text)
+    found = read_json(live(files, "--no-trade", "GOLD", "--long-only", "ES", "--json").stdout)
+    limits = Limits(upper={"US10": 2}, no_trade=["GOLD"], long_only=["ES"])
+    assert found["positions"] == rebalance(the_problem(limits=limits)).positions.to_dict()
+    assert found["positions"]["US10"] <= 2
+    assert found["positions"]["GOLD"] == 4
+    still = read_json(live(files, "--no-trade", "all", "--json").stdout)
+    assert still["trades"] == {}
+
+
+@pytest.fixture(scope="module")
+def price_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four years of three simulated futures, as the guide keeps them."""
+    folder = tmp_path_factory.mktemp("prices")
+    market = simulated_market(2, instruments=["US10", "ES_micro", "GOLD_micro"]).between("2016-01-01", "2019-12-31")
+    table = market.specifications.rename_axis("Symbol").reset_index()
+    table["Name"], table["Multiplier"], table["SR_cost"] = (
+        table["Symbol"],
+        market.specifications["multiplier"].to_numpy(),
+        0.002,
+    )
+    table[["Symbol", "Name", "Multiplier", "SR_cost"]].to_csv(folder / "instruments.csv", index=False)
+    for name in market.instruments:
+        prices = market.prices[name].dropna().rename("Last").rename_axis("Time").to_frame()
+        prices.to_csv(folder / f"{name.lower()}_daily_data.csv")
+    return folder
+
+
+def test_targets_with_prices(price_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "targets.csv").write_text("instrument,position,upper\nES_micro,4.4,\nUS10,1.7,1\n")
+    (tmp_path / "held.csv").write_text("instrument,position\nES_micro,1\n")
+    arguments = [
+        "rebalance", "--targets", tmp_path / "targets.csv", "--data", price_folder, "--capital", 200_000, "--held",
+        tmp_path / "held.csv", "--date", "2019-08-13", "--json", "--out", tmp_path / "trades.json",
+    ]  # fmt: skip
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    found = read_json(done.stdout)
+    assert found["date"] == "2019-08-13"
+    market = read_market(price_folder).select(["ES_micro", "US10"])
+    inputs = Inputs(market.between(end="2019-08-13"), Strategy(), 200_000.0)
+    day = inputs.problem(pd.Timestamp("2019-08-13"), {"ES_micro": 1})
+    problem = day.replace(optimal_positions={"ES_micro": 4.4, "US10": 1.7}, limits=Limits(upper={"US10": 1}))
+    assert found["positions"] == rebalance(problem).positions.to_dict()
+    assert "--forecasts: makes no sense where targets are given" in run(*arguments, "--forecasts", "trend").stderr
+
+
+def test_a_target_or_a_holding_that_cannot_be_valued_is_refused(price_folder: Path, tmp_path: Path) -> None:
+    market = read_market(price_folder)
+    targets = pd.DataFrame({"position": {"US10": 1.0, "CORN": 2.0}})
+    with pytest.raises(InputError, match="targets of CORN: has a target and is not in the data"):
+        problem_of_day_and_targets(market, Strategy(), 1e5, targets)
+    with pytest.raises(InputError, match="targets of ES_micro: is held and has no target"):
+        problem_of_day_and_targets(market, Strategy(), 1e5, targets.loc[["US10"]], held=pd.Series({"ES_micro": 2}))
+    short = market.prices.copy()
+    short.loc["2018":, "GOLD_micro"] = np.nan
+    gone = market_from_frames(short, market.specifications)
+    wanted = pd.DataFrame({"position": {"US10": 1.0, "GOLD_micro": 2.0}})
+    with pytest.raises(InputError, match="targets of GOLD_micro: has a target and no recent price"):
+        problem_of_day_and_targets(gone, Strategy(), 1e5, wanted)
+
+
+def test_two_runs_do_not_write_one_file(files: Path) -> None:
+    hard_problem().to_json(files / "hard.json")
+    out = files / "trades.csv"
+    slow = subprocess.Popen(
+        [*COMMAND, "rebalance", str(files / "hard.json"), "--time-limit", "8", "--method", "scip", "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 30
+        while not (files / ".trades.csv.lock").exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.5)
+        second = live(files, "--out", out, "--log", files / "log.jsonl")
+        assert (second.returncode, second.stdout) == (2, "")
+        assert "trades.csv: is in use by another run" in second.stderr
+        _, errors = slow.communicate(timeout=60)
+    finally:
+        slow.kill()
+    assert slow.returncode == 3, errors  # the time limit, with the best answer so far
+    table = pd.read_csv(out)
+    assert set(table["status"]) == {"feasible"}
+    assert live(files, "--out", out).returncode == 0  # now it is free
+    assert set(pd.read_csv(out)["status"]) == {"optimal"}
+
+
+def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
+    assert live(files, "--out", files / "trades.csv", "--log", files / "log.jsonl").returncode == 0
+    before = (files / "trades.csv").read_bytes()
+    (files / "held.csv").write_text("instrument,position\nSILVER,2\n")
+    done = live(files, "--out", files / "trades.csv", "--log", files / "log.jsonl")
+    assert done.returncode == 2
+    assert "targets of SILVER: is held and has no target; give it one (0 closes it)" in done.stderr
+    assert (files / "trades.csv").read_bytes() == before
+    first, second = [json.loads(line) for line in (files / "log.jsonl").read_text().splitlines()]
+    assert first["status"] == "optimal"
+    assert second["status"] == "failed"
+    assert "SILVER" in second["reason"]
+
+
+@pytest.mark.parametrize(
+    ("change", "further", "message"),
+    [
+        ({}, ["--out", "trades.txt"], "out: wants a name that ends with .csv or .json"),
+        ({}, ["--out", "no/such/trades.csv"], "trades.csv: cannot be read or written"),
+        ({}, ["--out", "t.csv", "--log", "t.csv"], "--log: is the file of the trades too"),
+        ({}, ["--log", "no/such/log"], "log: cannot be read or written"),
+        ({}, ["--date", "2019-01-01"], "--date: makes no sense where a covariance is given"),
+        ({}, ["--no-trade", "SILVER"], "no_trade of SILVER: is not among the instruments"),
+        ({"targets.csv": "instrument,position\nES,1\nGOLD,2\n"}, [], "give the targets a column weight_per_contract"),
+        ({"targets.csv": TARGETS.replace("1.6", "a lot")}, [], "line 2: wants a number, found 'a lot'"),
+        ({"targets.csv": TARGETS.replace("0.3", "")}, [], "wants a number as weight_per_contract"),
+        ({"targets.csv": TARGETS + "ES,1,1,1\n"}, [], "line 5 names ES again"),
+        ({"targets.csv": TARGETS.replace("ES", "NQ")}, [], "covariance of NQ: has a target and is not in"),
+        ({"covariance.csv": ",US10\nUS10,x\n"}, [], "wants a number with US10, found 'x'"),
+        ({"covariance.csv": "US10\n"}, [], "wants a head of instruments"),
+        ({"held.csv": "instrument,position\nES,0.5\n"}, [], "wants whole contracts, found '0.5'"),
+    ],
+)
+def test_bad_input_is_one_line(files: Path, change: dict[str, str], further: list[str], message: str) -> None:
+    for name, text in change.items():
+        (files / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "dynopt_milp", "rebalance", "--targets", "targets.csv", "--covariance", "covariance.csv",
+         "--held", "held.csv", *further], capture_output=True, text=True, cwd=files, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (files / "t.csv").exists()
+
+
+def test_what_targets_may_say(tmp_path: Path) -> None:
+    path = tmp_path / "targets.csv"
+    path.write_text("instrument,position,note,lower\nES,1.5,whatever,-2\nUS10,0,,\n")
+    found = read_targets(path)
+    assert list(found.columns) == ["position", "lower"]
+    assert found["lower"].to_dict() == {"ES": -2.0, "US10": -np.inf}
