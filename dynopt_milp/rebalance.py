@@ -174,8 +174,7 @@ def rebalance(
     if buffer_rule == "deadband":
         distance, adjustment = problem.program().tracking_error(held), None
     else:
-        around_best = problem.replace(optimal_positions=best, limits=_numbers(problem))
-        distance, adjustment = around_best.program().tracking_error(held), 1.0
+        distance, adjustment = problem.program().with_target(best).tracking_error(held), 1.0
         if buffer_rule == "book":
             adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
             final = np.clip(held + np.round(adjustment * (best - held)), problem.lower, problem.upper)
@@ -184,7 +183,10 @@ def rebalance(
         elif buffer_rule == "edge":
             adjustment = None
             if buffer > 0:
-                outcome = solved(around_best.replace(cost_multiplier=1.0), "buffer_edge", best)
+                # The limits as numbers: rules such as same_side refer to the target, which is another here.
+                limits = Limits(lower=problem.lower, upper=problem.upper)
+                around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
+                outcome = solved(around_best, "buffer_edge", best)
                 final = outcome.positions.to_numpy()
     proved = optimised.status is Status.OPTIMAL and outcome.status is Status.OPTIMAL
     first_limit = optimised.stopped_by if optimised.stopped_by.is_limit else outcome.stopped_by
@@ -200,8 +202,3 @@ def rebalance(
         stopped_by=first_limit,
         seconds=time.monotonic() - began,
     )
-
-
-def _numbers(problem: Problem) -> Limits:
-    """The limits as numbers: rules such as same_side refer to the target, which changes."""
-    return Limits(lower=problem.lower, upper=problem.upper)
