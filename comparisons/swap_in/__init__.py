@@ -1,0 +1,1 @@
+"""What a day costs with the exact swap-in, against the greedy search it replaces."""

@@ -1,0 +1,42 @@
+"""Run the study: ``python -m comparisons.swap_in PRICE_FOLDER``; a minute or two, not resumable."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from comparisons.swap_in.study import ENVIRONMENT, REPEATS, RESULTS, run, table, to_csv
+from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.data import read_market
+from dynopt_milp.errors import DynoptError
+from dynopt_milp.versions import versions
+
+
+def main(arguments: list[str]) -> int:
+    """Time every day, print the table, and keep both."""
+    console, progress = Console(width=160), Console(stderr=True)
+    if len(arguments) != 1:
+        progress.print("usage: python -m comparisons.swap_in PRICE_FOLDER", markup=False)
+        return 2
+    try:
+        results = run(read_market(Path(arguments[0])), show_progress=progress.is_terminal)
+    except KeyboardInterrupt:
+        progress.print("interrupted; nothing was kept")
+        return 130
+    except DynoptError as error:
+        progress.print(f"error: {error}", highlight=False)
+        return 2
+    write_atomically(RESULTS, to_csv(results))
+    lines = [f"{name}: {version}" for name, version in versions().items()]
+    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread")
+    write_atomically(ENVIRONMENT, "\n".join([*lines, f"seconds: the least of {REPEATS}, in turn"]) + "\n")
+    console.print(table(results).round(2).to_string(index=False), highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,161 @@
+"""The same days through the search and through both adapters, in turn."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from comparisons.swap_in.search import BUFFER, COST_MULTIPLIER, greedy_weights
+from dynopt_milp import Problem, solve
+from dynopt_milp.adapters.book import BookAlgorithm, exact_with_costs_and_buffering
+from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
+from dynopt_milp.data import Market
+from dynopt_milp.gap.grid import take_in_turn
+from dynopt_milp.inputs import Inputs
+from dynopt_milp.progress import Progress
+from dynopt_milp.rebalance_days import rebalance_days
+from dynopt_milp.strategy import Strategy
+from formulations import FloatArray
+
+FOLDER = Path(__file__).parent
+RESULTS, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "environment.txt"
+SIZES = (4, 10, 20)
+CAPITALS = (50_000.0, 250_000.0, 1_000_000.0)
+START, DAYS, EVERY = "2008-01-01", 25, 20
+REPEATS = 3
+SUBSET_SEED = 1
+BOOK = BookAlgorithm("exact", buffer=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One day: the least of three times for each, seconds, and both objectives before the buffer."""
+
+    size: int
+    capital: float
+    date: str
+    instruments: int
+    greedy_contracts: int
+    seconds_greedy: float
+    seconds_book: float
+    seconds_pysystemtrade: float
+    objective_greedy: float
+    objective_exact: float
+
+
+def run(market: Market, *, days: int = DAYS, capitals: tuple[float, ...] = CAPITALS, show_progress: bool = False,
+        sizes: tuple[int, ...] = SIZES) -> pd.DataFrame:  # fmt: skip
+    """Every day of the grid; all instruments beside the sizes."""
+    order = take_in_turn(market, SUBSET_SEED)
+    rows = []
+    everything = (*sizes, len(market.instruments))
+    with Progress(len(everything) * len(capitals) * days, "days", show=show_progress) as progress:
+        for size in everything:
+            for capital in capitals:
+                for day, problem in _days(market.select(order[:size]), capital, days):
+                    rows.append(asdict(_row(size, capital, day, problem)))
+                    progress.advance(day)
+    return pd.DataFrame(rows)
+
+
+def table(results: pd.DataFrame) -> pd.DataFrame:
+    """By size and capital: medians, milliseconds, and how many times the search takes what the swap-ins take."""
+    lines = []
+    for (size, capital), group in results.groupby(["size", "capital"]):
+        greedy, book, other = (
+            group[f"seconds_{name}"] for name in ("greedy", "book", "pysystemtrade")
+        )  # fmt: skip
+        lines.append(
+            {
+                "size": size,
+                "capital": capital,
+                "contracts": group["greedy_contracts"].median(),
+                "greedy ms": 1e3 * greedy.median(),
+                "book ms": 1e3 * book.median(),
+                "pysystemtrade ms": 1e3 * other.median(),
+                "greedy ÷ book": float(np.exp(np.log(greedy / book).mean())),
+                "greedy ÷ pysystemtrade": float(np.exp(np.log(greedy / other).mean())),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def to_csv(results: pd.DataFrame) -> str:
+    """The results file."""
+    text = io.StringIO()
+    results.to_csv(text, index=False, float_format="%.6g")
+    return text.getvalue()
+
+
+def _days(market: Market, capital: float, count: int) -> Iterator[tuple[str, Problem]]:
+    """Rebalances some weeks apart; held is the exact answer of the week before."""
+    inputs = Inputs(market, Strategy(), capital)
+    weeks = rebalance_days(market.days, "weekly")
+    weeks = weeks[weeks >= pd.Timestamp(START)]
+    for place in range(EVERY, EVERY * (count + 1), EVERY):
+        before = inputs.problem(weeks[place - 1], cost_multiplier=COST_MULTIPLIER)
+        held = solve(before).positions
+        held = held[held != 0]
+        yield f"{weeks[place]:%Y-%m-%d}", inputs.problem(weeks[place], held, cost_multiplier=COST_MULTIPLIER)
+
+
+def _row(size: int, capital: float, date: str, problem: Problem) -> Row:
+    day = book_day(problem)
+    arguments = pysystemtrade_arguments(problem)
+    runs: dict[str, Callable[[], Any]] = {
+        "greedy": lambda: greedy_weights(day),
+        "book": lambda: exact_with_costs_and_buffering(day),
+        "pysystemtrade": lambda: ObjectiveFunction(**arguments).optimise_positions(),
+    }
+    seconds = dict.fromkeys(runs, np.inf)
+    for _ in range(REPEATS):
+        for name, call in runs.items():
+            began = time.perf_counter()
+            call()
+            seconds[name] = min(seconds[name], time.perf_counter() - began)
+    program = problem.program()
+    search = solve(problem, "greedy")
+    return Row(
+        size=size, capital=capital, date=date, instruments=len(problem.instruments),
+        greedy_contracts=int(np.abs(search.positions).sum()),
+        seconds_greedy=seconds["greedy"], seconds_book=seconds["book"],
+        seconds_pysystemtrade=seconds["pysystemtrade"], objective_greedy=search.objective,
+        objective_exact=program.objective(BOOK(day) / day.weight_per_contract),
+    )  # fmt: skip
+
+
+def book_day(problem: Problem) -> SimpleNamespace:
+    """A rebalance as the book's code has it."""
+    unit = problem.weight_per_contract
+    wanted: FloatArray = problem.optimal_positions * unit
+    return SimpleNamespace(
+        covariance_matrix=np.array(problem.covariance), unrounded_optimal_position_weights=wanted,
+        previous_position_weights=problem.previous_positions * unit, weight_per_contract=np.array(unit),
+        starting_weights=np.zeros(len(unit)), direction_as_np=np.sign(wanted),
+        cost_in_weight_terms_as_np=np.array(problem.cost_in_weight_terms),
+    )  # fmt: skip
+
+
+def pysystemtrade_arguments(problem: Problem) -> dict[str, Any]:
+    """A rebalance as pysystemtrade has it, in dicts and a frame."""
+    names = list(problem.instruments)
+
+    def by_name(values: FloatArray) -> dict[str, float]:
+        return dict(zip(names, values.tolist(), strict=True))
+
+    return {
+        "contracts_optimal": by_name(problem.optimal_positions),
+        "covariance_matrix": pd.DataFrame(problem.covariance, names, names),
+        "per_contract_value": by_name(problem.weight_per_contract),
+        "costs": by_name(problem.cost_in_weight_terms),
+        "speed_control": SimpleNamespace(trade_shadow_cost=COST_MULTIPLIER, tracking_error_buffer=BUFFER),
+        "previous_positions": by_name(problem.previous_positions),
+    }
