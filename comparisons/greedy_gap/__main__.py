@@ -9,7 +9,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from comparisons.greedy_gap.study import ENVIRONMENT, RESULTS, TIME_LIMIT, grids, run, to_csv
+from comparisons.greedy_gap.study import (
+    ENVIRONMENT,
+    INSTRUMENTS,
+    RESULTS,
+    TIME_LIMIT,
+    WORST,
+    grids,
+    instruments,
+    picture,
+    run,
+    to_csv,
+    worst,
+)
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError, StudyInterrupted
@@ -32,7 +44,9 @@ def main(arguments: list[str]) -> int:
     except DynoptError as error:
         progress.print(f"error: {error}", highlight=False)
         return 2
-    write_atomically(RESULTS, to_csv(results))
+    for path, frame in ((RESULTS, results), (INSTRUMENTS, instruments()), (WORST, worst())):
+        write_atomically(path, to_csv(frame))
+    picture(results)
     lines = [f"{name}: {version}" for name, version in versions().items()]
     lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, {workers} workers")
     write_atomically(ENVIRONMENT, "\n".join([*lines, f"time limit of an exact solve: {TIME_LIMIT:g} s"]) + "\n")

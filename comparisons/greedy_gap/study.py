@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import Market
 from dynopt_milp.gap import GapGrid, run_gap_study
+from dynopt_milp.gap.study import REBALANCES
+from dynopt_milp.gap.summary import count_differences
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, RUNS = FOLDER / "results.csv", FOLDER / "environment.txt", FOLDER / "runs"
+INSTRUMENTS, WORST, PICTURE = FOLDER / "instruments.csv", FOLDER / "worst.csv", FOLDER / "gap.png"
 # 5 capitals × 5 multipliers × 4 sizes along the path of greedy, and all instruments along that of exact too.
 CAPITALS = (50_000.0, 100_000.0, 250_000.0, 1_000_000.0, 5_000_000.0)
 COST_MULTIPLIERS = (0.0, 10.0, 25.0, 50.0, 100.0)
@@ -43,6 +48,54 @@ def run(
         for grid in parts
     ]  # fmt: skip
     return pd.concat(summaries, ignore_index=True)
+
+
+def instruments(folder: Path = RUNS, *, cost_multiplier: float = 50.0) -> pd.DataFrame:
+    """Where greedy and exact differ along greedy's path, all instruments; a line for each."""
+    rows = _rows(folder, ["size", "greedy_positions", "exact_positions"], cost_multiplier)
+    rows = rows[rows["size"] == rows["size"].max()]
+    return pd.DataFrame(count_differences(zip(rows["greedy_positions"], rows["exact_positions"], strict=True)))
+
+
+def worst(folder: Path = RUNS, *, cost_multiplier: float = 50.0) -> pd.DataFrame:
+    """The rebalance with the largest gap of every combination along greedy's path, with its portfolios."""
+    columns = [
+        "size", "capital", "date", "held_positions", "greedy_positions", "exact_positions", "greedy_objective",
+        "exact_objective", "greedy_tracking_error", "exact_tracking_error", "greedy_cost", "exact_cost",
+    ]  # fmt: skip
+    rows = _rows(folder, columns, cost_multiplier)
+    rows = rows.assign(gap=rows["greedy_objective"] / rows["exact_objective"] - 1)
+    return rows.loc[rows.groupby(["size", "capital"])["gap"].idxmax()]
+
+
+def _rows(folder: Path, columns: list[str], cost_multiplier: float) -> pd.DataFrame:
+    """Proved rebalances along greedy's path."""
+    chosen = [("cost_multiplier", "==", cost_multiplier), ("status", "==", "optimal")]
+    return pd.read_parquet(folder / "greedy" / REBALANCES, columns=columns, filters=chosen)
+
+
+def picture(results: pd.DataFrame, path: Path = PICTURE) -> None:
+    """Mean gap against capital, a panel for each size and a line for each multiplier."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    along = results[results["path"] == "greedy"]
+    sizes = sorted(along["size"].unique())
+    figure, panels = plt.subplots(1, len(sizes), figsize=(3.2 * len(sizes), 3.4), sharey=True, layout="constrained")
+    for panel, size in zip(np.atleast_1d(panels), sizes, strict=True):
+        for multiplier, group in along[along["size"] == size].groupby("cost_multiplier"):
+            panel.plot(group["capital"], 100 * group["mean_gap"], marker="o", label=f"λ = {multiplier:g}")
+        panel.set(xscale="log", title=f"{size} instruments", xlabel="capital, $")
+        panel.set_yscale("symlog", linthresh=1.0)  # percent; a mean can be zero
+        panel.grid(alpha=0.3)
+    np.atleast_1d(panels)[0].set_ylabel("greedy worse by, mean, %")
+    np.atleast_1d(panels)[0].legend(fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+    write_atomically(path, buffer.getvalue())
 
 
 def to_csv(results: pd.DataFrame) -> str:

@@ -16,7 +16,7 @@ from dynopt_milp.errors import FormatError
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
 from dynopt_milp.gap.study import REBALANCES, SUMMARY
-from dynopt_milp.gap.summary import SAME, cell_text, compared, further_optimizers, gaps, in_common
+from dynopt_milp.gap.summary import SAME, cell_text, count_differences, further_optimizers, gaps, in_common
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER
 from dynopt_milp.records import records
 
@@ -271,35 +271,15 @@ def worst_rebalances(study: Study) -> list[dict[str, Any]]:
 
 
 def by_instrument(study: Study) -> list[dict[str, Any]]:
-    """Where greedy and exact differ, over all proved rebalances; the instruments that differ most often first.
-
-    ``held`` counts the rebalances in which either of them holds some, ``different`` those in which they hold different
-    numbers, ``missed`` those in which exact holds some and greedy none, and ``added`` the reverse.
-    """
+    """Where greedy and exact differ, over all proved rebalances; see :func:`~dynopt_milp.gap.summary.by_instrument`."""
     import pyarrow.dataset as ds
 
-    counts: dict[str, list[int]] = {}
     data = ds.dataset(study.folder / REBALANCES)
-    proved_only = ds.field("status") == "optimal"
-    for batch in data.to_batches(columns=["greedy_positions", "exact_positions"], filter=proved_only):
-        for row in batch.to_pylist():
-            for name, one, other in compared(row["greedy_positions"], row["exact_positions"]):
-                found = counts.setdefault(name, [0, 0, 0, 0])
-                found[0] += 1
-                found[1] += one != other
-                found[2] += one == 0
-                found[3] += other == 0
-    lines = [
-        {
-            "instrument": name,
-            "held": held,
-            "different": different / held,
-            "missed": missed / held,
-            "added": added / held,
-        }
-        for name, (held, different, missed, added) in counts.items()
-    ]
-    return sorted(lines, key=lambda line: (-line["different"], line["instrument"]))
+    batches = data.to_batches(
+        columns=["greedy_positions", "exact_positions"], filter=ds.field("status") == "optimal"
+    )  # fmt: skip
+    pairs = ((row["greedy_positions"], row["exact_positions"]) for batch in batches for row in batch.to_pylist())
+    return count_differences(pairs)
 
 
 def _amount(value: Any) -> str:

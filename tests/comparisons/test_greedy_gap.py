@@ -6,8 +6,19 @@ import io
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from comparisons.greedy_gap.study import CAPITALS, COST_MULTIPLIERS, SIZES, grids, run, to_csv
+from comparisons.greedy_gap.study import (
+    CAPITALS,
+    COST_MULTIPLIERS,
+    SIZES,
+    grids,
+    instruments,
+    picture,
+    run,
+    to_csv,
+    worst,
+)
 from dynopt_milp import simulated_market
 from dynopt_milp.gap import GapGrid
 
@@ -24,6 +35,13 @@ def test_a_small_study_runs_goes_on_and_keeps_its_table(tmp_path: Path) -> None:
     assert (results["mean_gap"] >= 0).all()
     again = run(market, parts, tmp_path, workers=1, show_progress=False)
     pd.testing.assert_frame_equal(results, again)
+    found = instruments(tmp_path)
+    assert set(found["instrument"]) <= set(NAMES)
+    assert ((found["missed"] + found["added"] <= found["different"]) & (found["different"] <= 1)).all()
+    largest = worst(tmp_path)
+    assert largest["gap"].to_numpy() == pytest.approx(results["largest_gap"].to_numpy()[[0, 2, 1, 3]])
+    picture(results, tmp_path / "gap.png")
+    assert (tmp_path / "gap.png").read_bytes().startswith(b"\x89PNG")
     read = pd.read_csv(io.StringIO(to_csv(results)))
     assert list(read.columns) == list(results.columns)
     assert read["mean_gap"].round(4).tolist() == results["mean_gap"].round(4).tolist()
