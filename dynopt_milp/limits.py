@@ -75,6 +75,8 @@ class Limits:
         LimitsError
             If limits cross.
         """
+        if self._none():
+            return np.full(len(instruments), -np.inf), np.full(len(instruments), np.inf)
         lower = self._side("lower", -np.inf, instruments)
         upper = self._side("upper", np.inf, instruments)
         _refuse_crossed(instruments, lower, upper, "lower and upper limit")
@@ -95,6 +97,10 @@ class Limits:
             upper = np.where(members, np.minimum(upper, most), upper)
             _refuse_crossed(instruments, lower, upper, f"{rule} and the other limits")
         return lower, upper
+
+    def _none(self) -> bool:
+        rules = (self.long_only, self.no_trade, self.reduce_only, self.same_side)
+        return self.lower is None and self.upper is None and all(rule is False for rule in rules)
 
     def _side(self, name: str, missing: float, instruments: tuple[str, ...]) -> FloatArray:
         value = getattr(self, name)

@@ -72,6 +72,7 @@ class Problem:
     lower: FloatArray = field(init=False)
     upper: FloatArray = field(init=False)
     _factor: FloatArray = field(init=False, repr=False)
+    _program: TrackingProgram | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         names = check_instruments(_names(self.instruments, self.covariance, self.optimal_positions))
@@ -195,14 +196,18 @@ class Problem:
 
     def program(self) -> TrackingProgram:
         """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, and the box."""
-        return TrackingProgram(
-            factor=self._factor * self.weight_per_contract,
-            target=self.optimal_positions,
-            previous=self.previous_positions,
-            cost=self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract,
-            lower=self.lower,
-            upper=self.upper,
-        )
+        if self._program is None:
+            program = TrackingProgram(
+                factor=self._factor * self.weight_per_contract,
+                target=self.optimal_positions,
+                previous=self.previous_positions,
+                cost=self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract,
+                lower=self.lower,
+                upper=self.upper,
+            )
+            object.__setattr__(self, "_program", program)
+            return program
+        return self._program
 
     def replace(self, **changes: Any) -> Problem:
         """The problem with some fields changed; ``limits`` stay as they were given."""

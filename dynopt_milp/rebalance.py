@@ -174,7 +174,7 @@ def rebalance(
     if buffer_rule == "deadband":
         distance, adjustment = problem.program().tracking_error(held), None
     else:
-        distance, adjustment = problem.program().with_target(best).tracking_error(held), 1.0
+        distance, adjustment = problem.program().distance(held, best), 1.0
         if buffer_rule == "book":
             adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
             final = np.clip(held + np.round(adjustment * (best - held)), problem.lower, problem.upper)

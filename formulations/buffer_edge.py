@@ -33,7 +33,7 @@ class BufferEdge(Formulation):
     Parameters
     ----------
     program : TrackingProgram
-        The data; its ``target`` is the optimised portfolio k° (see ``TrackingProgram.with_target``).
+        The data; its ``target`` is the optimised portfolio k°.
     buffer : float
         B > 0, in the unit of the tracking error.
 

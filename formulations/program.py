@@ -111,6 +111,11 @@ class TrackingProgram:
         """Σᵢ γᵢ|kᵢ − pᵢ| of one portfolio, shape (n,)."""
         return float(self.trading_costs(np.asarray(positions)[None])[0])
 
+    def distance(self, one: ArrayLike, other: ArrayLike) -> float:
+        """‖F(k − k′)‖₂, the tracking error between two portfolios, shape (n,) each."""
+        away = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
+        return float(np.linalg.norm(self.factor @ away))
+
     def objective(self, positions: ArrayLike) -> float:
         """Tracking error plus trading cost of one portfolio, shape (n,)."""
         return self.tracking_error(positions) + self.trading_cost(positions)
@@ -144,10 +149,6 @@ class TrackingProgram:
             array.setflags(write=False)
             object.__setattr__(program, field.name, array)
         return program
-
-    def with_target(self, target: ArrayLike) -> TrackingProgram:
-        """The program that tracks ``target``, shape (n,), instead."""
-        return replace(self, target=np.asarray(target, dtype=np.float64))
 
     def with_box(self, lower: ArrayLike, upper: ArrayLike) -> TrackingProgram:
         """The program over another box."""

@@ -26,7 +26,7 @@ from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own import Optimizer
-from formulations import FloatArray, TrackingProgram
+from formulations import FloatArray
 
 NO_LIMIT = 999.0
 """What pysystemtrade writes for a weight without a limit."""
@@ -126,7 +126,6 @@ class ObjectiveFunction:
         self._names, self._matrix = _covariance(covariance_matrix)
         self._keys, self._valid_matrix = self._valid()
         self._problem: Problem | None = None
-        self._program: TrackingProgram | None = None
         self.result: Rebalance | None = None
 
     # What pysystemtrade calls.
@@ -164,15 +163,14 @@ class ObjectiveFunction:
         """Of some weights against others; never of a negative variance, since the covariance is repaired."""
         if not self._keys:
             return 0.0
-        away = (np.asarray(weights, dtype=np.float64) - optimal_weights) / self.per_contract_value_as_np
-        program = self._priced()
-        return program.tracking_error(program.target + away)
+        unit = self.per_contract_value_as_np
+        return self._day().program().distance(np.asarray(weights) / unit, np.asarray(optimal_weights) / unit)
 
     def calculate_costs(self, weights: FloatArray) -> float:
         """λ times the cost of getting to some weights from the held ones, share of capital; 0 if none are known."""
         if self.no_prior_positions_provided or not self._keys:
             return 0.0
-        return self._priced().trading_cost(np.asarray(weights, dtype=np.float64) / self.per_contract_value_as_np)
+        return self._day().program().trading_cost(np.asarray(weights, dtype=np.float64) / self.per_contract_value_as_np)
 
     def constraint_function_value(self, weights: FloatArray) -> float:
         """What the constraint function says of some weights; 0 if there is none."""
@@ -185,7 +183,7 @@ class ObjectiveFunction:
         """Whether the held portfolio is so close to the unrounded one that nothing trades."""
         if self.no_prior_positions_provided or not self._keys:
             return False
-        return self._priced().tracking_error(self._held_contracts()) < self.tracking_error_buffer
+        return self._day().program().tracking_error(self._held_contracts()) < self.tracking_error_buffer
 
     # What it works with.
 
@@ -238,7 +236,7 @@ class ObjectiveFunction:
             raise InputError(
                 f"wants shape {self._valid_matrix.shape}, found {matrix.shape}", field="covariance_matrix_as_np"
             )
-        self._valid_matrix, self._problem, self._program, self.result = matrix, None, None, None
+        self._valid_matrix, self._problem, self.result = matrix, None, None
 
     @property
     def per_contract_value_as_np(self) -> FloatArray:
@@ -346,11 +344,6 @@ class ObjectiveFunction:
                 instruments=tuple(self._keys),
             )
         return self._problem
-
-    def _priced(self) -> TrackingProgram:
-        if self._program is None:
-            self._program = self._day().program()
-        return self._program
 
     def _limits(self) -> Limits:
         rules = {

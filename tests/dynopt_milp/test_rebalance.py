@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ def test_the_edge_costs_no_more_than_any_trade_into_the_buffer(problem: Problem,
     grid = np.stack(
         np.meshgrid(*[np.arange(low, high + 1) for low, high in zip(problem.lower, problem.upper, strict=True)]), -1
     ).reshape(-1, len(best))
-    around = problem.program().with_target(best)
+    around = replace(problem.program(), target=best)
     inside = grid[around.tracking_errors(grid) <= result.buffer]
     unit = problem.cost_in_weight_terms * problem.weight_per_contract
     cheapest = (np.abs(inside - problem.previous_positions) @ unit).min()
