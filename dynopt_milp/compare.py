@@ -12,8 +12,10 @@ from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.backtest import backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data.market import Market
+from dynopt_milp.errors import InputError
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.pictures import draw_comparison
+from dynopt_milp.solvers.own import Optimizer, method_name
 from dynopt_milp.strategy import Strategy
 
 FIGURES = (
@@ -29,7 +31,7 @@ Runs = dict[tuple[str, str], Backtest]
 def run_comparison(
     market: Market,
     strategies: Mapping[str, Strategy],
-    optimizers: Sequence[str],
+    optimizers: Sequence[str | Optimizer],
     *,
     capital: float,
     folder: Path | None = None,
@@ -43,7 +45,7 @@ def run_comparison(
     market : Market
     strategies : mapping
         By name.
-    optimizers : sequence of str
+    optimizers : sequence of str or callable
         As in :func:`~dynopt_milp.backtest.backtest`.
     capital : float
     folder : Path, optional
@@ -57,17 +59,21 @@ def run_comparison(
     dict
         Backtests by (strategy, optimizer).
     """
+    names = [method_name(optimizer) for optimizer in optimizers]
+    if len(set(names)) < len(names):
+        raise InputError(f"wants optimizers of different names, found {', '.join(names)}", field="optimizers")
     runs: Runs = {}
     for name, strategy in strategies.items():
         inputs = Inputs(market, strategy, float(capital))
         for optimizer in optimizers:
-            runs[name, optimizer] = backtest(
+            called = method_name(optimizer)
+            runs[name, called] = backtest(
                 market,
                 strategy,
                 capital=capital,
                 optimizer=optimizer,
                 inputs=inputs,
-                folder=None if folder is None else folder / name / optimizer,
+                folder=None if folder is None else folder / name / called,
                 show_progress=show_progress,
                 **settings,
             )

@@ -80,7 +80,7 @@ def covariance_factor(
         worst = int(np.argmax(np.abs(vectors[:, 0])))
         raise CovarianceError(
             f"is not positive semi-definite: its correlations have the eigenvalue {least:.3g}, mostly along this "
-            "instrument; estimate all correlations from the same dates, or clip the eigenvalues",
+            "instrument; estimate all correlations from the same dates, or see nearest_covariance.clip_eigenvalues",
             field="covariance",
             instrument=instruments[worst],
         )
@@ -89,4 +89,4 @@ def covariance_factor(
     kept = values > ROUTINE * len(values)
     root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T * scale
     factor = np.linalg.qr(root, mode="r") if kept.any() else np.zeros((0, len(values)))
-    return (covariance + covariance.T) / 2, np.asarray(factor), tuple(notes)
+    return covariance / 2 + covariance.T / 2, np.asarray(factor), tuple(notes)

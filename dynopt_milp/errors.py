@@ -34,8 +34,8 @@ class CovarianceError(InputError):
     """The covariance is not one: not square, not symmetric, not finite or not positive semi-definite."""
 
 
-class CovarianceWarning(UserWarning):
-    """A covariance that is not positive semi-definite was made one that is."""
+class DataWarning(UserWarning):
+    """Data of a day were repaired or left out: an indefinite covariance, a price below zero."""
 
 
 class LimitsError(InputError):

@@ -119,7 +119,7 @@ def _members(rule: bool | Iterable[str], instruments: tuple[str, ...], field: st
     for name in names:
         if name not in instruments:
             raise LimitsError("is not among the instruments of the problem", field=field, instrument=str(name))
-    return np.array([name in names for name in instruments])
+    return np.array([name in names for name in instruments], dtype=bool)
 
 
 def _refuse_crossed(instruments: tuple[str, ...], lower: FloatArray, upper: FloatArray, what: str) -> None:

@@ -30,20 +30,24 @@ def clip_eigenvalues(covariance: FloatArray) -> tuple[FloatArray, str]:
     variance = np.diag(covariance)
     if not (covariance.size and np.isfinite(covariance).all() and (variance >= 0).all()):
         return covariance, ""  # whoever makes a problem of it says what is wrong
-    deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
-    correlation = covariance / deviation / deviation[:, None]
-    if not np.allclose(correlation, correlation.T, rtol=0.0, atol=NEGATIVE_EIGENVALUE):
+    risky = np.flatnonzero(variance > 0)
+    block = np.ix_(risky, risky)
+    deviation = np.sqrt(variance[risky])
+    correlation = covariance[block] / deviation / deviation[:, None]
+    if not len(risky) or not np.allclose(correlation, correlation.T, rtol=0.0, atol=NEGATIVE_EIGENVALUE):
         return covariance, ""
     values, vectors = np.linalg.eigh((correlation + correlation.T) / 2)
     if values[0] >= -NEGATIVE_EIGENVALUE * max(float(values[-1]), 1.0):
         return covariance, ""
     clipped = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    unit = np.sqrt(np.maximum(np.diag(clipped), np.finfo(np.float64).tiny))
-    repaired = clipped / unit / unit[:, None]
-    np.fill_diagonal(repaired, np.where(variance > 0, 1.0, 0.0))
-    change = float(np.abs(repaired - correlation).max())
+    unit = np.sqrt(np.diag(clipped))  # at least 1: clipping adds to the diagonal
+    closest = clipped / unit / unit[:, None]
+    np.fill_diagonal(closest, 1.0)
+    repaired = covariance.copy()
+    repaired[block] = closest * deviation * deviation[:, None]
     note = (
         "the covariance is not positive semi-definite (least eigenvalue of its correlations "
-        f"{values[0]:.3g}); negative eigenvalues were set to zero, which moved correlations by up to {change:.2g}"
+        f"{values[0]:.3g}); negative eigenvalues were set to zero, which moved correlations by up to "
+        f"{np.abs(closest - correlation).max():.2g}"
     )
-    return repaired * deviation * deviation[:, None], note
+    return repaired, note

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from dynopt_milp.problem import Problem
-from dynopt_milp.solve import DEFAULT_GAP, solve
+from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit, solve
 from dynopt_milp.solvers import find_method
 
 
@@ -26,8 +26,8 @@ class MethodOptimizer:
 
     Raises
     ------
-    UnknownNameError
-        If there is no such method.
+    UnknownNameError, InputError
+        If there is no such method, or a setting makes no sense.
     NoPortfolioError
         When it is called, if there is no portfolio within the limits, or none was found in time.
     """
@@ -38,6 +38,8 @@ class MethodOptimizer:
 
     def __post_init__(self) -> None:
         find_method(self.method)
+        check_gap(self.gap)
+        check_time_limit(self.time_limit)
 
     def __call__(self, problem: Problem) -> pd.Series:
         """Whole contracts to hold, int64, by instrument."""

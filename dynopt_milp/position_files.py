@@ -1,8 +1,10 @@
-"""Positions, held or wanted, and covariances, from CSV files."""
+"""Positions, held or wanted, and covariances, from CSV files, read strictly."""
 
 from __future__ import annotations
 
+import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,9 @@ TERMS = ("weight_per_contract", "cost_in_weight_terms", "price", "multiplier", "
 SIDES = ("lower", "upper")
 """Further columns of limits, whole contracts; an empty cell has none."""
 
+Rows = dict[str, tuple[int, dict[str, str]]]
+"""Lines of a file by instrument: number and cells by column."""
+
 
 def read_held(path: Path) -> pd.Series:
     """Whole contracts by instrument, from a CSV file with the columns ``instrument`` and ``position``.
@@ -25,8 +30,8 @@ def read_held(path: Path) -> pd.Series:
     FormatError
         If there is no such file, a column is missing, an instrument stands twice or a position is not whole.
     """
-    table = _read(path)
-    return _column(table, "position", path, whole=True)
+    _, rows = _by_instrument(path, COLUMNS)
+    return _column(rows, "position", path, whole=True)
 
 
 def read_targets(path: Path) -> pd.DataFrame:
@@ -40,12 +45,14 @@ def read_targets(path: Path) -> pd.DataFrame:
     Raises
     ------
     FormatError
-        As :func:`read_held`, or if something is not a number.
+        As :func:`read_held`, or if there are none or something is not a number.
     """
-    table = _read(path)
-    found = {"position": _column(table, "position", path)}
-    found |= {name: _column(table, name, path) for name in TERMS if name in table}
-    found |= {name: _column(table, name, path, whole=True, empty=True) for name in SIDES if name in table}
+    head, rows = _by_instrument(path, (*COLUMNS, *TERMS, *SIDES))
+    if not rows:
+        raise FormatError("has a head and no rows", field=str(path))
+    found = {"position": _column(rows, "position", path)}
+    found |= {name: _column(rows, name, path) for name in TERMS if name in head}
+    found |= {name: _column(rows, name, path, whole=True, empty=True) for name in SIDES if name in head}
     return pd.DataFrame(found)
 
 
@@ -55,60 +62,89 @@ def read_covariance(path: Path) -> pd.DataFrame:
     Raises
     ------
     FormatError
-        If there is no such file, or something is not a number.
+        If there is no such file, a name stands twice or something is not a number.
     """
-    table = _csv(path)
-    if table.shape[1] < 2 or table.empty:
+    head, lines = _csv(path)
+    if len(head) < 2 or not lines:
         raise FormatError(
             "wants a head of instruments and a row for each, with its name in the first column", field=str(path)
         )
-    table = table.set_index(table.columns[0])
-    numbers = table.apply(pd.to_numeric, errors="coerce")
-    for row, column in np.argwhere(~np.isfinite(numbers.to_numpy(dtype=np.float64))):
+    names = head[1:]
+    matrix = np.array([[_number(cell) for cell in cells[1:]] for _, cells in lines])
+    for row, column in np.argwhere(~np.isfinite(matrix)):
         raise FormatError(
-            f"wants a number with {numbers.columns[column]}, found {table.iloc[row, column]!r}",
-            field=str(path), instrument=str(numbers.index[row]),
+            f"line {lines[row][0]}: wants a number with {names[column]}, found {lines[row][1][column + 1]!r}",
+            field=str(path), instrument=lines[row][1][0],
         )  # fmt: skip
-    return pd.DataFrame(numbers.astype(np.float64)).rename_axis(index=None)
+    return pd.DataFrame(matrix, index=[cells[0] for _, cells in lines], columns=names)
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The head, and every line that is not blank with its number; all have as many cells as the head."""
     try:
-        return pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, skipinitialspace=True, strict=True)
+            table = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise FormatError(f"cannot be read: {reason}", field=str(path)) from None
+    if not table:
+        raise FormatError("is empty; a head and rows are wanted", field=str(path))
+    (_, head), *lines = table
+    for name in head:
+        if head.count(name) > 1:
+            raise FormatError(f"the column {name!r} stands more than once", field=str(path))
+    for number, cells in lines:
+        if len(cells) != len(head):
+            raise FormatError(f"line {number} has {len(cells)} cells, the head has {len(head)}", field=str(path))
+    return head, lines
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """The rows as text, by instrument."""
-    table = _csv(path)
-    for column in COLUMNS:
-        if column not in table:
+def _by_instrument(path: Path, known: Sequence[str]) -> tuple[list[str], Rows]:
+    head, lines = _csv(path)
+    for name in COLUMNS:
+        if name not in head:
             raise FormatError(
-                f"the column {column!r} is missing; wants {' and '.join(COLUMNS)}, found {', '.join(table.columns)}",
+                f"the column {name!r} is missing; wants {' and '.join(COLUMNS)}, found {', '.join(head)}",
                 field=str(path),
             )
-    names = table["instrument"]
-    for line, name in enumerate(names, 2):
-        if pd.isna(name) or name in set(names[: line - 2]):
-            what = "has no instrument" if pd.isna(name) else f"names {name} again"
-            raise FormatError(f"line {line} {what}", field=str(path))
-    return table.set_index("instrument")
+    for name in head:
+        if name not in known and name.lower().replace(" ", "_") in known:
+            raise FormatError(
+                f"the column {name!r} is not known; write it {name.lower().replace(' ', '_')!r}", field=str(path)
+            )
+    rows: Rows = {}
+    for number, cells in lines:
+        line = dict(zip(head, cells, strict=True))
+        name = line["instrument"]
+        if not name or name in rows:
+            what = f"names {name} again" if name else "has no instrument"
+            raise FormatError(f"line {number} {what}", field=str(path))
+        rows[name] = (number, line)
+    return head, rows
 
 
-def _column(table: pd.DataFrame, name: str, path: Path, *, whole: bool = False, empty: bool = False) -> pd.Series:
+def _column(rows: Rows, name: str, path: Path, *, whole: bool = False, empty: bool = False) -> pd.Series:
     found: dict[str, float] = {}
-    for line, (instrument, text) in enumerate(table[name].items(), 2):
-        if empty and pd.isna(text):
-            found[str(instrument)] = -math.inf if name == "lower" else math.inf
+    for instrument, (number, line) in rows.items():
+        text = line[name]
+        if empty and not text:
+            found[instrument] = -math.inf if name == "lower" else math.inf
             continue
-        number = pd.to_numeric(text, errors="coerce")
-        if pd.isna(number) or not math.isfinite(number) or (whole and number != round(number)):
+        value = _number(text)
+        if not math.isfinite(value) or (whole and value != round(value)):
             wanted = "whole contracts" if whole else "a number"
             where = "" if name == "position" else f" as {name}"
             raise FormatError(
-                f"line {line}: wants {wanted}{where}, found {text!r}", field=str(path), instrument=str(instrument)
+                f"line {number}: wants {wanted}{where}, found {text!r}", field=str(path), instrument=instrument
             )
-        found[str(instrument)] = float(number)
+        found[instrument] = value
     return pd.Series(found, dtype=float)
+
+
+def _number(text: str) -> float:
+    """NaN where it is none."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan

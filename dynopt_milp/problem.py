@@ -20,6 +20,9 @@ from dynopt_milp.limits import Limits
 from formulations import FloatArray, TrackingProgram
 
 BOOK_COST_MULTIPLIER = 50.0  # Advanced Futures Trading Strategies, strategy twenty-five
+MOST_CONTRACTS = 2.0**53  # beyond, float64 does not hold every whole number
+# What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
+LEAST_UNIT, MOST_UNIT = 1e-100, 1e100
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -94,10 +97,19 @@ class Problem:
         order = np.argsort(np.array(names))
         sorted_names = tuple(names[place] for place in order)
         _, sorted_factor, notes = covariance_factor(matrix[np.ix_(order, order)], sorted_names)
-        covariance, factor = (matrix + matrix.T) / 2, np.empty_like(sorted_factor)
+        covariance, factor = matrix / 2 + matrix.T / 2, np.empty_like(sorted_factor)
         factor[:, order] = sorted_factor
         put["covariance"], put["_factor"] = covariance, factor
         put["lower"], put["upper"] = self.limits.box(names, put["optimal_positions"], put["previous_positions"])
+        _refuse(
+            names, put, "optimal_positions", np.abs(put["optimal_positions"]) > MOST_CONTRACTS,
+            f"wants no more contracts than float64 counts ({MOST_CONTRACTS:.0f})",
+        )  # fmt: skip
+        with np.errstate(over="ignore"):
+            _check_magnitude(
+                names, np.sqrt(np.diag(covariance)) * put["weight_per_contract"],
+                multiplier * put["cost_in_weight_terms"] * put["weight_per_contract"],
+            )  # fmt: skip
         for name, array in put.items():
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
@@ -161,13 +173,15 @@ class Problem:
             _refuse(names, put, name, array <= 0, "wants a positive number")
         cost = to_vector(cost_per_contract, names, "cost_per_contract")
         _refuse(names, {"cost_per_contract": cost}, "cost_per_contract", cost < 0, "wants no negative cost")
-        weight = put["multipliers"] * put["prices"] * put["fx"] / money
+        with np.errstate(over="ignore", invalid="ignore"):
+            weight = put["multipliers"] * put["prices"] * put["fx"] / money
+            cost = cost / money / weight
         return cls(
             covariance=covariance,
             optimal_positions=optimal_positions,
             weight_per_contract=weight,
             previous_positions=previous_positions,
-            cost_in_weight_terms=cost / money / weight,
+            cost_in_weight_terms=cost,
             cost_multiplier=cost_multiplier,
             limits=limits or Limits(),
             instruments=names,
@@ -274,6 +288,22 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
             f"wants {len(names)} rows and columns, one per instrument, found shape {matrix.shape}", field="covariance"
         )
     return matrix
+
+
+def _check_magnitude(names: tuple[str, ...], risk: FloatArray, cost: FloatArray) -> None:
+    """Refuse units in which float64 cannot tell portfolios apart."""
+    riskiest, dearest = int(np.argmax(risk)), int(np.argmax(cost))
+    if not (risk[riskiest] == 0 or LEAST_UNIT <= risk[riskiest] <= MOST_UNIT):
+        raise InputError(
+            f"the risk of a contract (volatility × weight) is {risk[riskiest]:g}, which float64 cannot square; wants "
+            f"{LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
+            field="covariance", instrument=names[riskiest],
+        )  # fmt: skip
+    if not cost[dearest] <= MOST_UNIT:
+        raise InputError(
+            f"the penalty for trading a contract is {cost[dearest]:g}; wants no more than {MOST_UNIT:g}",
+            field="cost_in_weight_terms", instrument=names[dearest],
+        )  # fmt: skip
 
 
 def _refuse(names: tuple[str, ...], put: dict[str, FloatArray], name: str, bad: Any, message: str) -> None:

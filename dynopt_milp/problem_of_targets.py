@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.forecasts import long_only
 from dynopt_milp.limits import Limits
+from dynopt_milp.position_files import TERMS
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.problem_of_day import problem_of_day
 from dynopt_milp.strategy import Strategy
@@ -61,6 +63,9 @@ def problem_of_targets(
         "limits": _limits(targets, limits), "instruments": names,
     }  # fmt: skip
     if "weight_per_contract" in targets:
+        _unused(targets, ("price", "multiplier", "fx", "cost_per_contract"), "there is weight_per_contract")
+        if capital is not None:
+            raise InputError("is for targets with prices; weight_per_contract has it inside", field="capital")
         cost = targets.get("cost_in_weight_terms", 0.0)
         return Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)  # type: ignore[arg-type]
     for column in ("price", "multiplier"):
@@ -68,6 +73,7 @@ def problem_of_targets(
             raise InputError(
                 "give the targets a column weight_per_contract, or price and multiplier and a capital", field=column
             )
+    _unused(targets, ("cost_in_weight_terms",), "there are prices; give cost_per_contract")
     if capital is None:
         raise InputError("is needed with prices", field="capital")
     return Problem.from_market(
@@ -101,6 +107,7 @@ def problem_of_day_and_targets(
     for name in names:
         if name not in market.instruments:
             raise InputError("has a target and is not in the data", field="targets", instrument=name)
+    _unused(targets, TERMS, "the prices say what a contract is worth and costs")
     contracts = _held(held, names)
     equal = replace(strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)))
     problem = problem_of_day(
@@ -115,6 +122,13 @@ def problem_of_day_and_targets(
     return problem.replace(
         optimal_positions=targets["position"], limits=_within(problem, targets, limits)
     )  # fmt: skip
+
+
+def _unused(targets: pd.DataFrame, columns: Iterable[str], reason: str) -> None:
+    """Refuse columns that would be left aside: somebody counts on them."""
+    for name in columns:
+        if name in targets:
+            raise InputError(f"is not used where {reason}", field=name)
 
 
 def _held(held: pd.Series | None, names: list[str]) -> dict[str, float]:

@@ -61,6 +61,7 @@ def write_trades(result: Rebalance, path: Path, made_from: dict[str, Any] | None
     FormatError
         If it cannot be written.
     """
+    path = path.resolve()  # of a link, the file it stands for
     if path.suffix == ".csv":
         write_atomically(path, trade_table(result).to_csv())
     else:
@@ -80,8 +81,27 @@ def only_writer(path: Path) -> Iterator[None]:
     """
     if path.suffix not in SUFFIXES:
         raise InputError(f"wants a name that ends with {' or '.join(SUFFIXES)}, found {path.name!r}", field="out")
+    path = path.resolve()
     with held_by_one(path.with_name(f".{path.name}.lock"), path):
         yield
+
+
+def decision(result: Rebalance) -> dict[str, Any]:
+    """What the log says of a rebalance, as JSON has it."""
+    return {
+        "status": result.status.value,
+        "stopped_by": result.stopped_by.value,
+        "objective": result.optimised.objective,
+        "lower_bound": result.optimised.lower_bound,
+        "tracking_error": result.tracking_error,
+        "cost": result.cost,
+        "buffer_rule": result.buffer_rule,
+        "adjustment_factor": result.adjustment_factor,
+        "trades": by_name(result.trades[result.trades != 0]),
+        "method": result.optimised.method,
+        "solver": result.optimised.solver,
+        "seconds": result.seconds,
+    }
 
 
 class DecisionLog:
@@ -102,29 +122,19 @@ class DecisionLog:
         self.path = path
         self._append("")
 
-    def decided(self, result: Rebalance, **further: Any) -> None:
-        """Add a rebalance."""
-        self._add(
-            {
-                "status": result.status.value,
-                "stopped_by": result.stopped_by.value,
-                "objective": result.optimised.objective,
-                "lower_bound": result.optimised.lower_bound,
-                "tracking_error": result.tracking_error,
-                "cost": result.cost,
-                "buffer_rule": result.buffer_rule,
-                "adjustment_factor": result.adjustment_factor,
-                "trades": by_name(result.trades[result.trades != 0]),
-                "method": result.optimised.method,
-                "solver": result.optimised.solver,
-                "seconds": result.seconds,
-            }
-            | further
-        )
-
-    def failed(self, error: DynoptError, **further: Any) -> None:
-        """Add why there was no decision."""
-        self._add({"status": "failed", "reason": " ".join(str(error).split())} | further)
+    @contextmanager
+    def entry(self) -> Iterator[dict[str, Any]]:
+        """A dict that becomes a line when the block ends; if it raises, the line says why."""
+        content: dict[str, Any] = {}
+        try:
+            yield content
+        except DynoptError as error:
+            self._add({"status": "failed", "reason": " ".join(str(error).split())})
+            raise
+        except KeyboardInterrupt:
+            self._add({"status": "interrupted"})
+            raise
+        self._add(content)
 
     def _add(self, entry: dict[str, Any]) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -50,6 +50,43 @@ def run(
     return pd.concat(summaries, ignore_index=True)
 
 
+def gap_table(results: pd.DataFrame) -> str:
+    """Mean gap along greedy's path, and in how many rebalances greedy is optimal, as Markdown."""
+    along = results[results["path"] == "greedy"]
+    multipliers = sorted(along["cost_multiplier"].unique())
+    lines = ["| instruments | capital | " + " | ".join(f"λ = {value:g}" for value in multipliers) + " |"]
+    lines.append("|---|---|" + "---|" * len(multipliers))
+    for (size, capital), group in along.groupby(["size", "capital"]):
+        cells = group.set_index("cost_multiplier").loc[multipliers]
+        texts = [
+            f"{_percent(mean)} · {_percent(optimal)}"
+            for mean, optimal in zip(cells["mean_gap"], cells["greedy_optimal"], strict=True)
+        ]
+        lines.append(f"| {size} | ${capital:,.0f} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def consequence_table(results: pd.DataFrame, cost_multiplier: float = 50.0) -> str:
+    """What all instruments came to along both paths, as Markdown: greedy → exact."""
+    heads = ("realised tracking error", "cost a year", "Sharpe ratio, net")
+    names = ("realised_tracking_error", "annual_cost", "sharpe_ratio")
+    chosen = results[(results["size"] == results["size"].max()) & (results["cost_multiplier"] == cost_multiplier)]
+    lines = ["| capital | " + " | ".join(heads) + " |", "|---|---|---|---|"]
+    for capital, group in chosen.groupby("capital"):
+        paths = group.set_index("path")
+        texts = []
+        for name in names:
+            one, other = paths.loc["greedy", name], paths.loc["exact", name]
+            texts.append(f"{one:.2f} → {other:.2f}" if name == "sharpe_ratio" else f"{one:.2%} → {other:.2%}")
+        lines.append(f"| ${capital:,.0f} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    """Two digits, and no more."""
+    return f"{100 * share:,.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
+
+
 def instruments(folder: Path = RUNS, *, cost_multiplier: float = 50.0) -> pd.DataFrame:
     """Where greedy and exact differ along greedy's path, all instruments; a line for each."""
     rows = _rows(folder, ["size", "greedy_positions", "exact_positions"], cost_multiplier)

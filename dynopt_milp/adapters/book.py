@@ -12,19 +12,21 @@ What is different from the book's own functions is listed in docs/swap-in.md.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dynopt_milp.adapters.valid_instruments import check_units, contracts, with_valid_data
-from dynopt_milp.errors import CovarianceWarning, InputError
+from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
+from dynopt_milp.errors import DataWarning, InputError
 from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
 from dynopt_milp.nearest_covariance import clip_eigenvalues
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, rebalance
-from dynopt_milp.solve import DEFAULT_GAP
+from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own import Optimizer
 from formulations import FloatArray
@@ -65,8 +67,10 @@ class BookAlgorithm:
     """A function from a :class:`Day` to the weights to hold, ndarray of shape (n,).
 
     Weights come back as whole multiples of the weights per contract; 0 for an instrument whose target, weight per
-    contract or variance is NaN. A covariance that is not positive semi-definite is repaired
-    (:func:`~dynopt_milp.nearest_covariance.clip_eigenvalues`), with a :class:`~dynopt_milp.errors.CovarianceWarning`.
+    contract or variance is NaN. One whose weight per contract is not positive (a price below zero) is left out too, and
+    a covariance that is not positive semi-definite is repaired
+    (:func:`~dynopt_milp.nearest_covariance.clip_eigenvalues`), both with a
+    :class:`~dynopt_milp.errors.DataWarning`.
 
     Parameters
     ----------
@@ -101,32 +105,37 @@ class BookAlgorithm:
         not_negative(self.cost_multiplier, "cost_multiplier")
         if self.buffer is not None:
             not_negative(self.buffer, "buffer")
+        check_gap(self.gap)
+        check_time_limit(self.time_limit)
+        if not callable(self.method):
+            find_method(self.method)
 
     def __call__(self, day: Day) -> FloatArray:
         """The weights to hold."""
         covariance, given = _arrays(day)
-        valid = with_valid_data(
-            covariance, given["unrounded_optimal_position_weights"], given["weight_per_contract"]
-        )  # fmt: skip
+        unit = given["weight_per_contract"]
+        names = tuple(f"instrument {place:0{len(str(len(unit)))}d}" for place in range(len(unit)))
+        for place in np.flatnonzero(unit <= 0):
+            text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
+            warnings.warn(text, DataWarning, stacklevel=2)
+        valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
         weights = np.zeros(len(valid))
         if valid.any():
-            here = {name: array[valid] for name, array in given.items()}
             sigma, note = clip_eigenvalues(covariance[np.ix_(valid, valid)])
             if note:
-                warnings.warn(note, CovarianceWarning, stacklevel=2)
-            places = np.flatnonzero(valid)
-            names = tuple(f"instrument {place:0{len(str(len(valid)))}d}" for place in places)
-            held = self._rebalanced(sigma, here, names, self._limits(valid))
-            weights[valid] = held * here["weight_per_contract"]
+                warnings.warn(note, DataWarning, stacklevel=2)
+            here = {name: array[valid] for name, array in given.items()}
+            kept = tuple(names[place] for place in np.flatnonzero(valid))
+            positions = self._positions(sigma, here, kept, self._limits(names, valid))
+            weights[valid] = positions * here["weight_per_contract"]
         return weights
 
-    def _rebalanced(
+    def _positions(
         self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits
     ) -> FloatArray:
         """Contracts to hold of instruments with valid data."""
-        unit = check_units(here["weight_per_contract"], names, "weight_per_contract")
-        nothing = np.zeros(len(unit))
-        held, cost = nothing, nothing
+        unit = here["weight_per_contract"]
+        held = cost = np.zeros(len(unit))
         if self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None:
             held = contracts(here["previous_position_weights"], unit, names, "previous_position_weights")
         if self.cost_multiplier > 0:
@@ -151,15 +160,13 @@ class BookAlgorithm:
         )  # fmt: skip
         return done.positions.to_numpy(dtype=np.float64)
 
-    def _limits(self, valid: Any) -> Limits:
+    def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
         """The limits of the instruments that can be optimised."""
         if self.limits is None or valid.all():
             return self.limits or Limits()
-        names = tuple(f"instrument {place}" for place in range(len(valid)))
         nothing = np.zeros(len(valid))
-        rules = {name: getattr(self.limits, name) for name in ("long_only", "no_trade", "reduce_only", "same_side")}
         lower, upper = Limits(self.limits.lower, self.limits.upper).box(names, nothing, nothing)
-        return Limits(lower[valid], upper[valid], **rules)
+        return replace(self.limits, lower=lower[valid], upper=upper[valid])
 
 
 def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:

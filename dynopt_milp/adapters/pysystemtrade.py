@@ -8,15 +8,16 @@ and so are dicts and pandas. What behaves alike and what does not is listed in d
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dynopt_milp.adapters.valid_instruments import WHOLE, check_units, contracts, with_valid_data
+from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
 from dynopt_milp.errors import InputError, UnsupportedError
 from dynopt_milp.limits import Limits
 from dynopt_milp.nearest_covariance import clip_eigenvalues
@@ -66,8 +67,8 @@ class ObjectiveFunction:
 
     Attributes
     ----------
-    weights_optimal, weights_prior, maximum_position_weights
-        As pysystemtrade has them, of the kind they were given in.
+    trade_shadow_cost, tracking_error_buffer : float
+        λ and B, read once.
     result : Rebalance or None
         The last optimisation: status, lower bound, α; None if there was none, as when the held positions were close
         enough.
@@ -76,9 +77,10 @@ class ObjectiveFunction:
     ------
     UnsupportedError
         For a ``constraint_function`` with another method than greedy.
-    InputError
-        When something is asked of it: a valid instrument without a cost, a weight per contract that is not positive,
-        held positions that are not whole contracts, and whatever makes no :class:`~dynopt_milp.Problem`.
+    UnknownNameError, InputError
+        If an argument is not of its kind, or there is no such method. When something is asked of it: for a valid
+        instrument without a cost, a maximum that is NaN, held positions that are not whole contracts, and whatever
+        makes no :class:`~dynopt_milp.Problem`.
 
     Notes
     -----
@@ -104,9 +106,7 @@ class ObjectiveFunction:
     ) -> None:
         self.contracts_optimal, self.covariance_matrix = contracts_optimal, covariance_matrix
         self.per_contract_value, self.costs, self.speed_control = per_contract_value, costs, speed_control
-        self.previous_positions = _supplied(previous_positions)
-        self.constraints = _supplied(constraints)
-        self.maximum_positions = _supplied(maximum_positions)
+        self.constraints, self.maximum_positions = constraints, maximum_positions
         self.log = LOG if _supplied(log) is None else log
         self.constraint_function = _supplied(constraint_function)
         self.method, self.gap, self.time_limit = method, check_gap(gap), check_time_limit(time_limit)
@@ -121,8 +121,16 @@ class ObjectiveFunction:
         self._target = _numbers(contracts_optimal, "contracts_optimal")
         self._per_contract = _numbers(per_contract_value, "per_contract_value")
         self._costs = _numbers(costs, "costs")
-        held = self.previous_positions
-        self._held = None if held is None else _numbers(held, "previous_positions")
+        self.trade_shadow_cost = _speed(speed_control, "trade_shadow_cost")
+        self.tracking_error_buffer = _speed(speed_control, "tracking_error_buffer")
+        self.previous_positions, self._held = previous_positions, None
+        if _supplied(previous_positions) is not None:
+            given = _numbers(previous_positions, "previous_positions")
+            self._held = {name: 0.0 if np.isnan(number) else number for name, number in given.items()}
+            self.previous_positions = _like(previous_positions, self._held)
+        self._rules = _rules(_supplied(constraints))
+        most = _supplied(maximum_positions)
+        self._maxima = None if most is None else _numbers(most, "maximum_positions")
         self._names, self._matrix = _covariance(covariance_matrix)
         self._keys, self._valid_matrix = self._valid()
         self._problem: Problem | None = None
@@ -194,34 +202,24 @@ class ObjectiveFunction:
 
     @property
     def weights_prior(self) -> Any:
-        """Weights held; None if they are not known."""
-        return None if self._held is None else self._as_weights(self.previous_positions, self._held)
+        """Weights held; what was given for them if they are not known."""
+        return self.previous_positions if self._held is None else self._as_weights(self.previous_positions, self._held)
 
     @property
     def maximum_position_weights(self) -> Any:
-        """The largest weights; None if there are none."""
-        if self.maximum_positions is None:
-            return None
-        return self._as_weights(self.maximum_positions, _numbers(self.maximum_positions, "maximum_positions"))
+        """The largest weights; what was given for them if there are none."""
+        return (
+            self.maximum_positions if self._maxima is None else self._as_weights(self.maximum_positions, self._maxima)
+        )
 
     @property
     def no_prior_positions_provided(self) -> bool:
         """Whether it is not known what is held."""
-        return self.previous_positions is None
-
-    @property
-    def trade_shadow_cost(self) -> float:
-        """λ."""
-        return _speed(self.speed_control, "trade_shadow_cost")
-
-    @property
-    def tracking_error_buffer(self) -> float:
-        """B, annual standard deviation, share of capital."""
-        return _speed(self.speed_control, "tracking_error_buffer")
+        return self._held is None
 
     @property
     def keys_with_valid_data(self) -> list[str]:
-        """Instruments with a target, a weight per contract and a covariance."""
+        """Instruments with a target, a positive weight per contract and a covariance."""
         return list(self._keys)
 
     @property
@@ -236,7 +234,7 @@ class ObjectiveFunction:
             raise InputError(
                 f"wants shape {self._valid_matrix.shape}, found {matrix.shape}", field="covariance_matrix_as_np"
             )
-        self._valid_matrix, self._problem, self.result = matrix, None, None
+        self._valid_matrix, self._problem, self.result = _frozen(matrix), None, None
 
     @property
     def per_contract_value_as_np(self) -> FloatArray:
@@ -249,24 +247,25 @@ class ObjectiveFunction:
         return np.array([self._target[name] for name in self._keys]) * self.per_contract_value_as_np
 
     @property
-    def weights_prior_as_np_replace_nans_with_zeros(self) -> FloatArray | None:
-        """Weights held of the valid instruments; None if they are not known."""
-        return None if self._held is None else self._held_contracts() * self.per_contract_value_as_np
+    def weights_prior_as_np_replace_nans_with_zeros(self) -> Any:
+        """Weights held of the valid instruments, an array; what was given for them if they are not known."""
+        known = self._held is not None
+        return self._held_contracts() * self.per_contract_value_as_np if known else self.previous_positions
 
     @property
     def costs_as_np(self) -> FloatArray:
         """Costs in weight terms of the valid instruments."""
-        return np.array([self._cost(name) for name in self._keys])
+        return np.array([self._costs.get(name, np.nan) for name in self._keys])
 
     @property
     def minima_as_np(self) -> FloatArray:
         """The least weights; −999 where there is no limit, as in pysystemtrade."""
-        return self._limit_weights(self._day().lower if self._keys else np.zeros(0))
+        return self._limit_weights(self._box()[0])
 
     @property
     def maxima_as_np(self) -> FloatArray:
         """The largest weights; 999 where there is no limit."""
-        return self._limit_weights(self._day().upper if self._keys else np.zeros(0))
+        return self._limit_weights(self._box()[1])
 
     @property
     def starting_weights_as_np(self) -> FloatArray:
@@ -330,15 +329,18 @@ class ObjectiveFunction:
             matrix, note = clip_eigenvalues(self._valid_matrix)
             if note:
                 self._say("warning", note)
-            unit = check_units(self.per_contract_value_as_np, tuple(self._keys), "per_contract_value")
             known = not self.no_prior_positions_provided
-            held = self._held_contracts() if known else np.zeros(len(unit))
+            costs = self.costs_as_np if known else np.zeros(len(self._keys))
+            for place in np.flatnonzero(np.isnan(costs)):
+                raise InputError(
+                    "has none, though it has a covariance and a target", field="costs", instrument=self._keys[place]
+                )
             self._problem = Problem(
                 covariance=matrix,
                 optimal_positions=np.array([self._target[name] for name in self._keys]),
-                weight_per_contract=unit,
-                previous_positions=held,
-                cost_in_weight_terms=self.costs_as_np if known else np.zeros(len(unit)),
+                weight_per_contract=self.per_contract_value_as_np,
+                previous_positions=self._held_contracts(),
+                cost_in_weight_terms=costs,
                 cost_multiplier=self.trade_shadow_cost,
                 limits=self._limits(),
                 instruments=tuple(self._keys),
@@ -346,21 +348,22 @@ class ObjectiveFunction:
         return self._problem
 
     def _limits(self) -> Limits:
-        rules = {
-            name: [key for key in _keys_of(self.constraints, f"{name}_keys") if key in self._keys]
-            for name in ("reduce_only", "no_trade", "long_only")
-        }
+        rules = {name: [key for key in keys if key in self._keys] for name, keys in self._rules.items()}
         most: dict[str, float] = {}
-        if self.maximum_positions is not None:
-            for name, number in _numbers(self.maximum_positions, "maximum_positions").items():
-                if name not in self._keys or name in rules["no_trade"]:
-                    continue
+        for name, number in (self._maxima or {}).items():
+            if name in self._keys and name not in rules["no_trade"]:
                 if np.isnan(number):
                     raise InputError("wants a number, found nan", field="maximum_positions", instrument=name)
                 most[name] = float(np.floor(abs(number) + WHOLE))
         return Limits(lower={name: -number for name, number in most.items()}, upper=most, **rules)
 
+    def _box(self) -> tuple[FloatArray, FloatArray]:
+        """The limits in contracts."""
+        target = np.array([self._target[name] for name in self._keys])
+        return self._limits().box(tuple(self._keys), target, self._held_contracts())
+
     def _valid(self) -> tuple[list[str], FloatArray]:
+        """Instruments with valid data, and their covariance; what is held of others is said."""
         places = {name: place for place, name in enumerate(self._names)}
         names = [name for name in self._target if name in places and name in self._per_contract]
         at = [places[name] for name in names]
@@ -368,17 +371,15 @@ class ObjectiveFunction:
         target = np.array([self._target[name] for name in names])
         valid = with_valid_data(matrix, target, np.array([self._per_contract[name] for name in names]))
         keys = [name for name, kept in zip(names, valid, strict=True) if kept]
-        return keys, matrix[np.ix_(valid, valid)]
+        for name, number in (self._held or {}).items():
+            if number and name not in keys:
+                what = "without valid data: zero is wanted" if name in self._target else "without a target: left alone"
+                self._say("warning", f"{name} is held ({number:g}) and {what}")
+        return keys, _frozen(matrix[np.ix_(valid, valid)])
 
     def _held_contracts(self) -> FloatArray:
-        assert self._held is not None
-        held = np.array([self._held.get(name, 0.0) for name in self._keys])
+        held = np.array([(self._held or {}).get(name, 0.0) for name in self._keys])
         return contracts(held, np.ones(len(held)), tuple(self._keys), "previous_positions")
-
-    def _cost(self, name: str) -> float:
-        if name not in self._costs or np.isnan(self._costs[name]):
-            raise InputError("has none, though it has a covariance and a target", field="costs", instrument=name)
-        return self._costs[name]
 
     def _limit_weights(self, limit: FloatArray) -> FloatArray:
         unit = self.per_contract_value_as_np
@@ -425,33 +426,62 @@ def _covariance(given: Any) -> tuple[list[str], FloatArray]:
         names = list(given.columns)
         if given.columns.has_duplicates or given.index.has_duplicates:
             raise InputError("has an instrument more than once", field="covariance_matrix")
-        return names, given.reindex(index=names).to_numpy(dtype=np.float64)
+        return names, _matrix(given.reindex(index=names).to_numpy())
     if not hasattr(given, "values") or not hasattr(given, "columns"):
         raise InputError(
             f"wants a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",
             field="covariance_matrix",
         )
-    names, matrix = list(given.columns), np.array(given.values, dtype=np.float64)
+    names, matrix = list(given.columns), _matrix(given.values)
+    if len(set(names)) < len(names):
+        raise InputError("has an instrument more than once", field="covariance_matrix")
     if matrix.shape != (len(names), len(names)):
         raise InputError(f"has {len(names)} columns and shape {matrix.shape}", field="covariance_matrix")
     return names, matrix
+
+
+def _matrix(values: Any) -> FloatArray:
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("wants numbers", field="covariance_matrix") from None
 
 
 def _like(kind: Any, content: dict[str, Any]) -> Any:
     """A dict as the caller's kind of weights."""
     if isinstance(kind, pd.Series):
         index = pd.Index(list(content), name=kind.index.name)
-        return pd.Series(list(content.values()), index=index, name=kind.name)
+        return type(kind)(list(content.values()), index=index, name=kind.name)
+    if isinstance(kind, MutableMapping):  # however it is made, a copy of it is one
+        made = copy.copy(kind)
+        made.clear()
+        made.update(content)
+        return made
     return type(kind)(content)
 
 
-def _keys_of(constraints: Any, name: str) -> list[str]:
-    keys = _supplied(getattr(constraints, name, None))
-    if keys is None:
-        return []
-    if isinstance(keys, str) or not isinstance(keys, Iterable):
-        raise InputError(f"wants a list of instruments, found {keys!r}", field=name)
-    return list(keys)
+def _rules(constraints: Any) -> dict[str, list[str]]:
+    """Instruments by rule."""
+    rules: dict[str, list[str]] = {"reduce_only": [], "no_trade": [], "long_only": []}
+    if constraints is None:
+        return rules
+    for rule in rules:
+        name = f"{rule}_keys"
+        if not hasattr(constraints, name):
+            if rule == "long_only":  # older versions have none
+                continue
+            raise InputError(f"has no attribute {name}; found {type(constraints).__name__}", field="constraints")
+        keys = _supplied(getattr(constraints, name))
+        if isinstance(keys, str) or not (keys is None or isinstance(keys, Iterable)):
+            raise InputError(f"wants a list of instruments, found {keys!r}", field=name)
+        rules[rule] = list(keys or [])
+    return rules
+
+
+def _frozen(matrix: FloatArray) -> FloatArray:
+    """Read-only: a change in place would not be seen."""
+    matrix.setflags(write=False)
+    return matrix
 
 
 def _speed(control: Any, name: str) -> float:

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from dynopt_milp.errors import InputError
 from formulations import FloatArray
 
-WHOLE = 1e-6
-"""Weights divided by weights per contract are whole to within this."""
+WHOLE, ROUND_OFF = 1e-6, 1e-12
+"""Weights divided by weights per contract are whole to within this, and this part of them."""
 
 
 def with_valid_data(covariance: FloatArray, target: FloatArray, per_contract: FloatArray) -> NDArray[np.bool_]:
-    """Which instruments have a target, a weight per contract, a variance and covariances with each other.
+    """Which instruments have a target, a positive weight per contract, a variance and covariances with each other.
 
     Of instruments whose covariance is missing though both have a variance, the one with the most such gaps goes first,
     then the last in order, until there are no gaps.
@@ -24,28 +24,13 @@ def with_valid_data(covariance: FloatArray, target: FloatArray, per_contract: Fl
     target, per_contract : ndarray, shape (n,)
         NaN where something is missing.
     """
-    valid: NDArray[np.bool_] = ~(np.isnan(target) | np.isnan(per_contract) | np.isnan(np.diag(covariance)))
+    valid: NDArray[np.bool_] = ~np.isnan(target) & (per_contract > 0) & ~np.isnan(np.diag(covariance))
     missing = np.isnan(covariance) | np.isnan(covariance.T)
     while True:
         gaps = np.where(valid, (missing & valid).sum(axis=1), 0)
         if not gaps.any():
             return valid
         valid[len(gaps) - 1 - int(np.argmax(gaps[::-1]))] = False
-
-
-def check_units(per_contract: FloatArray, names: tuple[str, ...], field: str) -> FloatArray:
-    """The weights per contract, shape (n,).
-
-    Raises
-    ------
-    InputError
-        If one is not positive.
-    """
-    for place in np.flatnonzero(~(per_contract > 0)):
-        raise InputError(
-            f"wants a positive number, found {per_contract[place]:g}", field=field, instrument=names[place]
-        )
-    return per_contract
 
 
 def contracts(weights: FloatArray, per_contract: FloatArray, names: tuple[str, ...], field: str) -> FloatArray:
@@ -58,7 +43,7 @@ def contracts(weights: FloatArray, per_contract: FloatArray, names: tuple[str, .
     """
     number = np.where(np.isnan(weights), 0.0, weights) / per_contract
     whole = np.round(number)
-    for place in np.flatnonzero(~(np.abs(number - whole) <= WHOLE * np.maximum(1.0, np.abs(number)))):
+    for place in np.flatnonzero(~(np.abs(number - whole) <= WHOLE + ROUND_OFF * np.abs(number))):
         raise InputError(
             f"wants a whole number of contracts, found {number[place]:.9g}", field=field, instrument=names[place]
         )

@@ -36,18 +36,18 @@ from dynopt_milp.commands.market_options import (
     chosen_market,
     chosen_strategy,
 )
-from dynopt_milp.errors import DynoptError, InputError
+from dynopt_milp.errors import InputError
 from dynopt_milp.limits import Limits
 from dynopt_milp.position_files import read_covariance, read_held, read_targets
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.problem_of_day import known_day, problem_of_day
 from dynopt_milp.problem_of_targets import problem_of_day_and_targets, problem_of_targets
-from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES
+from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES, Rebalance
 from dynopt_milp.rebalance import rebalance as run_rebalance
 from dynopt_milp.solution import Solution
 from dynopt_milp.solve import DEFAULT_GAP
 from dynopt_milp.tables import show_rebalance
-from dynopt_milp.trade_file import DecisionLog, only_writer, write_trades
+from dynopt_milp.trade_file import DecisionLog, decision, only_writer, write_trades
 
 BELONGS = {
     "a problem file has it inside": (
@@ -175,25 +175,35 @@ def rebalance(
         made_from.update(date=day, capital=capital, base_currency=base_currency)
         return made
 
-    def run() -> int:
-        if out is not None and log is not None and out.resolve() == log.resolve():
+    def check_files() -> None:
+        """What is written is nothing that is read."""
+        written = [(name, path.resolve()) for name, path in (("--out", out), ("--log", log)) if path is not None]
+        read = [path.resolve() for path in (problem, targets, held, covariance) if path is not None]
+        for name, path in written:
+            if path in read:
+                raise InputError("is a file that is read; give another", field=name)
+        if len({path for _, path in written}) < len(written):
             raise InputError("is the file of the trades too; give another", field="--log")
+
+    def decided() -> Rebalance:
         with only_writer(out) if out is not None else nullcontext():
-            record = None if log is None else DecisionLog(log)
-            try:
-                result = run_rebalance(
-                    given(), method,
-                    buffer_rule=None if buffer_rule == "none" else buffer_rule,  # type: ignore[arg-type]  # checked there
-                    buffer_fraction=buffer_fraction, risk_target=risk_target, gap=gap, time_limit=time_limit,
-                )  # fmt: skip
-            except DynoptError as error:
-                if record is not None:
-                    record.failed(error, **made_from)
-                raise
+            result = run_rebalance(
+                given(), method,
+                buffer_rule=None if buffer_rule == "none" else buffer_rule,  # type: ignore[arg-type]  # checked there
+                buffer_fraction=buffer_fraction, risk_target=risk_target, gap=gap, time_limit=time_limit,
+            )  # fmt: skip
             if out is not None:
                 write_trades(result, out, made_from)
-            if record is not None:
-                record.decided(result, **made_from, **({} if out is None else {"out": str(out)}))
+        return result
+
+    def run() -> int:
+        check_files()
+        if log is None:
+            result = decided()
+        else:
+            with DecisionLog(log).entry() as entry:
+                result = decided()
+                entry |= decision(result) | made_from | ({} if out is None else {"out": str(out)})
         if as_json:
             print_json(made_from | result.to_dict())
         else:

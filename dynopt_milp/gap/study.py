@@ -23,8 +23,8 @@ from dynopt_milp.describe import describe
 from dynopt_milp.errors import FormatError, InputError, StudyInterrupted
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.grid import PATHS, Cell, GapGrid
-from dynopt_milp.gap.rows import cell_rows
-from dynopt_milp.gap.summary import summarise
+from dynopt_milp.gap.rows import ROW_COLUMNS, cell_rows, further_columns
+from dynopt_milp.gap.summary import FIGURES, further_figures, summarise
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.journal import JOURNAL
 from dynopt_milp.progress import Progress
@@ -202,13 +202,15 @@ def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
     """The further optimizers, each with a name of its own."""
     if isinstance(also, str):
         raise InputError(f"wants a list of optimizers, found {also!r}", field="also")
-    names = [*PATHS, SAME_SIDE]
+    taken = {*PATHS, SAME_SIDE, *ROW_COLUMNS, *FIGURES}
     for method in also:
         if not callable(method):
             find_method(method)
-        if method_name(method) in names:
-            raise InputError(f"{method_name(method)!r} is there already; give it a name of its own", field="also")
-        names.append(method_name(method))
+        name = method_name(method)
+        columns = {name, *further_columns(name), *further_figures(name)}
+        if columns & taken:
+            raise InputError(f"{name!r} or one of its columns is there already; give it another name", field="also")
+        taken |= columns
     return tuple(also)
 
 

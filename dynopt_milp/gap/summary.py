@@ -17,6 +17,14 @@ SAME = 1e-6
 """Relative; greedy counts as optimal within it, the gap that exact is asked to close."""
 
 
+FIGURES = (
+    "mean_gap", "median_gap", "p90_gap", "largest_gap", "mean_reachable_gap", "mean_sign_gap",
+    "mean_tracking_error_gap", "mean_cost_gap", "greedy_optimal", "most_gap", "median_seconds_greedy",
+    "median_seconds_exact",
+)  # fmt: skip
+"""What a cell's line says of gaps and seconds."""
+
+
 def gaps(rows: pd.DataFrame) -> pd.DataFrame:
     """The gap of every rebalance and its parts, shares of the optimum.
 
@@ -86,6 +94,11 @@ def in_common(summary: pd.DataFrame) -> tuple[list[str], str]:
     return varying, ", ".join(common)
 
 
+def further_figures(name: str) -> tuple[str, str, str]:
+    """The figures of a further optimizer."""
+    return f"mean_{name}_gap", f"{name}_optimal", f"median_seconds_{name}"
+
+
 def further_optimizers(summary: pd.DataFrame) -> list[str]:
     """The names of the optimizers that a table of cells has beside greedy and exact."""
     start = "median_seconds_"
@@ -130,7 +143,7 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     }
     for name in further(rows.columns):
         worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
-        figures[f"mean_{name}_gap"] = worse.mean()
-        figures[f"{name}_optimal"] = float((worse.dropna() <= SAME).mean()) if worse.notna().any() else np.nan
-        figures[f"median_seconds_{name}"] = rows[f"seconds_{name}"].median()
+        optimal = float((worse.dropna() <= SAME).mean()) if worse.notna().any() else np.nan
+        found_of_it = (worse.mean(), optimal, rows[f"seconds_{name}"].median())
+        figures |= dict(zip(further_figures(name), found_of_it, strict=True))
     return figures

@@ -41,7 +41,7 @@ def solve_greedy(task: Task) -> Answer:
 def greedy_positions(program: TrackingProgram, task: Task | None = None) -> tuple[FloatArray, bool]:
     """The portfolio where the greedy search ends, and whether it got there before the task's deadline.
 
-    Ties go to the first instrument.
+    Ties, to the last bit of float64, go to the first instrument.
     """
     start = np.clip(0.0, program.lower, program.upper)
     # Beyond a binding limit there is one way only; elsewhere it is the target's.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dynopt_milp import InputError, Limits, Problem
 from dynopt_milp.adapters import book
-from dynopt_milp.errors import CovarianceWarning
+from dynopt_milp.errors import DataWarning
 from dynopt_milp.nearest_covariance import clip_eigenvalues
 from dynopt_milp.optimizers import MethodOptimizer
 from formulations import FloatArray
@@ -40,7 +41,7 @@ def objective(positions: FloatArray, day: RandomDay, multiplier: float) -> float
     return float(np.sqrt(max(error @ sigma @ error, 0.0)) + multiplier * cost)
 
 
-@pytest.mark.filterwarnings("ignore::dynopt_milp.errors.CovarianceWarning")
+@pytest.mark.filterwarnings("ignore::dynopt_milp.errors.DataWarning")
 @pytest.mark.parametrize("part", range(4))
 def test_a_thousand_days(part: int) -> None:
     better = 0
@@ -110,7 +111,7 @@ def test_without_costs_what_is_held_does_not_matter() -> None:
 def test_an_indefinite_covariance_is_repaired_and_reported() -> None:
     seed = next(seed for seed in range(100) if random_day(seed).indefinite)
     day = random_day(seed)
-    with pytest.warns(CovarianceWarning, match="least eigenvalue of its correlations -"):
+    with pytest.warns(DataWarning, match="least eigenvalue of its correlations -"):
         book.exact_with_costs(as_the_book_has_it(day))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -160,7 +161,6 @@ def test_the_algorithms_travel_to_other_processes() -> None:
     ("change", "message"),
     [
         ({"previous_position_weights": [0.1, 0.2]}, "previous_position_weights of instrument 1: wants a whole number"),
-        ({"weight_per_contract": [0.1, -0.2]}, "weight_per_contract of instrument 1: wants a positive number"),
         ({"cost_in_weight_terms_as_np": [0.1, np.nan]}, "cost_in_weight_terms of instrument 1: wants a finite number"),
         ({"direction_as_np": [1.0]}, r"direction_as_np: wants shape \(2,\), found \(1,\)"),
         ({"covariance_matrix": [[1.0, 0.0]]}, "covariance_matrix: wants shape"),
@@ -177,6 +177,30 @@ def test_bad_days_are_named(change: dict[str, list[object]], message: str) -> No
     assert book.exact_with_costs(SimpleNamespace(**good)).shape == (2,)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=message):
         book.exact_with_costs(SimpleNamespace(**good | change))  # type: ignore[arg-type]
+
+
+def test_a_price_below_zero_is_left_out_and_said() -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    day.weight_per_contract[1] = -0.2
+    with pytest.warns(DataWarning, match="weight_per_contract of instrument 1 is -0.2: left out"):
+        weights = book.exact_with_costs(day)
+    assert weights[1] == 0
+    assert weights.any()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"method": "gready"}, {"gap": 7}, {"time_limit": -3}, {"buffer": -1}, {"cost_multiplier": -1}]
+)
+def test_settings_are_checked_when_they_are_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        book.BookAlgorithm(**wrong)
+
+
+def test_a_large_fraction_of_a_contract_is_no_whole_contract() -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    day.previous_position_weights = day.previous_position_weights + 600_000.5 * day.weight_per_contract
+    with pytest.raises(InputError, match="wants a whole number of contracts"):
+        book.exact_with_costs(day)
 
 
 def test_a_day_without_an_attribute_and_a_day_without_data() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import logging
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -270,7 +272,7 @@ def test_without_previous_positions_there_is_no_cost_and_no_buffer() -> None:
     wide = SimpleNamespace(trade_shadow_cost=1e9, tracking_error_buffer=10.0)
     one = ObjectiveFunction(**ordinary(previous_positions=NOT_SUPPLIED, speed_control=wide))
     assert one.no_prior_positions_provided
-    assert one.weights_prior is None
+    assert one.weights_prior is one.weights_prior_as_np_replace_nans_with_zeros is NOT_SUPPLIED
     assert one.calculate_costs(np.ones(3)) == 0.0
     assert one.optimise_positions() == {"US10": 3, "ES": 1, "GOLD": -2}
     reduced = SimpleNamespace(reduce_only_keys=["US10"], no_trade_keys=["ES"], long_only_keys=NOT_SUPPLIED)
@@ -346,11 +348,8 @@ def test_no_valid_instrument() -> None:
     [
         ({"costs": Weights({"US10": 1e-4, "ES": 1e-4})}, "costs of GOLD: has none"),
         ({"costs": Weights({"US10": 1e-4, "ES": 1e-4, "GOLD": float("nan")})}, "costs of GOLD: has none"),
-        ({"per_contract_value": {"US10": 0.5, "ES": -0.3, "GOLD": 0.4}}, "per_contract_value of ES: wants a positive"),
         ({"previous_positions": {"US10": 0.5}}, "previous_positions of US10: wants a whole number of contracts"),
         ({"maximum_positions": {"US10": float("nan")}}, "maximum_positions of US10: wants a number"),
-        ({"speed_control": SimpleNamespace(trade_shadow_cost=10)}, "tracking_error_buffer: wants a number"),
-        ({"constraints": SimpleNamespace(no_trade_keys="GOLD")}, "no_trade_keys: wants a list"),
     ],
 )
 def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: str) -> None:
@@ -366,6 +365,12 @@ def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: st
         ({"contracts_optimal": {"US10": "x"}}, InputError, "contracts_optimal of US10: wants a number"),
         ({"covariance_matrix": np.eye(3)}, InputError, "covariance_matrix: wants a covariance estimate"),
         ({"covariance_matrix": Covariance(np.eye(3), ["US10"])}, InputError, "has 1 columns"),
+        ({"covariance_matrix": Covariance(np.eye(2), ["US10", "US10"])}, InputError, "an instrument more than once"),
+        ({"covariance_matrix": Covariance([["x"]], ["US10"])}, InputError, "covariance_matrix: wants numbers"),  # type: ignore[arg-type]
+        ({"speed_control": SimpleNamespace(trade_shadow_cost=10)}, InputError, "tracking_error_buffer: wants a number"),
+        ({"constraints": {"no_trade_keys": ["GOLD"]}}, InputError, "constraints: has no attribute reduce_only_keys"),
+        ({"constraints": SimpleNamespace(reduce_only_keys="GOLD", no_trade_keys=[])}, InputError, "wants a list"),
+        ({"maximum_positions": 2}, InputError, "maximum_positions: wants numbers by instrument"),
         ({"method": "gready"}, UnknownNameError, "method: there is no 'gready'"),
         ({"time_limit": -1}, InputError, "time_limit"),
     ],
@@ -374,6 +379,43 @@ def test_what_would_be_wrong_every_day_is_refused_at_once(change: dict[str, Any]
     """pysystemtrade turns what ``optimise_positions`` raises into "no trade", but not what the constructor does."""
     with pytest.raises(kind, match=message):
         ObjectiveFunction(**ordinary(**change))
+
+
+def test_what_has_no_valid_data_is_zero_and_a_held_one_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        one = ObjectiveFunction(
+            **ordinary(
+                per_contract_value={"US10": 0.5, "ES": -0.3, "GOLD": 0.4},
+                previous_positions=Weights({"ES": -1.0, "CORN": 3.0, "GOLD": float("nan")}),
+            )
+        )
+        assert one.optimise_positions()["ES"] == 0
+    assert one.keys_with_valid_data == ["US10", "GOLD"]
+    assert "ES is held (-1) and without valid data: zero is wanted" in caplog.text
+    assert "CORN is held (3) and without a target: left alone" in caplog.text
+    assert one.previous_positions == {"ES": -1.0, "CORN": 3.0, "GOLD": 0.0}
+    assert isinstance(one.previous_positions, Weights)
+
+
+def test_limits_are_known_where_costs_are_not() -> None:
+    one = ObjectiveFunction(**ordinary(costs={}))
+    np.testing.assert_array_equal(one.minima_as_np, np.full(3, -NO_LIMIT))
+    assert np.isnan(one.costs_as_np).all()
+
+
+@pytest.mark.parametrize("kind", [collections.Counter, collections.OrderedDict, lambda x: defaultdict(float, x)])
+def test_other_dicts_come_back_as_they_are(kind: Any) -> None:
+    given = kind({"US10": 3.4, "ES": 1.6, "GOLD": -2.3})
+    positions = ObjectiveFunction(**ordinary(contracts_optimal=given)).optimise_positions()
+    assert type(positions) is type(given)
+    assert positions == ObjectiveFunction(**ordinary()).optimise_positions()
+    assert given["US10"] == 3.4
+
+
+def test_the_covariance_it_shows_cannot_be_changed_in_place() -> None:
+    one = ObjectiveFunction(**ordinary())
+    with pytest.raises(ValueError, match="read-only"):
+        one.covariance_matrix_as_np[0, 0] = 1.0
 
 
 def test_default_speed_controls_are_tuples() -> None:
@@ -394,3 +436,16 @@ def test_clipping_keeps_variances_and_leaves_definite_matrices_alone() -> None:
     assert note
     np.testing.assert_allclose(np.diag(repaired), deviation**2, rtol=1e-12)
     assert np.linalg.eigvalsh(repaired)[0] > -1e-15
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_has_no_variance_has_none_after_the_repair(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    sigma = np.zeros((6, 6))
+    risky = generator.permutation(6)[:4]
+    sigma[np.ix_(risky, risky)] = (np.full((4, 4), -0.9) + np.diag(np.full(4, 1.9))) * 0.04
+    repaired, note = clip_eigenvalues(sigma)
+    assert note
+    idle = np.setdiff1d(np.arange(6), risky)
+    assert not repaired[idle].any()
+    Problem(repaired, np.ones(6), np.ones(6), instruments=list("abcdef"))  # is one

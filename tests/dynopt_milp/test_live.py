@@ -206,6 +206,25 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "further", "message"),
     [
+        ({"held.csv": "instrument,position\nUS10,3,0\nES,-1,0\n"}, [], "line 2 has 3 cells, the head has 2"),
+        ({"held.csv": "instrument,position,position\nES,1,2\n"}, [], "the column 'position' stands more than once"),
+        ({"targets.csv": "instrument,position\n"}, [], "has a head and no rows"),
+        ({"targets.csv": TARGETS.replace("position,", "position,Upper,", 1)}, [], "line 2 has 4 cells"),
+        (
+            {"targets.csv": TARGETS.replace("cost_in_weight_terms", "Upper")},
+            [],
+            "'Upper' is not known; write it 'upper'",
+        ),
+        (
+            {"targets.csv": TARGETS.replace("cost_in_weight_terms", "cost_per_contract")},
+            [],
+            "cost_per_contract: is not",
+        ),
+        ({}, ["--capital", "5"], "capital: is for targets with prices"),
+        ({"targets.csv": TARGETS.replace("1.6", "1e19")}, [], "optimal_positions of ES: wants no more contracts"),
+        ({"covariance.csv": ",US10,ES,GOLD\nUS10,1e308,0,0\nES,0,1e308,0\nGOLD,0,0,1e308\n"}, [], "cannot square"),
+        ({}, ["--out", "targets.csv"], "--out: is a file that is read"),
+        ({}, ["--log", "held.csv"], "--log: is a file that is read"),
         ({}, ["--out", "trades.txt"], "out: wants a name that ends with .csv or .json"),
         ({}, ["--out", "no/such/trades.csv"], "trades.csv: cannot be read or written"),
         ({}, ["--out", "t.csv", "--log", "t.csv"], "--log: is the file of the trades too"),
@@ -233,6 +252,23 @@ def test_bad_input_is_one_line(files: Path, change: dict[str, str], further: lis
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (files / "t.csv").exists()
+
+
+def test_every_failure_is_a_line_of_the_log(files: Path) -> None:
+    (files / "d.csv").mkdir()
+    for out in ("d.csv", "trades.txt"):
+        assert live(files, "--out", files / out, "--log", files / "log.jsonl").returncode == 2
+    lines = [json.loads(line) for line in (files / "log.jsonl").read_text().splitlines()]
+    assert [line["status"] for line in lines] == ["failed", "failed"]
+    assert "d.csv: cannot be written" in lines[0]["reason"]
+
+
+def test_a_link_keeps_standing_for_its_file(files: Path) -> None:
+    (files / "real.csv").write_text("old")
+    (files / "link.csv").symlink_to(files / "real.csv")
+    assert live(files, "--out", files / "link.csv").returncode == 0
+    assert (files / "link.csv").is_symlink()
+    assert (files / "real.csv").read_text().startswith("instrument,target")
 
 
 def test_what_targets_may_say(tmp_path: Path) -> None:

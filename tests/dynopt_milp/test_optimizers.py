@@ -8,12 +8,34 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import InputError, Market, Problem, Status, UnknownNameError, backtest, simulated_market, solve
+from dynopt_milp import (
+    InputError,
+    Market,
+    Problem,
+    Status,
+    Strategy,
+    UnknownNameError,
+    backtest,
+    simulated_market,
+    solve,
+)
+from dynopt_milp.compare import run_comparison
 from dynopt_milp.examples import example_problem
 from dynopt_milp.gap import GapGrid, run_gap_study, write_report
 from dynopt_milp.optimizers import MethodOptimizer, branch_and_bound, exact, greedy, scip
 
 NAMES = ["US10", "BUND", "ES_micro", "EUR_micro", "GOLD_micro", "CORN"]
+
+
+def test_a_comparison_takes_functions(market: Market, tmp_path: Path) -> None:
+    runs = run_comparison(
+        market, {"trend": Strategy()}, [rounded, "greedy"], capital=250_000, folder=tmp_path, start="2017-01-01",
+        end="2017-02-28",
+    )  # fmt: skip
+    assert set(runs) == {("trend", "rounded"), ("trend", "greedy")}
+    assert (tmp_path / "trend" / "rounded" / "positions.csv").exists()
+    with pytest.raises(InputError, match="optimizers of different names"):
+        run_comparison(market, {"trend": Strategy()}, ["greedy", greedy], capital=250_000)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +86,13 @@ def test_a_gap_study_prices_functions_too(market: Market, tmp_path: Path) -> Non
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Other optimizers" in page
     assert page.count(">rounded</td>") == 2
-    with pytest.raises(InputError, match="also: 'greedy' is there already"):
+    with pytest.raises(InputError, match="also: 'greedy' or one of its columns is there"):
         run_gap_study(market, grid, tmp_path / "other", also=[greedy])
     with pytest.raises(UnknownNameError):
         run_gap_study(market, grid, tmp_path / "other", also=["gready"])
+    for name in ("held", "sign", "exact_objective"):
+        optimizer = lambda problem: problem.previous_positions  # noqa: E731
+        optimizer.__name__ = name
+        with pytest.raises(InputError, match=f"{name!r} or one of its columns is there already"):
+            run_gap_study(market, grid, tmp_path / "other", also=[optimizer])
     assert not (tmp_path / "other").exists()
