@@ -224,8 +224,17 @@ class Problem:
         return self._program
 
     def replace(self, **changes: Any) -> Problem:
-        """The problem with some fields changed; ``limits`` stay as they were given."""
+        """The problem with some fields changed; ``limits`` stay as they were given.
+
+        Raises
+        ------
+        InputError
+            If there is no such field, or as the class.
+        """
         kept = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        for name in changes:
+            if name not in kept:
+                raise InputError(f"is no field of a problem; there are {', '.join(kept)}", field=name)
         return Problem(**(kept | changes))
 
     def order(self) -> NDArray[np.intp]:

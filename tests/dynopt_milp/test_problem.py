@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import Problem, Status, solve
+from dynopt_milp import InputError, Problem, Status, solve
 from dynopt_milp.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, example_problem
 
 
@@ -80,3 +82,31 @@ def test_instruments_without_any_risk_or_cost_are_left_alone() -> None:
     solution = solve(problem, "scip")
     assert solution.status is Status.OPTIMAL
     assert solution.positions.to_dict() == {"A": 1, "B": 0}
+
+
+def test_a_field_that_does_not_exist_is_named() -> None:
+    with pytest.raises(InputError, match="lamda: is no field of a problem; there are covariance"):
+        example_problem(50_000).replace(lamda=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"covariance": np.eye(2) * 1e-300}, "covariance of A: the risk of a contract .* is 1e-150, which float64"),
+        ({"covariance": np.eye(2) * 1e300}, "covariance of A: the risk of a contract .* is 1e.150, which float64"),
+        ({"optimal_positions": [0.0, 1e16]}, "optimal_positions of B: wants no more contracts than float64 counts"),
+        ({"cost_in_weight_terms": [0.0, 1e150]}, "cost_in_weight_terms of B: the penalty for trading a contract is"),
+    ],
+)
+def test_what_float64_cannot_tell_apart_is_refused(change: dict[str, object], message: str) -> None:
+    good: dict[str, Any] = {"covariance": np.eye(2), "optimal_positions": [0.5, 1.0], "weight_per_contract": [1.0, 1.0]}
+    assert solve(Problem(**good, instruments=("A", "B"))).status is Status.OPTIMAL
+    with pytest.raises(InputError, match=message):
+        Problem(**good | change, instruments=("A", "B"))
+
+
+def test_no_risk_at_all_is_a_problem_still() -> None:
+    problem = Problem(
+        np.zeros((2, 2)), [0.5, 1.0], [1.0, 1.0], cost_in_weight_terms=[1e-4, 1e-4], instruments=("A", "B")
+    )
+    assert solve(problem).positions.to_list() == [0, 0]
