@@ -9,6 +9,7 @@ import pytest
 
 from dynopt_milp.backtest_tables import ROWS
 from dynopt_milp.demo import demo_backtests, demo_solutions
+from dynopt_milp.metrics import realised_tracking_error
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -47,3 +48,6 @@ def test_the_figures_of_the_backtests_are_those_in_the_readme() -> None:
     assert checked >= 12
     worse = runs["exact"].rebalances["greedy_objective"] / runs["exact"].rebalances["objective"] - 1
     assert f"objective higher, mean{worse.mean():>27.1%}" in README
+    ideal = runs["unrounded"].returns["gross"]
+    realised = [realised_tracking_error(runs[name].returns["gross"], ideal) for name in ("greedy", "exact")]
+    assert f"Realised tracking error, a year: greedy {realised[0]:.2%}, exact {realised[1]:.2%}." in README

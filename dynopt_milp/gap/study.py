@@ -27,6 +27,7 @@ from dynopt_milp.gap.rows import ROW_COLUMNS, cell_rows, further_columns
 from dynopt_milp.gap.summary import FIGURES, further_figures, summarise
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.journal import JOURNAL
+from dynopt_milp.metrics import realised_tracking_error
 from dynopt_milp.progress import Progress
 from dynopt_milp.rebalance_days import rebalance_days
 from dynopt_milp.run_folder import run_folder
@@ -37,7 +38,6 @@ from dynopt_milp.solvers.branch_and_bound.solver import warm_up
 from dynopt_milp.solvers.own import Optimizer, method_name
 from dynopt_milp.strategy import Strategy
 from dynopt_milp.versions import versions
-from dynopt_milp.volatility import DAYS_A_YEAR
 
 CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
 CONSEQUENCES = (
@@ -166,9 +166,8 @@ def run_cell(terms: Terms, cell: Cell) -> None:
     )  # fmt: skip
     ideal = backtest(market, terms.strategy, optimizer="unrounded", **common)
     rows = cell_rows(cell, run, [method_name(method) for method in terms.also])
-    distance = run.returns["gross"] - ideal.returns["gross"]
     line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
-    line["realised_tracking_error"] = distance.std() * np.sqrt(DAYS_A_YEAR)
+    line["realised_tracking_error"] = realised_tracking_error(run.returns["gross"], ideal.returns["gross"])
     line["instruments"] = " ".join(cell.instruments)
     buffer = BytesIO()
     rows.to_parquet(buffer, index=False)
