@@ -93,7 +93,8 @@ def show_backtest_demo(console: Console, folder: Path) -> None:
     ideal = runs["unrounded"].returns["gross"]
     realised = {name: realised_tracking_error(runs[name].returns["gross"], ideal) for name in ("greedy", "exact")}
     console.print(
-        f"\nRealised tracking error, a year: greedy {realised['greedy']:.2%}, exact {realised['exact']:.2%}. The exact\n"
+        f"\nRealised tracking error, a year: greedy {realised['greedy']:.2%}, exact {realised['exact']:.2%}. "
+        "The exact\n"
         "run is there to track the strategy closer for its cost; two years are far too\n"
         "short to say which of the three earns more.",
         highlight=False,
