@@ -6,7 +6,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format study-naive study-static study-gap study-agreement study-race lock clean
+.PHONY: help demo test check format study-naive study-static study-gap study-swap study-agreement study-race lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ study-static: .venv/installed ## Fifteen years static and dynamic: make study-st
 
 study-gap: .venv/installed ## How far from the best is greedy, fifteen years of real futures: make study-gap DATA=folder
 	@$(BIN)/python -m comparisons.greedy_gap $(DATA)
+
+study-swap: .venv/installed ## What a day costs with the swap-ins, against the search: make study-swap DATA=folder (comparisons/swap_in)
+	@$(BIN)/python -m comparisons.swap_in $(DATA)
 
 study-agreement: .venv/installed ## Branch and bound against SCIP on 540 weekly rebalances: make study-agreement DATA=folder
 	@$(BIN)/python -m comparisons.agreement $(DATA)

@@ -38,7 +38,7 @@ from dynopt_milp.rebalance_days import rebalance_days
 from dynopt_milp.same_side import SAME_SIDE
 from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers import find_method
-from dynopt_milp.solvers.own import Optimizer, method_name
+from dynopt_milp.solvers.own import Optimizer, distinct_names
 from dynopt_milp.strategy import Strategy
 from dynopt_milp.versions import versions
 
@@ -284,7 +284,4 @@ def _check(
             "comparing methods wants the book's objective; the deadband and static portfolios have another",
             field="also",
         )
-    names = [method_name(method) for method in (optimizer, *also)]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{name!r} stands twice; every optimizer wants a name of its own", field="also")
+    distinct_names((optimizer, *also), "also")

@@ -12,10 +12,9 @@ from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.backtest import backtest
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import InputError
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.pictures import draw_comparison
-from dynopt_milp.solvers.own import Optimizer, method_name
+from dynopt_milp.solvers.own import Optimizer, distinct_names
 from dynopt_milp.strategy import Strategy
 
 FIGURES = (
@@ -59,14 +58,11 @@ def run_comparison(
     dict
         Backtests by (strategy, optimizer).
     """
-    names = [method_name(optimizer) for optimizer in optimizers]
-    if len(set(names)) < len(names):
-        raise InputError(f"wants optimizers of different names, found {', '.join(names)}", field="optimizers")
+    names = distinct_names(optimizers, "optimizers")
     runs: Runs = {}
     for name, strategy in strategies.items():
         inputs = Inputs(market, strategy, float(capital))
-        for optimizer in optimizers:
-            called = method_name(optimizer)
+        for called, optimizer in zip(names, optimizers, strict=True):
             runs[name, called] = backtest(
                 market,
                 strategy,

@@ -80,7 +80,7 @@ def covariance_factor(
         worst = int(np.argmax(np.abs(vectors[:, 0])))
         raise CovarianceError(
             f"is not positive semi-definite: its correlations have the eigenvalue {least:.3g}, mostly along this "
-            "instrument; estimate all correlations from the same dates, or see nearest_covariance.clip_eigenvalues",
+            "instrument; estimate all correlations from the same dates, or see dynopt_milp.clip_eigenvalues",
             field="covariance",
             instrument=instruments[worst],
         )

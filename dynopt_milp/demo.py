@@ -95,8 +95,8 @@ def show_backtest_demo(console: Console, folder: Path) -> None:
     console.print(
         f"\nRealised tracking error, a year: greedy {realised['greedy']:.2%}, exact {realised['exact']:.2%}. "
         "The exact\n"
-        "run is there to track the strategy closer for its cost; two years are far too\n"
-        "short to say which of the three earns more.",
+        "run aims to track the strategy more closely for what it costs; two years are far\n"
+        "too short to say which of the three earns more.",
         highlight=False,
     )
     console.print(f"\nkept in {folder}: backtest.png, and positions, rebalances and returns of the runs")

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from dynopt_milp.errors import FormatError
-from dynopt_milp.lock import reported
+from dynopt_milp.file_errors import reported
 from dynopt_milp.metrics import TEXTS
 from dynopt_milp.run_folder import run_folder
 

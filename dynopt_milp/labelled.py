@@ -11,6 +11,7 @@ import pandas as pd
 from dynopt_milp.errors import InputError
 from formulations import FloatArray
 
+MOST_CONTRACTS = 2.0**53  # beyond, float64 does not hold every whole number
 NUMBERS = "fiu"  # numpy's kinds of numbers: floating, integer, unsigned
 
 
@@ -80,11 +81,11 @@ def to_vector(
             raise InputError(f"wants {len(instruments)} numbers, one per instrument, found {len(value)}", field=field)
         entries = value
     else:
-        entries = np.full(len(instruments), _number(value, field, instruments[0]))
+        entries = np.full(len(instruments), as_number(value, field, instruments[0]))
     if isinstance(entries, np.ndarray) and entries.dtype.kind in NUMBERS:
         vector = entries.astype(np.float64)
     else:
-        vector = np.array([_number(entry, field, name) for entry, name in zip(entries, instruments, strict=True)])
+        vector = np.array([as_number(entry, field, name) for entry, name in zip(entries, instruments, strict=True)])
     bad = np.isnan(vector) if infinite else ~np.isfinite(vector)
     if bad.any():
         place = int(np.argmax(bad))
@@ -92,7 +93,14 @@ def to_vector(
     return vector
 
 
-def _number(entry: Any, field: str, instrument: str | None) -> float:
+def as_number(entry: Any, field: str, instrument: str | None) -> float:
+    """A number of any kind, NaN and infinities too; no text and no truth value.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
     if isinstance(entry, (bool, np.bool_, str, bytes)) or entry is None:
         raise InputError(f"wants a number, found {entry!r}", field=field, instrument=instrument)
     try:
@@ -109,7 +117,7 @@ def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
     InputError
         If it is not.
     """
-    number = _number(value, field, None)
+    number = as_number(value, field, None)
     if np.isnan(number) or (np.isinf(number) and not infinite):
         raise InputError(f"wants a finite number, found {value!r}", field=field)
     return number
@@ -141,6 +149,6 @@ def to_whole(
     """
     vector = to_vector(value, instruments, field, missing=missing, infinite=infinite)
     bounded = np.where(np.isinf(vector), 0.0, vector)
-    for place in np.flatnonzero((bounded != np.round(bounded)) | (np.abs(bounded) > 2**53)):
+    for place in np.flatnonzero((bounded != np.round(bounded)) | (np.abs(bounded) > MOST_CONTRACTS)):
         raise InputError(f"wants whole contracts, found {vector[place]:g}", field=field, instrument=instruments[place])
     return vector

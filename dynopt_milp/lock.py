@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dynopt_milp.errors import FormatError
+from dynopt_milp.file_errors import reported
 
 
 @contextmanager
@@ -35,16 +36,8 @@ def held_by_one(lock: Path, what: Path) -> Iterator[None]:
             return
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise FormatError("is in use by another run; wait for it, or use another", field=str(what)) from None
+        except OSError as error:
+            raise FormatError(f"cannot be locked: {error.strerror}", field=str(what)) from None
         yield
-
-
-@contextmanager
-def reported(path: Path) -> Iterator[None]:
-    """Make what reading or writing raises a FormatError that names the file."""
-    try:
-        yield
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FormatError(f"cannot be read or written: {reason}", field=str(path)) from None

@@ -76,6 +76,17 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
     return {name: _number(value) for name, value in figures.items()} | counts
 
 
+def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:
+    """Annual standard deviation of the difference of two runs' daily gross returns, share of capital.
+
+    Parameters
+    ----------
+    gross, unrounded : Series by day
+        Of a run in whole contracts, and of the unrounded portfolio; days that only one has are left out.
+    """
+    return float((gross - unrounded).std() * np.sqrt(DAYS_A_YEAR))
+
+
 def sharpe_ratio(returns: pd.Series) -> float:
     """Annual mean over annual standard deviation of daily returns; NaN where nothing moves."""
     deviation = float(returns.std())
@@ -91,8 +102,3 @@ def max_drawdown(returns: pd.Series) -> float:
 
 def _number(value: Any) -> float | None:
     return float(value) if pd.notna(value) else None
-
-
-def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:
-    """Annual standard deviation of a run's daily gross return less that of the unrounded portfolio."""
-    return float((gross - unrounded).std() * np.sqrt(DAYS_A_YEAR))

@@ -1,15 +1,15 @@
-"""Positions, held or wanted, and covariances, from CSV files, read strictly."""
+"""Positions, held or wanted, from CSV files, read strictly."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from dynopt_milp.csv_cells import number_in, read_cells
 from dynopt_milp.errors import FormatError
 
 COLUMNS = ("instrument", "position")
@@ -17,6 +17,9 @@ TERMS = ("weight_per_contract", "cost_in_weight_terms", "price", "multiplier", "
 """Further columns of numbers that a file of targets may have."""
 SIDES = ("lower", "upper")
 """Further columns of limits, whole contracts; an empty cell has none."""
+
+CLOSE = 0.8
+"""How alike a column that is not known may be to one that is; of ``note`` and ``name`` it is less."""
 
 Rows = dict[str, tuple[int, dict[str, str]]]
 """Lines of a file by instrument: number and cells by column."""
@@ -56,52 +59,8 @@ def read_targets(path: Path) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def read_covariance(path: Path) -> pd.DataFrame:
-    """A covariance from a CSV file: a head of instruments, and a row for each with its name in the first column.
-
-    Raises
-    ------
-    FormatError
-        If there is no such file, a name stands twice or something is not a number.
-    """
-    head, lines = _csv(path)
-    if len(head) < 2 or not lines:
-        raise FormatError(
-            "wants a head of instruments and a row for each, with its name in the first column", field=str(path)
-        )
-    names = head[1:]
-    matrix = np.array([[_number(cell) for cell in cells[1:]] for _, cells in lines])
-    for row, column in np.argwhere(~np.isfinite(matrix)):
-        raise FormatError(
-            f"line {lines[row][0]}: wants a number with {names[column]}, found {lines[row][1][column + 1]!r}",
-            field=str(path), instrument=lines[row][1][0],
-        )  # fmt: skip
-    return pd.DataFrame(matrix, index=[cells[0] for _, cells in lines], columns=names)
-
-
-def _csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The head, and every line that is not blank with its number; all have as many cells as the head."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True, strict=True)
-            table = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FormatError(f"cannot be read: {reason}", field=str(path)) from None
-    if not table:
-        raise FormatError("is empty; a head and rows are wanted", field=str(path))
-    (_, head), *lines = table
-    for name in head:
-        if head.count(name) > 1:
-            raise FormatError(f"the column {name!r} stands more than once", field=str(path))
-    for number, cells in lines:
-        if len(cells) != len(head):
-            raise FormatError(f"line {number} has {len(cells)} cells, the head has {len(head)}", field=str(path))
-    return head, lines
-
-
 def _by_instrument(path: Path, known: Sequence[str]) -> tuple[list[str], Rows]:
-    head, lines = _csv(path)
+    head, lines = read_cells(path)
     for name in COLUMNS:
         if name not in head:
             raise FormatError(
@@ -109,10 +68,9 @@ def _by_instrument(path: Path, known: Sequence[str]) -> tuple[list[str], Rows]:
                 field=str(path),
             )
     for name in head:
-        if name not in known and name.lower().replace(" ", "_") in known:
-            raise FormatError(
-                f"the column {name!r} is not known; write it {name.lower().replace(' ', '_')!r}", field=str(path)
-            )
+        close = get_close_matches(name.lower(), known, n=1, cutoff=CLOSE)
+        if name not in known and close:
+            raise FormatError(f"the column {name!r} is not known; is it {close[0]!r}?", field=str(path))
     rows: Rows = {}
     for number, cells in lines:
         line = dict(zip(head, cells, strict=True))
@@ -131,7 +89,7 @@ def _column(rows: Rows, name: str, path: Path, *, whole: bool = False, empty: bo
         if empty and not text:
             found[instrument] = -math.inf if name == "lower" else math.inf
             continue
-        value = _number(text)
+        value = number_in(text)
         if not math.isfinite(value) or (whole and value != round(value)):
             wanted = "whole contracts" if whole else "a number"
             where = "" if name == "position" else f" as {name}"
@@ -140,11 +98,3 @@ def _column(rows: Rows, name: str, path: Path, *, whole: bool = False, empty: bo
             )
         found[instrument] = value
     return pd.Series(found, dtype=float)
-
-
-def _number(text: str) -> float:
-    """NaN where it is none."""
-    try:
-        return math.nan if "_" in text else float(text)
-    except ValueError:
-        return math.nan

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from dynopt_milp.covariance_factor import covariance_factor
 from dynopt_milp.errors import CovarianceError, InputError
-from dynopt_milp.labelled import check_instruments, not_negative, to_number, to_vector, to_whole
+from dynopt_milp.labelled import MOST_CONTRACTS, check_instruments, not_negative, to_number, to_vector, to_whole
 from dynopt_milp.limits import Limits
 from formulations import FloatArray, TrackingProgram
 
 BOOK_COST_MULTIPLIER = 50.0  # Advanced Futures Trading Strategies, strategy twenty-five
-MOST_CONTRACTS = 2.0**53  # beyond, float64 does not hold every whole number
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
 LEAST_UNIT, MOST_UNIT = 1e-100, 1e100
 

@@ -33,8 +33,8 @@ def problem_of_targets(
     Parameters
     ----------
     targets : DataFrame, by instrument
-        ``position``, the contracts wanted, and either ``weight_per_contract`` (and ``cost_in_weight_terms``) or, with a
-        capital, ``price`` and ``multiplier`` (and ``fx``, ``cost_per_contract``, base currency). ``lower`` and
+        ``position``, the contracts wanted, and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
+        capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx``. ``lower`` and
         ``upper`` are limits.
     covariance : DataFrame
         Annual, of percentage returns; instruments without a target are left out.
@@ -66,6 +66,7 @@ def problem_of_targets(
         _unused(targets, ("price", "multiplier", "fx", "cost_per_contract"), "there is weight_per_contract")
         if capital is not None:
             raise InputError("is for targets with prices; weight_per_contract has it inside", field="capital")
+        _needs_cost(targets, "cost_in_weight_terms", cost_multiplier)
         cost = targets.get("cost_in_weight_terms", 0.0)
         return Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)  # type: ignore[arg-type]
     for column in ("price", "multiplier"):
@@ -74,6 +75,7 @@ def problem_of_targets(
                 "give the targets a column weight_per_contract, or price and multiplier and a capital", field=column
             )
     _unused(targets, ("cost_in_weight_terms",), "there are prices; give cost_per_contract")
+    _needs_cost(targets, "cost_per_contract", cost_multiplier)
     if capital is None:
         raise InputError("is needed with prices", field="capital")
     return Problem.from_market(
@@ -129,6 +131,11 @@ def _unused(targets: pd.DataFrame, columns: Iterable[str], reason: str) -> None:
     for name in columns:
         if name in targets:
             raise InputError(f"is not used where {reason}", field=name)
+
+
+def _needs_cost(targets: pd.DataFrame, column: str, cost_multiplier: float) -> None:
+    if cost_multiplier and column not in targets:
+        raise InputError("is no column of the targets; give it (0 where trading is free)", field=column)
 
 
 def _held(held: pd.Series | None, names: list[str]) -> dict[str, float]:

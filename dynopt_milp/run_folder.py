@@ -10,7 +10,8 @@ from typing import Any
 
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.errors import FormatError
-from dynopt_milp.lock import held_by_one, reported
+from dynopt_milp.file_errors import reported
+from dynopt_milp.lock import held_by_one
 
 SETTINGS, LOCK = "settings.json", ".lock"
 

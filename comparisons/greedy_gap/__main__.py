@@ -15,6 +15,8 @@ from comparisons.greedy_gap.study import (
     RESULTS,
     TIME_LIMIT,
     WORST,
+    consequence_table,
+    gap_table,
     grids,
     instruments,
     picture,
@@ -50,11 +52,8 @@ def main(arguments: list[str]) -> int:
     lines = [f"{name}: {version}" for name, version in versions().items()]
     lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, {workers} workers")
     write_atomically(ENVIRONMENT, "\n".join([*lines, f"time limit of an exact solve: {TIME_LIMIT:g} s"]) + "\n")
-    every = results[results["path"] == "greedy"].pivot_table(
-        index=["size", "capital"], columns="cost_multiplier", values="mean_gap"
-    )
-    console.print("Greedy worse by, mean, along its own path:")
-    console.print(every.map(lambda value: f"{value:.1%}").to_string(), highlight=False)
+    for table in (gap_table(results), consequence_table(results)):
+        console.print(table + "\n", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

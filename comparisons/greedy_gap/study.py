@@ -83,7 +83,7 @@ def consequence_table(results: pd.DataFrame, cost_multiplier: float = 50.0) -> s
 
 
 def _percent(share: float) -> str:
-    """Two digits, and no more."""
+    """A tenth of a point below ten per cent, whole points above."""
     return f"{100 * share:,.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
 
 

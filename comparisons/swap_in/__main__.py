@@ -32,7 +32,10 @@ def main(arguments: list[str]) -> int:
         return 2
     write_atomically(RESULTS, to_csv(results))
     lines = [f"{name}: {version}" for name, version in versions().items()]
-    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread")
+    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    lines.append(
+        f"threads of numerical libraries: OPENBLAS_NUM_THREADS={os.environ.get('OPENBLAS_NUM_THREADS', 'not set')}"
+    )
     write_atomically(ENVIRONMENT, "\n".join([*lines, f"seconds: the least of {REPEATS}, in turn"]) + "\n")
     console.print(table(results).round(2).to_string(index=False), highlight=False)
     return 0

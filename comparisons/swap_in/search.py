@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from dynopt_milp.problem import BOOK_COST_MULTIPLIER
+from dynopt_milp.solve import DEFAULT_BUFFER
 from formulations import FloatArray
 
-COST_MULTIPLIER = 50.0
-BUFFER = 0.01
+COST_MULTIPLIER, BUFFER = BOOK_COST_MULTIPLIER, DEFAULT_BUFFER
 
 
 def greedy_weights(day: Any) -> FloatArray:

@@ -19,19 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
+from dynopt_milp.clip_eigenvalues import clip_eigenvalues
 from dynopt_milp.errors import DataWarning, InputError
 from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
-from dynopt_milp.nearest_covariance import clip_eigenvalues
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
-from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, rebalance
-from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.rebalance import rebalance
+from dynopt_milp.solve import DEFAULT_BUFFER, DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers import find_method
 from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own import Optimizer
 from formulations import FloatArray
 
-BOOK_BUFFER = BOOK_BUFFER_FRACTION * BOOK_RISK_TARGET
 ARRAYS = (
     "unrounded_optimal_position_weights", "previous_position_weights", "weight_per_contract", "starting_weights",
     "direction_as_np", "cost_in_weight_terms_as_np",
@@ -67,10 +66,9 @@ class BookAlgorithm:
     """A function from a :class:`Day` to the weights to hold, ndarray of shape (n,).
 
     Weights come back as whole multiples of the weights per contract; 0 for an instrument whose target, weight per
-    contract or variance is NaN. One whose weight per contract is not positive (a price below zero) is left out too, and
-    a covariance that is not positive semi-definite is repaired
-    (:func:`~dynopt_milp.nearest_covariance.clip_eigenvalues`), both with a
-    :class:`~dynopt_milp.errors.DataWarning`.
+    contract or variance is NaN; a NaN among what is held is nothing held. One whose weight per contract is not positive
+    (a price below zero) is left out too, and a covariance that is not positive semi-definite is repaired
+    (:func:`~dynopt_milp.clip_eigenvalues.clip_eigenvalues`), both with a :class:`~dynopt_milp.DataWarning`.
 
     Parameters
     ----------
@@ -83,13 +81,13 @@ class BookAlgorithm:
     limits : Limits, optional
         Instruments have no names here: arrays in their order, or rules for all.
     gap, time_limit
-        As in :func:`~dynopt_milp.solve`.
+        As in :func:`~dynopt_milp.solve`; a function of your own does not know of them.
 
     Raises
     ------
     InputError
-        When it is called, if the day has no such attribute, arrays differ in length, what is held is not whole
-        contracts, or an array makes no :class:`~dynopt_milp.Problem`.
+        When it is made, if a setting makes no sense. When it is called, if the day has no such attribute, arrays differ
+        in length, what is held is not whole contracts, or an array makes no :class:`~dynopt_milp.Problem`.
     UnboundedError, SolverError, NoPortfolioError
         As :func:`~dynopt_milp.rebalance`.
     """
@@ -174,7 +172,9 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
     given = {}
     for name in ("covariance_matrix", *ARRAYS):
         if not hasattr(day, name):
-            raise InputError(f"the day has no such attribute; found {type(day).__name__}", field=name)
+            raise InputError(
+                f"is no attribute of the {type(day).__name__} that came; give the book's day in numpy", field=name
+            )
         try:
             given[name] = np.asarray(getattr(day, name), dtype=np.float64)
         except (TypeError, ValueError):
@@ -204,7 +204,7 @@ greedy_with_costs = BookAlgorithm("greedy")
 """The book's search, with 50 times the cost of trades."""
 exact_with_costs = BookAlgorithm("exact")
 """The optimum of tracking error and 50 times the cost of trades."""
-greedy_with_costs_and_buffering = BookAlgorithm("greedy", buffer=BOOK_BUFFER)
+greedy_with_costs_and_buffering = BookAlgorithm("greedy", buffer=DEFAULT_BUFFER)
 """The book's search with costs and its buffer of 0.01: what its code for strategy twenty-five runs."""
-exact_with_costs_and_buffering = BookAlgorithm("exact", buffer=BOOK_BUFFER)
+exact_with_costs_and_buffering = BookAlgorithm("exact", buffer=DEFAULT_BUFFER)
 """The optimum with costs, and the book's buffer of 0.01."""

@@ -8,19 +8,19 @@ and so are dicts and pandas. What behaves alike and what does not is listed in d
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from dynopt_milp.adapters.callers_kind import keys_by_rule, like, names_and_matrix, numbers_of, speed, supplied
 from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
+from dynopt_milp.clip_eigenvalues import clip_eigenvalues
 from dynopt_milp.errors import InputError, UnsupportedError
+from dynopt_milp.labelled import MOST_CONTRACTS
 from dynopt_milp.limits import Limits
-from dynopt_milp.nearest_covariance import clip_eigenvalues
 from dynopt_milp.problem import Problem
 from dynopt_milp.rebalance import Rebalance, rebalance
 from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
@@ -63,7 +63,8 @@ class ObjectiveFunction:
     method : str or callable
         As in :func:`~dynopt_milp.solve`.
     gap, time_limit
-        As in :func:`~dynopt_milp.solve`. An answer that was not proved is used, and the log says so.
+        As in :func:`~dynopt_milp.solve`; a function of your own does not know of them. An answer that was not proved is
+        used, and the log says so.
 
     Attributes
     ----------
@@ -84,7 +85,8 @@ class ObjectiveFunction:
 
     Notes
     -----
-    Weights in numpy arrays have the order of ``keys_with_valid_data``, that of ``contracts_optimal``.
+    numpy arrays have shape (n,), covariances (n, n), n = ``len(keys_with_valid_data)``, in its order, which is that of
+    ``contracts_optimal``.
     """
 
     def __init__(
@@ -107,8 +109,8 @@ class ObjectiveFunction:
         self.contracts_optimal, self.covariance_matrix = contracts_optimal, covariance_matrix
         self.per_contract_value, self.costs, self.speed_control = per_contract_value, costs, speed_control
         self.constraints, self.maximum_positions = constraints, maximum_positions
-        self.log = LOG if _supplied(log) is None else log
-        self.constraint_function = _supplied(constraint_function)
+        self.log = LOG if supplied(log) is None else log
+        self.constraint_function = supplied(constraint_function)
         self.method, self.gap, self.time_limit = method, check_gap(gap), check_time_limit(time_limit)
         if not callable(method):
             find_method(method)
@@ -118,20 +120,20 @@ class ObjectiveFunction:
                 "(constraints, maximum_positions)",
                 field="constraint_function",
             )
-        self._target = _numbers(contracts_optimal, "contracts_optimal")
-        self._per_contract = _numbers(per_contract_value, "per_contract_value")
-        self._costs = _numbers(costs, "costs")
-        self.trade_shadow_cost = _speed(speed_control, "trade_shadow_cost")
-        self.tracking_error_buffer = _speed(speed_control, "tracking_error_buffer")
+        self._target = numbers_of(contracts_optimal, "contracts_optimal")
+        self._per_contract = numbers_of(per_contract_value, "per_contract_value")
+        self._costs = numbers_of(costs, "costs")
+        self.trade_shadow_cost = speed(speed_control, "trade_shadow_cost")
+        self.tracking_error_buffer = speed(speed_control, "tracking_error_buffer")
         self.previous_positions, self._held = previous_positions, None
-        if _supplied(previous_positions) is not None:
-            given = _numbers(previous_positions, "previous_positions")
+        if supplied(previous_positions) is not None:
+            given = numbers_of(previous_positions, "previous_positions")
             self._held = {name: 0.0 if np.isnan(number) else number for name, number in given.items()}
-            self.previous_positions = _like(previous_positions, self._held)
-        self._rules = _rules(_supplied(constraints))
-        most = _supplied(maximum_positions)
-        self._maxima = None if most is None else _numbers(most, "maximum_positions")
-        self._names, self._matrix = _covariance(covariance_matrix)
+            self.previous_positions = like(previous_positions, self._held)
+        self._rules = keys_by_rule(supplied(constraints))
+        most = supplied(maximum_positions)
+        self._maxima = None if most is None else numbers_of(most, "maximum_positions")
+        self._names, self._matrix = names_and_matrix(covariance_matrix)
         self._keys, self._valid_matrix = self._valid()
         self._problem: Problem | None = None
         self.result: Rebalance | None = None
@@ -141,12 +143,12 @@ class ObjectiveFunction:
     def optimise_positions(self) -> Any:
         """Contracts to hold, whole, of the kind and with the instruments of ``contracts_optimal``."""
         found = dict(zip(self._keys, self._optimised_contracts(), strict=True))
-        return _like(self.contracts_optimal, {name: int(found.get(name, 0)) for name in self._target})
+        return like(self.contracts_optimal, {name: int(found.get(name, 0)) for name in self._target})
 
     def optimise_weights(self) -> Any:
         """The same as weights; 0 for instruments without valid data."""
         found = dict(zip(self._keys, self.optimise_np_for_valid_keys(), strict=True))
-        return _like(self.contracts_optimal, {name: float(found.get(name, 0.0)) for name in self._target})
+        return like(self.contracts_optimal, {name: float(found.get(name, 0.0)) for name in self._target})
 
     def optimise_np_for_valid_keys(self) -> FloatArray:
         """The same as an array of weights, for ``keys_with_valid_data``."""
@@ -185,7 +187,7 @@ class ObjectiveFunction:
         if self.constraint_function is None:
             return 0.0
         named = {name: float(weight) for name, weight in zip(self._keys, weights, strict=True)}
-        return float(self.constraint_function(_like(self.contracts_optimal, named)))
+        return float(self.constraint_function(like(self.contracts_optimal, named)))
 
     def is_tracking_error_of_prior_smaller_than_buffer(self) -> bool:
         """Whether the held portfolio is so close to the unrounded one that nothing trades."""
@@ -232,7 +234,8 @@ class ObjectiveFunction:
         matrix = np.array(covariance, dtype=np.float64)
         if matrix.shape != self._valid_matrix.shape:
             raise InputError(
-                f"wants shape {self._valid_matrix.shape}, found {matrix.shape}", field="covariance_matrix_as_np"
+                f"wants shape {self._valid_matrix.shape}, a row for each of keys_with_valid_data, found {matrix.shape}",
+                field="covariance_matrix_as_np",
             )
         self._valid_matrix, self._problem, self.result = _frozen(matrix), None, None
 
@@ -354,7 +357,8 @@ class ObjectiveFunction:
             if name in self._keys and name not in rules["no_trade"]:
                 if np.isnan(number):
                     raise InputError("wants a number, found nan", field="maximum_positions", instrument=name)
-                most[name] = float(np.floor(abs(number) + WHOLE))
+                if abs(number) <= MOST_CONTRACTS:  # more is no limit
+                    most[name] = float(np.floor(abs(number) + WHOLE))
         return Limits(lower={name: -number for name, number in most.items()}, upper=most, **rules)
 
     def _box(self) -> tuple[FloatArray, FloatArray]:
@@ -373,8 +377,16 @@ class ObjectiveFunction:
         keys = [name for name, kept in zip(names, valid, strict=True) if kept]
         for name, number in (self._held or {}).items():
             if number and name not in keys:
-                what = "without valid data: zero is wanted" if name in self._target else "without a target: left alone"
-                self._say("warning", f"{name} is held ({number:g}) and {what}")
+                what = (
+                    "valid data: not optimised, its position is 0" if name in self._target else "a target: left alone"
+                )
+                self._say("warning", f"{name} is held ({number:g}) and without {what}")
+        for rule, named in self._rules.items():
+            strangers = [name for name in named if name not in self._target]
+            if strangers:
+                self._say(
+                    "warning", f"{rule}_keys names instruments without a target: {', '.join(map(str, strangers))}"
+                )
         return keys, _frozen(matrix[np.ix_(valid, valid)])
 
     def _held_contracts(self) -> FloatArray:
@@ -387,7 +399,7 @@ class ObjectiveFunction:
 
     def _as_weights(self, kind: Any, numbers: Mapping[str, float]) -> Any:
         missing = float("nan")
-        return _like(kind, {name: number * self._per_contract.get(name, missing) for name, number in numbers.items()})
+        return like(kind, {name: number * self._per_contract.get(name, missing) for name, number in numbers.items()})
 
     def _say(self, level: str, text: str) -> None:
         speak = getattr(self.log, level, None) or getattr(self.log, "msg", None)
@@ -395,100 +407,7 @@ class ObjectiveFunction:
             speak(text)
 
 
-def _supplied(value: Any) -> Any:
-    """The value, or None for what pysystemtrade marks as not supplied."""
-    return None if type(value).__name__ == "named_object" and "not supplied" in repr(value) else value
-
-
-def _numbers(values: Any, field: str) -> dict[str, float]:
-    """A dict of float by instrument; NaN stays."""
-    if isinstance(values, pd.Series):
-        repeated = values.index[values.index.duplicated()]
-        if len(repeated):
-            raise InputError("stands more than once", field=field, instrument=str(repeated[0]))
-        values = values.to_dict()
-    if not isinstance(values, Mapping):
-        raise InputError(f"wants numbers by instrument, a dict or a Series, found {type(values).__name__}", field=field)
-    found = {}
-    for name, value in values.items():
-        try:
-            found[name] = float("nan") if value is None else float(value)
-        except (TypeError, ValueError):
-            raise InputError(f"wants a number, found {value!r}", field=field, instrument=str(name)) from None
-    return found
-
-
-def _covariance(given: Any) -> tuple[list[str], FloatArray]:
-    """Names and matrix of a covariance."""
-    if isinstance(given, Mapping):
-        given = pd.DataFrame(given)
-    if isinstance(given, pd.DataFrame):
-        names = list(given.columns)
-        if given.columns.has_duplicates or given.index.has_duplicates:
-            raise InputError("has an instrument more than once", field="covariance_matrix")
-        return names, _matrix(given.reindex(index=names).to_numpy())
-    if not hasattr(given, "values") or not hasattr(given, "columns"):
-        raise InputError(
-            f"wants a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",
-            field="covariance_matrix",
-        )
-    names, matrix = list(given.columns), _matrix(given.values)
-    if len(set(names)) < len(names):
-        raise InputError("has an instrument more than once", field="covariance_matrix")
-    if matrix.shape != (len(names), len(names)):
-        raise InputError(f"has {len(names)} columns and shape {matrix.shape}", field="covariance_matrix")
-    return names, matrix
-
-
-def _matrix(values: Any) -> FloatArray:
-    try:
-        return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("wants numbers", field="covariance_matrix") from None
-
-
-def _like(kind: Any, content: dict[str, Any]) -> Any:
-    """A dict as the caller's kind of weights."""
-    if isinstance(kind, pd.Series):
-        index = pd.Index(list(content), name=kind.index.name)
-        return type(kind)(list(content.values()), index=index, name=kind.name)
-    if isinstance(kind, MutableMapping):  # however it is made, a copy of it is one
-        made = copy.copy(kind)
-        made.clear()
-        made.update(content)
-        return made
-    return type(kind)(content)
-
-
-def _rules(constraints: Any) -> dict[str, list[str]]:
-    """Instruments by rule."""
-    rules: dict[str, list[str]] = {"reduce_only": [], "no_trade": [], "long_only": []}
-    if constraints is None:
-        return rules
-    for rule in rules:
-        name = f"{rule}_keys"
-        if not hasattr(constraints, name):
-            if rule == "long_only":  # older versions have none
-                continue
-            raise InputError(f"has no attribute {name}; found {type(constraints).__name__}", field="constraints")
-        keys = _supplied(getattr(constraints, name))
-        if isinstance(keys, str) or not (keys is None or isinstance(keys, Iterable)):
-            raise InputError(f"wants a list of instruments, found {keys!r}", field=name)
-        rules[rule] = list(keys or [])
-    return rules
-
-
 def _frozen(matrix: FloatArray) -> FloatArray:
     """Read-only: a change in place would not be seen."""
     matrix.setflags(write=False)
     return matrix
-
-
-def _speed(control: Any, name: str) -> float:
-    """A number of the speed control, whose defaults are tuples of one number."""
-    value = getattr(control, name, None)
-    if isinstance(value, tuple) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= 0:
-        raise InputError(f"wants a number that is not negative, found {value!r}", field=name)
-    return float(value)

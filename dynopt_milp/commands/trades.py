@@ -36,9 +36,11 @@ from dynopt_milp.commands.market_options import (
     chosen_market,
     chosen_strategy,
 )
+from dynopt_milp.covariance_file import read_covariance
+from dynopt_milp.decision_log import DecisionLog, decision
 from dynopt_milp.errors import InputError
 from dynopt_milp.limits import Limits
-from dynopt_milp.position_files import read_covariance, read_held, read_targets
+from dynopt_milp.position_files import read_held, read_targets
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.problem_of_day import known_day, problem_of_day
 from dynopt_milp.problem_of_targets import problem_of_day_and_targets, problem_of_targets
@@ -47,16 +49,17 @@ from dynopt_milp.rebalance import rebalance as run_rebalance
 from dynopt_milp.solution import Solution
 from dynopt_milp.solve import DEFAULT_GAP
 from dynopt_milp.tables import show_rebalance
-from dynopt_milp.trade_file import DecisionLog, decision, only_writer, write_trades
+from dynopt_milp.trade_file import only_writer, write_trades
 
+OF_PRICES = (
+    "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "shrinkage", "notes"
+)  # fmt: skip
 BELONGS = {
     "a problem file has it inside": (
         "capital", "held", "targets", "covariance", "cost_multiplier", "long_only", "no_trade", "reduce_only",
-        "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "shrinkage", "notes",
+        *OF_PRICES,
     ),
-    "a covariance is given": (
-        "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "shrinkage", "notes",
-    ),
+    "a covariance is given": OF_PRICES,
     "targets are given": ("instruments", "forecasts", "weights"),
 }  # fmt: skip
 """Options that make no sense where something else is given, and what that is."""
@@ -175,17 +178,16 @@ def rebalance(
         made_from.update(date=day, capital=capital, base_currency=base_currency)
         return made
 
-    def check_files() -> None:
+    def check_written(option: str, path: Path) -> None:
         """What is written is nothing that is read."""
-        written = [(name, path.resolve()) for name, path in (("--out", out), ("--log", log)) if path is not None]
-        read = [path.resolve() for path in (problem, targets, held, covariance) if path is not None]
-        for name, path in written:
-            if path in read:
-                raise InputError("is a file that is read; give another", field=name)
-        if len({path for _, path in written}) < len(written):
-            raise InputError("is the file of the trades too; give another", field="--log")
+        read = [file.resolve() for file in (problem, targets, held, covariance) if file is not None]
+        inside = data is not None and path.resolve().is_relative_to(data.resolve())
+        if path.resolve() in read or inside:
+            raise InputError("is read; give another file", field=option)
 
     def decided() -> Rebalance:
+        if out is not None:
+            check_written("--out", out)
         with only_writer(out) if out is not None else nullcontext():
             result = run_rebalance(
                 given(), method,
@@ -197,10 +199,12 @@ def rebalance(
         return result
 
     def run() -> int:
-        check_files()
         if log is None:
             result = decided()
         else:
+            check_written("--log", log)
+            if out is not None and out.resolve() == log.resolve():
+                raise InputError("is the file of the trades too; give another", field="--log")
             with DecisionLog(log).entry() as entry:
                 result = decided()
                 entry |= decision(result) | made_from | ({} if out is None else {"out": str(out)})

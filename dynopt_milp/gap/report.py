@@ -240,6 +240,7 @@ def other_optimizers(summary: pd.DataFrame) -> list[dict[str, Any]]:
         | {
             "optimizer": name,
             "optimal": line[f"{name}_optimal"],
+            "failed": line[f"{name}_failed"],
             "mean_gap": line[f"mean_{name}_gap"],
             "greedy_gap": line["mean_gap"],
             "seconds": line[f"median_seconds_{name}"],
@@ -271,7 +272,7 @@ def worst_rebalances(study: Study) -> list[dict[str, Any]]:
 
 
 def by_instrument(study: Study) -> list[dict[str, Any]]:
-    """Where greedy and exact differ, over all proved rebalances; see :func:`~dynopt_milp.gap.summary.by_instrument`."""
+    """:func:`~dynopt_milp.gap.summary.count_differences` of the proved rebalances."""
     import pyarrow.dataset as ds
 
     data = ds.dataset(study.folder / REBALANCES)

@@ -94,9 +94,9 @@ def in_common(summary: pd.DataFrame) -> tuple[list[str], str]:
     return varying, ", ".join(common)
 
 
-def further_figures(name: str) -> tuple[str, str, str]:
-    """The figures of a further optimizer."""
-    return f"mean_{name}_gap", f"{name}_optimal", f"median_seconds_{name}"
+def further_figures(name: str) -> tuple[str, str, str, str]:
+    """The figures of a further optimizer: its mean gap where it found something, how often it is optimal, failures."""
+    return f"mean_{name}_gap", f"{name}_optimal", f"{name}_failed", f"median_seconds_{name}"
 
 
 def further_optimizers(summary: pd.DataFrame) -> list[str]:
@@ -116,7 +116,8 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
 
     Rebalances where exact was proved enter means and percentiles; the others are counted in ``not_proved`` and have
     their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing. A further
-    optimizer has ``mean_NAME_gap``, ``NAME_optimal`` and ``median_seconds_NAME``.
+    optimizer has ``mean_NAME_gap`` (where it found something), ``NAME_optimal`` (a failure is none), ``NAME_failed``
+    and ``median_seconds_NAME``.
     """
     proved = rows[rows["status"] == "optimal"]
     failed = rows["status"] == FAILED
@@ -143,7 +144,8 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     }
     for name in further(rows.columns):
         worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
-        optimal = float((worse.dropna() <= SAME).mean()) if worse.notna().any() else np.nan
-        found_of_it = (worse.mean(), optimal, rows[f"seconds_{name}"].median())
+        optimal = float((worse <= SAME).mean()) if len(worse) else np.nan
+        failures = int(rows[f"{name}_objective"].isna().sum())
+        found_of_it = (worse.mean(), optimal, failures, rows[f"seconds_{name}"].median())
         figures |= dict(zip(further_figures(name), found_of_it, strict=True))
     return figures

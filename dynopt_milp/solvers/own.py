@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dynopt_milp.errors import DynoptError, InputError, SolverError, UnsupportedError
@@ -19,6 +19,21 @@ Optimizer = Callable[[Problem], Any]
 def method_name(method: str | Optimizer) -> str:
     """What a method is called in results."""
     return method if isinstance(method, str) else str(getattr(method, "__name__", type(method).__name__))
+
+
+def distinct_names(methods: Iterable[str | Optimizer], field: str) -> list[str]:
+    """What methods are called in results.
+
+    Raises
+    ------
+    InputError
+        If two have the same name.
+    """
+    names = [method_name(method) for method in methods]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name!r} stands twice; give every optimizer a name of its own", field=field)
+    return names
 
 
 def own_method(optimizer: Optimizer, problem: Problem) -> Method:

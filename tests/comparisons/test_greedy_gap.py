@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,11 @@ import pytest
 from comparisons.greedy_gap.study import (
     CAPITALS,
     COST_MULTIPLIERS,
+    RESULTS,
     SIZES,
+    WORST,
+    consequence_table,
+    gap_table,
     grids,
     instruments,
     picture,
@@ -53,3 +58,52 @@ def test_the_study_covers_what_it_says() -> None:
     cells = [*greedy.cells(market), *exact.cells(market)]
     assert len({cell.key for cell in cells}) == len(cells)
     assert len(cells) == len(CAPITALS) * len(COST_MULTIPLIERS) * (len(SIZES) + 2)
+
+
+@pytest.fixture(scope="module")
+def committed() -> pd.DataFrame:
+    return pd.read_csv(RESULTS)
+
+
+def test_the_page_has_the_tables_of_the_committed_results(committed: pd.DataFrame) -> None:
+    page = (RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    assert gap_table(committed) in page
+    assert consequence_table(committed) in page
+    assert len(committed) == len(CAPITALS) * len(COST_MULTIPLIERS) * (len(SIZES) + 2)
+
+
+def test_the_page_says_what_the_committed_results_say(committed: pd.DataFrame) -> None:
+    """The sentences of the page, one by one."""
+    along = committed[committed["path"] == "greedy"].set_index(["size", "capital", "cost_multiplier"]).sort_index()
+    book = along.xs(50.0, level="cost_multiplier")
+    small = book.xs(50_000.0, level="capital").drop(42)
+    assert (small["greedy_optimal"] >= 0.8).all()
+    assert small["mean_gap"].between(0.02, 0.032).all()
+    for (_, _), gaps in along["mean_gap"].groupby(level=["size", "cost_multiplier"]):
+        assert gaps.is_monotonic_increasing  # with capital
+    for (_, _), gaps in along["mean_gap"].groupby(level=["size", "capital"]):
+        assert gaps.is_monotonic_decreasing  # with the cost multiplier
+    free = along.xs((42, 0.0), level=["size", "cost_multiplier"])["mean_gap"]
+    assert [round(100 * free[capital]) for capital in (50_000.0, 1_000_000.0)] == [48, 510]
+    everything = book.loc[42]
+    assert [round(100 * everything.loc[at, "greedy_optimal"]) for at in (50_000.0, 250_000.0)] == [29, 4]
+    four = book.loc[4, 1_000_000.0]
+    assert [round(100 * four[name]) for name in ("mean_gap", "median_gap")] == [88, 11]
+    parts = everything.loc[250_000.0, ["mean_gap", "mean_reachable_gap", "mean_sign_gap"]]
+    assert [round(100 * part) for part in parts] == [19, 16, 3]
+    assert everything["mean_sign_gap"].between(0.0285, 0.036).all()
+    assert book.loc[4, 250_000.0]["mean_sign_gap"] < 0.001
+    assert (book.loc[[4, 10]]["mean_sign_gap"] < 0.005).all()
+    cost = everything["mean_cost_gap"]
+    assert (cost[[50_000.0, 100_000.0]] > 0).all()
+    assert (cost[[250_000.0, 1_000_000.0, 5_000_000.0]] < 0).all()
+    assert (everything["mean_tracking_error_gap"] > 0.1).all()
+    largest = pd.read_csv(WORST).set_index(["size", "capital"]).loc[4, 1_000_000.0]
+    assert largest["date"].startswith("2008-04-11")
+    assert json.loads(largest["greedy_positions"]) == {"JPY": 7, "US5": 10, "WHEAT": 3}
+    assert json.loads(largest["exact_positions"]) == {"JPY": 5, "US5": 13, "WHEAT": 3}
+    assert largest["greedy_tracking_error"] == pytest.approx(0.027, abs=5e-4)
+    assert largest["exact_tracking_error"] == pytest.approx(0.0008, abs=5e-6)
+    proved = committed["not_proved"] + committed["failed"] == 0
+    assert proved[committed["cost_multiplier"] > 0].all()
+    assert proved[committed["size"] < 42].all()

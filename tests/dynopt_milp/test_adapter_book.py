@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import warnings
 from types import SimpleNamespace
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from comparisons.swap_in.search import greedy_weights
 from dynopt_milp import InputError, Limits, Problem
 from dynopt_milp.adapters import book
+from dynopt_milp.clip_eigenvalues import clip_eigenvalues
 from dynopt_milp.errors import DataWarning
-from dynopt_milp.nearest_covariance import clip_eigenvalues
 from dynopt_milp.optimizers import MethodOptimizer
 from formulations import FloatArray
 from tests.random_days import RandomDay, as_the_book_has_it, random_day
@@ -72,23 +74,24 @@ def buffered(best: FloatArray, day: RandomDay) -> FloatArray:
 
 @pytest.mark.parametrize("seed", ORDINARY)
 def test_greedy_goes_the_way_of_the_book(seed: int) -> None:
-    """Against the search restated in weights, as the book describes it."""
-    day = random_day(seed)
-    given = as_the_book_has_it(day)
-    weights = np.zeros(len(day.unit))
+    """Against the search in weights, as the book describes it."""
+    day = as_the_book_has_it(random_day(seed))
+    np.testing.assert_allclose(
+        book.greedy_with_costs_and_buffering(day), greedy_weights(day), rtol=1e-9, atol=1e-12
+    )  # fmt: skip
 
-    def value(at: FloatArray) -> float:
-        gap = at - given.unrounded_optimal_position_weights
-        return float(np.sqrt(gap @ day.covariance @ gap) + 50 * np.abs(at - day.weights(day.held)) @ day.cost)
 
-    best = value(weights)
-    while True:
-        steps = weights + np.diag(day.unit * given.direction_as_np)
-        values = [value(step) for step in steps]
-        if min(values) >= best:
-            break
-        best, weights = min(values), steps[int(np.argmin(values))]
-    np.testing.assert_allclose(book.greedy_with_costs(given), weights, rtol=1e-9, atol=1e-12)
+def test_exact_is_the_best_of_all_portfolios() -> None:
+    """Every portfolio of small days, priced here."""
+    days = [day for day in map(random_day, range(150)) if len(day.unit) <= 3 and day.valid.all() and not day.indefinite]
+    assert len(days) > 20
+    for day in days:
+        given = as_the_book_has_it(day)
+        for algorithm, multiplier in ((book.exact, 0.0), (book.exact_with_costs, 50.0)):
+            found = objective(contracts(algorithm(given), day), day, multiplier)
+            around = np.round(day.target)[:, None] + np.arange(-6, 7)
+            best = min(objective(np.array(point), day, multiplier) for point in itertools.product(*around))
+            assert found <= best * (1 + 1e-9)
 
 
 def test_greedy_starts_where_the_day_says_and_goes_the_way_it_says() -> None:
@@ -208,5 +211,5 @@ def test_a_day_without_an_attribute_and_a_day_without_data() -> None:
     day.covariance_matrix = np.full_like(day.covariance_matrix, np.nan)
     assert (book.exact_with_costs(day) == 0).all()
     del day.starting_weights
-    with pytest.raises(InputError, match="starting_weights: the day has no such attribute"):
+    with pytest.raises(InputError, match="starting_weights: is no attribute of the SimpleNamespace"):
         book.exact_with_costs(day)

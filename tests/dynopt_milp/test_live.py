@@ -15,6 +15,7 @@ import pytest
 
 from dynopt_milp import Limits, Problem, rebalance, simulated_market
 from dynopt_milp.data import market_from_frames, read_market
+from dynopt_milp.decision_log import DecisionLog
 from dynopt_milp.errors import InputError
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.position_files import read_targets
@@ -213,18 +214,20 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
         (
             {"targets.csv": TARGETS.replace("cost_in_weight_terms", "Upper")},
             [],
-            "'Upper' is not known; write it 'upper'",
+            "'Upper' is not known; is it 'upper'?",
         ),
         (
             {"targets.csv": TARGETS.replace("cost_in_weight_terms", "cost_per_contract")},
             [],
             "cost_per_contract: is not",
         ),
+        ({"targets.csv": TARGETS.replace("cost_in_weight_terms", "cost_in_weight_term")}, [], "is it 'cost_in_weight"),
+        ({"targets.csv": TARGETS.replace("cost_in_weight_terms", "note")}, [], "cost_in_weight_terms: is no column"),
         ({}, ["--capital", "5"], "capital: is for targets with prices"),
         ({"targets.csv": TARGETS.replace("1.6", "1e19")}, [], "optimal_positions of ES: wants no more contracts"),
         ({"covariance.csv": ",US10,ES,GOLD\nUS10,1e308,0,0\nES,0,1e308,0\nGOLD,0,0,1e308\n"}, [], "cannot square"),
-        ({}, ["--out", "targets.csv"], "--out: is a file that is read"),
-        ({}, ["--log", "held.csv"], "--log: is a file that is read"),
+        ({}, ["--out", "targets.csv"], "--out: is read; give another file"),
+        ({}, ["--log", "held.csv"], "--log: is read; give another file"),
         ({}, ["--out", "trades.txt"], "out: wants a name that ends with .csv or .json"),
         ({}, ["--out", "no/such/trades.csv"], "trades.csv: cannot be read or written"),
         ({}, ["--out", "t.csv", "--log", "t.csv"], "--log: is the file of the trades too"),
@@ -261,6 +264,40 @@ def test_every_failure_is_a_line_of_the_log(files: Path) -> None:
     lines = [json.loads(line) for line in (files / "log.jsonl").read_text().splitlines()]
     assert [line["status"] for line in lines] == ["failed", "failed"]
     assert "d.csv: cannot be written" in lines[0]["reason"]
+    with pytest.raises(MemoryError), DecisionLog(files / "log.jsonl").entry():
+        raise MemoryError
+    assert json.loads((files / "log.jsonl").read_text().splitlines()[-1])["reason"] == "MemoryError"
+
+
+def test_prices_are_not_written_over(price_folder: Path, tmp_path: Path) -> None:
+    out = price_folder / "us10_daily_data.csv"
+    before = out.read_bytes()
+    done = run("rebalance", "--data", price_folder, "--capital", 100_000, "--out", out)
+    assert done.returncode == 2
+    assert "--out: is read; give another file" in done.stderr
+    assert out.read_bytes() == before
+
+
+def test_limits_with_prices_alone(price_folder: Path) -> None:
+    done = run("rebalance", "--data", price_folder, "--capital", 300_000, "--long-only", "all", "--json")
+    assert done.returncode == 0, done.stderr
+    assert all(number >= 0 for number in read_json(done.stdout)["positions"].values())
+    unlimited = read_json(run("rebalance", "--data", price_folder, "--capital", 300_000, "--json").stdout)
+    assert any(number < 0 for number in unlimited["positions"].values())
+
+
+def test_where_a_market_is_closed_nothing_trades_towards_a_target(price_folder: Path) -> None:
+    market = read_market(price_folder)
+    prices = market.prices.copy()
+    prices.loc["2019-08-01":"2019-08-20", "GOLD_micro"] = np.nan  # type: ignore[misc]
+    closed = market_from_frames(prices, market.specifications)
+    targets = pd.DataFrame({"position": {"US10": 2.2, "GOLD_micro": 5.0}, "upper": {"US10": 9.0, "GOLD_micro": 1.0}})
+    problem = problem_of_day_and_targets(
+        closed, Strategy(), 1e5, targets, "2019-08-13", pd.Series({"GOLD_micro": 2})
+    )  # fmt: skip
+    found = rebalance(problem)
+    assert found.positions["GOLD_micro"] == 2
+    assert found.positions["US10"] == 2
 
 
 def test_a_link_keeps_standing_for_its_file(files: Path) -> None:

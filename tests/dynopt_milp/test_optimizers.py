@@ -34,7 +34,7 @@ def test_a_comparison_takes_functions(market: Market, tmp_path: Path) -> None:
     )  # fmt: skip
     assert set(runs) == {("trend", "rounded"), ("trend", "greedy")}
     assert (tmp_path / "trend" / "rounded" / "positions.csv").exists()
-    with pytest.raises(InputError, match="optimizers of different names"):
+    with pytest.raises(InputError, match="optimizers: 'greedy' stands twice"):
         run_comparison(market, {"trend": Strategy()}, ["greedy", greedy], capital=250_000)
 
 
@@ -70,6 +70,22 @@ def test_a_backtest_compares_functions(market: Market) -> None:
     assert (run.rebalances["rounded_objective"] >= run.rebalances["objective"] * (1 - 1e-9)).all()
     with pytest.raises(InputError, match="'greedy' stands twice"):
         backtest(market, also=[greedy, "greedy"], **year)  # type: ignore[arg-type]
+
+
+def seldom(problem: Problem) -> np.ndarray:
+    """The held positions if few are held; raises otherwise."""
+    if np.abs(problem.previous_positions).sum() > 3:
+        raise ValueError("too hard")
+    return problem.previous_positions
+
+
+def test_an_optimizer_that_fails_does_not_look_good(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(capitals=(250_000,), paths=("greedy",), start="2017-01-01", end="2017-03-31")
+    line = run_gap_study(market, grid, tmp_path, also=[seldom]).iloc[0]
+    rows = pd.read_parquet(tmp_path / "rebalances.parquet")
+    failed = rows["seldom_objective"].isna()
+    assert line["seldom_failed"] == failed.sum() > 0
+    assert line["seldom_optimal"] <= 1 - failed.mean()
 
 
 def test_a_gap_study_prices_functions_too(market: Market, tmp_path: Path) -> None:

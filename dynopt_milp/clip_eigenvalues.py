@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+import pandas as pd
 
 from dynopt_milp.covariance_factor import NEGATIVE_EIGENVALUE
 from formulations import FloatArray
 
+Covariance = TypeVar("Covariance", FloatArray, pd.DataFrame)
 
-def clip_eigenvalues(covariance: FloatArray) -> tuple[FloatArray, str]:
+
+def clip_eigenvalues(covariance: Covariance) -> tuple[Covariance, str]:
     """The covariance with the negative eigenvalues of its correlations set to zero; variances stay.
 
     Correlations from different dates for each pair, or shrunk and stitched, need not be those of any random variables:
@@ -17,16 +22,23 @@ def clip_eigenvalues(covariance: FloatArray) -> tuple[FloatArray, str]:
 
     Parameters
     ----------
-    covariance : ndarray, shape (n, n)
-        Symmetric, finite, no negative variance.
+    covariance : ndarray or DataFrame, shape (n, n)
+        Symmetric, finite, no negative variance; the names of a frame stand in the same order twice.
 
     Returns
     -------
-    covariance : ndarray, shape (n, n)
-        The same array if nothing had to be changed beyond round-off.
+    covariance : ndarray or DataFrame, shape (n, n)
+        What was given, if nothing had to be changed beyond round-off.
     note : str
         What was changed, in words; empty if nothing was.
     """
+    if isinstance(covariance, pd.DataFrame):
+        repaired, note = _clipped(covariance.to_numpy(dtype=np.float64))
+        return (pd.DataFrame(repaired, covariance.index, covariance.columns) if note else covariance), note
+    return _clipped(covariance)
+
+
+def _clipped(covariance: FloatArray) -> tuple[FloatArray, str]:
     variance = np.diag(covariance)
     if not (covariance.size and np.isfinite(covariance).all() and (variance >= 0).all()):
         return covariance, ""  # whoever makes a problem of it says what is wrong
@@ -41,13 +53,13 @@ def clip_eigenvalues(covariance: FloatArray) -> tuple[FloatArray, str]:
         return covariance, ""
     clipped = (vectors * np.maximum(values, 0.0)) @ vectors.T
     unit = np.sqrt(np.diag(clipped))  # at least 1: clipping adds to the diagonal
-    closest = clipped / unit / unit[:, None]
-    np.fill_diagonal(closest, 1.0)
+    valid = clipped / unit / unit[:, None]
+    np.fill_diagonal(valid, 1.0)
     repaired = covariance.copy()
-    repaired[block] = closest * deviation * deviation[:, None]
+    repaired[block] = valid * deviation * deviation[:, None]
     note = (
         "the covariance is not positive semi-definite (least eigenvalue of its correlations "
         f"{values[0]:.3g}); negative eigenvalues were set to zero, which moved correlations by up to "
-        f"{np.abs(closest - correlation).max():.2g}"
+        f"{np.abs(valid - correlation).max():.2g}"
     )
     return repaired, note
