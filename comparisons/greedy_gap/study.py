@@ -66,19 +66,19 @@ def gap_table(results: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def consequence_table(results: pd.DataFrame, cost_multiplier: float = 50.0) -> str:
+def consequence_table(results: pd.DataFrame, cost_multipliers: tuple[float, ...] = (10.0, 50.0)) -> str:
     """What all instruments came to along both paths, as Markdown: greedy → exact."""
-    heads = ("realised tracking error", "cost a year", "Sharpe ratio, net")
-    names = ("realised_tracking_error", "annual_cost", "sharpe_ratio")
-    chosen = results[(results["size"] == results["size"].max()) & (results["cost_multiplier"] == cost_multiplier)]
-    lines = ["| capital | " + " | ".join(heads) + " |", "|---|---|---|---|"]
-    for capital, group in chosen.groupby("capital"):
-        paths = group.set_index("path")
-        texts = []
-        for name in names:
-            one, other = paths.loc["greedy", name], paths.loc["exact", name]
-            texts.append(f"{one:.2f} → {other:.2f}" if name == "sharpe_ratio" else f"{one:.2%} → {other:.2%}")
-        lines.append(f"| ${capital:,.0f} | " + " | ".join(texts) + " |")
+    heads = ("expected tracking error", "realised", "cost a year", "Sharpe ratio, net")
+    names = ("avg_tracking_error", "realised_tracking_error", "annual_cost", "sharpe_ratio")
+    everything = results[results["size"] == results["size"].max()]
+    lines = ["| λ | capital | " + " | ".join(heads) + " |", "|---|---|---|---|---|---|"]
+    for multiplier in cost_multipliers:
+        for capital, group in everything[everything["cost_multiplier"] == multiplier].groupby("capital"):
+            paths = group.set_index("path")
+            pairs = [(paths.loc["greedy", name], paths.loc["exact", name]) for name in names]
+            texts = [f"{one:.1%} → {other:.1%}" for one, other in pairs[:2]]
+            texts += [f"{pairs[2][0]:.2%} → {pairs[2][1]:.2%}", f"{pairs[3][0]:.2f} → {pairs[3][1]:.2f}"]
+            lines.append(f"| {multiplier:g} | ${capital:,.0f} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 
 

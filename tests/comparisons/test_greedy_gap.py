@@ -104,6 +104,25 @@ def test_the_page_says_what_the_committed_results_say(committed: pd.DataFrame) -
     assert json.loads(largest["exact_positions"]) == {"JPY": 5, "US5": 13, "WHEAT": 3}
     assert largest["greedy_tracking_error"] == pytest.approx(0.027, abs=5e-4)
     assert largest["exact_tracking_error"] == pytest.approx(0.0008, abs=5e-6)
+    exact = committed[committed["path"] == "exact"].set_index(["cost_multiplier", "capital"])
+    greedy = committed[(committed["path"] == "greedy") & (committed["size"] == 42)]
+    greedy = greedy.set_index(["cost_multiplier", "capital"])
+    for name in ("avg_tracking_error", "realised_tracking_error"):
+        assert (exact.loc[10.0, name] < greedy.loc[10.0, name]).all()
+    assert (exact.loc[50.0, "avg_tracking_error"] < greedy.loc[50.0, "avg_tracking_error"]).all()
+    low = [50_000.0, 100_000.0, 250_000.0]
+    saved = 1 - exact.loc[50.0, "annual_cost"][low] / greedy.loc[50.0, "annual_cost"][low]
+    assert saved.between(0.17, 0.37).all()
+    realised = [frame.loc[50.0, "realised_tracking_error"][low] for frame in (exact, greedy)]
+    assert (realised[0] > realised[1]).all()
+    tracked = [frame.loc[(10.0, 1_000_000.0), "realised_tracking_error"] for frame in (greedy, exact)]
+    assert tracked[0] / tracked[1] == pytest.approx(3, abs=0.2)
+    assert [round(100 * exact.loc[(50.0, at), "mean_gap"]) for at in (50_000.0, 5_000_000.0)] == [36, 169]
+    unproved = committed[
+        (committed["size"] == 42) & (committed["cost_multiplier"] == 0) & (committed["path"] == "greedy")
+    ]
+    assert unproved["not_proved"].tolist() == [78, 29, 7, 2, 1]
+    assert (unproved["failed"] == 19).all()
     proved = committed["not_proved"] + committed["failed"] == 0
     assert proved[committed["cost_multiplier"] > 0].all()
     assert proved[committed["size"] < 42].all()
