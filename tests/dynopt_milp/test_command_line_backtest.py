@@ -195,7 +195,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
         ("instrument,position\nUS10,1\nUS10,2\n", "line 3 names US10 again"),
         ("instrument,position\n,2\n", "line 2 has no instrument"),
         ("instrument,position\nCOCOA,2\n", "held of COCOA: is held and is not in the data"),
-        ("", "cannot be read"),
+        ("", "is empty; a head and rows are wanted"),
     ],
 )
 def test_bad_held_positions_are_one_line(prices: Path, tmp_path: Path, content: str, message: str) -> None:

@@ -1,0 +1,124 @@
+"""Where the problem of a rebalance comes from: a problem file, targets with a covariance or prices, or prices alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dynopt_milp.backtest_tables import show_market, show_notes
+from dynopt_milp.commands.market_options import chosen_market
+from dynopt_milp.covariance_file import read_covariance
+from dynopt_milp.errors import InputError
+from dynopt_milp.limits import Limits
+from dynopt_milp.position_files import read_held, read_targets
+from dynopt_milp.problem import Problem
+from dynopt_milp.problem_of_day import known_day, problem_of_day
+from dynopt_milp.problem_of_targets import problem_of_day_and_targets, problem_of_targets
+from dynopt_milp.strategy import Strategy
+
+OF_PRICES = (
+    "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "shrinkage", "notes",
+)  # fmt: skip
+SENSELESS = {
+    "a problem file has it inside": (
+        "capital", "held", "targets", "covariance", "cost_multiplier", "long_only", "no_trade", "reduce_only",
+        *OF_PRICES,
+    ),
+    "a covariance is given": OF_PRICES,
+    "targets are given": ("instruments", "forecasts", "weights"),
+}  # fmt: skip
+"""Options that make no sense where something else is given, and what that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSource:
+    """What the options of the command say; ``given`` are the names of those that stand in the command line."""
+
+    problem: Path | None
+    targets: Path | None
+    covariance: Path | None
+    data: Path | None
+    capital: float | None
+    date: str | None
+    held: Path | None
+    instruments: str | None
+    base_currency: str
+    strategy: Callable[[], Strategy]
+    cost_multiplier: float
+    limits: Limits
+    notes: bool
+    given: frozenset[str]
+
+    def read(self, console: Console) -> tuple[Problem, dict[str, Any]]:
+        """The problem, and what else is known of where it comes from; what prices say is shown on the console.
+
+        Raises
+        ------
+        InputError
+            If the options contradict each other or something is missing; otherwise as what they name.
+        """
+        if self.problem is not None:
+            if self.data is not None:
+                raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
+            self._refuse("a problem file has it inside")
+            return Problem.from_json(self.problem), {}
+        if self.covariance is not None:
+            return self._of_covariance(self.covariance), {}
+        if self.data is None:
+            raise InputError(
+                "give a problem file; or --targets with --covariance or --data; or --data alone", field="PROBLEM.json"
+            )
+        if self.capital is None:
+            raise InputError("is needed with --data", field="--capital")
+        return self._of_prices(self.data, self.capital, console)
+
+    def is_read(self, path: Path) -> bool:
+        """Whether a file is among those that are read, or inside the price folder."""
+        read = [file.resolve() for file in (self.problem, self.targets, self.held, self.covariance) if file is not None]
+        inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
+        return path.resolve() in read or inside
+
+    def _of_covariance(self, covariance: Path) -> Problem:
+        if self.data is not None:
+            raise InputError("give a covariance or --data, not both", field="--covariance")
+        if self.targets is None:
+            raise InputError("is needed with a covariance", field="--targets")
+        self._refuse("a covariance is given")
+        return problem_of_targets(
+            read_targets(self.targets), read_covariance(covariance),
+            None if self.held is None else read_held(self.held), capital=self.capital,
+            cost_multiplier=self.cost_multiplier, limits=self.limits,
+        )  # fmt: skip
+
+    def _of_prices(self, folder: Path, capital: float, console: Console) -> tuple[Problem, dict[str, Any]]:
+        positions = None if self.held is None else read_held(self.held)
+        wanted = None
+        if self.targets is not None:
+            self._refuse("targets are given")
+            wanted = read_targets(self.targets)
+        market = chosen_market(folder, self.instruments, self.base_currency)
+        common: dict[str, Any] = {"cost_multiplier": self.cost_multiplier, "limits": self.limits}
+        if wanted is None:
+            made = problem_of_day(
+                market, self.strategy(), capital, self.date, 0.0 if positions is None else positions, **common
+            )
+        else:
+            made = problem_of_day_and_targets(market, self.strategy(), capital, wanted, self.date, positions, **common)
+        show_market(market, console)
+        if self.notes:
+            show_notes(market, console)
+        day = f"{known_day(market, self.date):%Y-%m-%d}"
+        asked = "" if self.date in (None, day) else f" ({self.date} has no prices)"
+        console.print(
+            f"decided after the close of {day}{asked}; {capital:,.0f} {self.base_currency}\n", highlight=False
+        )
+        return made, {"date": day, "capital": capital, "base_currency": self.base_currency}
+
+    def _refuse(self, reason: str) -> None:
+        for name in SENSELESS[reason]:
+            if name in self.given:
+                raise InputError(f"makes no sense where {reason}", field=f"--{name.replace('_', '-')}")
