@@ -100,7 +100,7 @@ def backtest(
     limits : callable, optional
         From a list of instruments to their limits.
     gap, time_limit
-        As in :func:`~dynopt_milp.solve`, for each rebalance.
+        As in :func:`~dynopt_milp.solve`, for each rebalance; the greedy search is always run to its end.
     folder : path, optional
         Where to keep the record. An interrupted run goes on from there when it is called again with the same
         arguments; a finished one is read back.

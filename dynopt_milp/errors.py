@@ -8,7 +8,21 @@ if TYPE_CHECKING:
     from dynopt_milp.solution import Solution
 
 
-class DynoptError(Exception):
+class Portable:
+    """An exception that other processes can be handed, whatever its constructor wants."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)  # type: ignore[attr-defined]
+
+
+def _restored(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+class DynoptError(Portable, Exception):
     """Base of everything this package raises on purpose."""
 
 
@@ -78,6 +92,10 @@ class CertificationError(DynoptError):
     """An answer failed the check that every answer goes through. It is a bug; nothing is claimed."""
 
 
+class WorkerError(DynoptError):
+    """A process that worked for a study has ended: killed, or out of memory."""
+
+
 class NoPortfolioError(DynoptError):
     """There are no positions: none exist within the limits, or none were found in time.
 
@@ -99,7 +117,7 @@ class NoPortfolioError(DynoptError):
         self.solution = solution
 
 
-class BacktestInterrupted(KeyboardInterrupt):
+class BacktestInterrupted(Portable, KeyboardInterrupt):
     """Ctrl-C ended a backtest.
 
     Attributes
@@ -118,7 +136,7 @@ class BacktestInterrupted(KeyboardInterrupt):
         self.done, self.total, self.folder = done, total, folder
 
 
-class StudyInterrupted(KeyboardInterrupt):
+class StudyInterrupted(Portable, KeyboardInterrupt):
     """Ctrl-C ended a study.
 
     Attributes
@@ -136,7 +154,7 @@ class StudyInterrupted(KeyboardInterrupt):
         self.done, self.total, self.folder = done, total, folder
 
 
-class SolveInterrupted(KeyboardInterrupt):
+class SolveInterrupted(Portable, KeyboardInterrupt):
     """Ctrl-C ended a solve.
 
     Attributes

@@ -66,7 +66,7 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         "years": days / DAYS_A_YEAR,
     }
     counts = {
-        "num_instruments": int(rebalances["instruments"].max()) if len(rebalances) else 0,
+        "num_instruments": int(rebalances["instruments"].fillna(0).max()) if len(rebalances) else 0,
         "num_rebalances": len(rebalances),
         "num_optimal": int((status == "optimal").sum()),
         "num_not_proven": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),

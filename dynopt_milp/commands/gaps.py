@@ -118,6 +118,8 @@ def gap(
                 console.print(
                     "\nopen: not proved within the time limit; they enter no mean, see most_gap in summary.csv"
                 )
+            if summary["failed"].sum():
+                console.print("\nfailed: without an optimum; the column reason in rebalances.parquet says why")
             console.print(f"\nkept in {out}: rebalances.parquet, summary.csv")
         return LIMIT_HIT if summary["not_proved"].sum() or summary["failed"].sum() else 0
 
@@ -152,22 +154,18 @@ def _show(summary: pd.DataFrame, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="")
     for name in varying:
         table.add_column(CELL_HEADS[name], justify="right" if is_numeric_dtype(summary[name]) else "left")
-    for head in ("count", "open", "greedy\noptimal", "worse by\nmean", "sign\nrule", "worse by\nmost"):
+    for head in ("count", "open", "failed", "greedy\noptimal", "worse by\nmean", "sign\nrule", "worse by\nmost"):
         table.add_column(head, justify="right")
     others = further_optimizers(summary)
     for name in others:
         table.add_column(f"{name}\nmean", justify="right")
+        table.add_column(f"{name}\nfailed", justify="right")
     for line in summary.to_dict("records"):
-        shares = (
-            "greedy_optimal",
-            "mean_gap",
-            "mean_sign_gap",
-            "largest_gap",
-            *(f"mean_{name}_gap" for name in others),
-        )
+        shares = ("greedy_optimal", "mean_gap", "mean_sign_gap", "largest_gap")
         table.add_row(
             *(cell_text(line[name]) for name in varying), str(line["rebalances"]), str(line["not_proved"]),
-            *(_share(line[name]) for name in shares),
+            str(line["failed"]), *(_share(line[name]) for name in shares),
+            *(text for name in others for text in (_share(line[f"mean_{name}_gap"]), str(line[f"{name}_failed"]))),
         )  # fmt: skip
     console.print(table)
 
@@ -184,6 +182,6 @@ def _numbers(text: str, field: str) -> list[float]:
 
 
 def _whole(number: float) -> int:
-    if number != int(number):
+    if number % 1 != 0:  # of nan and inf too
         raise InputError(f"wants whole numbers, found {number:g}", field="sizes")
     return int(number)

@@ -45,7 +45,7 @@ class Cell:
     def key(self) -> str:
         """A name for files; no two cells of a grid share it."""
         size = len(self.instruments)
-        return f"{self.capital:.15g}_{self.cost_multiplier:.15g}_{self.buffer_rule}_{self.frequency}_{size}_{self.path}"
+        return f"{self.capital:.17g}_{self.cost_multiplier:.17g}_{self.buffer_rule}_{self.frequency}_{size}_{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,18 @@ class GapGrid:
         _known(self.buffer_rules, BUFFERS, "buffer_rule")
         _known(self.frequencies, tuple(FREQUENCIES), "rebalance")
         _known(self.paths, PATHS, "path")
-        sizes = list(self.sizes) or [len(market.instruments)]
+        given = self.sizes if isinstance(self.sizes, Iterable) and not isinstance(self.sizes, str) else [self.sizes]
+        sizes = list(given) or [len(market.instruments)]
         for size in _distinct(sizes, "sizes"):
-            if isinstance(size, bool) or size != int(size) or not 1 <= size <= len(market.instruments):
+            whole = isinstance(size, (int, float, np.integer)) and not isinstance(size, bool) and size % 1 == 0
+            if not whole or not 1 <= size <= len(market.instruments):
                 raise InputError(
                     f"wants whole numbers from 1 to the {len(market.instruments)} instruments of the market, found "
                     f"{size!r}",
                     field="sizes",
                 )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise InputError(f"wants a whole number that is not negative, found {self.seed!r}", field="subset_seed")
         days = self.days(market)
         for frequency in self.frequencies:
             if not len(days) or not (rebalance_days(days, frequency) < days[-1]).any():
@@ -146,7 +150,7 @@ def _distinct(values: Any, field: str) -> list[Any]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InputError(f"wants a list, found {values!r}", field=field)
     listed = list(values)
-    if not listed or len(set(listed)) < len(listed):
+    if not listed or any(listed.count(value) > 1 for value in listed):
         raise InputError(f"wants one value or more, each once, found {listed}", field=field)
     return listed
 

@@ -54,6 +54,22 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         If the folder holds no finished study, or the file cannot be written.
     """
     require("pyarrow", "jinja2", "plotly")
+    try:
+        page = _page(folder)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(
+            f"holds no finished study, or another format of one: {type(error).__name__} {error}; run dynopt-milp gap "
+            "again in a new folder", field=str(folder),
+        ) from None  # fmt: skip
+    path = Path(folder) / REPORT if out is None else Path(out)
+    write_atomically(path, page)
+    return path
+
+
+def _page(folder: str | Path) -> str:
+    """The study as HTML."""
     from jinja2 import Environment, PackageLoader, select_autoescape
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -61,7 +77,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     study = read_study(Path(folder))
     varying, common = in_common(study.summary)
     environment = Environment(loader=PackageLoader("dynopt_milp", "gap"), autoescape=select_autoescape(["j2"]))
-    page = environment.get_template(TEMPLATE).render(
+    page: str = environment.get_template(TEMPLATE).render(
         answer=answer(study),
         figures={name: Markup(figure) for name, figure in figures(study).items()},
         varying=[(name, CELL_HEADS[name], not is_numeric_dtype(study.summary[name])) for name in varying],
@@ -76,9 +92,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         settings=study.settings,
         plotly=Markup(get_plotlyjs()),
     )
-    path = Path(folder) / REPORT if out is None else Path(out)
-    write_atomically(path, page)
-    return path
+    return page
 
 
 def read_study(folder: Path) -> Study:
@@ -98,6 +112,8 @@ def read_study(folder: Path) -> Study:
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FormatError(f"holds no finished study: {error}; run dynopt-milp gap first", field=str(folder)) from None
+    if summary.empty or not isinstance(settings, dict) or not {"strategy", "versions"} <= settings.keys():
+        raise FormatError("holds no finished study; run dynopt-milp gap first", field=str(folder))
     return Study(folder, rows.assign(**gaps(rows)), summary, settings)
 
 

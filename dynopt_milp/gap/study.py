@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,10 +22,11 @@ from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.backtest import backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.describe import describe
-from dynopt_milp.errors import FormatError, InputError, StudyInterrupted
+from dynopt_milp.errors import FormatError, InputError, StudyInterrupted, WorkerError
+from dynopt_milp.file_errors import reported
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.grid import PATHS, Cell, GapGrid
-from dynopt_milp.gap.rows import ROW_COLUMNS, cell_rows, further_columns
+from dynopt_milp.gap.rows import CELL_COLUMNS, ROW_COLUMNS, cell_rows, cell_values, further_columns
 from dynopt_milp.gap.summary import FIGURES, further_figures, summarise
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.journal import JOURNAL
@@ -95,7 +98,7 @@ def run_gap_study(
         Further optimizers to price from the same held positions, a method's name or a function of your own from a
         Problem to whole contracts; each has columns of its own, by its name.
     gap, time_limit
-        As in :func:`~dynopt_milp.solve`, for each exact solve.
+        As in :func:`~dynopt_milp.solve`, for each solve but greedy's, which is run to its end.
     show_progress : bool
         A progress bar on stderr.
 
@@ -112,9 +115,13 @@ def run_gap_study(
         If the folder holds another study, or is in use.
     StudyInterrupted
         On Ctrl-C.
+    WorkerError
+        If a worker was killed.
     """
     require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
     cells = grid.cells(market)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise InputError(f"wants a whole number of at least 1, found {workers!r}", field="workers")
     folder, strategy = Path(folder), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     terms = Terms(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS, _checked(also))
@@ -127,8 +134,12 @@ def run_gap_study(
     if cluster is not None:
         _check_cluster(cluster)
     with run_folder(folder, settings, CELLS):
-        terms.folder.mkdir(exist_ok=True)
+        with reported(terms.folder):
+            terms.folder.mkdir(exist_ok=True)
         missing = [cell for cell in cells if not _summary_path(terms, cell).exists()]
+        for cell in cells:
+            if cell not in missing:
+                _check_done(terms, cell)
         days = grid.days(market)
         counts = {cell: len(rebalance_days(days, cell.frequency)) for cell in cells}
         finished = sum(counts[cell] for cell in cells if cell not in missing)
@@ -180,6 +191,7 @@ def run_cell(terms: Terms, cell: Cell) -> None:
 def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | None) -> Iterator[None]:
     """The cells as they end, in any order."""
     from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import BrokenProcessPool  # TerminatedWorkerError is one
 
     if cluster is None:
         if workers == 1 or len(cells) <= 1:
@@ -187,14 +199,32 @@ def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | N
                 run_cell(terms, cell)
                 yield
             return
-        yield from Parallel(n_jobs=workers, return_as="generator_unordered")(
-            delayed(run_cell)(terms, cell) for cell in cells
-        )
+        try:
+            yield from Parallel(n_jobs=workers, return_as="generator_unordered")(
+                delayed(_run_cell_for)(os.getpid(), terms, cell) for cell in cells
+            )
+        except BrokenProcessPool:
+            raise WorkerError(
+                f"a worker has ended, killed or out of memory; what is done is kept in {terms.folder.parent}: run the "
+                "same again to go on, with fewer workers if memory is short"
+            ) from None
         return
     from distributed import Client
 
     with Client(cluster), parallel_config(backend="dask"):
         yield from Parallel()(delayed(run_cell)(terms, cell) for cell in cells)
+
+
+def _run_cell_for(parent: int, terms: Terms, cell: Cell) -> None:
+    """Run a cell, but do not outlive the process that asked for it: the next one would find the record in use."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+    run_cell(terms, cell)
 
 
 def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
@@ -263,22 +293,36 @@ def _collect(terms: Terms, cells: list[Cell], path: Path) -> None:
         for cell in cells:
             with _readable(_rows_path(terms, cell)):
                 writer.write_table(pq.read_table(_rows_path(terms, cell)).cast(schema))
-    temporary.replace(path)
+    with reported(path):
+        temporary.replace(path)
+
+
+def _check_done(terms: Terms, cell: Cell) -> None:
+    """Refuse a finished cell whose rows and line do not belong together."""
+    import pyarrow.parquet as pq
+
+    line = _line(_summary_path(terms, cell))
+    with _readable(_rows_path(terms, cell)):
+        rows = pq.read_table(_rows_path(terms, cell), columns=list(CELL_COLUMNS)).to_pylist()
+        if len(rows) != line["rebalances"] or any(row != cell_values(cell) for row in rows):
+            raise ValueError("its rows are not those of its line")
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(
-            f"is damaged: {error}; delete it and the .json of the same name, and run the same again", field=str(path)
+            f"is damaged: {error}; delete it and its twin (.json, .parquet), and run the same again", field=str(path)
         ) from None
 
 
 def _line(path: Path) -> dict[str, Any]:
     with _readable(path):
-        line: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        line: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        if "rebalances" not in line:
+            raise ValueError("it has no rebalances")
     return line
 
 

@@ -92,6 +92,10 @@ def test_the_page_says_what_the_committed_results_say(committed: pd.DataFrame) -
     parts = everything.loc[250_000.0, ["mean_gap", "mean_reachable_gap", "mean_sign_gap"]]
     assert [round(100 * part) for part in parts] == [19, 16, 3]
     assert everything["mean_sign_gap"].between(0.0285, 0.036).all()
+    assert book.loc[20]["mean_sign_gap"].between(0.008, 0.0155).all()
+    assert round(100 * four["p90_gap"]) == 291
+    least = everything.loc[50_000.0, ["mean_gap", "mean_reachable_gap"]]
+    assert [round(100 * part) for part in least] == [11, 7]
     assert book.loc[4, 250_000.0]["mean_sign_gap"] < 0.001
     assert (book.loc[[4, 10]]["mean_sign_gap"] < 0.005).all()
     cost = everything["mean_cost_gap"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,17 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Market, Strategy, simulated_market, solve
-from dynopt_milp.errors import DynoptError, FormatError, HistoryError, InputError, UnknownNameError, UnsupportedError
+from dynopt_milp.errors import (
+    BacktestInterrupted,
+    DynoptError,
+    FormatError,
+    HistoryError,
+    InputError,
+    StudyInterrupted,
+    UnknownNameError,
+    UnsupportedError,
+    WorkerError,
+)
 from dynopt_milp.gap import GapGrid, run_gap_study, summarise
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
@@ -261,3 +274,110 @@ def test_the_command_prints_a_table_keeps_the_files_and_goes_on_after_ctrl_c(tmp
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
     assert "subset_seed is 1 there and 2 now" in refused.stderr
+
+
+def test_greedy_is_run_to_its_end_whatever_the_time_limit(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(capitals=(5_000_000,), sizes=(4,), paths=("greedy",), start="2017-01-01", end="2017-01-31")
+    run_gap_study(market, grid, tmp_path / "free")
+    run_gap_study(market, grid, tmp_path / "cut", time_limit=0.0)
+    free, cut = rows_of(tmp_path / "free"), rows_of(tmp_path / "cut")
+    assert free["greedy_positions"].tolist() == cut["greedy_positions"].tolist()
+    assert free["greedy_objective"].tolist() == cut["greedy_objective"].tolist()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FormatError("broken", field="file"), InputError("no", field="x", instrument="ES"), StudyInterrupted(1, 2, "F"),
+        BacktestInterrupted(1, 2, "F"), WorkerError("gone"),
+    ],
+)  # fmt: skip
+def test_errors_travel_between_processes(error: BaseException) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert again.__dict__ == error.__dict__
+
+
+SIDE_BY_SIDE = """
+import sys
+from dynopt_milp import simulated_market
+from dynopt_milp.errors import WorkerError
+from dynopt_milp.gap import GapGrid, run_gap_study
+market = simulated_market(3, instruments={names!r})
+grid = GapGrid(capitals=(100_000, 1_000_000), start="2005-01-01", end="2020-12-31", paths=("greedy",))
+try:
+    run_gap_study(market, grid, sys.argv[1], workers=2)
+except WorkerError as error:
+    sys.exit(str(error))
+"""
+
+
+def workers_of(process: subprocess.Popen[str], folder: Path) -> list[int]:
+    """The processes that run cells, once both have begun."""
+    until = time.monotonic() + 120
+    while len(list(folder.glob("cells/*/journal.jsonl"))) < 2:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in children if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc")
+def test_workers_end_with_their_parent_and_a_killed_one_is_one_line(tmp_path: Path) -> None:
+    script = SIDE_BY_SIDE.format(names=NAMES)
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "a")], stderr=subprocess.DEVNULL, text=True)
+    workers = workers_of(parent, tmp_path / "a")
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    other = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "b")], stderr=subprocess.PIPE, text=True)
+    os.kill(workers_of(other, tmp_path / "b")[0], signal.SIGKILL)
+    _, errors = other.communicate(timeout=120)
+    assert other.returncode == 1
+    assert errors.strip().splitlines()[-1].startswith("a worker has ended, killed or out of memory; what is done is")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sizes": (float("nan"),)}, "sizes"), ({"sizes": (float("inf"),)}, "sizes"), ({"sizes": (None,)}, "sizes"),
+        ({"buffer_rules": [["book"]]}, "buffer_rule"), ({"seed": -1}, "subset_seed"),
+    ],
+)  # fmt: skip
+def test_odd_grids_are_refused(market: Market, change: dict[str, object], message: str) -> None:
+    grid = GapGrid(**{"capitals": (1e5,), "start": "2017-01-01", "end": "2017-03-31"} | change)  # type: ignore[arg-type]
+    with pytest.raises(DynoptError, match=message):
+        grid.cells(market)
+
+
+@pytest.mark.parametrize("damage", ["{}", "5", "null", "{"])
+def test_a_damaged_cell_is_found_before_any_work(
+    market: Market, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(study, folder)
+    cells = sorted(folder.glob("cells/*.json"))
+    cells[0].write_text(damage)
+    monkeypatch.setattr("dynopt_milp.gap.study.run_cell", lambda *_: pytest.fail("work was done"))
+    more = replace(GRID, capitals=(*GRID.capitals, 2_000_000))
+    with pytest.raises(FormatError, match="is damaged"):
+        run_gap_study(market, more, folder)
+    shutil.copy(study / "cells" / cells[0].name, cells[0])
+    rows = sorted(folder.glob("cells/*.parquet"))
+    shutil.copy(rows[1], rows[0])  # those of another cell
+    with pytest.raises(FormatError, match="its rows are not those of its line"):
+        run_gap_study(market, more, folder)
+
+
+def test_a_study_in_which_everything_fails_says_so(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(
+        capitals=(1e5,), cost_multipliers=(1e300,), sizes=(4,), paths=("greedy",), start="2017-01-01", end="2017-01-31"
+    )
+    line = run_gap_study(market, grid, tmp_path).iloc[0]
+    assert line["failed"] == line["rebalances"] > 0
