@@ -21,7 +21,7 @@ from formulations import FloatArray, TrackingProgram
 
 BOOK_COST_MULTIPLIER = 50.0  # Advanced Futures Trading Strategies, strategy twenty-five
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
-LEAST_UNIT, MOST_UNIT = 1e-100, 1e100
+LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -18,6 +18,9 @@ from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.problem_of_day import problem_of_day
 from dynopt_milp.strategy import Strategy
 
+MOST_VARIANCE = 3.0**2
+"""A year; half of the futures of a portfolio are less volatile than 300 %, unless something is in per cent."""
+
 
 def problem_of_targets(
     targets: pd.DataFrame,
@@ -57,6 +60,12 @@ def problem_of_targets(
     for name in names:
         if name not in covariance.index or name not in covariance.columns:
             raise InputError("has a target and is not in the covariance", field="covariance", instrument=name)
+    variance = np.diag(covariance.loc[names, names])
+    if np.median(variance) > MOST_VARIANCE:
+        raise InputError(
+            f"volatility is {np.sqrt(np.median(variance)):.0%} a year in the median: give it of returns as shares, not "
+            "in per cent, and annual", field="covariance",
+        )  # fmt: skip
     common: dict[str, Any] = {
         "covariance": covariance.loc[names, names], "optimal_positions": targets["position"],
         "previous_positions": _held(held, names), "cost_multiplier": cost_multiplier,

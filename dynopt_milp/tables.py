@@ -12,6 +12,8 @@ from rich.text import Text
 from dynopt_milp.rebalance import Rebalance
 from dynopt_milp.solution import Solution, Status, StoppedBy
 
+HALF = 0.5
+"""Contracts; a target of as many is shown even if nothing is held or traded."""
 EXPLANATION = {
     Status.OPTIMAL: "proven: no portfolio is better by more than the gap",
     Status.FEASIBLE: "an answer, not proven to be the best",
@@ -88,7 +90,7 @@ def _show_positions(problem: Any, positions: Any, trades: Any, console: Console,
     shown = 0
     for place, name in enumerate(problem.instruments):
         trade, hold = int(trades.iloc[place]), int(positions.iloc[place])
-        if trade == 0 and hold == 0 and held[place] == 0:
+        if trade == 0 and hold == 0 and held[place] == 0 and abs(problem.optimal_positions[place]) < HALF:
             continue
         shown += 1
         change = f"{trade:+d}" if trade else ""

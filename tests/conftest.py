@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# A shell that runs the tests in the background has interrupts ignored, and what they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("fixed")

@@ -137,12 +137,14 @@ def answer(study: Study) -> str:
     book = (rows["cost_multiplier"] == BOOK_COST_MULTIPLIER).any()
     if book:
         rows = rows[rows["cost_multiplier"] == BOOK_COST_MULTIPLIER]
+    means = rows.groupby("capital")["gap"].mean()
+    among = f" (from {means.min():.1%} to {means.max():.1%} by capital)" if len(means) > 1 else ""
     where = f"At the book's cost multiplier of {BOOK_COST_MULTIPLIER:g}, on" if book else "On"
     return (
         f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} futures from {rows['date'].min():%B %Y} to "
         f"{rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
-        f"best one on average, more than {rows['gap'].median():.1%} worse in half of them, and the best itself in "
-        f"{(rows['gap'] <= SAME).mean():.1%}."
+        f"best one on average{among}, more than {rows['gap'].median():.1%} worse in half of them, and the best itself "
+        f"in {(rows['gap'] <= SAME).mean():.1%}."
     )
 
 
@@ -267,10 +269,10 @@ def other_optimizers(summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def worst_rebalances(study: Study) -> list[dict[str, Any]]:
-    """The largest proved gaps of different dates, each with both portfolios by instrument."""
+    """The largest proved gaps of different dates along the main path, each with both portfolios by instrument."""
     import pyarrow.dataset as ds
 
-    found = proved(study).sort_values("gap", ascending=False, kind="stable").drop_duplicates("date").head(WORST)
+    found = main_rows(study).sort_values("gap", ascending=False, kind="stable").drop_duplicates("date").head(WORST)
     data = ds.dataset(study.folder / REBALANCES)
     listed = []
     for row in found.to_dict("records"):
@@ -288,13 +290,14 @@ def worst_rebalances(study: Study) -> list[dict[str, Any]]:
 
 
 def by_instrument(study: Study) -> list[dict[str, Any]]:
-    """:func:`~dynopt_milp.gap.summary.count_differences` of the proved rebalances."""
+    """:func:`~dynopt_milp.gap.summary.count_differences` of the proved rebalances along the main path."""
     import pyarrow.dataset as ds
 
+    chosen = ds.field("status") == "optimal"
+    for path in main_rows(study)["path"].unique()[:1]:
+        chosen = chosen & (ds.field("path") == path)
     data = ds.dataset(study.folder / REBALANCES)
-    batches = data.to_batches(
-        columns=["greedy_positions", "exact_positions"], filter=ds.field("status") == "optimal"
-    )  # fmt: skip
+    batches = data.to_batches(columns=["greedy_positions", "exact_positions"], filter=chosen)
     pairs = ((row["greedy_positions"], row["exact_positions"]) for batch in batches for row in batch.to_pylist())
     return count_differences(pairs)
 
