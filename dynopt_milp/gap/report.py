@@ -25,6 +25,7 @@ WORST = 12  # rebalances shown with both portfolios
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 POSITIONS = ("held_positions", "greedy_positions", "exact_positions")
 TEMPLATE = "report.html.j2"
+WIDE = 10  # largest over median mean, from which a figure has a logarithmic axis
 MOST_POINTS = 4_000  # of a figure: more are a file that browsers are slow to open
 
 
@@ -180,6 +181,7 @@ def _layout(chart: Any, x: str, y: str) -> Any:
 def _lines(go: Any, rows: pd.DataFrame, x: str, by: str, title: str, name: Any) -> Any:
     """Mean gap against x, a line for each value of ``by``."""
     chart = go.Figure()
+    shown = rows.groupby([by, x])["gap"].mean()
     for place, (value, group) in enumerate(rows.groupby(by)):
         means = group.groupby(x)["gap"].mean()
         chart.add_scatter(
@@ -187,7 +189,10 @@ def _lines(go: Any, rows: pd.DataFrame, x: str, by: str, title: str, name: Any) 
             line={"color": COLOURS[place % len(COLOURS)]},
         )  # fmt: skip
     chart.update_xaxes(type="category")
-    chart.update_yaxes(tickformat=".0%", rangemode="tozero")
+    if shown.min() > 0 and shown.max() > WIDE * shown.median():  # one line would flatten the others
+        chart.update_yaxes(type="log", tickformat="~%", dtick="D2")
+    else:
+        chart.update_yaxes(tickformat=".0%", rangemode="tozero")
     return _layout(chart, title, "greedy worse by, mean")
 
 
