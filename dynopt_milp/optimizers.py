@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from dynopt_milp.problem import Problem
-from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit, solve
-from dynopt_milp.solvers import find_method
+from dynopt_milp.solve import DEFAULT_GAP, check_settings, solve
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,7 @@ class MethodOptimizer:
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
-        find_method(self.method)
-        check_gap(self.gap)
-        check_time_limit(self.time_limit)
+        check_settings(self.method, self.gap, self.time_limit)
 
     def __call__(self, problem: Problem) -> pd.Series:
         """Whole contracts to hold, int64, by instrument."""

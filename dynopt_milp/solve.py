@@ -178,6 +178,19 @@ def _formulate(problem: Problem, order: NDArray[np.intp], name: str, buffer: flo
         raise InputError(str(error).split(": ", 1)[-1], field=error.field) from None
 
 
+def check_settings(method: Any, gap: float, time_limit: float | None) -> None:
+    """Refuse a method that does not exist, and a gap or time limit that makes no sense, before there is a problem.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+    """
+    check_gap(gap)
+    check_time_limit(time_limit)
+    if not callable(method):
+        find_method(method)
+
+
 def check_gap(gap: float) -> float:
     """The gap as a number between 0 and 1.
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from comparisons.swap_in.search import BUFFER, COST_MULTIPLIER, greedy_weights
 from dynopt_milp import Problem, solve
-from dynopt_milp.adapters.book import BookAlgorithm, exact_with_costs_and_buffering, greedy_with_costs_and_buffering
+from dynopt_milp.adapters.book import exact_with_costs, exact_with_costs_and_buffering, greedy_with_costs_and_buffering
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 from dynopt_milp.data import Market
 from dynopt_milp.gap.grid import take_in_turn
@@ -32,7 +32,6 @@ CAPITALS = (50_000.0, 250_000.0, 1_000_000.0)
 START, DAYS, EVERY = "2008-01-01", 25, 20
 REPEATS = 3
 SUBSET_SEED = 1
-BOOK = BookAlgorithm("exact", buffer=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def _row(size: int, capital: float, date: str, problem: Problem) -> Row:
         size=size, capital=capital, date=date, instruments=len(problem.instruments),
         greedy_contracts=int(np.abs(search.positions).sum()),
         **{f"seconds_{name}": least for name, least in seconds.items()}, objective_greedy=search.objective,
-        objective_exact=program.objective(BOOK(day) / day.weight_per_contract),
+        objective_exact=program.objective(exact_with_costs(day) / day.weight_per_contract),
         solved=not ObjectiveFunction(**arguments).is_tracking_error_of_prior_smaller_than_buffer(),
     )  # fmt: skip
 

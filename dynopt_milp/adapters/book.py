@@ -18,15 +18,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
-from dynopt_milp.clip_eigenvalues import clip_eigenvalues
 from dynopt_milp.errors import DataWarning, InputError
 from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
 from dynopt_milp.problem import BOOK_COST_MULTIPLIER, Problem
 from dynopt_milp.rebalance import rebalance
-from dynopt_milp.solve import DEFAULT_BUFFER, DEFAULT_GAP, check_gap, check_time_limit
-from dynopt_milp.solvers import find_method
+from dynopt_milp.solve import DEFAULT_BUFFER, DEFAULT_GAP, check_settings
 from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own import Optimizer
 from formulations import FloatArray
@@ -103,10 +102,7 @@ class BookAlgorithm:
         not_negative(self.cost_multiplier, "cost_multiplier")
         if self.buffer is not None:
             not_negative(self.buffer, "buffer")
-        check_gap(self.gap)
-        check_time_limit(self.time_limit)
-        if not callable(self.method):
-            find_method(self.method)
+        check_settings(self.method, self.gap, self.time_limit)
 
     def __call__(self, day: Day) -> FloatArray:
         """The weights to hold."""
@@ -119,27 +115,27 @@ class BookAlgorithm:
         valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
         weights = np.zeros(len(valid))
         if valid.any():
-            sigma, note = clip_eigenvalues(covariance[np.ix_(valid, valid)])
-            if note:
-                warnings.warn(note, DataWarning, stacklevel=2)
             here = {name: array[valid] for name, array in given.items()}
             kept = tuple(names[place] for place in np.flatnonzero(valid))
-            positions = self._positions(sigma, here, kept, self._limits(names, valid))
+            limits = self._limits(names, valid)
+            positions, note = self._positions(covariance[np.ix_(valid, valid)], here, kept, limits)
+            if note:
+                warnings.warn(note, DataWarning, stacklevel=2)
             weights[valid] = positions * here["weight_per_contract"]
         return weights
 
     def _positions(
         self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits
-    ) -> FloatArray:
-        """Contracts to hold of instruments with valid data."""
+    ) -> tuple[FloatArray, str]:
+        """Contracts to hold of instruments with valid data, and what was repaired."""
         unit = here["weight_per_contract"]
         held = cost = np.zeros(len(unit))
         if self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None:
             held = contracts(here["previous_position_weights"], unit, names, "previous_position_weights")
         if self.cost_multiplier > 0:
             cost = here["cost_in_weight_terms_as_np"]
-        problem = Problem(
-            covariance=covariance,
+        problem, note = repaired_problem(
+            covariance,
             optimal_positions=here["unrounded_optimal_position_weights"] / unit,
             weight_per_contract=unit,
             previous_positions=held,
@@ -156,7 +152,7 @@ class BookAlgorithm:
             problem, method, buffer_rule=None if self.buffer is None else "book",
             buffer_fraction=self.buffer or 0.0, risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
         )  # fmt: skip
-        return done.positions.to_numpy(dtype=np.float64)
+        return done.positions.to_numpy(dtype=np.float64), note
 
     def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
         """The limits of the instruments that can be optimised."""

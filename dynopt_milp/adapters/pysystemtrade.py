@@ -16,16 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.adapters.callers_kind import keys_by_rule, like, names_and_matrix, numbers_of, speed, supplied
+from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
-from dynopt_milp.clip_eigenvalues import clip_eigenvalues
 from dynopt_milp.errors import InputError, UnsupportedError
 from dynopt_milp.labelled import MOST_CONTRACTS
 from dynopt_milp.limits import Limits
 from dynopt_milp.problem import Problem
 from dynopt_milp.rebalance import Rebalance, rebalance
-from dynopt_milp.solve import DEFAULT_GAP, check_gap, check_time_limit
-from dynopt_milp.solvers import find_method
-from dynopt_milp.solvers.greedy import greedy_search
+from dynopt_milp.solve import DEFAULT_GAP, check_settings
+from dynopt_milp.solvers.greedy import greedy_search, start_and_direction
 from dynopt_milp.solvers.own import Optimizer
 from formulations import FloatArray
 
@@ -111,9 +110,8 @@ class ObjectiveFunction:
         self.constraints, self.maximum_positions = constraints, maximum_positions
         self.log = LOG if supplied(log) is None else log
         self.constraint_function = supplied(constraint_function)
-        self.method, self.gap, self.time_limit = method, check_gap(gap), check_time_limit(time_limit)
-        if not callable(method):
-            find_method(method)
+        check_settings(method, gap, time_limit)
+        self.method, self.gap, self.time_limit = method, gap, time_limit
         if self.constraint_function is not None and method != "greedy":
             raise UnsupportedError(
                 "is an arbitrary function, of whose values nothing can be proved; use method='greedy', or limits "
@@ -247,7 +245,7 @@ class ObjectiveFunction:
     @property
     def weights_optimal_as_np(self) -> FloatArray:
         """Unrounded weights of the valid instruments."""
-        return np.array([self._target[name] for name in self._keys]) * self.per_contract_value_as_np
+        return self._wanted() * self.per_contract_value_as_np
 
     @property
     def weights_prior_as_np_replace_nans_with_zeros(self) -> Any:
@@ -273,13 +271,12 @@ class ObjectiveFunction:
     @property
     def starting_weights_as_np(self) -> FloatArray:
         """Where greedy starts: zero, or the limit nearest to it."""
-        return np.asarray(np.clip(0.0, self.minima_as_np, self.maxima_as_np))
+        return self._limit_weights(self._start_and_direction()[0])
 
     @property
     def direction_as_np(self) -> FloatArray:
         """Which way greedy goes: that of the target, or away from zero where it starts at a limit."""
-        start = self.starting_weights_as_np
-        return np.where(start != 0, np.sign(start), np.sign(self.weights_optimal_as_np))
+        return self._start_and_direction()[1]
 
     # How it is done.
 
@@ -321,26 +318,23 @@ class ObjectiveFunction:
         back = np.argsort(order)
         lower, upper = problem.lower[order], problem.upper[order]
         found, _ = greedy_search(
-            lambda positions: self.evaluate(positions[back] * unit), np.clip(0.0, lower, upper),
-            self.direction_as_np[order], lower, upper,
+            lambda positions: self.evaluate(positions[back] * unit),
+            *start_and_direction(lower, upper, problem.optimal_positions[order]), lower, upper,
         )  # fmt: skip
         return found[back]
 
     def _day(self) -> Problem:
         """The rebalance as this package has it."""
         if self._problem is None:
-            matrix, note = clip_eigenvalues(self._valid_matrix)
-            if note:
-                self._say("warning", note)
             known = not self.no_prior_positions_provided
             costs = self.costs_as_np if known else np.zeros(len(self._keys))
             for place in np.flatnonzero(np.isnan(costs)):
                 raise InputError(
                     "has none, though it has a covariance and a target", field="costs", instrument=self._keys[place]
                 )
-            self._problem = Problem(
-                covariance=matrix,
-                optimal_positions=np.array([self._target[name] for name in self._keys]),
+            self._problem, note = repaired_problem(
+                self._valid_matrix,
+                optimal_positions=self._wanted(),
                 weight_per_contract=self.per_contract_value_as_np,
                 previous_positions=self._held_contracts(),
                 cost_in_weight_terms=costs,
@@ -348,6 +342,8 @@ class ObjectiveFunction:
                 limits=self._limits(),
                 instruments=tuple(self._keys),
             )
+            if note:
+                self._say("warning", note)
         return self._problem
 
     def _limits(self) -> Limits:
@@ -363,8 +359,14 @@ class ObjectiveFunction:
 
     def _box(self) -> tuple[FloatArray, FloatArray]:
         """The limits in contracts."""
-        target = np.array([self._target[name] for name in self._keys])
-        return self._limits().box(tuple(self._keys), target, self._held_contracts())
+        return self._limits().box(tuple(self._keys), self._wanted(), self._held_contracts())
+
+    def _start_and_direction(self) -> tuple[FloatArray, FloatArray]:
+        return start_and_direction(*self._box(), self._wanted())
+
+    def _wanted(self) -> FloatArray:
+        """Unrounded contracts of the valid instruments."""
+        return np.array([self._target[name] for name in self._keys])
 
     def _valid(self) -> tuple[list[str], FloatArray]:
         """Instruments with valid data, and their covariance; what is held of others is said."""

@@ -123,11 +123,15 @@ def proved(study: Study) -> pd.DataFrame:
     return study.rows[study.rows["status"] == "optimal"]
 
 
+def main_path(study: Study) -> str:
+    """The path of greedy, as its users have it, if it was studied and something of it proved."""
+    return "greedy" if (proved(study)["path"] == "greedy").any() else "exact"
+
+
 def main_rows(study: Study) -> pd.DataFrame:
-    """Of the proved rebalances those along the path of greedy, as its users have them, if it was studied."""
+    """The proved rebalances along the main path."""
     rows = proved(study)
-    along = rows["path"] == "greedy"
-    return rows[along] if along.any() else rows
+    return rows[rows["path"] == main_path(study)]
 
 
 def answer(study: Study) -> str:
@@ -298,9 +302,7 @@ def by_instrument(study: Study) -> list[dict[str, Any]]:
     """:func:`~dynopt_milp.gap.summary.count_differences` of the proved rebalances along the main path."""
     import pyarrow.dataset as ds
 
-    chosen = ds.field("status") == "optimal"
-    for path in main_rows(study)["path"].unique()[:1]:
-        chosen = chosen & (ds.field("path") == path)
+    chosen = (ds.field("status") == "optimal") & (ds.field("path") == main_path(study))
     data = ds.dataset(study.folder / REBALANCES)
     batches = data.to_batches(columns=["greedy_positions", "exact_positions"], filter=chosen)
     pairs = ((row["greedy_positions"], row["exact_positions"]) for batch in batches for row in batch.to_pylist())

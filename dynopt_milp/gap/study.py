@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Thread
@@ -217,6 +218,13 @@ def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | N
 
 def _run_cell_for(parent: int, terms: Terms, cell: Cell) -> None:
     """Run a cell, but do not outlive the process that asked for it: the next one would find the record in use."""
+    _end_with(parent)
+    run_cell(terms, cell)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone; one watcher, however many cells it runs."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -224,7 +232,6 @@ def _run_cell_for(parent: int, terms: Terms, cell: Cell) -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
-    run_cell(terms, cell)
 
 
 def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
@@ -299,12 +306,10 @@ def _collect(terms: Terms, cells: list[Cell], path: Path) -> None:
 
 def _check_done(terms: Terms, cell: Cell) -> None:
     """Refuse a finished cell whose rows and line do not belong together."""
-    import pyarrow.parquet as pq
-
     line = _line(_summary_path(terms, cell))
     with _readable(_rows_path(terms, cell)):
-        rows = pq.read_table(_rows_path(terms, cell), columns=list(CELL_COLUMNS)).to_pylist()
-        if len(rows) != line["rebalances"] or any(row != cell_values(cell) for row in rows):
+        rows = pd.read_parquet(_rows_path(terms, cell), columns=list(CELL_COLUMNS))
+        if len(rows) != line["rebalances"] or rows.drop_duplicates().to_dict("records") != [cell_values(cell)]:
             raise ValueError("its rows are not those of its line")
 
 

@@ -43,10 +43,17 @@ def greedy_positions(program: TrackingProgram, task: Task | None = None) -> tupl
 
     Ties, to the last bit of float64, go to the first instrument.
     """
-    start = np.clip(0.0, program.lower, program.upper)
-    # Beyond a binding limit there is one way only; elsewhere it is the target's.
-    direction = np.where(start != 0, np.sign(start), np.sign(program.target))
+    start, direction = start_and_direction(program.lower, program.upper, program.target)
     return greedy_search(program.objective, start, direction, program.lower, program.upper, task)
+
+
+def start_and_direction(lower: FloatArray, upper: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Where the search starts, contracts, and which way (−1, 0 or 1) it goes with each instrument, shape (n,) each.
+
+    Beyond a binding limit there is one way only; elsewhere it is the target's.
+    """
+    start = np.clip(0.0, lower, upper)
+    return start, np.where(start != 0, np.sign(start), np.sign(target))
 
 
 def greedy_search(
