@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from dynopt_milp.errors import CovarianceError
@@ -13,11 +15,11 @@ ASYMMETRY = 1e-9
 NEGATIVE_EIGENVALUE = 1e-9
 # Negative eigenvalues below this are what eigenvalue routines return for zero; not worth a note.
 ROUTINE = 1e-13
+# Of correlations: where every pivot of a Cholesky factorisation is larger, nothing was repaired and nothing is zero.
+REGULAR = 1e-6
 
 
-def covariance_factor(
-    covariance: FloatArray, instruments: tuple[str, ...]
-) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[FloatArray, tuple[str, ...]]:
     """A factor R of the covariance, Σ = R'R.
 
     Parameters
@@ -29,8 +31,6 @@ def covariance_factor(
 
     Returns
     -------
-    covariance : ndarray, shape (n, n)
-        Exactly symmetric.
     factor : ndarray, shape (m, n)
         R, upper triangular, with m ≤ n rows.
     notes : tuple of str
@@ -41,20 +41,22 @@ def covariance_factor(
     CovarianceError
         If an entry is not finite, or the matrix is asymmetric or indefinite beyond round-off.
     """
-    for row, column in np.argwhere(~np.isfinite(covariance)):
+    finite = np.isfinite(covariance)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
         raise CovarianceError(
             f"wants finite numbers, found {covariance[row, column]} with {instruments[column]}",
             field="covariance",
             instrument=instruments[row],
         )
-    variance = np.diag(covariance)
-    for place in np.flatnonzero(variance < 0):
+    variance = covariance.diagonal()
+    positive = variance > 0
+    if (variance < 0).any():
+        place = int(np.argmax(variance < 0))
         raise CovarianceError(
             f"variance is negative: {variance[place]:g}", field="covariance", instrument=instruments[place]
         )
-    deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
-    scale = deviation * np.where(variance > 0, 1.0, 0.0)
-    notes = []
+    deviation = np.sqrt(np.where(positive, variance, 1.0))
 
     correlation = covariance / deviation / deviation[:, None]
     difference = np.abs(correlation - correlation.T)
@@ -67,7 +69,12 @@ def covariance_factor(
             instrument=instruments[row],
         )
     correlation = (correlation + correlation.T) / 2
-    for row, column in np.argwhere((variance == 0)[:, None] & (np.abs(correlation) > NEGATIVE_EIGENVALUE)):
+    if positive.all():
+        with suppress(np.linalg.LinAlgError):
+            lower = np.linalg.cholesky(correlation)
+            if lower.diagonal().min() ** 2 > REGULAR:
+                return np.ascontiguousarray(lower.T) * deviation, ()
+    for row, column in np.argwhere(~positive[:, None] & (np.abs(correlation) > NEGATIVE_EIGENVALUE)):
         raise CovarianceError(
             f"has no variance but a covariance with {instruments[column]}",
             field="covariance",
@@ -84,9 +91,8 @@ def covariance_factor(
             field="covariance",
             instrument=instruments[worst],
         )
-    if least < -ROUTINE * len(values):
-        notes.append(f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero")
+    repaired = f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero"
     kept = values > ROUTINE * len(values)
-    root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T * scale
+    root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T * np.where(positive, deviation, 0.0)
     factor = np.linalg.qr(root, mode="r") if kept.any() else np.zeros((0, len(values)))
-    return covariance / 2 + covariance.T / 2, np.asarray(factor), tuple(notes)
+    return np.asarray(factor), (repaired,) if least < -ROUTINE * len(values) else ()

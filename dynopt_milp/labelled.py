@@ -86,9 +86,9 @@ def to_vector(
         vector = entries.astype(np.float64)
     else:
         vector = np.array([as_number(entry, field, name) for entry, name in zip(entries, instruments, strict=True)])
-    bad = np.isnan(vector) if infinite else ~np.isfinite(vector)
-    if bad.any():
-        place = int(np.argmax(bad))
+    good = ~np.isnan(vector) if infinite else np.isfinite(vector)
+    if not good.all():
+        place = int(np.argmin(good))
         raise InputError(f"wants a finite number, found {vector[place]:g}", field=field, instrument=instruments[place])
     return vector
 
@@ -148,7 +148,9 @@ def to_whole(
         Also if an entry is fractional, or larger than float64 holds exactly (2⁵³).
     """
     vector = to_vector(value, instruments, field, missing=missing, infinite=infinite)
-    bounded = np.where(np.isinf(vector), 0.0, vector)
-    for place in np.flatnonzero((bounded != np.round(bounded)) | (np.abs(bounded) > MOST_CONTRACTS)):
+    bounded = np.where(np.isinf(vector), 0.0, vector) if infinite else vector
+    bad = (bounded != np.rint(bounded)) | (np.abs(bounded) > MOST_CONTRACTS)
+    if bad.any():
+        place = int(np.argmax(bad))
         raise InputError(f"wants whole contracts, found {vector[place]:g}", field=field, instrument=instruments[place])
     return vector

@@ -123,7 +123,9 @@ def _members(rule: bool | Iterable[str], instruments: tuple[str, ...], field: st
 
 
 def _refuse_crossed(instruments: tuple[str, ...], lower: FloatArray, upper: FloatArray, what: str) -> None:
-    for place in np.flatnonzero((lower > upper) | (lower == np.inf) | (upper == -np.inf)):
+    crossed = (lower > upper) | (lower == np.inf) | (upper == -np.inf)
+    if crossed.any():
+        place = int(np.argmax(crossed))
         raise LimitsError(
             f"{what} leave no position: at least {lower[place]:g} and at most {upper[place]:g} contracts",
             field="limits",

@@ -74,6 +74,7 @@ class Problem:
     lower: FloatArray = field(init=False)
     upper: FloatArray = field(init=False)
     _factor: FloatArray = field(init=False, repr=False)
+    _order: NDArray[np.intp] = field(init=False, repr=False)
     _program: TrackingProgram | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -93,9 +94,9 @@ class Problem:
             raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
         matrix = _matrix(self.covariance, names)
         # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
-        order = np.argsort(np.array(names))
+        order = np.array(sorted(range(len(names)), key=names.__getitem__))
         sorted_names = tuple(names[place] for place in order)
-        _, sorted_factor, notes = covariance_factor(matrix[np.ix_(order, order)], sorted_names)
+        sorted_factor, notes = covariance_factor(matrix[order[:, None], order], sorted_names)
         covariance, factor = matrix / 2 + matrix.T / 2, np.empty_like(sorted_factor)
         factor[:, order] = sorted_factor
         put["covariance"], put["_factor"] = covariance, factor
@@ -106,13 +107,15 @@ class Problem:
         )  # fmt: skip
         with np.errstate(over="ignore"):
             _check_magnitude(
-                names, np.sqrt(np.diag(covariance)) * put["weight_per_contract"],
+                names, np.sqrt(covariance.diagonal()) * put["weight_per_contract"],
                 multiplier * put["cost_in_weight_terms"] * put["weight_per_contract"],
             )  # fmt: skip
         for name, array in put.items():
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        order.setflags(write=False)
+        object.__setattr__(self, "_order", order)
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
         object.__setattr__(self, "notes", notes)
@@ -210,7 +213,7 @@ class Problem:
     def program(self) -> TrackingProgram:
         """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, and the box."""
         if self._program is None:
-            program = TrackingProgram(
+            program = TrackingProgram.unchecked(
                 factor=self._factor * self.weight_per_contract,
                 target=self.optimal_positions,
                 previous=self.previous_positions,
@@ -238,7 +241,7 @@ class Problem:
 
     def order(self) -> NDArray[np.intp]:
         """The places of the instruments in the order of their names."""
-        return np.argsort(np.array(self.instruments))
+        return self._order
 
     def labelled(self, values: Any) -> pd.Series:
         """A Series by instrument."""
@@ -314,6 +317,9 @@ def _check_magnitude(names: tuple[str, ...], risk: FloatArray, cost: FloatArray)
         )  # fmt: skip
 
 
-def _refuse(names: tuple[str, ...], put: dict[str, FloatArray], name: str, bad: Any, message: str) -> None:
-    for place in np.flatnonzero(bad):
+def _refuse(
+    names: tuple[str, ...], put: dict[str, FloatArray], name: str, bad: NDArray[np.bool_], message: str
+) -> None:
+    if bad.any():
+        place = int(np.argmax(bad))
         raise InputError(f"{message}, found {put[name][place]:g}", field=name, instrument=names[place])

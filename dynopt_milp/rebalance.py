@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.errors import NoPortfolioError, UnknownNameError
 from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
 from dynopt_milp.problem import Problem
@@ -18,7 +18,7 @@ from dynopt_milp.solve import DEFAULT_GAP, solve
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.own import Optimizer
 from dynopt_milp.solvers.task import Constraints
-from formulations import FloatArray
+from formulations import FloatArray, IntegerArray
 
 BufferRule = Literal["book", "edge", "deadband"]
 BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
@@ -35,8 +35,9 @@ class Rebalance:
     problem : Problem
     optimised : Solution
         What the optimisation alone would hold; with ``"deadband"`` the buffer is part of it.
-    positions : Series of int, by instrument
-        What to hold after the buffer; inside every limit and constraint.
+    contracts : ndarray of int, shape (n,)
+        What to hold after the buffer, in the order of the problem's instruments, read-only; inside every limit and
+        constraint. ``positions`` is the same by instrument.
     buffer_rule : str or None
     buffer : float
         B, annual standard deviation, share of capital.
@@ -54,7 +55,7 @@ class Rebalance:
 
     problem: Problem
     optimised: Solution
-    positions: pd.Series
+    contracts: IntegerArray
     buffer_rule: str | None
     buffer: float
     distance: float
@@ -68,6 +69,11 @@ class Rebalance:
         return f"<Rebalance {self.status.value}: rule {self.buffer_rule}, trades {traded}>"
 
     @property
+    def positions(self) -> pd.Series:
+        """What to hold after the buffer, int64, by instrument."""
+        return self.problem.labelled(self.contracts.copy())
+
+    @property
     def trades(self) -> pd.Series:
         """Contracts to trade, int64, by instrument; negative sells."""
         return self.positions - self.problem.previous_positions.astype(np.int64)
@@ -75,13 +81,13 @@ class Rebalance:
     @property
     def tracking_error(self) -> float:
         """Between the positions and the unrounded portfolio; annual, share of capital."""
-        return self.problem.program().tracking_error(self.positions.to_numpy())
+        return self.problem.program().tracking_error(self.contracts)
 
     @property
     def cost(self) -> float:
         """What the trades cost, share of capital, without the multiplier."""
         unit = self.problem.cost_in_weight_terms * self.problem.weight_per_contract
-        return float(np.abs(self.trades.to_numpy()) @ unit)
+        return float(np.abs(self.contracts - self.problem.previous_positions) @ unit)
 
     def to_dict(self) -> dict[str, Any]:
         """The rebalance as JSON has it."""
@@ -159,17 +165,18 @@ def rebalance(
             constraints=constraints,
         )  # fmt: skip
 
-    def admitted(positions: FloatArray) -> bool:
+    def admitted(positions: IntegerArray | FloatArray) -> bool:
         check = ConstraintCheck(constraints, positions.size)
         if check.decidable:
             return check.admits(positions)
         fixed = problem.replace(limits=Limits(lower=positions, upper=positions))
-        return solved(fixed, "penalty", None).portfolio is not None
+        return solved(fixed, "penalty", None).contracts is not None
 
     optimised = solved(problem, "deadband" if buffer_rule == "deadband" else "penalty", start)
-    best = optimised.positions.to_numpy()
+    best = _found(optimised)
     held = problem.previous_positions
-    final, outcome = best, optimised
+    final: IntegerArray | FloatArray = best
+    outcome = optimised
     adjustment: float | None
     if buffer_rule == "deadband":
         distance, adjustment = problem.program().tracking_error(held), None
@@ -177,7 +184,8 @@ def rebalance(
         distance, adjustment = problem.program().distance(held, best), 1.0
         if buffer_rule == "book":
             adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
-            final = np.clip(held + np.round(adjustment * (best - held)), problem.lower, problem.upper)
+            final = np.maximum(held + np.rint(adjustment * (best - held)), problem.lower)
+            final = np.minimum(final, problem.upper)
             if not admitted(final):
                 final, adjustment = best, 1.0
         elif buffer_rule == "edge":
@@ -187,13 +195,15 @@ def rebalance(
                 limits = Limits(lower=problem.lower, upper=problem.upper)
                 around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
                 outcome = solved(around_best, "buffer_edge", best)
-                final = outcome.positions.to_numpy()
+                final = _found(outcome)
+    contracts = final.astype(np.int64)
+    contracts.setflags(write=False)
     proved = optimised.status is Status.OPTIMAL and outcome.status is Status.OPTIMAL
     first_limit = optimised.stopped_by if optimised.stopped_by.is_limit else outcome.stopped_by
     return Rebalance(
         problem=problem,
         optimised=optimised,
-        positions=problem.labelled(final.astype(np.int64)),
+        contracts=contracts,
         buffer_rule=buffer_rule,
         buffer=buffer,
         distance=distance,
@@ -202,3 +212,9 @@ def rebalance(
         stopped_by=first_limit,
         seconds=time.monotonic() - began,
     )
+
+
+def _found(solution: Solution) -> IntegerArray:
+    if solution.contracts is None:
+        raise NoPortfolioError(solution)
+    return solution.contracts

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dynopt_milp.errors import NoPortfolioError
 from dynopt_milp.problem import Problem
+from formulations import IntegerArray
 
 
 class Status(enum.Enum):
@@ -52,8 +53,9 @@ class Solution:
     ----------
     problem : Problem
         What was solved.
-    portfolio : Series of int, by instrument, or None
-        Whole contracts to hold; None if there is no answer. ``positions`` is the same and raises instead.
+    contracts : ndarray of int, shape (n,), or None
+        Whole contracts to hold, in the order of the problem's instruments, read-only; None if there is no answer.
+        ``portfolio`` is the same by instrument, and ``positions`` raises instead of being None.
     objective : float
         The formulation's value of the portfolio; +inf if there is none.
     lower_bound : float
@@ -70,7 +72,7 @@ class Solution:
     """
 
     problem: Problem
-    portfolio: pd.Series | None
+    contracts: IntegerArray | None
     objective: float
     lower_bound: float
     status: Status
@@ -88,6 +90,11 @@ class Solution:
         )
 
     @property
+    def portfolio(self) -> pd.Series | None:
+        """Whole contracts to hold, int64, by instrument; None if there is no answer."""
+        return None if self.contracts is None else self.problem.labelled(self.contracts.copy())
+
+    @property
     def positions(self) -> pd.Series:
         """Whole contracts to hold, int64, by instrument.
 
@@ -96,9 +103,10 @@ class Solution:
         NoPortfolioError
             If there are none; the status says why.
         """
-        if self.portfolio is None:
+        portfolio = self.portfolio
+        if portfolio is None:
             raise NoPortfolioError(self)
-        return self.portfolio
+        return portfolio
 
     @property
     def trades(self) -> pd.Series:
@@ -122,7 +130,7 @@ class Solution:
 
     def to_dict(self) -> dict[str, Any]:
         """The solution as JSON has it; what does not exist is None."""
-        found = self.portfolio is not None
+        found = self.contracts is not None
         return {
             "status": self.status.value,
             "objective": self.objective if found else None,

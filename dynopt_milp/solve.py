@@ -107,23 +107,26 @@ def solve(
     run = own_method(method, problem) if callable(method) else find_method(method)
     began = time.monotonic()  # the time limit is for solving, not for loading a solver
     order = problem.order()
-    back = np.argsort(order)
     task = Task(
         formulation=_formulate(problem, order, formulation, buffer),
         instruments=tuple(problem.instruments[place] for place in order),
         gap=check_gap(gap),
         deadline=None if time_limit is None else began + check_time_limit(time_limit),
         starts=() if start is None else (_start(start, problem)[order],),
-        constraints=None if constraints is None else lambda positions: constraints(positions[back]),
+        constraints=None if constraints is None else lambda positions: constraints(positions[np.argsort(order)]),
     )
     answer = run(task)
     objective, status = certify(task, answer)
-    found = answer.positions is not None
+    contracts = None
+    if answer.positions is not None:
+        contracts = np.empty(order.size, dtype=np.int64)
+        contracts[order] = answer.positions
+        contracts.setflags(write=False)
     solution = Solution(
         problem=problem,
-        portfolio=problem.labelled(answer.positions[back].astype(np.int64)) if answer.positions is not None else None,
+        contracts=contracts,
         objective=objective,
-        lower_bound=min(answer.lower_bound, objective) if found else answer.lower_bound,
+        lower_bound=min(answer.lower_bound, objective),
         status=status,
         stopped_by=answer.stopped_by,
         method=method_name(method),

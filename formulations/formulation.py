@@ -82,7 +82,8 @@ class Formulation(ABC):
 
     def value(self, positions: ArrayLike) -> float:
         """The value of one portfolio, shape (n,), in float64: the figure every solver's answer is priced at."""
-        return float(self.values(np.asarray(positions)[None])[0])
+        error, cost = self.program.tracking_error(positions), self.program.trading_cost(positions)
+        return float(self.combine(np.array(error), np.array(cost)))
 
     def _variable(self, integer: bool) -> tuple[cp.Variable, list[Any]]:
         """The positions and the box they lie in."""

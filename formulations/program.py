@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -88,6 +89,15 @@ class TrackingProgram:
         _refuse(("lower",), self.lower == np.inf, "is +inf")
         _refuse(("upper",), self.upper == -np.inf, "is -inf")
 
+    @classmethod
+    def unchecked(cls, **arrays: FloatArray) -> TrackingProgram:
+        """A program of float64 arrays that are known to form one, and are nobody else's to change."""
+        program = object.__new__(cls)
+        for name, array in arrays.items():
+            array.setflags(write=False)
+            object.__setattr__(program, name, array)
+        return program
+
     @property
     def size(self) -> int:
         """n, the number of instruments."""
@@ -96,7 +106,7 @@ class TrackingProgram:
     def tracking_errors(self, portfolios: ArrayLike) -> FloatArray:
         """‖F(k − τ)‖₂ for each row k of ``portfolios``, shape (N, n)."""
         residuals = (np.asarray(portfolios, dtype=np.float64) - self.target) @ self.factor.T
-        return np.asarray(np.linalg.norm(residuals, axis=1))
+        return np.asarray(np.sqrt((residuals * residuals).sum(axis=1)))
 
     def trading_costs(self, portfolios: ArrayLike) -> FloatArray:
         """Σᵢ γᵢ|kᵢ − pᵢ| for each row k of ``portfolios``, shape (N, n)."""
@@ -105,16 +115,17 @@ class TrackingProgram:
 
     def tracking_error(self, positions: ArrayLike) -> float:
         """‖F(k − τ)‖₂ of one portfolio, shape (n,)."""
-        return float(self.tracking_errors(np.asarray(positions)[None])[0])
+        return self.distance(positions, self.target)
 
     def trading_cost(self, positions: ArrayLike) -> float:
         """Σᵢ γᵢ|kᵢ − pᵢ| of one portfolio, shape (n,)."""
-        return float(self.trading_costs(np.asarray(positions)[None])[0])
+        return float(np.abs(np.asarray(positions, dtype=np.float64) - self.previous) @ self.cost)
 
     def distance(self, one: ArrayLike, other: ArrayLike) -> float:
         """‖F(k − k′)‖₂, the tracking error between two portfolios, shape (n,) each."""
         away = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
-        return float(np.linalg.norm(self.factor @ away))
+        residual = self.factor @ away
+        return math.sqrt(residual @ residual)
 
     def objective(self, positions: ArrayLike) -> float:
         """Tracking error plus trading cost of one portfolio, shape (n,)."""
@@ -123,7 +134,7 @@ class TrackingProgram:
     def contains(self, positions: ArrayLike) -> bool:
         """Whether the portfolio is made of whole contracts inside the box."""
         point = np.asarray(positions, dtype=np.float64)
-        return bool(np.all(point == np.round(point)) and np.all(self.lower <= point) and np.all(point <= self.upper))
+        return bool(((point == np.rint(point)) & (self.lower <= point) & (point <= self.upper)).all())
 
     def scaled(self, tracking: float, cost: float) -> TrackingProgram:
         """The program with tracking errors multiplied by ``tracking`` and costs by ``cost`` (both positive)."""
@@ -143,12 +154,11 @@ class TrackingProgram:
     def permuted(self, order: ArrayLike) -> TrackingProgram:
         """The same program with its variables in another order, shape (n,): place i holds what stood at order[i]."""
         places = np.asarray(order)
-        program = object.__new__(TrackingProgram)  # what was checked once need not be again
-        for field in fields(self):
-            array = np.ascontiguousarray(getattr(self, field.name)[..., places])
-            array.setflags(write=False)
-            object.__setattr__(program, field.name, array)
-        return program
+        if (places[1:] > places[:-1]).all():
+            return self
+        return TrackingProgram.unchecked(
+            **{name: np.ascontiguousarray(getattr(self, name)[..., places]) for name in self.__slots__}
+        )
 
     def with_box(self, lower: ArrayLike, upper: ArrayLike) -> TrackingProgram:
         """The program over another box."""

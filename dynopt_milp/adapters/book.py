@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -108,20 +109,23 @@ class BookAlgorithm:
         """The weights to hold."""
         covariance, given = _arrays(day)
         unit = given["weight_per_contract"]
-        names = tuple(f"instrument {place:0{len(str(len(unit)))}d}" for place in range(len(unit)))
-        for place in np.flatnonzero(unit <= 0):
+        names = _places(len(unit))
+        for place in np.flatnonzero(unit <= 0) if (unit <= 0).any() else ():
             text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
             warnings.warn(text, DataWarning, stacklevel=2)
         valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
         weights = np.zeros(len(valid))
-        if valid.any():
-            here = {name: array[valid] for name, array in given.items()}
-            kept = tuple(names[place] for place in np.flatnonzero(valid))
-            limits = self._limits(names, valid)
-            positions, note = self._positions(covariance[np.ix_(valid, valid)], here, kept, limits)
-            if note:
-                warnings.warn(note, DataWarning, stacklevel=2)
-            weights[valid] = positions * here["weight_per_contract"]
+        if not valid.any():
+            return weights
+        limits = self._limits(names, valid)
+        if not valid.all():
+            covariance = covariance[np.ix_(valid, valid)]
+            given = {name: array[valid] for name, array in given.items()}
+            names = tuple(names[place] for place in np.flatnonzero(valid))
+        positions, note = self._positions(covariance, given, names, limits)
+        if note:
+            warnings.warn(note, DataWarning, stacklevel=2)
+        weights[valid] = positions * given["weight_per_contract"]
         return weights
 
     def _positions(
@@ -152,7 +156,7 @@ class BookAlgorithm:
             problem, method, buffer_rule=None if self.buffer is None else "book",
             buffer_fraction=self.buffer or 0.0, risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
         )  # fmt: skip
-        return done.positions.to_numpy(dtype=np.float64), note
+        return done.contracts.astype(np.float64), note
 
     def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
         """The limits of the instruments that can be optimised."""
@@ -161,6 +165,12 @@ class BookAlgorithm:
         nothing = np.zeros(len(valid))
         lower, upper = Limits(self.limits.lower, self.limits.upper).box(names, nothing, nothing)
         return replace(self.limits, lower=lower[valid], upper=upper[valid])
+
+
+@cache
+def _places(size: int) -> tuple[str, ...]:
+    """Names for instruments that have none, in their order."""
+    return tuple(f"instrument {place:0{len(str(size))}d}" for place in range(size))
 
 
 def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:

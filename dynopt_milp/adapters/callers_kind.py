@@ -34,9 +34,11 @@ def numbers_of(values: Any, field: str) -> dict[str, float]:
         values = values.to_dict()
     if not isinstance(values, Mapping):
         raise InputError(f"wants numbers by instrument, a dict or a Series, found {type(values).__name__}", field=field)
-    return {
-        name: float("nan") if value is None else as_number(value, field, str(name)) for name, value in values.items()
-    }
+    return {name: value if type(value) is float else _number(value, field, str(name)) for name, value in values.items()}
+
+
+def _number(value: Any, field: str, name: str) -> float:
+    return float("nan") if value is None else as_number(value, field, name)
 
 
 def names_and_matrix(given: Any) -> tuple[list[str], FloatArray]:
@@ -53,7 +55,8 @@ def names_and_matrix(given: Any) -> tuple[list[str], FloatArray]:
         names = list(given.columns)
         if given.columns.has_duplicates or given.index.has_duplicates:
             raise InputError("has an instrument more than once", field="covariance_matrix")
-        return names, _matrix(given.reindex(index=names).to_numpy())
+        ordered = given if given.index.equals(given.columns) else given.reindex(index=names)
+        return names, _matrix(ordered.to_numpy())
     if not hasattr(given, "values") or not hasattr(given, "columns"):
         raise InputError(
             f"wants a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",

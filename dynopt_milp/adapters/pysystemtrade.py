@@ -191,7 +191,8 @@ class ObjectiveFunction:
         """Whether the held portfolio is so close to the unrounded one that nothing trades."""
         if self.no_prior_positions_provided or not self._keys:
             return False
-        return self._day().program().tracking_error(self._held_contracts()) < self.tracking_error_buffer
+        day = self._day()
+        return day.program().tracking_error(day.previous_positions) < self.tracking_error_buffer
 
     # What it works with.
 
@@ -300,7 +301,7 @@ class ObjectiveFunction:
             f"{done.adjustment_factor:.3f}"
         )
         self._say("warning" if done.optimised.stopped_by.is_limit else "debug", text)
-        return np.asarray(done.positions)
+        return np.asarray(done.contracts)
 
     def _rebalanced(self) -> Rebalance:
         if self.result is None:
@@ -328,7 +329,8 @@ class ObjectiveFunction:
         if self._problem is None:
             known = not self.no_prior_positions_provided
             costs = self.costs_as_np if known else np.zeros(len(self._keys))
-            for place in np.flatnonzero(np.isnan(costs)):
+            if np.isnan(costs).any():
+                place = int(np.argmax(np.isnan(costs)))
                 raise InputError(
                     "has none, though it has a covariance and a target", field="costs", instrument=self._keys[place]
                 )
@@ -347,15 +349,17 @@ class ObjectiveFunction:
         return self._problem
 
     def _limits(self) -> Limits:
-        rules = {name: [key for key in keys if key in self._keys] for name, keys in self._rules.items()}
+        rules: dict[str, Any] = {
+            name: [key for key in keys if key in self._keys] for name, keys in self._rules.items() if keys
+        }
         most: dict[str, float] = {}
         for name, number in (self._maxima or {}).items():
-            if name in self._keys and name not in rules["no_trade"]:
+            if name in self._keys and name not in rules.get("no_trade", ()):
                 if np.isnan(number):
                     raise InputError("wants a number, found nan", field="maximum_positions", instrument=name)
                 if abs(number) <= MOST_CONTRACTS:  # more is no limit
                     most[name] = float(np.floor(abs(number) + WHOLE))
-        return Limits(lower={name: -number for name, number in most.items()}, upper=most, **rules)
+        return Limits(lower={name: -number for name, number in most.items()} or None, upper=most or None, **rules)
 
     def _box(self) -> tuple[FloatArray, FloatArray]:
         """The limits in contracts."""

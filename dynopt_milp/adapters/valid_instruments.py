@@ -24,9 +24,12 @@ def with_valid_data(covariance: FloatArray, target: FloatArray, per_contract: Fl
     target, per_contract : ndarray, shape (n,)
         NaN where something is missing.
     """
-    valid: NDArray[np.bool_] = ~np.isnan(target) & (per_contract > 0) & ~np.isnan(np.diag(covariance))
-    missing = np.isnan(covariance) | np.isnan(covariance.T)
+    missing = np.isnan(covariance)
+    valid: NDArray[np.bool_] = ~np.isnan(target) & (per_contract > 0) & ~missing.diagonal()
+    missing |= missing.T
     while True:
+        if not missing.any():
+            return valid
         gaps = np.where(valid, (missing & valid).sum(axis=1), 0)
         if not gaps.any():
             return valid
@@ -42,8 +45,10 @@ def contracts(weights: FloatArray, per_contract: FloatArray, names: tuple[str, .
         If a weight is no whole multiple.
     """
     number = np.where(np.isnan(weights), 0.0, weights) / per_contract
-    whole = np.round(number)
-    for place in np.flatnonzero(~(np.abs(number - whole) <= WHOLE + ROUND_OFF * np.abs(number))):
+    whole = np.rint(number)
+    good = np.abs(number - whole) <= WHOLE + ROUND_OFF * np.abs(number)
+    if not good.all():
+        place = int(np.argmin(good))
         raise InputError(
             f"wants a whole number of contracts, found {number[place]:.9g}", field=field, instrument=names[place]
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.solvers.task import Constraints
-from formulations import FloatArray
+from formulations import FloatArray, IntegerArray
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -49,7 +49,7 @@ class ConstraintCheck:
         own = {self._positions.id}
         self.decidable = all(variable.id in own for item in self._constraints for variable in item.variables())
 
-    def admits(self, positions: FloatArray) -> bool:
+    def admits(self, positions: FloatArray | IntegerArray) -> bool:
         """Whether the portfolio meets them all; False where that is not decidable."""
         if not self._constraints:
             return True

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.compiled import part
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.relaxation import (
     descend,
@@ -113,23 +113,17 @@ class Node(NamedTuple):
 
 def new_node(size: int, width: int) -> Node:
     """Scratch for n variables with at most ``width`` positions each."""
-
-    def whole() -> np.ndarray:
-        return np.zeros(size, dtype=np.int64)
-
-    def real() -> np.ndarray:
-        return np.zeros(size)
-
-    def table() -> np.ndarray:
-        return np.zeros((size, width))
-
+    whole, real, table = np.zeros((5, size), dtype=np.int64), np.zeros((7, size)), np.zeros((3, size, width))
     return Node(
-        whole(), np.zeros((size, size)), real(), real(), real(), real(), real(), table(), table(), table(), whole(),
-        np.full((size, 3), -1), real(), real(), whole(), whole(), whole(),
+        whole[0], np.zeros((size, size)), real[0], real[1], real[2], real[3], real[4], table[0], table[1], table[2],
+        whole[1], np.full((size, 3), -1), real[5], real[6], whole[2], whole[3], whole[4],
     )  # fmt: skip
 
 
-def round_off(lattice: Lattice, shift: float) -> float:
+@compiled
+def round_off(
+    rows: int, gram: np.ndarray, target: np.ndarray, first: np.ndarray, start: np.ndarray, shift: float
+) -> float:
     """By how much a computed q, or ê'Mê, can exceed the true one anywhere in the box of the lattice.
 
     Every quantity here is a sum of products, of a few times rows + 3n terms, whose sizes add up to at most S²,
@@ -137,11 +131,15 @@ def round_off(lattice: Lattice, shift: float) -> float:
     section 3.1). M may have eigenvalues as low as −shift on the scale of H's diagonal, and its factorisation proves
     that up to (n + 2)u S².
     """
-    rows, size = lattice.factor.shape
-    last = lattice.first + np.diff(lattice.start) - 1
-    reach = np.maximum(np.abs(lattice.first - lattice.target), np.abs(last - lattice.target))
-    risk = np.sqrt(np.diag(lattice.gram)) * reach
-    return float(4 * UNIT_ROUND_OFF * (rows + 3 * size + 10) * risk.sum() ** 2 + 4 * shift * (risk**2).sum())
+    size = target.size
+    total, squares = 0.0, 0.0
+    for i in range(size):
+        last = first[i] + start[i + 1] - start[i] - 1
+        farthest = max(abs(first[i] - target[i]), abs(last - target[i]))
+        risk = math.sqrt(gram[i, i]) * farthest
+        total += risk
+        squares += risk * risk
+    return 4 * UNIT_ROUND_OFF * (rows + 3 * size + 10) * total * total + 4 * shift * squares
 
 
 @part

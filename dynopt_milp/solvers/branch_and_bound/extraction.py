@@ -91,7 +91,7 @@ def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
                 inverse[i, j] += by * half[k, j]
 
 
-@compiled
+@part
 def inverse_diagonal(gram: np.ndarray, least_pivot: float) -> np.ndarray:
     """The diagonal of H⁻¹; all infinite if a pivot of the correlation matrix is below ``least_pivot``.
 

@@ -132,6 +132,38 @@ def exchange(
 
 
 @compiled
+def simple_start(
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, lower: np.ndarray,
+    upper: np.ndarray, starts: np.ndarray, most_steps: int,
+) -> np.ndarray:  # fmt: skip
+    """The best, for `penalty`, of ``starts`` (a row each), what is held, the rounded target, nothing and greedy."""
+    best, best_value = np.empty(target.size), np.inf
+    for choice in range(len(starts) + 4):
+        own = choice - len(starts)
+        if own < 0:
+            positions = starts[choice].copy()
+        elif own == 0:
+            positions = np.minimum(np.maximum(previous, lower), upper)
+        elif own == 1:
+            positions = np.minimum(np.maximum(np.rint(target), lower), upper)
+        elif own == 2:
+            positions = np.minimum(np.maximum(np.zeros(target.size), lower), upper)
+        else:
+            positions = greedy_start(gram, target, previous, cost, lower, upper, most_steps)
+        square, paid = 0.0, 0.0
+        for row in range(len(factor)):
+            along = 0.0
+            for i in range(target.size):
+                along += factor[row, i] * (positions[i] - target[i])
+            square += along * along
+        for i in range(target.size):
+            paid += cost[i] * abs(positions[i] - previous[i])
+        if not choice or math.sqrt(square) + paid < best_value:
+            best, best_value = positions, math.sqrt(square) + paid
+    return best
+
+
+@part
 def greedy_start(
     gram: np.ndarray,
     target: np.ndarray,

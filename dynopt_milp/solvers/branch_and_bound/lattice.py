@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from formulations import FloatArray, IntegerArray, TrackingProgram
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
@@ -29,6 +29,7 @@ WHOLE = 1e-12
 # Where nothing bounds positions, only what is round-off of the factor itself (some 1e-14 with 42 futures): with a real
 # difference they could be held against each other a million times over.
 WHOLE_UNBOUNDED = 1e-13
+PARALLEL = 1 - math.sqrt(WHOLE)  # of their lengths: what the product of parallel columns is at least
 LARGEST_RATIO = 10_000.0
 FARTHEST = 1e6  # contracts
 ROUND_OFF = 1e-15  # of the sum of targets, relative
@@ -150,16 +151,11 @@ class Merged:
 
     def lattice(self, lower: FloatArray, upper: FloatArray) -> Lattice:
         """The tables over a finite box of y, shape (n,) each."""
-        widths = (upper - lower + 1).astype(np.int64)
-        start = np.zeros(widths.size + 1, dtype=np.int64)
-        np.cumsum(widths, out=start[1:])
         program = self.program
-        position = np.arange(start[-1]) + np.repeat(lower - start[:-1], widths)
-        trade = position - np.repeat(program.previous[self.lead], widths)
-        cost = np.repeat(program.cost[self.lead], widths) * np.abs(trade)
+        start, cost = tables(lower, upper, program.previous[self.lead], program.cost[self.lead])
         for place, group in self.groups.items():
-            table = slice(start[place], start[place + 1])
-            cost[table], _ = _cheapest(program, self.limits, group, position[table])
+            position = np.arange(lower[place], upper[place] + 1)
+            cost[start[place] : start[place + 1]], _ = _cheapest(program, self.limits, group, position)
         factor = np.ascontiguousarray(program.factor[:, self.lead])
         return Lattice(factor, self.gram, self.target, lower, start, cost)
 
@@ -171,13 +167,11 @@ def merge(program: TrackingProgram, gram: FloatArray, limits: Limits) -> Merged:
     """
     base, ratio, apart = _parallels(program, gram, limits)
     leads = base == np.arange(program.size)
+    if leads.all():
+        return unmerged(program, gram, limits)
     lead = np.flatnonzero(leads)
     variable = (np.cumsum(leads) - 1)[base]
     low, high = limits
-    if lead.size == program.size:
-        return Merged(
-            program, limits, lead, variable, ratio, {}, gram, program.target.copy(), low.copy(), high.copy(), 0.0
-        )
     groups = {}
     for place in dict.fromkeys(base[~leads].tolist()):
         members = np.flatnonzero(base == place)
@@ -191,6 +185,40 @@ def merge(program: TrackingProgram, gram: FloatArray, limits: Limits) -> Merged:
         upper=_sums(variable, np.maximum(one, other)),
         slip=_slip(program, limits, ratio, apart, np.sqrt(gram.diagonal())[base], ~leads),
     )  # fmt: skip
+
+
+def unmerged(program: TrackingProgram, gram: FloatArray, limits: Limits) -> Merged:
+    """A program whose variables are its contracts; arguments as in `merge`."""
+    everything, low, high = np.arange(program.size), *limits
+    one = np.ones(program.size)
+    return Merged(
+        program, limits, everything, everything, one, {}, gram, program.target.copy(), low.copy(), high.copy(), 0.0
+    )
+
+
+@part
+def some_are_parallel(gram: np.ndarray) -> bool:
+    """Whether any two columns are, by their Gram matrix."""
+    length = np.sqrt(np.diag(gram))
+    for i in range(len(gram)):
+        for j in range(i):
+            if abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0:
+                return True
+    return False
+
+
+@compiled
+def tables(lower: np.ndarray, upper: np.ndarray, held: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``start`` and ``cost`` of a lattice whose variables are contracts, each a position held and a cost of trading."""
+    size = lower.size
+    start = np.zeros(size + 1, dtype=np.int64)
+    for i in range(size):
+        start[i + 1] = start[i] + np.int64(upper[i] - lower[i] + 1)
+    cost = np.empty(start[size])
+    for i in range(size):
+        for entry in range(start[i], start[i + 1]):
+            cost[entry] = unit[i] * abs(lower[i] + (entry - start[i]) - held[i])
+    return start, cost
 
 
 def _sums(variable: IntegerArray, values: FloatArray) -> FloatArray:
@@ -222,7 +250,7 @@ def _parallels(
     """
     base, ratio, apart = np.arange(program.size), np.ones(program.size), np.zeros(program.size)
     lengths = np.sqrt(gram.diagonal())
-    parallel = np.abs(gram) > (1 - math.sqrt(WHOLE)) * lengths * lengths[:, None]
+    parallel = np.abs(gram) > PARALLEL * lengths * lengths[:, None]
     parallel &= lengths > 0
     tolerance = np.where(np.isinf(limits[0]) | np.isinf(limits[1]), WHOLE_UNBOUNDED, WHOLE)
     left = np.flatnonzero(parallel.sum(axis=1) > 1)

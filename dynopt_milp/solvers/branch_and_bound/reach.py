@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from dynopt_milp.solvers.branch_and_bound.extraction import inverse_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Merged, merge
 from formulations import FloatArray, TrackingProgram
@@ -26,26 +29,46 @@ def reach(
     where nothing bounds them.
     """
     held = program.previous
-    paid = np.full(program.size, np.inf)
-    with np.errstate(over="ignore"):
-        np.divide(budget * (1 + OUTWARD), program.cost, out=paid, where=program.cost > 0)
-    paid += OUTWARD * (1 + np.abs(held))
-    least = np.maximum(program.lower, np.ceil(held - paid))
-    most = np.minimum(program.upper, np.floor(held + paid))
+    least, most = within_costs(held, program.cost, program.lower, program.upper, budget)
     if (least > most).any():
         return None
     merged = merge(program, gram, (least, most))
     lower, upper = merged.lower.copy(), merged.upper.copy()
-    risky = merged.gram.diagonal() > 0
-    if not risky.all():
-        idle = ~risky  # without risk there is no better place than where it is held
+    idle = merged.gram.diagonal() <= 0
+    if idle.any():  # without risk there is no better place than where it is held
         idle[list(merged.groups)] = False
         lower[idle] = upper[idle] = np.clip(held[merged.lead], lower, upper)[idle]
-    if np.isfinite(radius) and risky.any():
-        variances = np.full(risky.size, np.inf)
-        variances[risky] = inverse_diagonal(merged.gram[np.ix_(risky, risky)], LEAST_PIVOT)
-        width = (radius + merged.slip) * (1 + INVERSE_ERROR) * np.sqrt(variances)
-        width += OUTWARD * (1 + np.abs(merged.target))
-        lower = np.maximum(lower, np.ceil(merged.target - width))
-        upper = np.minimum(upper, np.floor(merged.target + width))
+    if math.isfinite(radius):
+        within_risk(merged.gram, merged.target, radius + merged.slip, lower, upper)
     return merged, lower, upper
+
+
+@compiled
+def within_costs(
+    held: np.ndarray, cost: np.ndarray, lower: np.ndarray, upper: np.ndarray, budget: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The box that a budget for trading leaves of another."""
+    size = held.size
+    least, most = np.empty(size), np.empty(size)
+    for i in range(size):
+        paid = budget * (1 + OUTWARD) / cost[i] if cost[i] > 0 else np.inf
+        paid += OUTWARD * (1 + abs(held[i]))
+        least[i] = max(lower[i], np.ceil(held[i] - paid))
+        most[i] = min(upper[i], np.floor(held[i] + paid))
+    return least, most
+
+
+@compiled
+def within_risk(gram: np.ndarray, target: np.ndarray, radius: float, lower: np.ndarray, upper: np.ndarray) -> None:
+    """Narrow the box, in place, to what a tracking error of at most ``radius`` leaves of it."""
+    risky = np.flatnonzero(np.diag(gram) > 0)
+    block = np.empty((risky.size, risky.size))
+    for a in range(risky.size):
+        for c in range(risky.size):
+            block[a, c] = gram[risky[a], risky[c]]
+    variance = inverse_diagonal(block, LEAST_PIVOT)
+    for a in range(risky.size):
+        i = risky[a]
+        width = radius * (1 + INVERSE_ERROR) * math.sqrt(variance[a]) + OUTWARD * (1 + abs(target[i]))
+        lower[i] = max(lower[i], np.ceil(target[i] - width))
+        upper[i] = min(upper[i], np.floor(target[i] + width))

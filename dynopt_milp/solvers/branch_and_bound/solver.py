@@ -10,7 +10,7 @@ search comes first.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 
@@ -19,12 +19,12 @@ import numpy as np
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import incumbents
-from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, Node, new_node, round_off
+from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Node, new_node
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.dive import dive
-from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, Merged, cropped, merge, split_two
-from dynopt_milp.solvers.branch_and_bound.reach import reach
+from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
+from dynopt_milp.solvers.branch_and_bound.lattice import cropped, split_two
+from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, lattice_round_off, prepare
 from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import (
     DONE,
@@ -38,9 +38,8 @@ from dynopt_milp.solvers.branch_and_bound.tree import (
 )
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
-from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import BufferEdge, FloatArray, IntegerArray, Penalty, TrackingProgram
+from formulations import FloatArray, IntegerArray, Penalty, TrackingProgram
 
 SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
 # Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
@@ -52,6 +51,8 @@ HULL_NODES = 100
 AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
+# And more with it where that will do: so many over the variables where the cone is strong, over their cube where not.
+STRONG_WORK, WEAK_WORK = 1_000, 8_000
 WORTH_CROPPING = 0.7  # of the tables' entries
 # The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each of them with so many
 # seconds left.
@@ -61,7 +62,6 @@ CAPACITY = 128
 NEWTON_STEPS = 40
 LEVEL_STEPS = 2  # of Newton's method from one level to the next
 FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
-EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself
 WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
 # Below this share of the value the cone bound at the root is weak, and the sphere search comes first. Where it is
 # better than the tree it needs few nodes, so the first one gets this many times the free variables squared.
@@ -75,15 +75,6 @@ SECONDS_A_CUBE, SECONDS_A_FOURTH = 4e-8, 2e-10
 SECONDS_AN_ENTRY = 1e-8  # of the tables, each time all envelopes are drawn
 SECONDS_A_SPHERE_NODE = 2e-7  # and variable
 GREEDY_STEPS = 5_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
-    """A task as a lattice."""
-
-    merged: Merged
-    lattice: Lattice
-    goal: Goal
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -113,7 +104,7 @@ def solve_branch_and_bound(task: Task) -> Answer:
             return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
         if task.seconds_left() == 0:
             return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
-        prepared = _prepare(task, gram, value)
+        prepared = prepare(task, gram, value)
         if prepared is None:
             if incumbent is not None:  # round-off has cut off what is known
                 return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
@@ -133,7 +124,7 @@ def warm_up() -> None:
         incumbent = _first(task, np.eye(2))
         assert incumbent is not None
         value = task.formulation.value(incumbent)
-        prepared = _prepare(task, np.eye(2), value)
+        prepared = prepare(task, np.eye(2), value)
         assert prepared is not None
         search = _Search(task, prepared, incumbent, value)
         search._dive()
@@ -149,62 +140,23 @@ def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     if not isinstance(task.formulation, Penalty):
         return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
     program = task.formulation.program
-    simple = (program.previous, np.round(program.target), np.zeros(program.size))
-    starts = [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
-    starts.append(
-        incumbents.greedy_start(
-            gram, program.target, program.previous, program.cost, program.lower, program.upper, GREEDY_STEPS
-        )
-    )
-    values = task.formulation.values(np.array(starts))
-    return starts[int(np.argmin(values))]
-
-
-def _prepare(task: Task, gram: FloatArray, value: float) -> _Prepared | None:
-    """The lattice over a box that holds every portfolio at least as good as the incumbent; None if there is none."""
-    formulation = task.formulation
-    radius, budget = formulation.tracking_radius(value), formulation.cost_budget(value)
-    found = reach(formulation.program, gram, radius, budget)
-    if found is None:
-        return None
-    merged, lower, upper = found
-    if not (np.isfinite(lower) & np.isfinite(upper)).all():
-        # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
-        low, high = search_box(task, value)
-        if (low > high).any():
-            return None
-        merged = merge(formulation.program, gram, (low, high))
-        lower, upper = merged.lower, merged.upper
-    if (lower > upper).any():
-        return None
-    widths = upper - lower + 1
-    if not widths.size * widths.max() <= MOST_ENTRIES:
-        raise UnsupportedError(
-            f"a position has {widths.max():.1g} possible values, more than the branch and bound looks at; give limits, "
-            "or use scip",
-            field="limits",
-        )
-    lattice = merged.lattice(lower, upper)
-    size, edge = formulation.program.size, isinstance(formulation, BufferEdge)
-    largest = float(np.where(np.isfinite(lattice.cost), lattice.cost, 0.0).max(initial=0.0))
-    goal = Goal(
-        # A portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards.
-        buffer=formulation.free_tracking_error * (1 + EDGE) + merged.slip if edge else formulation.free_tracking_error,
-        edge=edge,
-        error=round_off(lattice, SHIFT),
-        cost_error=16 * UNIT_ROUND_OFF * size * size * largest,
-    )
-    return _Prepared(merged, lattice, goal)
+    starts = np.empty((len(task.starts), program.size))
+    for row, start in enumerate(task.starts):
+        starts[row] = start
+    return incumbents.simple_start(
+        program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper, starts,
+        GREEDY_STEPS,
+    )  # fmt: skip
 
 
 class _Search:
     """The tree of one task, a chunk at a time."""
 
-    def __init__(self, task: Task, prepared: _Prepared, incumbent: FloatArray | None, value: float) -> None:
+    def __init__(self, task: Task, prepared: Prepared, incumbent: FloatArray | None, value: float) -> None:
         self._task, self._formulation = task, task.formulation
         self._merged, self._lattice, self._goal = prepared.merged, prepared.lattice, prepared.goal
         lattice = self._lattice
-        self._widths = np.diff(lattice.start)
+        self._widths = lattice.start[1:] - lattice.start[:-1]
         size = self._widths.size
         # Below the gap asked for nothing is told apart; at a fine gap everything is that floating point can.
         self._slack = task.gap / 2 if task.gap > EXHAUSTIVE_GAP else min(FINEST, task.gap / 2)
@@ -221,7 +173,7 @@ class _Search:
             self._improve(incumbent)
         top = self._stack
         top.high[0] = self._widths - 1
-        top.x[0] = np.clip(lattice.target, lattice.first, lattice.first + self._widths - 1)
+        top.x[0] = np.minimum(np.maximum(lattice.target, lattice.first), lattice.first + self._widths - 1)
         goal = self._goal
         top.most[0] = goal.buffer if goal.edge else top.value[0] + goal.buffer
         top.omega[0] = top.value[0] / goal.buffer / goal.buffer if goal.edge else 1.0
@@ -232,9 +184,11 @@ class _Search:
         lattice = self._lattice
         index = (self._merged.merged(incumbent) - lattice.first).astype(np.int64)
         highest = self._widths - 1
-        if (index < 0).any() or (index > highest).any():
+        if not ((index >= 0) & (index <= highest)).all():
             return  # round-off at the edge of the box
         self._stack.best[:] = index
+        if self._merged.groups:  # the same sums can be held with less trade
+            self._take(index)
         self._exchange(index)
 
     def _exchange(self, index: IntegerArray) -> None:
@@ -257,11 +211,14 @@ class _Search:
 
     def _adopt(self, index: np.ndarray) -> None:
         """Take a portfolio of the lattice if it is better when priced by the formulation."""
-        if not self._stack.value[0] < self._value:
-            return
+        if self._stack.value[0] < self._value * (1 - incumbents.GAIN):
+            self._take(index)
+
+    def _take(self, index: np.ndarray) -> None:
+        """Take a portfolio of the lattice if it is no worse when priced by the formulation."""
         portfolio = self._merged.split(self._lattice.first + index)
         value = self._formulation.value(portfolio)
-        if value < self._value and self._formulation.program.contains(portfolio):
+        if value <= self._value and np.isfinite(value) and self._formulation.program.contains(portfolio):
             self._incumbent, self._value = portfolio, value
             self._stack.value[0] = min(self._stack.value[0], value)
             self._stack.best[:] = index
@@ -302,16 +259,23 @@ class _Search:
 
     def _root(self) -> StoppedBy | None:
         """A few nodes in the box as it comes; what is left of it is cropped, and the dive begins there."""
-        stopped = self._nodes(ROOT_NODES, hull=False, ahead=1)
+        stopped, size = self._nodes(ROOT_NODES, hull=False, ahead=1), self._widths.size
+        if stopped is None and self._stack.state[0]:
+            stopped = self._nodes(WEAK_WORK // size**3 if self._is_weak() else STRONG_WORK // size, hull=False)
         if stopped is None and self._stack.state[0]:
             self._crop()
             self._dive()
         return stopped
 
+    def _is_weak(self) -> bool:
+        """Whether the cone's bound is far from the value."""
+        stack = self._stack
+        return not self._goal.edge and bool(stack.bound[: stack.state[0]].min() < WEAK * stack.value[0])
+
     def _sphere_nodes(self) -> StoppedBy | None:
         """Where the cone is weak, nodes as long as sphere searches end."""
-        stack, state = self._stack, self._stack.state
-        if self._goal.edge or stack.bound[: state[0]].min() >= WEAK * stack.value[0]:
+        state = self._stack.state
+        if not self._is_weak():
             return None
         self._join()
         self._extract()
@@ -371,7 +335,7 @@ class _Search:
         stack.high[:opened] -= low
         stack.best[:] = np.clip(stack.best - low, 0, high - low)
         self._node = new_node(self._widths.size, int(self._widths.max()))
-        self._goal = self._goal._replace(error=round_off(self._lattice, SHIFT))
+        self._goal = self._goal._replace(error=lattice_round_off(self._lattice))
 
     def _dive(self) -> None:
         """Dive from the node on top, and search around what is found."""

@@ -84,18 +84,10 @@ class Stack(NamedTuple):
 
 def new_stack(size: int, capacity: int) -> Stack:
     """An empty stack."""
-
-    def box() -> np.ndarray:
-        return np.zeros((capacity, size), dtype=np.int64)
-
-    def real() -> np.ndarray:
-        return np.zeros((capacity, size))
-
-    def line() -> np.ndarray:
-        return np.zeros(capacity)
-
+    box, real = np.zeros((2, capacity, size), dtype=np.int64), np.zeros((2, capacity, size))
+    line = np.zeros((4, capacity))
     return Stack(
-        box(), box(), real(), real(), line(), line(), line(), line(), np.zeros(size, dtype=np.int64),
+        box[0], box[1], real[0], real[1], line[0], line[1], line[2], line[3], np.zeros(size, dtype=np.int64),
         np.full(1, np.inf), np.zeros(6, dtype=np.int64),
     )  # fmt: skip
 
