@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import cache
 
 import numpy as np
+from scipy.linalg.lapack import dpstrf
 
 from dynopt_milp.errors import CovarianceError
 from formulations import FloatArray
@@ -15,8 +16,7 @@ ASYMMETRY = 1e-9
 NEGATIVE_EIGENVALUE = 1e-9
 # Negative eigenvalues below this are what eigenvalue routines return for zero; not worth a note.
 ROUTINE = 1e-13
-# Of correlations: where every pivot of a Cholesky factorisation is larger, nothing was repaired and nothing is zero.
-REGULAR = 1e-6
+DIVISION = 4e-16  # what dividing by standard deviations leaves of a correlation of one
 
 
 def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[FloatArray, tuple[str, ...]]:
@@ -32,7 +32,7 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> t
     Returns
     -------
     factor : ndarray, shape (m, n)
-        R, upper triangular, with m ≤ n rows.
+        R, with m ≤ n rows; the order of its columns apart, upper triangular.
     notes : tuple of str
         What was repaired, in words.
 
@@ -50,17 +50,18 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> t
             instrument=instruments[row],
         )
     variance = covariance.diagonal()
-    positive = variance > 0
-    if (variance < 0).any():
+    least = float(variance.min())
+    if least < 0:
         place = int(np.argmax(variance < 0))
         raise CovarianceError(
             f"variance is negative: {variance[place]:g}", field="covariance", instrument=instruments[place]
         )
-    deviation = np.sqrt(np.where(positive, variance, 1.0))
+    deviation = np.sqrt(variance if least > 0 else np.where(variance > 0, variance, 1.0))
 
     correlation = covariance / deviation / deviation[:, None]
     difference = np.abs(correlation - correlation.T)
-    if difference.max() > ASYMMETRY:
+    asymmetry = difference.max()
+    if asymmetry > ASYMMETRY:
         row, column = np.unravel_index(int(np.argmax(difference)), difference.shape)
         raise CovarianceError(
             f"is not symmetric: {covariance[row, column]:g} with {instruments[column]}, "
@@ -68,18 +69,25 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> t
             field="covariance",
             instrument=instruments[row],
         )
-    correlation = (correlation + correlation.T) / 2
-    if positive.all():
-        with suppress(np.linalg.LinAlgError):
-            lower = np.linalg.cholesky(correlation)
-            if lower.diagonal().min() ** 2 > REGULAR:
-                return np.ascontiguousarray(lower.T) * deviation, ()
-    for row, column in np.argwhere(~positive[:, None] & (np.abs(correlation) > NEGATIVE_EIGENVALUE)):
-        raise CovarianceError(
-            f"has no variance but a covariance with {instruments[column]}",
-            field="covariance",
-            instrument=instruments[row],
-        )
+    if asymmetry > 0:
+        correlation = (correlation + correlation.T) / 2
+    if least == 0:
+        for row, column in np.argwhere((variance == 0)[:, None] & (np.abs(correlation) > NEGATIVE_EIGENVALUE)):
+            raise CovarianceError(
+                f"has no variance but a covariance with {instruments[column]}",
+                field="covariance",
+                instrument=instruments[row],
+            )
+        deviation = np.sqrt(variance)
+
+    # Without a square root of anything that is mostly round-off: what is left over says that it was.
+    factor = _pivoted_cholesky(correlation)
+    if len(factor) < len(variance):
+        one = np.abs(np.abs(correlation) - 1) <= DIVISION  # and it should be: two sizes of a contract
+        correlation = np.where(one, np.sign(correlation), correlation)
+        factor = _pivoted_cholesky(correlation)
+    if len(factor) == len(variance) or np.abs(correlation - factor.T @ factor).max() <= ROUTINE * len(variance):
+        return factor * deviation, ()
 
     values, vectors = np.linalg.eigh(correlation)
     least = float(values[0])
@@ -93,6 +101,19 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> t
         )
     repaired = f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero"
     kept = values > ROUTINE * len(values)
-    root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T * np.where(positive, deviation, 0.0)
-    factor = np.linalg.qr(root, mode="r") if kept.any() else np.zeros((0, len(values)))
-    return np.asarray(factor), (repaired,) if least < -ROUTINE * len(values) else ()
+    root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T * deviation
+    triangle = np.asarray(np.linalg.qr(root, mode="r")) if kept.any() else np.zeros((0, len(values)))
+    return triangle, (repaired,) if least < -ROUTINE * len(values) else ()
+
+
+def _pivoted_cholesky(correlation: FloatArray) -> FloatArray:
+    size = len(correlation)
+    packed, pivot, rank, _ = dpstrf(correlation, tol=ROUTINE * size)
+    factor = np.empty((rank, size))
+    factor[:, pivot - 1] = packed[:rank] * _upper(size)[:rank]
+    return factor
+
+
+@cache
+def _upper(size: int) -> FloatArray:
+    return np.triu(np.ones((size, size)))

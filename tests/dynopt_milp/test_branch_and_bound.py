@@ -22,7 +22,8 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
     new_node,
 )
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, merge
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.merge import Groups, merge
 from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import search
 from formulations import Penalty, TrackingProgram
@@ -87,12 +88,18 @@ def sizes_problem(seed: int, multiplier: float = 10.0) -> Problem:
     )
 
 
+def listed(groups: Groups) -> list[tuple[int, list[int], list[float]]]:
+    """Variable, members and ratios of each group."""
+    ends = zip(groups.variable, groups.start[:-1], groups.start[1:], strict=True)
+    return [(int(place), list(groups.member[a:b]), list(groups.ratio[a:b])) for place, a, b in ends]
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_sizes_of_one_contract_are_merged_and_split_as_cheaply_as_can_be(seed: int) -> None:
     problem = sizes_problem(seed)
     program = problem.program()
-    merged = merge(program, program.factor.T @ program.factor, (program.lower, program.upper))
-    assert {place: list(group.members) for place, group in merged.groups.items()} == {0: [0, 1, 2], 1: [3, 4]}
+    merged = merge(program, program.factor.T @ program.factor, program.lower.copy(), program.upper.copy())
+    assert {place: members for place, members, _ in listed(merged.groups)} == {0: [0, 1, 2], 1: [3, 4]}
     assert list(merged.lead) == [0, 3, 5]
     truth, found = solve(problem, "enumerate"), solve(problem, "branch_and_bound")
     assert found.status is Status.OPTIMAL
@@ -103,11 +110,9 @@ def test_sizes_of_one_contract_are_merged_and_split_as_cheaply_as_can_be(seed: i
 def test_ratios_that_are_not_whole_are_not_merged() -> None:
     factor = np.array([[1.0, 2.0, 2.5], [0.5, 1.0, 1.25]])
     program = TrackingProgram(factor, np.zeros(3), np.zeros(3), np.ones(3), -INFINITE, INFINITE)
-    merged = merge(program, factor.T @ factor, (np.full(3, -9.0), np.full(3, 9.0)))
+    merged = merge(program, factor.T @ factor, np.full(3, -9.0), np.full(3, 9.0))
     assert list(merged.lead) == [0, 2]
-    assert {place: (list(group.members), list(group.ratios)) for place, group in merged.groups.items()} == {
-        0: ([0, 1], [1, 2])
-    }
+    assert listed(merged.groups) == [(0, [0, 1], [1, 2])]
 
 
 def test_two_sizes_without_costs_need_no_limits() -> None:
@@ -195,7 +200,7 @@ def test_the_cone_bound_reaches_the_relaxation_however_much_alike_instruments_ar
     program = problem.program()
     relaxation = cp.Problem(cp.Minimize((model := Penalty(program).model(integer=False)).objective), model.constraints)
     value = float(relaxation.solve(solver="CLARABEL"))
-    merged = merge(program, program.factor.T @ program.factor, (program.lower, program.upper))
+    merged = merge(program, program.factor.T @ program.factor, program.lower.copy(), program.upper.copy())
     lattice = merged.lattice(merged.lower, merged.upper)
     node = new_node(30, 81)
     node.high[:] = 80
@@ -278,8 +283,8 @@ def test_a_third_size_is_merged_where_its_table_is_small(reach: int, ratios: tup
     factor = np.outer([0.3, -0.1], ratios)
     box = np.full(3, float(reach))
     program = TrackingProgram(factor, np.array([0.4, 1.3, -0.2]), np.zeros(3), np.zeros(3), -box, box)
-    found = merge(program, factor.T @ factor, (-box, box))
-    assert [group.members.size for group in found.groups.values()] == [merged]
+    found = merge(program, factor.T @ factor, -box, box)
+    assert [len(members) for _, members, _ in listed(found.groups)] == [merged]
 
 
 def test_the_smallest_numbers_compile_nothing_again() -> None:

@@ -11,15 +11,8 @@ from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, round_off
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
-from dynopt_milp.solvers.branch_and_bound.lattice import (
-    MOST_ENTRIES,
-    Lattice,
-    Merged,
-    merge,
-    some_are_parallel,
-    tables,
-    unmerged,
-)
+from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice, tables
+from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge, some_are_parallel, unmerged
 from dynopt_milp.solvers.branch_and_bound.reach import reach, within_costs, within_risk
 from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Task
@@ -57,7 +50,7 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
     if outcome == EMPTY:
         return None
     if outcome == READY:
-        merged = unmerged(program, gram, (least, most))
+        merged = unmerged(program, gram, least, most)
         lattice = Lattice(np.array(program.factor), gram, merged.target, first, start, cost)
     else:
         box = _involved(task, gram, value)
@@ -104,7 +97,7 @@ def _involved(task: Task, gram: FloatArray, value: float) -> tuple[Merged, Float
         low, high = search_box(task, value)
         if (low > high).any():
             return None
-        merged = merge(formulation.program, gram, (low, high))
+        merged = merge(formulation.program, gram, low, high)
         lower, upper = merged.lower, merged.upper
     return None if (lower > upper).any() else (merged, lower, upper)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from dynopt_milp.solvers.branch_and_bound.extraction import inverse_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import Merged, merge
+from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge
 from formulations import FloatArray, TrackingProgram
 
 # Outward, relative: what rounding the ends of a box can lose.
@@ -32,11 +32,10 @@ def reach(
     least, most = within_costs(held, program.cost, program.lower, program.upper, budget)
     if (least > most).any():
         return None
-    merged = merge(program, gram, (least, most))
+    merged = merge(program, gram, least, most)
     lower, upper = merged.lower.copy(), merged.upper.copy()
     idle = merged.gram.diagonal() <= 0
     if idle.any():  # without risk there is no better place than where it is held
-        idle[list(merged.groups)] = False
         lower[idle] = upper[idle] = np.clip(held[merged.lead], lower, upper)[idle]
     if math.isfinite(radius):
         within_risk(merged.gram, merged.target, radius + merged.slip, lower, upper)

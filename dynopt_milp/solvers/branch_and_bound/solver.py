@@ -23,7 +23,8 @@ from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Node, ne
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import cropped, split_two
+from dynopt_milp.solvers.branch_and_bound.lattice import cropped
+from dynopt_milp.solvers.branch_and_bound.merge import merge
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, lattice_round_off, prepare
 from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import (
@@ -132,7 +133,9 @@ def warm_up() -> None:
         gram, plan = np.eye(2), no_plan(2)
         diagonal = largest_diagonal(gram, none + 1, NEWTON_STEPS)
         make_levels(gram, diagonal, none + 1, np.arange(2), LEVEL_STEPS, 1, plan.rank, plan.levels)
-        split_two(none, 2.0, 0.0, 1.0, -1.0, 1.0, 0.0, 1.0, -1.0, 1.0, none.copy(), np.zeros((2, 2)))
+        two = replace(program, factor=np.array([[1.0, 2.0]]))
+        merged = merge(two, two.factor.T @ two.factor, none - 1, none + 1)
+        merged.split(merged.lattice(merged.lower, merged.upper).first)
 
 
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:
@@ -187,9 +190,18 @@ class _Search:
         if not ((index >= 0) & (index <= highest)).all():
             return  # round-off at the edge of the box
         self._stack.best[:] = index
-        if self._merged.groups:  # the same sums can be held with less trade
-            self._take(index)
+        if self._merged.groups.variable.size:
+            self._split_again(incumbent, index)
         self._exchange(index)
+
+    def _split_again(self, incumbent: FloatArray, index: IntegerArray) -> None:
+        """Hold the same sums with less trade, if they can be: nothing is traded that need not be."""
+        program, portfolio = self._formulation.program, self._merged.split(self._lattice.first + index)
+        less = np.abs(incumbent - program.previous) - np.abs(portfolio - program.previous)
+        if less @ np.abs(self._merged.ratio) > 0:
+            value = self._formulation.value(portfolio)
+            if value <= self._value * (1 + incumbents.GAIN) and program.contains(portfolio):
+                self._incumbent, self._value = portfolio, value
 
     def _exchange(self, index: IntegerArray) -> None:
         """Local search from a portfolio of the lattice."""
@@ -211,14 +223,11 @@ class _Search:
 
     def _adopt(self, index: np.ndarray) -> None:
         """Take a portfolio of the lattice if it is better when priced by the formulation."""
-        if self._stack.value[0] < self._value * (1 - incumbents.GAIN):
-            self._take(index)
-
-    def _take(self, index: np.ndarray) -> None:
-        """Take a portfolio of the lattice if it is no worse when priced by the formulation."""
+        if not self._stack.value[0] < self._value * (1 - incumbents.GAIN):
+            return
         portfolio = self._merged.split(self._lattice.first + index)
         value = self._formulation.value(portfolio)
-        if value <= self._value and np.isfinite(value) and self._formulation.program.contains(portfolio):
+        if value < self._value and self._formulation.program.contains(portfolio):
             self._incumbent, self._value = portfolio, value
             self._stack.value[0] = min(self._stack.value[0], value)
             self._stack.best[:] = index

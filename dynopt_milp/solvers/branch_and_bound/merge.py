@@ -1,0 +1,374 @@
+"""Contracts of one market, full-size, mini and micro, made one variable of the search.
+
+They have parallel columns Fⱼ = rⱼG with whole ratios rⱼ. Only their sum y = Σ rⱼkⱼ matters to the tracking error, and
+its cost is the least that any split costs,
+
+    c(y) = min { Σ γⱼ|kⱼ − pⱼ| : Σ rⱼkⱼ = y, lower ≤ k ≤ upper }
+
+which is neither convex nor kinked in one place only: hence the tables of a lattice. The covariance of what is left is
+regular where such contracts were all that made it singular. Ratios are whole to 1e-12 at least, and what is lost by
+taking them for whole comes off the lower bound (``slip``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
+from formulations import FloatArray, IntegerArray, TrackingProgram
+
+# A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
+WHOLE = 1e-12
+# Where nothing bounds positions, only what is round-off of the factor itself (some 1e-14 with 42 futures): with a real
+# difference they could be held against each other a million times over.
+WHOLE_UNBOUNDED = 1e-13
+PARALLEL = 1 - math.sqrt(WHOLE)  # of their lengths: what the product of parallel columns is at least
+LARGEST_RATIO = 10_000.0
+FARTHEST = 1e6  # contracts
+ROUND_OFF = 1e-15  # of the sum of targets, relative
+# All positions of third and further sizes of a contract are tried, for every sum that all sizes can have. Beyond so
+# many positions, or positions times sums of all groups, they stay on their own.
+MOST_TRIED = 500
+MOST_TRIALS = 4_000_000
+
+
+class Groups(NamedTuple):
+    """Two or more contracts each, with parallel columns.
+
+    Attributes
+    ----------
+    variable : ndarray of int, shape (groups,)
+        The variable of the lattice.
+    start : ndarray of int, shape (groups + 1,)
+        Where the contracts of each begin in the next two.
+    member : ndarray of int
+        Places in the program; the first of a group has ratio 1.
+    ratio : ndarray
+        Whole numbers, negative for columns the other way round.
+    """
+
+    variable: IntegerArray
+    start: IntegerArray
+    member: IntegerArray
+    ratio: FloatArray
+
+
+Columns = tuple[IntegerArray, IntegerArray, FloatArray, Groups, FloatArray, FloatArray, FloatArray, FloatArray, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """A tracking program with parallel columns merged.
+
+    Attributes
+    ----------
+    program : TrackingProgram
+        What was merged.
+    low, high : ndarray, shape (n of the program,)
+        The box of its positions that was looked at.
+    lead : ndarray of int, shape (n,)
+        The place in the program of each variable of the lattice, or of the first contract of its group.
+    variable : ndarray of int, shape (n of the program,)
+        Which variable of the lattice each contract is part of.
+    ratio : ndarray, shape (n of the program,)
+        How many of the first contract of its group each is.
+    groups : Groups
+        The variables that stand for several contracts.
+    gram : ndarray, shape (n, n)
+        G'G.
+    target : ndarray, shape (n,)
+        σ.
+    lower, upper : ndarray, shape (n,)
+        What the box leaves of each y; ±inf where it leaves everything.
+    slip : float
+        How much smaller than in the lattice a tracking error can be in the program, anywhere in the box.
+    """
+
+    program: TrackingProgram
+    low: FloatArray
+    high: FloatArray
+    lead: IntegerArray
+    variable: IntegerArray
+    ratio: FloatArray
+    groups: Groups
+    gram: FloatArray
+    target: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    slip: float
+
+    def merged(self, positions: FloatArray) -> FloatArray:
+        """Y of a portfolio k, shape (n,)."""
+        return np.bincount(self.variable, self.ratio * positions).astype(np.float64, copy=False)
+
+    def split(self, sums: FloatArray) -> FloatArray:
+        """The cheapest portfolio k with these y, shape of the program; of those that tie, the one nearest to p."""
+        if not len(self.groups.variable):
+            return sums.copy()
+        program = self.program
+        return split_sums(sums, self.lead, self.groups, program.previous, program.cost, self.low, self.high)
+
+    def lattice(self, lower: FloatArray, upper: FloatArray) -> Lattice:
+        """The tables over a finite box of y, shape (n,) each."""
+        program = self.program
+        start, cost = tables(lower, upper, program.previous[self.lead], program.cost[self.lead])
+        if len(self.groups.variable):
+            fill_tables(lower, start, cost, self.groups, program.previous, program.cost, self.low, self.high)
+        factor = np.ascontiguousarray(program.factor[:, self.lead])
+        return Lattice(factor, self.gram, self.target, lower, start, cost)
+
+
+def merge(program: TrackingProgram, gram: FloatArray, low: FloatArray, high: FloatArray) -> Merged:
+    """Find parallel columns with whole ratios and merge them.
+
+    ``gram`` is F'F, shape (n, n), and ``low`` to ``high`` a box inside the program's, shape (n,) each.
+    """
+    base, ratio, apart = parallels(program.factor, gram, low, high)
+    return Merged(program, low, high, *merged_columns(base, ratio, apart, gram, program.target, low, high))
+
+
+def unmerged(program: TrackingProgram, gram: FloatArray, low: FloatArray, high: FloatArray) -> Merged:
+    """A program whose variables are its contracts; arguments as in `merge`."""
+    everything, nothing = np.arange(program.size), np.zeros(0, dtype=np.int64)
+    groups = Groups(nothing, np.zeros(1, dtype=np.int64), nothing, np.zeros(0))
+    one, target = np.ones(program.size), program.target.copy()
+    return Merged(program, low, high, everything, everything, one, groups, gram, target, low.copy(), high.copy(), 0.0)
+
+
+@part
+def some_are_parallel(gram: np.ndarray) -> bool:
+    """Whether any two columns are, by their Gram matrix."""
+    length = np.sqrt(np.diag(gram))
+    for i in range(len(gram)):
+        for j in range(i):
+            if abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0:
+                return True
+    return False
+
+
+@compiled
+def parallels(
+    factor: np.ndarray, gram: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each column the one it is a whole multiple of, the multiple, and the length of what is left over.
+
+    Most are multiples of themselves alone. Of several, the shortest is the base.
+    """
+    size = len(gram)
+    base, ratio, apart = np.arange(size), np.ones(size), np.zeros(size)
+    length = np.sqrt(np.diag(gram))
+    parallel = np.zeros((size, size), dtype=np.bool_)
+    for i in range(size):
+        for j in range(size):
+            parallel[i, j] = abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0
+    left = np.array([i for i in range(size) if parallel[i].sum() > 1], dtype=np.int64)
+    while left.size > 1:
+        nearest, whole = np.zeros(left.size, dtype=np.int64), np.zeros(left.size, dtype=np.bool_)
+        times, over, sharing = np.zeros(left.size), np.zeros(left.size), np.zeros(left.size, dtype=np.int64)
+        for a in range(left.size):
+            shortest = np.inf
+            for c in range(left.size):
+                if parallel[left[a], left[c]] and length[left[c]] < shortest:
+                    shortest, nearest[a] = length[left[c]], c
+        for a in range(left.size):
+            i, found = left[a], left[nearest[a]]
+            times[a] = np.rint(gram[i, found] / gram[found, found])
+            square = 0.0
+            for row in range(len(factor)):
+                square += (factor[row, i] - times[a] * factor[row, found]) ** 2
+            over[a] = math.sqrt(square)
+            tolerance = WHOLE_UNBOUNDED if np.isinf(low[i]) or np.isinf(high[i]) else WHOLE
+            whole[a] = (
+                1 <= abs(times[a]) <= LARGEST_RATIO
+                and over[a] <= tolerance * length[i]
+                and nearest[nearest[a]] == nearest[a]
+            )
+            sharing[nearest[a]] += whole[a]
+        several = (sharing > 2).sum()
+        for c in range(left.size):
+            if sharing[c] > 2:
+                # Of three sizes and more, those are left out that have too many positions to be tried together.
+                members = np.flatnonzero(whole & (nearest == c))
+                members = members[np.argsort(np.abs(times[members]), kind="mergesort")]
+                tried, sums = 1.0, 0.0
+                for rank in range(members.size):
+                    a = members[rank]
+                    width = high[left[a]] - low[left[a]] + 1
+                    sums += abs(times[a]) * width
+                    if rank >= 2:
+                        tried *= width
+                        whole[a] = tried <= MOST_TRIED and tried * sums * several <= MOST_TRIALS
+        settled = np.zeros(left.size, dtype=np.bool_)
+        for a in range(left.size):
+            settled[a] = whole[a] or nearest[a] == a
+            if whole[a]:
+                base[left[a]], ratio[left[a]], apart[left[a]] = left[nearest[a]], times[a], over[a]
+        left = left[~settled]
+    return base, ratio, apart
+
+
+@compiled
+def merged_columns(
+    base: np.ndarray, ratio: np.ndarray, apart: np.ndarray, gram: np.ndarray, target: np.ndarray, low: np.ndarray,
+    high: np.ndarray,
+) -> Columns:  # fmt: skip
+    """Lead, variable, ratio, groups, Gram matrix, target, lower, upper and slip of what `parallels` found.
+
+    The slip: by how far columns that count as parallel are not, times how far positions can be from their targets. A
+    position that neither limits nor costs bound is taken to stay within a million contracts of its target.
+    """
+    size = base.size
+    lead = np.flatnonzero(base == np.arange(size))
+    number, sharing = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for a in range(lead.size):
+        number[lead[a]] = a
+    variable = number[base]
+    sums, lower, upper, slip = np.zeros(lead.size), np.zeros(lead.size), np.zeros(lead.size), 0.0
+    for i in range(size):
+        a, one, other = variable[i], ratio[i] * low[i], ratio[i] * high[i]
+        sums[a] += ratio[i] * target[i]
+        lower[a] += min(one, other)
+        upper[a] += max(one, other)
+        sharing[base[i]] += 1
+        if base[i] != i:
+            below = FARTHEST if np.isinf(low[i]) else abs(low[i] - target[i])
+            above = FARTHEST if np.isinf(high[i]) else abs(high[i] - target[i])
+            rounded = ROUND_OFF * abs(ratio[i] * target[i]) * math.sqrt(gram[base[i], base[i]])
+            slip += apart[i] * max(below, above) + rounded
+    merged_gram = np.empty((lead.size, lead.size))
+    for a in range(lead.size):
+        for c in range(lead.size):
+            merged_gram[a, c] = gram[lead[a], lead[c]]
+    shared = np.flatnonzero(sharing > 1)
+    start = np.zeros(shared.size + 1, dtype=np.int64)
+    member = np.empty(sharing[shared].sum(), dtype=np.int64)
+    for group in range(shared.size):
+        members = np.flatnonzero(base == shared[group])
+        rank = np.abs(ratio[members])
+        rank[members == shared[group]] = 0.0  # the base first, whatever else has its length
+        start[group + 1] = start[group] + members.size
+        member[start[group] : start[group + 1]] = members[np.argsort(rank, kind="mergesort")]
+    groups = Groups(variable[shared], start, member, ratio[member])
+    return lead, variable, ratio, groups, merged_gram, sums, lower, upper, slip
+
+
+@part
+def cheapest_pair(
+    total: float, ratio: float, held: float, unit: float, low: float, high: float, held_large: float,
+    unit_large: float, low_large: float, high_large: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """The cheapest total = a + r b, its cost, a and b: γₐ|total − r b − pₐ| + γ_b|b − p_b| is convex in b, kinked at
+    p_b and (total − pₐ)/r.
+
+    So the best whole b is one of the whole numbers beside a kink, or the end of its range. Of those that tie, the one
+    nearest to p_b is taken. The cost is +inf where there is none.
+    """
+    one, other = (total - high) / ratio, (total - low) / ratio
+    least = max(low_large, np.ceil(min(one, other)))
+    most = min(high_large, np.floor(max(one, other)))
+    best, small_best, large_best = np.inf, total - ratio * held_large, held_large
+    if least > most:
+        return best, small_best, large_best
+    kink = (total - held) / ratio
+    for choice in range(3):
+        large = held_large
+        if choice == 1:
+            large = np.floor(kink)
+        elif choice == 2:
+            large = np.ceil(kink)
+        large = min(max(large, least), most)
+        small = total - ratio * large
+        paid = unit * abs(small - held) + unit_large * abs(large - held_large)
+        if paid < best:
+            best, small_best, large_best = paid, small, large
+    return best, small_best, large_best
+
+
+@part
+def cheapest(
+    total: float, member: np.ndarray, ratio: np.ndarray, held: np.ndarray, unit: np.ndarray, low: np.ndarray,
+    high: np.ndarray, split: np.ndarray,
+) -> float:  # fmt: skip
+    """The least cost of a sum of two or more contracts; ``split`` becomes what has it.
+
+    Further sizes are tried at all their positions, the last slowest, each from the one nearest to what is held on.
+    """
+    i, j = member[0], member[1]
+    best = np.inf
+    more = member.size - 2
+    at = np.zeros(more, dtype=np.int64)  # how far from the nearest
+    trial = np.empty(more)
+    while True:
+        left, paid = total, 0.0
+        for k in range(more):
+            m = member[2 + k]
+            trial[k] = nearest_first(held[m], low[m], high[m], at[k])
+            left -= ratio[2 + k] * trial[k]
+            paid += unit[m] * abs(trial[k] - held[m])
+        cost, small, large = cheapest_pair(
+            left, ratio[1], held[i], unit[i], low[i], high[i], held[j], unit[j], low[j], high[j]
+        )
+        if paid + cost < best or best == np.inf:
+            best = paid + cost
+            split[0], split[1] = small, large
+            for k in range(more):
+                split[2 + k] = trial[k]
+        k = 0
+        while k < more:
+            m = member[2 + k]
+            at[k] += 1
+            if at[k] <= high[m] - low[m]:
+                break
+            at[k] = 0
+            k += 1
+        if k == more:
+            return best
+
+
+@part
+def nearest_first(held: float, low: float, high: float, rank: int) -> float:
+    """The whole numbers from ``low`` to ``high`` in the order of their distance from ``held``, the lower one first."""
+    middle = min(max(held, low), high)
+    both = min(middle - low, high - middle)
+    if rank <= 2 * both:
+        step = (rank + 1) // 2
+        return middle - step if rank % 2 else middle + step
+    beyond = rank - both
+    return middle - beyond if middle - low > both else middle + beyond
+
+
+@compiled
+def fill_tables(
+    lower: np.ndarray, start: np.ndarray, cost: np.ndarray, groups: Groups, held: np.ndarray, unit: np.ndarray,
+    low: np.ndarray, high: np.ndarray,
+) -> None:  # fmt: skip
+    """Put the least cost of every sum of a group into the table of its variable."""
+    for group in range(groups.variable.size):
+        a, begin, end = groups.variable[group], groups.start[group], groups.start[group + 1]
+        member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
+        for entry in range(start[a], start[a + 1]):
+            total = lower[a] + (entry - start[a])
+            cost[entry] = cheapest(total, member, ratio, held, unit, low, high, split)
+
+
+@compiled
+def split_sums(
+    sums: np.ndarray, lead: np.ndarray, groups: Groups, held: np.ndarray, unit: np.ndarray, low: np.ndarray,
+    high: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """The cheapest portfolio with these sums."""
+    positions = np.empty(held.size)
+    for a in range(lead.size):
+        positions[lead[a]] = sums[a]
+    for group in range(groups.variable.size):
+        begin, end = groups.start[group], groups.start[group + 1]
+        member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
+        cheapest(sums[groups.variable[group]], member, ratio, held, unit, low, high, split)
+        for k in range(member.size):
+            positions[member[k]] = split[k]
+    return positions
