@@ -35,8 +35,8 @@ study-static: .venv/installed ## Fifteen years static and dynamic: make study-st
 study-gap: .venv/installed ## How far from the best is greedy, fifteen years of real futures: make study-gap DATA=folder
 	@$(BIN)/python -m comparisons.greedy_gap $(DATA)
 
-study-swap: .venv/installed ## What a day costs with the swap-ins, against the search: make study-swap DATA=folder (comparisons/swap_in)
-	@$(BIN)/python -m comparisons.swap_in $(DATA)
+study-swap: .venv/installed ## What a day costs with the swap-ins: make study-swap DATA=folder [PYSYSTEMTRADE=its clone] (comparisons/swap_in)
+	@$(BIN)/python -m comparisons.swap_in $(DATA) $(PYSYSTEMTRADE)
 
 study-agreement: .venv/installed ## Branch and bound against SCIP on 540 weekly rebalances: make study-agreement DATA=folder
 	@$(BIN)/python -m comparisons.agreement $(DATA)

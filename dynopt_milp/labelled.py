@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,6 +102,8 @@ def as_number(entry: Any, field: str, instrument: str | None) -> float:
     InputError
         If it is none.
     """
+    if type(entry) is float:
+        return entry
     if isinstance(entry, (bool, np.bool_, str, bytes)) or entry is None:
         raise InputError(f"wants a number, found {entry!r}", field=field, instrument=instrument)
     try:
@@ -118,7 +121,7 @@ def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
         If it is not.
     """
     number = as_number(value, field, None)
-    if np.isnan(number) or (np.isinf(number) and not infinite):
+    if math.isnan(number) or (math.isinf(number) and not infinite):
         raise InputError(f"wants a finite number, found {value!r}", field=field)
     return number
 

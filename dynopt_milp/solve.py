@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, overload
@@ -162,7 +163,7 @@ def certify(task: Task, answer: Answer) -> tuple[float, Status]:
         raise CertificationError(f"{answer.solver} returned positions that are not whole or break a limit")
     check = ConstraintCheck(task.constraints, task.formulation.program.size)
     objective = task.formulation.value(answer.positions)
-    if not np.isfinite(objective) or (check.decidable and not check.admits(answer.positions)):
+    if not math.isfinite(objective) or (check.decidable and not check.admits(answer.positions)):
         raise CertificationError(f"{answer.solver} returned positions that break a constraint")
     if answer.lower_bound > objective * (1 + ROUND_OFF):
         raise CertificationError(

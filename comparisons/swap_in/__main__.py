@@ -1,4 +1,4 @@
-"""Run the study: ``python -m comparisons.swap_in PRICE_FOLDER``; a minute or two, not resumable."""
+"""Run the study: ``python -m comparisons.swap_in PRICE_FOLDER [PYSYSTEMTRADE_FOLDER]``; a minute, not resumable."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from comparisons.swap_in.study import ENVIRONMENT, REPEATS, RESULTS, run, table, to_csv
+from comparisons.swap_in.their_search import their_search
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError
@@ -19,11 +20,12 @@ from dynopt_milp.versions import versions
 def main(arguments: list[str]) -> int:
     """Time every day, print the table, and keep both."""
     console, progress = Console(width=160), Console(stderr=True)
-    if len(arguments) != 1:
-        progress.print("usage: python -m comparisons.swap_in PRICE_FOLDER", markup=False)
+    if len(arguments) not in (1, 2):
+        progress.print("usage: python -m comparisons.swap_in PRICE_FOLDER [PYSYSTEMTRADE_FOLDER]", markup=False)
         return 2
     try:
-        results = run(read_market(Path(arguments[0])), show_progress=progress.is_terminal)
+        theirs = their_search(Path(arguments[1])) if len(arguments) == 2 else None
+        results = run(read_market(Path(arguments[0])), theirs=theirs, show_progress=progress.is_terminal)
     except KeyboardInterrupt:
         progress.print("interrupted; nothing was kept")
         return 130

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from comparisons.swap_in.search import BUFFER, COST_MULTIPLIER, greedy_weights
+from comparisons.swap_in.their_search import Search
 from dynopt_milp import Problem, solve
 from dynopt_milp.adapters.book import exact_with_costs, exact_with_costs_and_buffering, greedy_with_costs_and_buffering
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
@@ -32,13 +33,19 @@ CAPITALS = (50_000.0, 250_000.0, 1_000_000.0)
 START, DAYS, EVERY = "2008-01-01", 25, 20
 REPEATS = 3
 SUBSET_SEED = 1
+TIMED = {
+    "greedy": "search", "greedy_adapter": "greedy", "book": "exact",
+    "their_search": "theirs", "pysystemtrade": "swap-in",
+}  # fmt: skip
+"""What is timed, and what the table calls it: `search` and two adapters on the book's day, then pysystemtrade's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One day: the least of three times for each, seconds, and both objectives before the buffer.
 
-    ``solved`` says whether what is held was far enough from what is wanted for pysystemtrade's rule to ask at all.
+    ``solved`` says whether what is held was far enough from what is wanted for pysystemtrade's rule to ask at all. The
+    seconds of its own search are NaN where there is no copy of it.
     """
 
     size: int
@@ -48,6 +55,7 @@ class Row:
     greedy_contracts: int
     seconds_greedy: float
     seconds_greedy_adapter: float
+    seconds_their_search: float
     seconds_book: float
     seconds_pysystemtrade: float
     objective_greedy: float
@@ -56,7 +64,7 @@ class Row:
 
 
 def run(market: Market, *, days: int = DAYS, capitals: tuple[float, ...] = CAPITALS, show_progress: bool = False,
-        sizes: tuple[int, ...] = SIZES) -> pd.DataFrame:  # fmt: skip
+        sizes: tuple[int, ...] = SIZES, theirs: Search | None = None) -> pd.DataFrame:  # fmt: skip
     """Every day of the grid; all instruments beside the sizes."""
     order = take_in_turn(market, SUBSET_SEED)
     rows = []
@@ -65,7 +73,7 @@ def run(market: Market, *, days: int = DAYS, capitals: tuple[float, ...] = CAPIT
         for size in everything:
             for capital in capitals:
                 for day, problem in _days(market.select(order[:size]), capital, days):
-                    rows.append(asdict(_row(size, capital, day, problem)))
+                    rows.append(asdict(_row(size, capital, day, problem, theirs)))
                     progress.advance(day)
     return pd.DataFrame(rows)
 
@@ -74,12 +82,12 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """By size and capital, of the days that are solved: medians in milliseconds, and search over swap-in, geometric."""
     lines = []
     for (size, capital), group in results[results["solved"]].groupby(["size", "capital"]):
-        seconds = {name: group[f"seconds_{name}"] for name in ("greedy", "greedy_adapter", "book", "pysystemtrade")}
+        seconds = {name: group[f"seconds_{name}"] for name in TIMED}
         line: dict[str, Any] = {"size": size, "capital": capital, "days": len(group)}
         line["contracts"] = group["greedy_contracts"].median()
-        line |= {f"{name} ms": 1e3 * times.median() for name, times in seconds.items()}
-        for one, other in (("greedy", "book"), ("greedy", "pysystemtrade"), ("greedy_adapter", "book")):
-            line[f"{one} ÷ {other}"] = float(np.exp(np.log(seconds[one] / seconds[other]).mean()))
+        line |= {f"{TIMED[name]} ms": 1e3 * times.median() for name, times in seconds.items()}
+        for one, other in (("greedy", "book"), ("greedy_adapter", "book"), ("their_search", "pysystemtrade")):
+            line[f"{TIMED[one]} ÷ {TIMED[other]}"] = float(np.exp(np.log(seconds[one] / seconds[other]).mean()))
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -103,7 +111,7 @@ def _days(market: Market, capital: float, count: int) -> Iterator[tuple[str, Pro
         yield f"{weeks[place]:%Y-%m-%d}", inputs.problem(weeks[place], held, cost_multiplier=COST_MULTIPLIER)
 
 
-def _row(size: int, capital: float, date: str, problem: Problem) -> Row:
+def _row(size: int, capital: float, date: str, problem: Problem, theirs: Search | None) -> Row:
     day = book_day(problem)
     arguments = pysystemtrade_arguments(problem)
     runs: dict[str, Callable[[], Any]] = {
@@ -112,6 +120,8 @@ def _row(size: int, capital: float, date: str, problem: Problem) -> Row:
         "book": lambda: exact_with_costs_and_buffering(day),
         "pysystemtrade": lambda: ObjectiveFunction(**arguments).optimise_positions(),
     }
+    if theirs is not None:
+        runs["their_search"] = theirs(arguments)
     seconds = dict.fromkeys(runs, np.inf)
     for _ in range(REPEATS):
         for name, call in runs.items():
@@ -123,7 +133,7 @@ def _row(size: int, capital: float, date: str, problem: Problem) -> Row:
     return Row(
         size=size, capital=capital, date=date, instruments=len(problem.instruments),
         greedy_contracts=int(np.abs(search.positions).sum()),
-        **{f"seconds_{name}": least for name, least in seconds.items()}, objective_greedy=search.objective,
+        **{f"seconds_{name}": seconds.get(name, np.nan) for name in TIMED}, objective_greedy=search.objective,
         objective_exact=program.objective(exact_with_costs(day) / day.weight_per_contract),
         solved=not ObjectiveFunction(**arguments).is_tracking_error_of_prior_smaller_than_buffer(),
     )  # fmt: skip

@@ -110,7 +110,7 @@ class BookAlgorithm:
         covariance, given = _arrays(day)
         unit = given["weight_per_contract"]
         names = _places(len(unit))
-        for place in np.flatnonzero(unit <= 0) if (unit <= 0).any() else ():
+        for place in np.flatnonzero(unit <= 0):
             text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
             warnings.warn(text, DataWarning, stacklevel=2)
         valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)

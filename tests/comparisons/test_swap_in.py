@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from comparisons.swap_in import study
 from comparisons.swap_in.search import greedy_weights
+from comparisons.swap_in.their_search import their_search
 from dynopt_milp import simulated_market
 from dynopt_milp.adapters.book import exact_with_costs, greedy_with_costs_and_buffering
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
+from dynopt_milp.errors import InputError
 from dynopt_milp.examples import example_problem
 
 
@@ -29,6 +33,12 @@ def test_a_small_run() -> None:
     assert results["size"].tolist() == [3, 3, 5, 5]
     assert (results["objective_exact"] <= results["objective_greedy"] * (1 + 1e-9)).all()
     assert len(study.table(results)) == 2
+    assert results["seconds_their_search"].isna().all()
+
+
+def test_a_folder_without_pysystemtrade_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"pysystemtrade: cannot be imported from .*: No module named 'systems'"):
+        their_search(tmp_path)
 
 
 def test_the_committed_results_are_of_this_grid() -> None:

@@ -111,6 +111,7 @@ class Node(NamedTuple):
     high: np.ndarray
 
 
+@compiled
 def new_node(size: int, width: int) -> Node:
     """Scratch for n variables with at most ``width`` positions each."""
     whole, real, table = np.zeros((5, size), dtype=np.int64), np.zeros((7, size)), np.zeros((3, size, width))

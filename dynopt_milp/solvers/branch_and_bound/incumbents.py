@@ -135,8 +135,8 @@ def exchange(
 def simple_start(
     factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, lower: np.ndarray,
     upper: np.ndarray, starts: np.ndarray, most_steps: int,
-) -> np.ndarray:  # fmt: skip
-    """The best, for `penalty`, of ``starts`` (a row each), what is held, the rounded target, nothing and greedy."""
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """The best, for `penalty`, of ``starts`` (a row each), held, rounded target, nothing and greedy; and its value."""
     best, best_value = np.empty(target.size), np.inf
     for choice in range(len(starts) + 4):
         own = choice - len(starts)
@@ -150,17 +150,26 @@ def simple_start(
             positions = np.minimum(np.maximum(np.zeros(target.size), lower), upper)
         else:
             positions = greedy_start(gram, target, previous, cost, lower, upper, most_steps)
-        square, paid = 0.0, 0.0
-        for row in range(len(factor)):
-            along = 0.0
-            for i in range(target.size):
-                along += factor[row, i] * (positions[i] - target[i])
-            square += along * along
+        value = priced(factor, target, previous, cost, positions)
+        if not choice or value < best_value:
+            best, best_value = positions, value
+    return best, best_value
+
+
+@part
+def priced(
+    factor: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, positions: np.ndarray
+) -> float:
+    """‖F(k − τ)‖ + Σ γᵢ|kᵢ − pᵢ| from the factor itself."""
+    square, paid = 0.0, 0.0
+    for row in range(len(factor)):
+        along = 0.0
         for i in range(target.size):
-            paid += cost[i] * abs(positions[i] - previous[i])
-        if not choice or math.sqrt(square) + paid < best_value:
-            best, best_value = positions, math.sqrt(square) + paid
-    return best
+            along += factor[row, i] * (positions[i] - target[i])
+        square += along * along
+    for i in range(target.size):
+        paid += cost[i] * abs(positions[i] - previous[i])
+    return math.sqrt(square) + paid
 
 
 @part

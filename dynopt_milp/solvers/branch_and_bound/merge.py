@@ -132,25 +132,6 @@ def merge(program: TrackingProgram, gram: FloatArray, low: FloatArray, high: Flo
     return Merged(program, low, high, *merged_columns(base, ratio, apart, gram, program.target, low, high))
 
 
-def unmerged(program: TrackingProgram, gram: FloatArray, low: FloatArray, high: FloatArray) -> Merged:
-    """A program whose variables are its contracts; arguments as in `merge`."""
-    everything, nothing = np.arange(program.size), np.zeros(0, dtype=np.int64)
-    groups = Groups(nothing, np.zeros(1, dtype=np.int64), nothing, np.zeros(0))
-    one, target = np.ones(program.size), program.target.copy()
-    return Merged(program, low, high, everything, everything, one, groups, gram, target, low.copy(), high.copy(), 0.0)
-
-
-@part
-def some_are_parallel(gram: np.ndarray) -> bool:
-    """Whether any two columns are, by their Gram matrix."""
-    length = np.sqrt(np.diag(gram))
-    for i in range(len(gram)):
-        for j in range(i):
-            if abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0:
-                return True
-    return False
-
-
 @compiled
 def parallels(
     factor: np.ndarray, gram: np.ndarray, low: np.ndarray, high: np.ndarray

@@ -9,6 +9,7 @@ search comes first.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from functools import cache
@@ -24,8 +25,8 @@ from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import cropped
-from dynopt_milp.solvers.branch_and_bound.merge import merge
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, lattice_round_off, prepare
+from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import (
     DONE,
@@ -52,12 +53,13 @@ HULL_NODES = 100
 AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
 ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
-# And more with it where that will do: so many over the variables where the cone is strong, over their cube where not.
-STRONG_WORK, WEAK_WORK = 1_000, 8_000
 WORTH_CROPPING = 0.7  # of the tables' entries
 # The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each of them with so many
 # seconds left.
 CHUNK, HURRY = 10, 3.0
+# The root is tried in one call, which nothing interrupts, with so many seconds left and contracts at most: it takes
+# some milliseconds.
+AMPLE, MOST_CONTRACTS = 0.2, 100
 EXCHANGE_WORK = 2_000_000  # and after so many steps of the local search, times the variables squared
 CAPACITY = 128
 NEWTON_STEPS = 40
@@ -97,6 +99,15 @@ def solve_branch_and_bound(task: Task) -> Answer:
         if task.deadline is not None:  # the time limit is for solving
             task = replace(task, deadline=task.deadline + time.monotonic() - began)
         formulation = task.formulation
+        if (
+            isinstance(formulation, Penalty)
+            and formulation.program.size <= MOST_CONTRACTS
+            and task.seconds_left() > AMPLE
+        ):
+            answer, start = _at_root(task)
+            if answer is not None:
+                return answer
+            task = replace(task, starts=(*task.starts, start))
         gram = formulation.program.factor.T @ formulation.program.factor
         incumbent = _first(task, gram)
         # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
@@ -127,15 +138,17 @@ def warm_up() -> None:
         value = task.formulation.value(incumbent)
         prepared = prepare(task, np.eye(2), value)
         assert prepared is not None
+        _at_root(task)
         search = _Search(task, prepared, incumbent, value)
         search._dive()
         search.run()
         gram, plan = np.eye(2), no_plan(2)
         diagonal = largest_diagonal(gram, none + 1, NEWTON_STEPS)
         make_levels(gram, diagonal, none + 1, np.arange(2), LEVEL_STEPS, 1, plan.rank, plan.levels)
-        two = replace(program, factor=np.array([[1.0, 2.0]]))
-        merged = merge(two, two.factor.T @ two.factor, none - 1, none + 1)
-        merged.split(merged.lattice(merged.lower, merged.upper).first)
+        sizes = Penalty(replace(program, factor=np.array([[1.0, 2.0]])))
+        prepared = prepare(Task(sizes, ("A", "B"), EXHAUSTIVE_GAP), sizes.program.factor.T @ sizes.program.factor, 1.0)
+        assert prepared is not None
+        prepared.merged.split(prepared.lattice.first)
 
 
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:
@@ -143,13 +156,33 @@ def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     if not isinstance(task.formulation, Penalty):
         return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
     program = task.formulation.program
-    starts = np.empty((len(task.starts), program.size))
-    for row, start in enumerate(task.starts):
-        starts[row] = start
-    return incumbents.simple_start(
-        program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper, starts,
-        GREEDY_STEPS,
+    best, _ = incumbents.simple_start(
+        program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper,
+        _starts(task), GREEDY_STEPS,
     )  # fmt: skip
+    return best
+
+
+def _starts(task: Task) -> FloatArray:
+    """The user's portfolios, a row each."""
+    return np.array(task.starts).reshape(-1, task.formulation.program.size)
+
+
+def _at_root(task: Task) -> tuple[Answer | None, FloatArray]:
+    """The answer, if a few nodes prove it, and the best portfolio they found."""
+    program = task.formulation.program
+    proved, portfolio, value, bound, nodes = prove_at_root(
+        program.factor, program.target, program.previous, program.cost, program.lower, program.upper, _starts(task),
+        _slack(task.gap), GREEDY_STEPS,
+    )  # fmt: skip
+    if proved and (value == 0 or relative_gap(value, min(bound, value)) <= task.gap):
+        return Answer(portfolio, min(bound, value), StoppedBy.GAP, SOLVER, nodes), portfolio
+    return None, portfolio
+
+
+def _slack(gap: float) -> float:
+    """Below the gap asked for nothing is told apart; at a fine gap everything is that floating point can."""
+    return gap / 2 if gap > EXHAUSTIVE_GAP else min(FINEST, gap / 2)
 
 
 class _Search:
@@ -161,8 +194,7 @@ class _Search:
         lattice = self._lattice
         self._widths = lattice.start[1:] - lattice.start[:-1]
         size = self._widths.size
-        # Below the gap asked for nothing is told apart; at a fine gap everything is that floating point can.
-        self._slack = task.gap / 2 if task.gap > EXHAUSTIVE_GAP else min(FINEST, task.gap / 2)
+        self._slack = _slack(task.gap)
         self._stack: Stack = new_stack(size, CAPACITY)
         self._node: Node = new_node(size, int(self._widths.max()))
         self._plan: SpherePlan = no_plan(size)
@@ -186,8 +218,7 @@ class _Search:
         """Local search from the incumbent."""
         lattice = self._lattice
         index = (self._merged.merged(incumbent) - lattice.first).astype(np.int64)
-        highest = self._widths - 1
-        if not ((index >= 0) & (index <= highest)).all():
+        if not ((index >= 0) & (index < self._widths)).all():
             return  # round-off at the edge of the box
         self._stack.best[:] = index
         if self._merged.groups.variable.size:
@@ -239,10 +270,10 @@ class _Search:
         open_nodes = int(self._stack.state[0])
         pruned = float(self._stack.value[0]) * (1 - self._slack)
         bound = min([pruned, *self._stack.bound[:open_nodes]]) - self._merged.slip
-        if np.isfinite(bound):
+        if math.isfinite(bound):
             bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
         nodes = int(self._stack.state[1])
-        if self._incumbent is None or not np.isfinite(self._value):
+        if self._incumbent is None or not math.isfinite(self._value):
             if stopped_by is None and self._stack.value[0] == self._ceiling:
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, nodes)
             # A portfolio so close to the edge of the buffer that the formulation does not admit it hid the others.
@@ -268,23 +299,16 @@ class _Search:
 
     def _root(self) -> StoppedBy | None:
         """A few nodes in the box as it comes; what is left of it is cropped, and the dive begins there."""
-        stopped, size = self._nodes(ROOT_NODES, hull=False, ahead=1), self._widths.size
-        if stopped is None and self._stack.state[0]:
-            stopped = self._nodes(WEAK_WORK // size**3 if self._is_weak() else STRONG_WORK // size, hull=False)
+        stopped = self._nodes(ROOT_NODES, hull=False, ahead=1)
         if stopped is None and self._stack.state[0]:
             self._crop()
             self._dive()
         return stopped
 
-    def _is_weak(self) -> bool:
-        """Whether the cone's bound is far from the value."""
-        stack = self._stack
-        return not self._goal.edge and bool(stack.bound[: stack.state[0]].min() < WEAK * stack.value[0])
-
     def _sphere_nodes(self) -> StoppedBy | None:
         """Where the cone is weak, nodes as long as sphere searches end."""
-        state = self._stack.state
-        if not self._is_weak():
+        stack, state = self._stack, self._stack.state
+        if self._goal.edge or stack.bound[: state[0]].min() >= WEAK * stack.value[0]:
             return None
         self._join()
         self._extract()

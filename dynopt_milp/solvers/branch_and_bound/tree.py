@@ -82,6 +82,7 @@ class Stack(NamedTuple):
     state: np.ndarray
 
 
+@compiled
 def new_stack(size: int, capacity: int) -> Stack:
     """An empty stack."""
     box, real = np.zeros((2, capacity, size), dtype=np.int64), np.zeros((2, capacity, size))
