@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -41,9 +42,8 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> t
     CovarianceError
         If an entry is not finite, or the matrix is asymmetric or indefinite beyond round-off.
     """
-    finite = np.isfinite(covariance)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
+    if not math.isfinite(covariance.sum()) and not np.isfinite(covariance).all():
+        row, column = np.argwhere(~np.isfinite(covariance))[0]
         raise CovarianceError(
             f"wants finite numbers, found {covariance[row, column]} with {instruments[column]}",
             field="covariance",

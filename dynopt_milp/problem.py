@@ -95,10 +95,14 @@ class Problem:
         matrix = _matrix(self.covariance, names)
         # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
         order = np.array(sorted(range(len(names)), key=names.__getitem__))
-        sorted_names = tuple(names[place] for place in order)
-        sorted_factor, notes = covariance_factor(matrix[order[:, None], order], sorted_names)
-        covariance, factor = matrix / 2 + matrix.T / 2, np.empty_like(sorted_factor)
-        factor[:, order] = sorted_factor
+        if (order[1:] > order[:-1]).all():
+            factor, notes = covariance_factor(matrix, names)
+        else:
+            sorted_names = tuple(names[place] for place in order)
+            sorted_factor, notes = covariance_factor(matrix[order[:, None], order], sorted_names)
+            factor = np.empty_like(sorted_factor)
+            factor[:, order] = sorted_factor
+        covariance = matrix / 2 + matrix.T / 2
         put["covariance"], put["_factor"] = covariance, factor
         put["lower"], put["upper"] = self.limits.box(names, put["optimal_positions"], put["previous_positions"])
         _refuse(

@@ -113,6 +113,9 @@ class BookAlgorithm:
         for place in np.flatnonzero(unit <= 0):
             text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
             warnings.warn(text, DataWarning, stacklevel=2)
+        ordinary = self._ordinary(covariance, given)
+        if ordinary is not None:
+            return ordinary * unit
         valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
         weights = np.zeros(len(valid))
         if not valid.any():
@@ -127,6 +130,20 @@ class BookAlgorithm:
             warnings.warn(note, DataWarning, stacklevel=2)
         weights[valid] = positions * given["weight_per_contract"]
         return weights
+
+    def _ordinary(self, covariance: FloatArray, given: dict[str, FloatArray]) -> FloatArray | None:
+        """Contracts to hold, found the short way; None if the day or what is asked for is out of the ordinary."""
+        if self.method != "exact" or self.limits is not None or self.time_limit is not None:
+            return None
+        from dynopt_milp.adapters.ordinary_day import ordinary_day  # numba, which greedy does without
+
+        held, cost = given["previous_position_weights"], given["cost_in_weight_terms_as_np"]
+        if self.cost_multiplier == 0 and self.buffer is None:
+            held = cost = np.zeros(len(held))
+        return ordinary_day(
+            covariance, given["unrounded_optimal_position_weights"], held, given["weight_per_contract"], cost,
+            cost_multiplier=float(self.cost_multiplier), buffer=self.buffer or 0.0, gap=self.gap,
+        )  # fmt: skip
 
     def _positions(
         self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits
@@ -182,7 +199,7 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
                 f"is no attribute of the {type(day).__name__} that came; give the book's day in numpy", field=name
             )
         try:
-            given[name] = np.asarray(getattr(day, name), dtype=np.float64)
+            given[name] = np.array(getattr(day, name), dtype=np.float64, order="C")
         except (TypeError, ValueError):
             raise InputError("wants an array of numbers", field=name) from None
     covariance = given.pop("covariance_matrix")

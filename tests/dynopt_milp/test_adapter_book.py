@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from comparisons.swap_in.search import greedy_weights
-from dynopt_milp import InputError, Limits, Problem
-from dynopt_milp.adapters import book
+from dynopt_milp import InputError, Limits, Problem, solve
+from dynopt_milp.adapters import book, ordinary_day
 from dynopt_milp.clip_eigenvalues import clip_eigenvalues
 from dynopt_milp.errors import DataWarning
 from dynopt_milp.optimizers import MethodOptimizer
@@ -62,6 +62,85 @@ def test_a_thousand_days(part: int) -> None:
             contracts(book.greedy_with_costs_and_buffering(given), day), buffered(search, day)
         )
     assert better > 10
+
+
+@pytest.mark.filterwarnings("ignore::dynopt_milp.errors.DataWarning")
+def test_the_short_way_and_the_long_one_end_at_the_same_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    short, ordinary = [], ordinary_day.ordinary_day
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        short.append(ordinary(*arguments, **more))
+        return short[-1]
+
+    monkeypatch.setattr(ordinary_day, "ordinary_day", counted)
+    days = [random_day(seed) for seed in range(1_000, 1_200)]
+    rows = [(day, contracts(book.exact_with_costs(as_the_book_has_it(day)), day)) for day in days]
+    clean = np.array([bool(day.valid.all()) and not day.indefinite for day in days])
+    answered = np.array([found is not None for found in short])
+    assert not answered[~clean].any()
+    assert answered[clean].all()
+    monkeypatch.setattr(ordinary_day, "ordinary_day", lambda *arguments, **more: None)
+    for day, found in rows:
+        other = contracts(book.exact_with_costs(as_the_book_has_it(day)), day)
+        assert objective(found, day, 50.0) == pytest.approx(objective(other, day, 50.0), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("covariance_matrix", (0, 1), 1e-3), ("covariance_matrix", (0, 0), -0.01),
+        ("covariance_matrix", (1, 0), np.inf), ("covariance_matrix", (0, 0), 0.0),
+        ("unrounded_optimal_position_weights", 0, np.nan), ("unrounded_optimal_position_weights", 0, 1e19),
+        ("previous_position_weights", 0, 0.0123),
+        ("weight_per_contract", 0, -0.1), ("weight_per_contract", 0, 1e-70), ("cost_in_weight_terms_as_np", 0, -1e-9),
+        ("cost_in_weight_terms_as_np", 0, np.nan), ("cost_in_weight_terms_as_np", 0, 1e80),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_the_ordinary_goes_the_long_way(name: str, place: Any, value: float) -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    array = getattr(day, name).copy()
+    array[place] = value
+    setattr(day, name, array)
+    assert ordinary_day.ordinary_day(
+        day.covariance_matrix, day.unrounded_optimal_position_weights, day.previous_position_weights,
+        day.weight_per_contract, day.cost_in_weight_terms_as_np, cost_multiplier=50.0, buffer=0.01, gap=1e-6,
+    ) is None  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [np.asfortranarray, lambda array: np.broadcast_to(array, (2, *array.shape))[1]])
+def test_arrays_of_any_layout_are_taken_and_compile_nothing(kind: Any) -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    expected = book.exact_with_costs_and_buffering(day)
+    kernels = (ordinary_day.program_of_day, ordinary_day.prove_at_root)
+    before = [len(kernel.signatures) for kernel in kernels]
+    laid_out = SimpleNamespace(**{name: kind(array) for name, array in vars(day).items()})
+    np.testing.assert_array_equal(book.exact_with_costs_and_buffering(laid_out), expected)
+    assert [len(kernel.signatures) for kernel in kernels] == before
+
+
+def test_two_sizes_of_a_contract_are_ordinary() -> None:
+    """Their covariance is singular; F is what it is without the second."""
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    twice = np.array([0, *range(len(day.weight_per_contract))])
+    size = np.where(np.arange(len(twice)) == 0, 10.0, 1.0)
+    both = SimpleNamespace(**{name: array[twice] for name, array in vars(day).items()})
+    both.covariance_matrix = day.covariance_matrix[np.ix_(twice, twice)]
+    both.weight_per_contract = both.weight_per_contract * size
+    both.previous_position_weights = both.previous_position_weights * size
+    both.unrounded_optimal_position_weights = both.unrounded_optimal_position_weights * size
+    found = ordinary_day.ordinary_day(
+        both.covariance_matrix, both.unrounded_optimal_position_weights, both.previous_position_weights,
+        both.weight_per_contract, both.cost_in_weight_terms_as_np, cost_multiplier=50.0, buffer=0.0, gap=1e-6,
+    )  # fmt: skip
+    assert found is not None
+    names = tuple(f"{place:02d}" for place in range(len(twice)))
+    problem = Problem(
+        both.covariance_matrix, both.unrounded_optimal_position_weights / both.weight_per_contract,
+        both.weight_per_contract, np.round(both.previous_position_weights / both.weight_per_contract),
+        both.cost_in_weight_terms_as_np, instruments=names,
+    )  # fmt: skip
+    best = solve(problem, "scip", gap=1e-9)
+    assert problem.program().objective(found) == pytest.approx(best.objective, rel=1e-6)
 
 
 def buffered(best: FloatArray, day: RandomDay) -> FloatArray:

@@ -23,7 +23,8 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
 )
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.merge import Groups, merge
+from dynopt_milp.solvers.branch_and_bound.merge import Groups, merge, nearest_first
+from dynopt_milp.solvers.branch_and_bound.solver import solve_branch_and_bound
 from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import search
 from formulations import Penalty, TrackingProgram
@@ -285,6 +286,23 @@ def test_a_third_size_is_merged_where_its_table_is_small(reach: int, ratios: tup
     program = TrackingProgram(factor, np.array([0.4, 1.3, -0.2]), np.zeros(3), np.zeros(3), -box, box)
     found = merge(program, factor.T @ factor, -box, box)
     assert [len(members) for _, members, _ in listed(found.groups)] == [merged]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_root_in_one_call_and_the_tree_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = sizes_problem(seed, multiplier=(10.0, 1.0, 0.1)[seed % 3])
+    at_root = solve(problem, "branch_and_bound")
+    monkeypatch.setitem(solve_branch_and_bound.__globals__, "AMPLE", np.inf)
+    in_the_tree = solve(problem, "branch_and_bound")
+    assert at_root.status is in_the_tree.status is Status.OPTIMAL
+    assert at_root.objective == pytest.approx(in_the_tree.objective, rel=1e-9)
+    assert max(at_root.lower_bound, in_the_tree.lower_bound) <= at_root.objective * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("held", [-7, 0, 2, 9])
+def test_positions_are_tried_from_the_one_nearest_to_what_is_held(held: int) -> None:
+    tried = [nearest_first.py_func(float(held), -3.0, 4.0, rank) for rank in range(8)]
+    assert tried == sorted(range(-3, 5), key=lambda position: (abs(position - held), position))
 
 
 def test_the_smallest_numbers_compile_nothing_again() -> None:

@@ -173,14 +173,14 @@ def _at_root(task: Task) -> tuple[Answer | None, FloatArray]:
     program = task.formulation.program
     proved, portfolio, value, bound, nodes = prove_at_root(
         program.factor, program.target, program.previous, program.cost, program.lower, program.upper, _starts(task),
-        _slack(task.gap), GREEDY_STEPS,
+        search_slack(task.gap), GREEDY_STEPS,
     )  # fmt: skip
     if proved and (value == 0 or relative_gap(value, min(bound, value)) <= task.gap):
         return Answer(portfolio, min(bound, value), StoppedBy.GAP, SOLVER, nodes), portfolio
     return None, portfolio
 
 
-def _slack(gap: float) -> float:
+def search_slack(gap: float) -> float:
     """Below the gap asked for nothing is told apart; at a fine gap everything is that floating point can."""
     return gap / 2 if gap > EXHAUSTIVE_GAP else min(FINEST, gap / 2)
 
@@ -194,7 +194,7 @@ class _Search:
         lattice = self._lattice
         self._widths = lattice.start[1:] - lattice.start[:-1]
         size = self._widths.size
-        self._slack = _slack(task.gap)
+        self._slack = search_slack(task.gap)
         self._stack: Stack = new_stack(size, CAPACITY)
         self._node: Node = new_node(size, int(self._widths.max()))
         self._plan: SpherePlan = no_plan(size)
