@@ -24,7 +24,8 @@ from formulations import FloatArray
 # What units, prices and correlations are on an ordinary day; rarer ones are no error, but take the other way.
 LEAST_UNIT, MOST_UNIT = 1e-60, 1e60
 LEAST_PIVOT = 1e-6
-LARGEST = 64  # instruments; with more, what is done twice where the root proves nothing is worth more than the checks
+# Instruments, and nodes times variables, at most: what the root does not prove is begun anew the long way.
+LARGEST, WORK = 64, 1_000
 
 
 def ordinary_day(
@@ -50,7 +51,7 @@ def ordinary_day(
         array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
     factor, target, previous, penalty, lower, upper = program
     proved, best, value, bound, _ = prove_at_root(
-        factor, target, previous, penalty, lower, upper, np.empty((0, len(unit))), search_slack(gap), GREEDY_STEPS
+        factor, target, previous, penalty, lower, upper, np.empty((0, len(unit))), search_slack(gap), GREEDY_STEPS, WORK
     )
     if not proved or not relative_gap(value, min(bound, value)) <= gap:
         return None

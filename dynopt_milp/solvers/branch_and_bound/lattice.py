@@ -45,13 +45,17 @@ class Lattice(NamedTuple):
     cost: FloatArray
 
 
+@compiled
 def cropped(lattice: Lattice, low: IntegerArray, high: IntegerArray) -> Lattice:
     """The lattice over the part low ≤ index ≤ high of its box, shape (n,) each; index 0 becomes ``low``."""
-    widths = high - low + 1
-    start = np.concatenate([[0], np.cumsum(widths)])
-    which = np.repeat(np.arange(widths.size), widths)
-    entries = np.arange(start[-1]) - start[which] + lattice.start[which] + low[which]
-    return lattice._replace(first=lattice.first + low, start=start, cost=lattice.cost[entries])
+    start = np.zeros(low.size + 1, dtype=np.int64)
+    for i in range(low.size):
+        start[i + 1] = start[i] + high[i] - low[i] + 1
+    cost = np.empty(start[-1])
+    for i in range(low.size):
+        begin = lattice.start[i] + low[i]
+        cost[start[i] : start[i + 1]] = lattice.cost[begin : begin + start[i + 1] - start[i]]
+    return Lattice(lattice.factor, lattice.gram, lattice.target, lattice.first + low, start, cost)
 
 
 @compiled

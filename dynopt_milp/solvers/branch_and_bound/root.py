@@ -13,7 +13,7 @@ from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, ne
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
 from dynopt_milp.solvers.branch_and_bound.incumbents import GAIN, exchange, priced, simple_start
-from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, cropped, tables
 from dynopt_milp.solvers.branch_and_bound.merge import fill_tables, merged_columns, parallels, split_sums
 from dynopt_milp.solvers.branch_and_bound.reach import within_costs, within_risk
 from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan
@@ -22,9 +22,8 @@ from dynopt_milp.solvers.branch_and_bound.tree import DONE, new_stack, search
 LARGEST, MOST_ENTRIES = 64, 20_000  # variables, and positions of all of them
 CAPACITY = 64
 FIRST_NODES = 3
-# Nodes after them, over the variables. Where the cone's bound is below this share of the value, so many with few
-# variables, and none with more: sphere searches do better.
-STRONG_WORK = 2_000
+# Where the cone's bound is below this share of the value, so many nodes after them with few variables, and none with
+# more: sphere searches do better.
 WEAK, WEAK_SIZE, WEAK_NODES = 0.6, 16, 60
 AHEAD = 40  # candidates looked at before a node is split
 
@@ -32,7 +31,7 @@ AHEAD = 40  # candidates looked at before a node is split
 @compiled
 def prove_at_root(
     factor: np.ndarray, target: np.ndarray, held: np.ndarray, unit: np.ndarray, lower: np.ndarray, upper: np.ndarray,
-    starts: np.ndarray, slack: float, greedy_steps: int,
+    starts: np.ndarray, slack: float, greedy_steps: int, work: int,
 ) -> tuple[bool, np.ndarray, float, float, int]:  # fmt: skip
     """The optimum of a `penalty` program, if a few nodes prove it.
 
@@ -46,6 +45,8 @@ def prove_at_root(
         Everything of at least (1 − slack) × the best value counts as pruned.
     greedy_steps : int
         At most.
+    work : int
+        Nodes at most after the first few, times the variables.
 
     Returns
     -------
@@ -121,23 +122,40 @@ def prove_at_root(
         stack.best[:] = index
     stack.most[0], stack.omega[0], stack.state[0] = stack.value[0], 1.0, 1
     ended = search(lattice, stack, node, goal, slack, hull, plan, one, few)
+    proved, known, known_value = True, first + stack.best, stack.value[0]
     if ended != DONE:
-        weak = stack.bound[: stack.state[0]].min() < WEAK * stack.value[0]
-        more = STRONG_WORK // lead.size
+        opened = stack.state[0]
+        low, high = stack.low[0].copy(), stack.high[0].copy()
+        for node_open in range(opened):
+            for a in range(lead.size):
+                low[a], high[a] = min(low[a], stack.low[node_open, a]), max(high[a], stack.high[node_open, a])
+        lattice = cropped(lattice, low, high)
+        first = lattice.first
+        for a in range(lead.size):
+            for node_open in range(opened):
+                stack.low[node_open, a] -= low[a]
+                stack.high[node_open, a] -= low[a]
+            stack.best[a] = min(max(stack.best[a] - low[a], 0), high[a] - low[a])
+        node = new_node(lead.size, (high - low).max() + 1)
+        error = round_off(len(factor), merged_gram, sums, first, lattice.start, SHIFT)
+        goal = Goal(0.0, hull, error, goal.cost_error)
+        weak = stack.bound[:opened].min() < WEAK * stack.value[0]
+        more = work // lead.size
         if weak:
             more = WEAK_NODES if lead.size <= WEAK_SIZE else 0
         ended = search(lattice, stack, node, goal, slack, hull, plan, ahead, more)
     if ended != DONE:
-        best = split_sums(first + stack.best, lead, groups, held, unit, least, most)
-        return False, best, value, 0.0, stack.state[1]
-    portfolio = split_sums(first + stack.best, lead, groups, held, unit, least, most)
+        proved = False
+    if stack.value[0] < known_value * (1 - GAIN):
+        known = first + stack.best
+    portfolio = split_sums(known, lead, groups, held, unit, least, most)
     worth = priced(factor, target, held, unit, portfolio)
     # Nothing is traded that need not be, even where it costs nothing.
     if worth < value or (worth <= value * (1 + GAIN) and traded(ratio, held, portfolio) < traded(ratio, held, best)):
         best, value = portfolio, worth
     bound = min(stack.value[0], value) * (1 - slack) - slip
     bound -= 8 * UNIT_ROUND_OFF * lead.size * abs(bound)
-    return True, best, value, max(bound, 0.0), stack.state[1]
+    return proved, best, value, max(bound, 0.0) if proved else 0.0, stack.state[1]
 
 
 @part

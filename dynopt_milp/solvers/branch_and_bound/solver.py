@@ -59,7 +59,7 @@ WORTH_CROPPING = 0.7  # of the tables' entries
 CHUNK, HURRY = 10, 3.0
 # The root is tried in one call, which nothing interrupts, with so many seconds left and contracts at most: it takes
 # some milliseconds.
-AMPLE, MOST_CONTRACTS = 0.2, 100
+AMPLE, MOST_CONTRACTS, ROOT_WORK = 0.2, 100, 2_000
 EXCHANGE_WORK = 2_000_000  # and after so many steps of the local search, times the variables squared
 CAPACITY = 128
 NEWTON_STEPS = 40
@@ -173,7 +173,7 @@ def _at_root(task: Task) -> tuple[Answer | None, FloatArray]:
     program = task.formulation.program
     proved, portfolio, value, bound, nodes = prove_at_root(
         program.factor, program.target, program.previous, program.cost, program.lower, program.upper, _starts(task),
-        search_slack(task.gap), GREEDY_STEPS,
+        search_slack(task.gap), GREEDY_STEPS, ROOT_WORK,
     )  # fmt: skip
     if proved and (value == 0 or relative_gap(value, min(bound, value)) <= task.gap):
         return Answer(portfolio, min(bound, value), StoppedBy.GAP, SOLVER, nodes), portfolio
