@@ -60,6 +60,6 @@ clean: ## Remove what was made
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@echo "Compiling the branch and bound (once, about a minute) ..." >&2
-	@$(BIN)/python -c 'from dynopt_milp.solvers.branch_and_bound.solver import warm_up; warm_up()' 2>/dev/null
+	@echo "Compiling the branch and bound (once, a minute or two) ..." >&2
+	@$(BIN)/python -c 'from dynopt_milp.adapters.ordinary_day import compile_all; compile_all()' 2>/dev/null
 	@touch $@

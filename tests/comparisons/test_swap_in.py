@@ -45,3 +45,20 @@ def test_the_committed_results_are_of_this_grid() -> None:
     results = pd.read_csv(study.RESULTS)
     assert len(results) == (len(study.SIZES) + 1) * len(study.CAPITALS) * study.DAYS
     assert (results["objective_exact"] <= results["objective_greedy"] * (1 + 1e-5)).all()
+
+
+def test_what_the_pages_say_is_what_came_out() -> None:
+    results = study.table(pd.read_csv(study.RESULTS))
+    page = " ".join((study.FOLDER / "README.md").read_text().split())
+    ratios = {name: (results[name].min(), results[name].max()) for name in ("search ÷ exact", "theirs ÷ swap-in")}
+    search, theirs = (" to ".join(f"{end:.2g}" for end in ends) for ends in ratios.values())
+    assert f"{search} times less than the bare search, {theirs} times less than pysystemtrade's" in page
+    days = pd.read_csv(study.RESULTS)
+    slower = days["seconds_book"] - days["seconds_greedy"]
+    assert (
+        f"on {(slower > 0).sum()} of {len(days)} against the bare search ({1e3 * slower.max():.2f} ms on the worst"
+        in page
+    )
+    assert (
+        f"on {(days['seconds_pysystemtrade'] > days['seconds_their_search']).sum()} of {len(days)} against py" in page
+    )

@@ -16,7 +16,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 # Said after so many seconds of compiling; loading compiled kernels is no reason, however slow the machine is.
 PATIENCE = 1.0
-NOTICE = "dynopt-milp: compiling the branch and bound, once on this machine (about a minute) ..."
+NOTICE = "dynopt-milp: compiling the branch and bound, once on this machine (a minute or two) ..."
 # No fast-math: sums are added in the order they are written, so results do not depend on the processor. Division by
 # zero gives an infinity, as in numpy.
 SETTINGS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}

@@ -80,8 +80,7 @@ def prove_at_root(
         if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held
             first[a] = last[a] = min(max(held[lead[a]], first[a]), last[a])
     within_risk(merged_gram, sums, value + slip, first, last)
-    index, highest, widest, entries = np.zeros(size, dtype=np.int64), np.zeros(lead.size, dtype=np.int64), 0.0, 0.0
-    at = np.zeros(lead.size)
+    at, widest, entries = np.zeros(lead.size), 0.0, 0.0
     for i in range(size):
         at[variable[i]] += ratio[i] * best[i]
     for a in range(lead.size):
@@ -109,7 +108,7 @@ def prove_at_root(
     stack, node = new_stack(lead.size, capacity), new_node(lead.size, int(widest))
     nothing, budget = np.zeros(lead.size, dtype=np.int64), np.array([0, 0, 0, MOST_NODES])
     plan = SpherePlan(hull, nothing, np.zeros((lead.size + 1, lead.size)), budget)
-    index = np.empty(lead.size, dtype=np.int64)
+    index, highest = np.empty(lead.size, dtype=np.int64), np.empty(lead.size, dtype=np.int64)
     for a in range(lead.size):
         highest[a] = np.int64(last[a] - first[a])
         index[a] = stack.best[a] = np.int64(at[a] - first[a])
@@ -122,19 +121,20 @@ def prove_at_root(
         stack.best[:] = index
     stack.most[0], stack.omega[0], stack.state[0] = stack.value[0], 1.0, 1
     ended = search(lattice, stack, node, goal, slack, hull, plan, one, few)
-    proved, known, known_value = True, first + stack.best, stack.value[0]
+    known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
+        # Tables of what is open alone: nodes take less, and numbers are smaller.
         opened = stack.state[0]
         low, high = stack.low[0].copy(), stack.high[0].copy()
-        for node_open in range(opened):
+        for k in range(opened):
             for a in range(lead.size):
-                low[a], high[a] = min(low[a], stack.low[node_open, a]), max(high[a], stack.high[node_open, a])
+                low[a], high[a] = min(low[a], stack.low[k, a]), max(high[a], stack.high[k, a])
         lattice = cropped(lattice, low, high)
         first = lattice.first
         for a in range(lead.size):
-            for node_open in range(opened):
-                stack.low[node_open, a] -= low[a]
-                stack.high[node_open, a] -= low[a]
+            for k in range(opened):
+                stack.low[k, a] -= low[a]
+                stack.high[k, a] -= low[a]
             stack.best[a] = min(max(stack.best[a] - low[a], 0), high[a] - low[a])
         node = new_node(lead.size, (high - low).max() + 1)
         error = round_off(len(factor), merged_gram, sums, first, lattice.start, SHIFT)
@@ -144,8 +144,7 @@ def prove_at_root(
         if weak:
             more = WEAK_NODES if lead.size <= WEAK_SIZE else 0
         ended = search(lattice, stack, node, goal, slack, hull, plan, ahead, more)
-    if ended != DONE:
-        proved = False
+    proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
         known = first + stack.best
     portfolio = split_sums(known, lead, groups, held, unit, least, most)

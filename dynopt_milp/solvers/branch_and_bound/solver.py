@@ -93,21 +93,26 @@ def solve_branch_and_bound(task: Task) -> Answer:
     if task.constraints is not None:
         raise UnsupportedError("the branch and bound knows limits only, no constraints; use exact", field="constraints")
     began = time.monotonic()
-    incumbent = None
     try:
         warm_up()
         if task.deadline is not None:  # the time limit is for solving
             task = replace(task, deadline=task.deadline + time.monotonic() - began)
-        formulation = task.formulation
-        if (
-            isinstance(formulation, Penalty)
-            and formulation.program.size <= MOST_CONTRACTS
-            and task.seconds_left() > AMPLE
-        ):
+        program = task.formulation.program
+        if isinstance(task.formulation, Penalty) and program.size <= MOST_CONTRACTS and task.seconds_left() > AMPLE:
             answer, start = _at_root(task)
             if answer is not None:
                 return answer
             task = replace(task, starts=(*task.starts, start))
+    except KeyboardInterrupt:
+        return Answer(None, 0.0, StoppedBy.INTERRUPT, SOLVER)
+    return search_tree(task)
+
+
+def search_tree(task: Task) -> Answer:
+    """The same without trying the root in one call first; :func:`warm_up` has been called, and constraints none."""
+    incumbent = None
+    try:
+        formulation = task.formulation
         gram = formulation.program.factor.T @ formulation.program.factor
         incumbent = _first(task, gram)
         # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
