@@ -5,8 +5,6 @@ With ``--again`` what is stored is solved again by branch and bound, and compare
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from comparisons.agreement.study import ENVIRONMENT, GRID, SCIP_LIMIT, run, table
+from comparisons.environment import environment
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError
-from dynopt_milp.versions import versions
 
 
 def main(arguments: list[str]) -> int:
@@ -43,9 +41,7 @@ def main(arguments: list[str]) -> int:
         progress.print(f"error: {error}", highlight=False)
         return 2
     console.print(table(results).T.to_string(header=False), highlight=False)
-    lines = [f"{name}: {version}" for name, version in versions().items()]
-    lines += [f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread each"]
-    write_atomically(ENVIRONMENT, "\n".join([*lines, f"SCIP's time limit: {limit:g} s a rebalance"]) + "\n")
+    write_atomically(ENVIRONMENT, environment("one thread each", f"SCIP's time limit: {limit:g} s a rebalance"))
     return 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from comparisons.environment import environment
 from comparisons.greedy_gap.study import (
     ENVIRONMENT,
     INSTRUMENTS,
@@ -27,7 +27,6 @@ from comparisons.greedy_gap.study import (
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError, StudyInterrupted
-from dynopt_milp.versions import versions
 
 
 def main(arguments: list[str]) -> int:
@@ -49,9 +48,8 @@ def main(arguments: list[str]) -> int:
     for path, frame in ((RESULTS, results), (INSTRUMENTS, instruments()), (WORST, worst())):
         write_atomically(path, to_csv(frame))
     picture(results)
-    lines = [f"{name}: {version}" for name, version in versions().items()]
-    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, {workers} workers")
-    write_atomically(ENVIRONMENT, "\n".join([*lines, f"time limit of an exact solve: {TIME_LIMIT:g} s"]) + "\n")
+    note = f"time limit of an exact solve: {TIME_LIMIT:g} s"
+    write_atomically(ENVIRONMENT, environment(f"{workers} workers", note))
     for table in (gap_table(results), consequence_table(results)):
         console.print(table + "\n", highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
             results = study.race(
                 instances, racers, time_limit=limit, path=folder / study.RESULTS.name, advance=bar.advance
             )
-        write_atomically(folder / study.ENVIRONMENT.name, study.environment())
+        write_atomically(folder / study.ENVIRONMENT.name, study.environment_of_race())
         _print("Race", study.table(results), console)
         study.picture(results, folder / study.PICTURE.name)
         with Progress(len(list(plan.cases())) * len(plan.seeds), "solves", show=progress.is_terminal) as bar:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import platform
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from comparisons.environment import environment
 from comparisons.solver_race.claim import LICENCE, OPTIMAL, Claim
 from comparisons.solver_race.instances import Grid, Instance
 from comparisons.solver_race.racers import Racer
@@ -21,7 +20,6 @@ from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.pictures import COLOURS
-from dynopt_milp.versions import versions
 
 FOLDER = Path(__file__).parent
 RESULTS, PICTURE, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "race.png", FOLDER / "environment.txt"
@@ -212,17 +210,15 @@ def save_picture(figure: Any, path: Path) -> None:
     write_atomically(path, drawn.getvalue())
 
 
-def environment() -> str:
-    """Versions and machine."""
-    found = versions()
+def environment_of_race() -> str:
+    """Versions, those of the commercial solvers too, and machine."""
+    found = {}
     for name in SOLVERS:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed"
-    lines = [f"{name}: {text}" for name, text in found.items()]
-    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread a solver")
-    return "\n".join(lines) + "\n"
+    return environment("one thread a solver", more=found)
 
 
 def _row(instance: Instance, racer: str, claim: Claim) -> dict[str, Any]:

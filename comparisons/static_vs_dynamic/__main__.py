@@ -14,7 +14,7 @@ from comparisons.static_vs_dynamic.study import (
     PICTURE,
     RESULTS,
     Runs,
-    environment,
+    environment_of_runs,
     run,
     table,
     to_csv,
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         show_backtests({optimizer: runs[capital, optimizer] for optimizer in OPTIMIZERS}, console)
     if set(CAPITALS) <= set(capitals):
         write_atomically(RESULTS, to_csv(table(runs)))
-        write_atomically(ENVIRONMENT, environment(runs))
+        write_atomically(ENVIRONMENT, environment_of_runs(runs))
         draw_backtests({f"${capital:,.0f}, {optimizer}": found for (capital, optimizer), found in runs.items()
                         if optimizer in ("greedy", "exact")}, PICTURE,
                        title="Trend following on 42 futures, weekly, net of costs")  # fmt: skip

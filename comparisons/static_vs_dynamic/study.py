@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from comparisons.environment import environment
 from dynopt_milp.backtest_result import Backtest
 from dynopt_milp.compare import comparison_table, run_comparison
 from dynopt_milp.data import Market
 from dynopt_milp.metrics import sharpe_ratio
 from dynopt_milp.strategy import Strategy
-from dynopt_milp.versions import versions
 from dynopt_milp.volatility import DAYS_A_YEAR
 
 FOLDER = Path(__file__).parent
@@ -80,10 +78,9 @@ def to_csv(figures: pd.DataFrame) -> str:
     return figures.to_csv(index=False, float_format="%.6g")
 
 
-def environment(runs: Runs) -> str:
+def environment_of_runs(runs: Runs) -> str:
     """Versions, machine, and what the exact runs took."""
-    lines = [f"{name}: {version}" for name, version in versions().items()]
-    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread a run")
+    lines = []
     for (capital, optimizer), found in runs.items():
         if optimizer == "exact":
             seconds = found.rebalances["seconds"]
@@ -91,4 +88,4 @@ def environment(runs: Runs) -> str:
                 f"exact, {capital:.0f}: {len(seconds)} rebalances, {seconds.sum():.0f} s of solving; median "
                 f"{seconds.median():.2f} s, longest {seconds.max():.1f} s"
             )
-    return "\n".join(lines) + "\n"
+    return environment("one thread a run", *lines)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from comparisons.environment import environment
 from comparisons.swap_in.study import ENVIRONMENT, REPEATS, RESULTS, run, table, to_csv
 from comparisons.swap_in.their_search import their_search
 from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError
-from dynopt_milp.versions import versions
 
 
 def main(arguments: list[str]) -> int:
@@ -33,12 +32,8 @@ def main(arguments: list[str]) -> int:
         progress.print(f"error: {error}", highlight=False)
         return 2
     write_atomically(RESULTS, to_csv(results))
-    lines = [f"{name}: {version}" for name, version in versions().items()]
-    lines.append(f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
-    lines.append(
-        f"threads of numerical libraries: OPENBLAS_NUM_THREADS={os.environ.get('OPENBLAS_NUM_THREADS', 'not set')}"
-    )
-    write_atomically(ENVIRONMENT, "\n".join([*lines, f"seconds: the least of {REPEATS}, in turn"]) + "\n")
+    threads = f"OPENBLAS_NUM_THREADS={os.environ.get('OPENBLAS_NUM_THREADS', 'not set')}"
+    write_atomically(ENVIRONMENT, environment(threads, f"seconds: the least of {REPEATS}, in turn"))
     console.print(table(results).round(2).to_string(index=False), highlight=False)
     return 0
 
