@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.adapters.repaired_problem import repaired_problem
-from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
+from dynopt_milp.adapters.valid_instruments import contracts, implausible, with_valid_data
 from dynopt_milp.errors import DataWarning, InputError
 from dynopt_milp.labelled import not_negative
 from dynopt_milp.limits import Limits
@@ -68,7 +68,9 @@ class BookAlgorithm:
     Weights come back as whole multiples of the weights per contract; 0 for an instrument whose target, weight per
     contract or variance is NaN; a NaN among what is held is nothing held. One whose weight per contract is not positive
     (a price below zero) is left out too, and a covariance that is not positive semi-definite is repaired
-    (:func:`~dynopt_milp.clip_eigenvalues.clip_eigenvalues`), both with a :class:`~dynopt_milp.DataWarning`.
+    (:func:`~dynopt_milp.clip_eigenvalues.clip_eigenvalues`), both with a :class:`~dynopt_milp.DataWarning`. So are what
+    is held without valid data, and a covariance that seems to be in per cent. Errors and warnings count instruments
+    from 0.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ class BookAlgorithm:
         not_negative(self.cost_multiplier, "cost_multiplier")
         if self.buffer is not None:
             not_negative(self.buffer, "buffer")
+        if not isinstance(self.limits, Limits | None):
+            raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
         check_settings(self.method, self.gap, self.time_limit)
 
     def __call__(self, day: Day) -> FloatArray:
@@ -118,6 +122,10 @@ class BookAlgorithm:
             return ordinary * unit
         valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
         weights = np.zeros(len(valid))
+        held = given["previous_position_weights"] if self._looks_at_held else weights
+        for place in np.flatnonzero(~valid & ~(unit <= 0) & ~np.isnan(held) & (held != 0)):
+            text = f"{names[place]} is held (weight {held[place]:g}) and without valid data: its weight is 0"
+            warnings.warn(text, DataWarning, stacklevel=2)
         if not valid.any():
             return weights
         limits = self._limits(names, valid)
@@ -126,10 +134,14 @@ class BookAlgorithm:
             given = {name: array[valid] for name, array in given.items()}
             names = tuple(names[place] for place in np.flatnonzero(valid))
         positions, note = self._positions(covariance, given, names, limits)
-        if note:
-            warnings.warn(note, DataWarning, stacklevel=2)
+        for text in filter(None, (note, implausible(covariance))):
+            warnings.warn(text, DataWarning, stacklevel=2)
         weights[valid] = positions * given["weight_per_contract"]
         return weights
+
+    @property
+    def _looks_at_held(self) -> bool:
+        return self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None
 
     def _ordinary(self, covariance: FloatArray, given: dict[str, FloatArray]) -> FloatArray | None:
         """Contracts to hold, found the short way; None if the day or what is asked for is out of the ordinary."""
@@ -138,7 +150,7 @@ class BookAlgorithm:
         from dynopt_milp.adapters.ordinary_day import ordinary_day  # numba, which greedy does without
 
         held, cost = given["previous_position_weights"], given["cost_in_weight_terms_as_np"]
-        if self.cost_multiplier == 0 and self.buffer is None:
+        if not self._looks_at_held:
             held = cost = np.zeros(len(held))
         return ordinary_day(
             covariance, given["unrounded_optimal_position_weights"], held, given["weight_per_contract"], cost,
@@ -151,7 +163,7 @@ class BookAlgorithm:
         """Contracts to hold of instruments with valid data, and what was repaired."""
         unit = here["weight_per_contract"]
         held = cost = np.zeros(len(unit))
-        if self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None:
+        if self._looks_at_held:
             held = contracts(here["previous_position_weights"], unit, names, "previous_position_weights")
         if self.cost_multiplier > 0:
             cost = here["cost_in_weight_terms_as_np"]
@@ -203,7 +215,7 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
         except (TypeError, ValueError):
             raise InputError("wants an array of numbers", field=name) from None
     covariance = given.pop("covariance_matrix")
-    size = len(covariance) if covariance.ndim else 0
+    size = given["weight_per_contract"].size
     for name, array in (("covariance_matrix", covariance), *given.items()):
         wanted = (size, size) if name == "covariance_matrix" else (size,)
         if array.shape != wanted:

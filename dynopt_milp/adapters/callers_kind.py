@@ -125,7 +125,12 @@ def speed(control: Any, name: str) -> float:
     InputError
         If it is none.
     """
-    value: Any = getattr(control, name, None)
+    if not hasattr(control, name):
+        raise InputError(
+            f"is no attribute of the {type(control).__name__} that came as speed_control; give an object with "
+            "trade_shadow_cost and tracking_error_buffer", field=name,
+        )  # fmt: skip
+    value: Any = getattr(control, name)
     if isinstance(value, tuple) and len(value) == 1:
         value = value[0]
     return not_negative(value, name)

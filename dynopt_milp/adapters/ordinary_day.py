@@ -16,6 +16,7 @@ from dynopt_milp.adapters.valid_instruments import ROUND_OFF, WHOLE
 from dynopt_milp.covariance_factor import ASYMMETRY, ROUTINE
 from dynopt_milp.errors import DynoptError
 from dynopt_milp.labelled import MOST_CONTRACTS as MOST_COUNTED
+from dynopt_milp.problem_of_targets import MOST_VARIANCE
 from dynopt_milp.solution import Status, StoppedBy, relative_gap
 from dynopt_milp.solve import certify
 from dynopt_milp.solvers.branch_and_bound.compiled import announced, compiled, part
@@ -98,7 +99,7 @@ def program_of_day(
     size = unit.size
     target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
-    ordinary = 0 < size <= MOST_CONTRACTS
+    ordinary, large = 0 < size <= MOST_CONTRACTS, 0
     for i in range(size):
         variance = covariance[i, i]
         ordinary &= LEAST_UNIT < variance < MOST_UNIT and LEAST_UNIT < unit[i] < MOST_UNIT
@@ -109,7 +110,8 @@ def program_of_day(
         penalty[i] = multiplier * cost[i] * unit[i]
         ordinary &= 0 <= cost[i] < MOST_UNIT and 0 <= penalty[i] < MOST_UNIT
         deviation[i] = math.sqrt(max(variance, 0.0))
-    if not ordinary:
+        large += variance > MOST_VARIANCE
+    if not ordinary or 2 * large >= size:
         return False, factor, target, previous, penalty, -limit, limit
     for i in range(size):
         for j in range(size):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dynopt_milp.adapters.callers_kind import keys_by_rule, like, names_and_matrix, numbers_of, speed, supplied
 from dynopt_milp.adapters.repaired_problem import repaired_problem
-from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
+from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, implausible, with_valid_data
 from dynopt_milp.errors import InputError, UnsupportedError
 from dynopt_milp.labelled import MOST_CONTRACTS
 from dynopt_milp.limits import Limits
@@ -54,7 +54,7 @@ class ObjectiveFunction:
     constraints : object, optional
         With ``reduce_only_keys``, ``no_trade_keys`` and ``long_only_keys``: lists of instruments, or not supplied.
     maximum_positions : dict-like or Series, optional
-        Contracts, either side; not looked at where there is no trade. What is missing has none.
+        Contracts, either side, rounded down; not looked at where there is no trade. What is missing has none.
     log : logger, optional
         With ``debug`` and ``warning``, or pysystemtrade's old ``msg``.
     constraint_function : callable, optional
@@ -344,8 +344,8 @@ class ObjectiveFunction:
                 limits=self._limits(),
                 instruments=tuple(self._keys),
             )
-            if note:
-                self._say("warning", note)
+            for text in filter(None, (note, implausible(self._valid_matrix))):
+                self._say("warning", text)
         return self._problem
 
     def _limits(self) -> Limits:
@@ -393,6 +393,11 @@ class ObjectiveFunction:
                 self._say(
                     "warning", f"{rule}_keys names instruments without a target: {', '.join(map(str, strangers))}"
                 )
+        unlimited = [str(name) for name in self._maxima or {} if name not in self._target]
+        if unlimited:
+            self._say("warning", f"maximum_positions names instruments without a target: {', '.join(unlimited)}")
+        if self._target and not keys:
+            self._say("warning", "no instrument has a target, a weight and a covariance: all positions are 0")
         return keys, _frozen(matrix[np.ix_(valid, valid)])
 
     def _held_contracts(self) -> FloatArray:

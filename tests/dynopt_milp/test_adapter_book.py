@@ -118,6 +118,33 @@ def test_arrays_of_any_layout_are_taken_and_compile_nothing(kind: Any) -> None:
     assert [len(kernel.signatures) for kernel in kernels] == before
 
 
+def test_what_is_held_without_valid_data_is_said() -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    day.previous_position_weights = day.weight_per_contract * 3
+    day.unrounded_optimal_position_weights = day.unrounded_optimal_position_weights.copy()
+    day.unrounded_optimal_position_weights[1] = np.nan
+    with pytest.warns(
+        DataWarning, match=r"^instrument 1 is held \(weight .*\) and without valid data: its weight is 0$"
+    ):
+        assert book.exact_with_costs(day)[1] == 0
+
+
+@pytest.mark.parametrize("algorithm", [book.exact_with_costs, book.greedy_with_costs])
+def test_a_covariance_in_per_cent_is_said(algorithm: book.BookAlgorithm) -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    day.covariance_matrix = day.covariance_matrix * 1e4
+    with pytest.warns(DataWarning, match="the median volatility is .*% a year: .* not in per cent, and annual"):
+        algorithm(day)
+
+
+def test_the_array_that_is_too_short_is_named() -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    size = len(day.weight_per_contract)
+    day.covariance_matrix = day.covariance_matrix[1:, 1:]
+    with pytest.raises(InputError, match=rf"^covariance_matrix: wants shape \({size}, {size}\), found"):
+        book.exact_with_costs(day)
+
+
 def test_two_sizes_of_a_contract_are_ordinary() -> None:
     """Their covariance is singular; F is what it is without the second."""
     day = as_the_book_has_it(random_day(ORDINARY[0]))
@@ -226,6 +253,7 @@ def test_other_multipliers_buffers_limits_and_optimizers() -> None:
     assert (book.BookAlgorithm(nothing)(given) == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore::dynopt_milp.errors.DataWarning")
 def test_limits_stay_with_their_instruments_where_others_have_no_data() -> None:
     seed = next(seed for seed in range(100) if not random_day(seed).valid.all())
     day = random_day(seed)
@@ -290,7 +318,8 @@ def test_a_large_fraction_of_a_contract_is_no_whole_contract() -> None:
 def test_a_day_without_an_attribute_and_a_day_without_data() -> None:
     day = as_the_book_has_it(random_day(0))
     day.covariance_matrix = np.full_like(day.covariance_matrix, np.nan)
-    assert (book.exact_with_costs(day) == 0).all()
+    with pytest.warns(DataWarning, match="is held .* and without valid data"):
+        assert (book.exact_with_costs(day) == 0).all()
     del day.starting_weights
     with pytest.raises(InputError, match="starting_weights: is no attribute of the SimpleNamespace"):
         book.exact_with_costs(day)

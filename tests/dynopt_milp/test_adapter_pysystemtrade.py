@@ -382,7 +382,11 @@ def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: st
         ({"covariance_matrix": Covariance(np.eye(3), ["US10"])}, InputError, "has 1 columns"),
         ({"covariance_matrix": Covariance(np.eye(2), ["US10", "US10"])}, InputError, "an instrument more than once"),
         ({"covariance_matrix": Covariance([["x"]], ["US10"])}, InputError, "covariance_matrix: wants numbers"),  # type: ignore[arg-type]
-        ({"speed_control": SimpleNamespace(trade_shadow_cost=10)}, InputError, "tracking_error_buffer: wants a number"),
+        (
+            {"speed_control": SimpleNamespace(trade_shadow_cost=10)},
+            InputError,
+            "tracking_error_buffer: is no attribute of",
+        ),
         ({"constraints": {"no_trade_keys": ["GOLD"]}}, InputError, "constraints: wants the attribute reduce_only_keys"),
         ({"constraints": SimpleNamespace(reduce_only_keys="GOLD", no_trade_keys=[])}, InputError, "wants a list"),
         ({"maximum_positions": 2}, InputError, "maximum_positions: wants numbers by instrument"),
@@ -422,10 +426,22 @@ def test_what_has_no_valid_data_is_zero_and_a_held_one_is_said(caplog: pytest.Lo
 def test_names_without_a_target_are_said_and_a_huge_maximum_is_none(caplog: pytest.LogCaptureFixture) -> None:
     constraints = SimpleNamespace(reduce_only_keys=[], no_trade_keys=["gold"], long_only_keys=NOT_SUPPLIED)
     with caplog.at_level(logging.WARNING):
-        one = ObjectiveFunction(**ordinary(constraints=constraints, maximum_positions={"US10": 1e17}))
+        one = ObjectiveFunction(**ordinary(constraints=constraints, maximum_positions={"US10": 1e17, "Gold": 1}))
         assert one.optimise_positions() == ObjectiveFunction(**ordinary()).optimise_positions()
     assert "no_trade_keys names instruments without a target: gold" in caplog.text
+    assert "maximum_positions names instruments without a target: Gold" in caplog.text
     np.testing.assert_array_equal(one.maxima_as_np, np.full(3, NO_LIMIT))
+
+
+def test_a_covariance_of_other_names_or_in_per_cent_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    given = ordinary()["covariance_matrix"]
+    with caplog.at_level(logging.WARNING):
+        other = Covariance(given.values, [name.lower() for name in given.columns])
+        assert set(ObjectiveFunction(**ordinary(covariance_matrix=other)).optimise_positions().values()) == {0}
+        assert "no instrument has a target, a weight and a covariance: all positions are 0" in caplog.text
+        percent = Covariance(given.values * 1e4, given.columns)
+        ObjectiveFunction(**ordinary(covariance_matrix=percent)).optimise_positions()
+    assert "as shares, not in per cent, and annual" in caplog.text
 
 
 def test_limits_are_known_where_costs_are_not() -> None:
