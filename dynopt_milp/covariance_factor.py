@@ -20,6 +20,7 @@ ROUTINE = 1e-13
 DIVISION = 4e-16  # what dividing by standard deviations leaves of a correlation of one
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[FloatArray, tuple[str, ...]]:
     """A factor R of the covariance, Σ = R'R.
 
@@ -56,11 +57,18 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> t
         raise CovarianceError(
             f"variance is negative: {variance[place]:g}", field="covariance", instrument=instruments[place]
         )
-    deviation = np.sqrt(variance if least > 0 else np.where(variance > 0, variance, 1.0))
+    deviation = np.sqrt(variance if least > 0 else np.where(variance > 0, variance, variance.max() or 1.0))
 
     correlation = covariance / deviation / deviation[:, None]
     difference = np.abs(correlation - correlation.T)
     asymmetry = difference.max()
+    if not math.isfinite(asymmetry):
+        row, column = np.argwhere(~np.isfinite(difference))[0]
+        raise CovarianceError(
+            f"is {covariance[row, column]:g} with {instruments[column]}, which their variances do not allow",
+            field="covariance",
+            instrument=instruments[row],
+        )
     if asymmetry > ASYMMETRY:
         row, column = np.unravel_index(int(np.argmax(difference)), difference.shape)
         raise CovarianceError(

@@ -17,7 +17,7 @@ from dynopt_milp.covariance_factor import covariance_factor
 from dynopt_milp.errors import CovarianceError, InputError
 from dynopt_milp.labelled import MOST_CONTRACTS, check_instruments, not_negative, to_number, to_vector, to_whole
 from dynopt_milp.limits import Limits
-from formulations import FloatArray, TrackingProgram
+from formulations import FloatArray, TrackingProgram, set_frozen_state
 
 BOOK_COST_MULTIPLIER = 50.0  # Advanced Futures Trading Strategies, strategy twenty-five
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
@@ -76,6 +76,8 @@ class Problem:
     _factor: FloatArray = field(init=False, repr=False)
     _order: NDArray[np.intp] = field(init=False, repr=False)
     _program: TrackingProgram | None = field(init=False, repr=False, default=None)
+
+    __setstate__ = set_frozen_state
 
     def __post_init__(self) -> None:
         names = check_instruments(_names(self.instruments, self.covariance, self.optimal_positions))

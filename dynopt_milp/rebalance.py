@@ -18,7 +18,7 @@ from dynopt_milp.solve import DEFAULT_GAP, solve
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.own import Optimizer
 from dynopt_milp.solvers.task import Constraints
-from formulations import FloatArray, IntegerArray
+from formulations import FloatArray, IntegerArray, set_frozen_state
 
 BufferRule = Literal["book", "edge", "deadband"]
 BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
@@ -63,6 +63,8 @@ class Rebalance:
     status: Status
     stopped_by: StoppedBy
     seconds: float
+
+    __setstate__ = set_frozen_state
 
     def __repr__(self) -> str:
         traded = by_name(self.trades[self.trades != 0])

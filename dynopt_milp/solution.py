@@ -12,7 +12,7 @@ import pandas as pd
 
 from dynopt_milp.errors import NoPortfolioError
 from dynopt_milp.problem import Problem
-from formulations import IntegerArray
+from formulations import IntegerArray, set_frozen_state
 
 
 class Status(enum.Enum):
@@ -82,6 +82,8 @@ class Solution:
     solver: str
     seconds: float
     nodes: int
+
+    __setstate__ = set_frozen_state
 
     def __repr__(self) -> str:
         return (

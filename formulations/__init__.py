@@ -13,7 +13,7 @@ from formulations.dual_bound import DualBound
 from formulations.formulation import Formulation, Model
 from formulations.integer_hull import IntegerHull
 from formulations.penalty import Penalty
-from formulations.program import FloatArray, IntegerArray, ProgramError, TrackingProgram
+from formulations.program import FloatArray, IntegerArray, ProgramError, TrackingProgram, set_frozen_state
 from formulations.restriction import Restriction, restrict
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "bounding_box",
     "extract_diagonal",
     "restrict",
+    "set_frozen_state",
 ]

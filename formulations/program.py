@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,14 @@ class ProgramError(ValueError):
         super().__init__(f"{field}{'' if index is None else f'[{index}]'}: {message}")
         self.field = field
         self.index = index
+
+
+def set_frozen_state(instance: Any, state: list[Any]) -> None:
+    """The state of a frozen dataclass with slots out of a pickle or a deep copy; numpy forgets what was read-only."""
+    for field, value in zip(fields(instance), state, strict=True):
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+        object.__setattr__(instance, field.name, value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +71,8 @@ class TrackingProgram:
     cost: FloatArray
     lower: FloatArray
     upper: FloatArray
+
+    __setstate__ = set_frozen_state
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -31,6 +31,7 @@ from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own import Optimizer
 from formulations import FloatArray
 
+LEAST_GAP = 1e-9  # below, floating point may not close it, and the long way ends with another solver
 ARRAYS = (
     "unrounded_optimal_position_weights", "previous_position_weights", "weight_per_contract", "starting_weights",
     "direction_as_np", "cost_in_weight_terms_as_np",
@@ -117,7 +118,7 @@ class BookAlgorithm:
         for place in np.flatnonzero(unit <= 0):
             text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
             warnings.warn(text, DataWarning, stacklevel=2)
-        ordinary = self._ordinary(covariance, given)
+        ordinary = self._ordinary(covariance, given, names)
         if ordinary is not None:
             return ordinary * unit
         valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
@@ -143,9 +144,11 @@ class BookAlgorithm:
     def _looks_at_held(self) -> bool:
         return self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None
 
-    def _ordinary(self, covariance: FloatArray, given: dict[str, FloatArray]) -> FloatArray | None:
+    def _ordinary(
+        self, covariance: FloatArray, given: dict[str, FloatArray], names: tuple[str, ...]
+    ) -> FloatArray | None:
         """Contracts to hold, found the short way; None if the day or what is asked for is out of the ordinary."""
-        if self.method != "exact" or self.limits is not None or self.time_limit is not None:
+        if self.method != "exact" or self.limits is not None or self.time_limit is not None or self.gap < LEAST_GAP:
             return None
         from dynopt_milp.adapters.ordinary_day import ordinary_day  # numba, which greedy does without
 
@@ -155,6 +158,7 @@ class BookAlgorithm:
         return ordinary_day(
             covariance, given["unrounded_optimal_position_weights"], held, given["weight_per_contract"], cost,
             cost_multiplier=float(self.cost_multiplier), buffer=self.buffer or 0.0, gap=self.gap,
+            instruments=names,
         )  # fmt: skip
 
     def _positions(

@@ -14,12 +14,13 @@ import numpy as np
 
 from dynopt_milp.adapters.valid_instruments import ROUND_OFF, WHOLE
 from dynopt_milp.covariance_factor import ASYMMETRY, ROUTINE
-from dynopt_milp.errors import DynoptError
+from dynopt_milp.errors import DynoptError, SolveInterrupted
 from dynopt_milp.labelled import MOST_CONTRACTS as MOST_COUNTED
+from dynopt_milp.problem import Problem
 from dynopt_milp.problem_of_targets import MOST_VARIANCE
 from dynopt_milp.solution import Status, StoppedBy, relative_gap
-from dynopt_milp.solve import certify
-from dynopt_milp.solvers.branch_and_bound.compiled import announced, compiled, part
+from dynopt_milp.solve import certify, solve
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.branch_and_bound.solver import (
     GREEDY_STEPS,
@@ -39,7 +40,7 @@ LEAST_PIVOT = 1e-6
 
 def ordinary_day(
     covariance: FloatArray, wanted: FloatArray, held: FloatArray, unit: FloatArray, cost: FloatArray, *,
-    cost_multiplier: float, buffer: float, gap: float,
+    cost_multiplier: float, buffer: float, gap: float, instruments: tuple[str, ...],
 ) -> FloatArray | None:  # fmt: skip
     """Contracts to hold after the buffer, shape (n,); None if the day is not an ordinary one.
 
@@ -51,6 +52,13 @@ def ordinary_day(
     unit, cost : ndarray, shape (n,)
         Weight per contract, and cost in weight terms.
     cost_multiplier, buffer, gap : float
+    instruments : tuple of str
+        Names.
+
+    Raises
+    ------
+    SolveInterrupted
+        On Ctrl-C; it carries the best portfolio so far.
     """
     compile_all()
     ordinary, *program = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
@@ -65,14 +73,16 @@ def ordinary_day(
     )
     if not proved or not relative_gap(value, min(bound, value)) <= gap:
         formulation = Penalty(TrackingProgram.unchecked(**dict(zip(TrackingProgram.__slots__, program, strict=True))))
-        task = Task(formulation, ("",) * len(unit), gap, starts=(best,))
+        task = Task(formulation, instruments, gap, starts=(best,))
         try:
             answer = search_tree(task)
             _, status = certify(task, answer)
         except DynoptError:  # the long way names the instruments
             return None
         if answer.stopped_by is StoppedBy.INTERRUPT:
-            raise KeyboardInterrupt
+            problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
+            known = best if answer.positions is None else answer.positions
+            raise SolveInterrupted(solve(problem, time_limit=0.0, start=known))
         if answer.positions is None or status is not Status.OPTIMAL:
             return None
         best = answer.positions
@@ -86,9 +96,8 @@ def ordinary_day(
 def compile_all() -> None:
     """Compile all kernels there are, or load them: first call of a process."""
     warm_up()
-    with announced():
-        one = np.ones(1)
-        program_of_day(np.eye(1), one, one, one, one, 1.0)
+    one = np.ones(1)
+    program_of_day(np.eye(1), one, one, one, one, 1.0)  # two seconds
 
 
 @compiled

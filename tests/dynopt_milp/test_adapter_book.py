@@ -104,6 +104,7 @@ def test_what_is_out_of_the_ordinary_goes_the_long_way(name: str, place: Any, va
     assert ordinary_day.ordinary_day(
         day.covariance_matrix, day.unrounded_optimal_position_weights, day.previous_position_weights,
         day.weight_per_contract, day.cost_in_weight_terms_as_np, cost_multiplier=50.0, buffer=0.01, gap=1e-6,
+        instruments=book._places(len(day.weight_per_contract)),
     ) is None  # fmt: skip
 
 
@@ -158,9 +159,9 @@ def test_two_sizes_of_a_contract_are_ordinary() -> None:
     found = ordinary_day.ordinary_day(
         both.covariance_matrix, both.unrounded_optimal_position_weights, both.previous_position_weights,
         both.weight_per_contract, both.cost_in_weight_terms_as_np, cost_multiplier=50.0, buffer=0.0, gap=1e-6,
+        instruments=(names := tuple(f"{place:02d}" for place in range(len(twice)))),
     )  # fmt: skip
     assert found is not None
-    names = tuple(f"{place:02d}" for place in range(len(twice)))
     problem = Problem(
         both.covariance_matrix, both.unrounded_optimal_position_weights / both.weight_per_contract,
         both.weight_per_contract, np.round(both.previous_position_weights / both.weight_per_contract),

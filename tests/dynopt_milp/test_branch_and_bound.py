@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import cvxpy as cp
 import numba
 import numpy as np
@@ -24,6 +27,7 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.merge import Groups, merge, nearest_first
+from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.branch_and_bound.solver import solve_branch_and_bound
 from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import search
@@ -297,6 +301,25 @@ def test_the_root_in_one_call_and_the_tree_agree(seed: int, monkeypatch: pytest.
     assert at_root.status is in_the_tree.status is Status.OPTIMAL
     assert at_root.objective == pytest.approx(in_the_tree.objective, rel=1e-9)
     assert max(at_root.lower_bound, in_the_tree.lower_bound) <= at_root.objective * (1 + 1e-12)
+
+
+def test_columns_that_underflow_end_the_search_for_parallel_ones() -> None:
+    names, box = tuple("abc"), Limits(lower=-3, upper=3)
+    tiny = Problem(np.ones((3, 3)), [0.3, 0.3, 0.6], [1.0, 3.0, 2.3e-162], 0, 0, 0, limits=box, instruments=names)
+    assert solve(tiny).objective == pytest.approx(solve(tiny, "enumerate").objective, rel=1e-9)
+
+
+def test_a_problem_out_of_a_pickle_is_read_only_and_compiles_nothing() -> None:
+    problem = example_problem(capital=50_000)
+    solution = solve(problem)
+    before = len(prove_at_root.signatures)
+    for copied in (pickle.loads(pickle.dumps(solution)), copy.deepcopy(solution)):
+        again = solve(copied.problem)
+        assert again.positions.equals(solution.positions)
+        for array in (copied.contracts, copied.problem.covariance, copied.problem.program().factor):
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+    assert len(prove_at_root.signatures) == before
 
 
 @pytest.mark.parametrize("held", [-7, 0, 2, 9])

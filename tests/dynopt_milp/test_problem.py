@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import InputError, Problem, Status, solve
+from dynopt_milp.errors import CovarianceError
 from dynopt_milp.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, example_problem
 
 
@@ -110,3 +111,18 @@ def test_no_risk_at_all_is_a_problem_still() -> None:
         np.zeros((2, 2)), [0.5, 1.0], [1.0, 1.0], cost_in_weight_terms=[1e-4, 1e-4], instruments=("A", "B")
     )
     assert solve(problem).positions.to_list() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("covariance", "message"),
+    [
+        ([[1e-200, 1e200], [1e200, 1e-200]], r"covariance of A: is 1e\+200 with B, which their variances do not allow"),
+        ([[1.0, np.inf], [-np.inf, 1.0]], "covariance of A: wants finite numbers, found inf with B"),
+        ([[1e-300, 1e30], [1e30, 1.0]], "covariance of .: is not positive semi-definite"),
+        ([[0.0, 0.5e-20], [0.5e-20, 1e-20]], "covariance of A: has no variance but a covariance with B"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_impossible_covariances_are_refused_whatever_their_size(covariance: list[list[float]], message: str) -> None:
+    with pytest.raises(CovarianceError, match=message):
+        Problem(covariance, [0.3, 0.6], [1.0, 1.0], instruments=("A", "B"))

@@ -147,6 +147,7 @@ def parallels(
     for i in range(size):
         for j in range(size):
             parallel[i, j] = abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0
+        parallel[i, i] = True  # whatever underflows
     left = np.array([i for i in range(size) if parallel[i].sum() > 1], dtype=np.int64)
     while left.size > 1:
         nearest, whole = np.zeros(left.size, dtype=np.int64), np.zeros(left.size, dtype=np.bool_)
@@ -189,6 +190,8 @@ def parallels(
             settled[a] = whole[a] or nearest[a] == a
             if whole[a]:
                 base[left[a]], ratio[left[a]], apart[left[a]] = left[nearest[a]], times[a], over[a]
+        if not settled.any():
+            break
         left = left[~settled]
     return base, ratio, apart
 
