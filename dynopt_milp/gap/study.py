@@ -162,6 +162,14 @@ def run_gap_study(
 
 def run_cell(terms: Terms, cell: Cell) -> None:
     """Run one cell, or go on with it, and keep its rows and its line of the summary."""
+    record = terms.folder / cell.key
+    if not _summary_path(terms, cell).exists():  # a cluster asks again when a worker dies while it clears up
+        _finish(terms, cell, record)
+    if record.exists():
+        shutil.rmtree(record)
+
+
+def _finish(terms: Terms, cell: Cell, record: Path) -> None:
     warm_up()  # so that no rebalance has to wait for it, and none counts it
     market = terms.market.select(cell.instruments)
     inputs = Inputs(market, terms.strategy, cell.capital)
@@ -170,7 +178,6 @@ def run_cell(terms: Terms, cell: Cell) -> None:
         "capital": cell.capital, "frequency": cell.frequency, "start": terms.start, "end": terms.end, "inputs": inputs,
         "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule,
     }  # fmt: skip
-    record = terms.folder / cell.key
     run = backtest(
         market, terms.strategy, optimizer=cell.path, folder=record, portfolios=True, gap=terms.gap,
         also=(*(path for path in PATHS if path != cell.path), SAME_SIDE, *terms.also), time_limit=terms.time_limit,
@@ -186,7 +193,6 @@ def run_cell(terms: Terms, cell: Cell) -> None:
     write_atomically(_rows_path(terms, cell), buffer.getvalue())
     content = {name: _plain(value) for name, value in line.items()}
     write_atomically(_summary_path(terms, cell), json.dumps(content, allow_nan=False) + "\n")
-    shutil.rmtree(record)
 
 
 def _in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | None) -> Iterator[None]:

@@ -32,6 +32,7 @@ from dynopt_milp.errors import (
 from dynopt_milp.gap import GapGrid, run_gap_study, summarise
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
+from dynopt_milp.gap.study import Terms, run_cell
 from dynopt_milp.gap.summary import gaps
 from dynopt_milp.inputs import Inputs
 from dynopt_milp.same_side import reachable
@@ -381,3 +382,16 @@ def test_a_study_in_which_everything_fails_says_so(market: Market, tmp_path: Pat
     )
     line = run_gap_study(market, grid, tmp_path).iloc[0]
     assert line["failed"] == line["rebalances"] > 0
+
+
+def test_a_cell_that_is_done_and_half_cleared_up_is_not_done_again(market: Market, study: Path, tmp_path: Path) -> None:
+    """A worker can be killed while it clears up; a cluster then gives its cell to another."""
+    shutil.copytree(study / "cells", tmp_path / "cells")
+    cell = GRID.cells(market)[0]
+    terms = Terms(market, Strategy(), GRID.start, GRID.end, 1e-6, None, tmp_path / "cells")
+    (terms.folder / cell.key).mkdir()
+    (terms.folder / cell.key / "journal.jsonl").write_text("{}\n")
+    before = {path.name: path.stat().st_mtime_ns for path in terms.folder.glob("*.*")}
+    run_cell(terms, cell)
+    assert not (terms.folder / cell.key).exists()
+    assert {path.name: path.stat().st_mtime_ns for path in terms.folder.glob("*.*")} == before
