@@ -26,7 +26,7 @@ from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import cropped
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, lattice_round_off, prepare
-from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
+from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES, WEAK, prove_at_root
 from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.tree import (
     DONE,
@@ -50,9 +50,7 @@ EXHAUSTIVE_GAP = 1e-6
 # Nodes with the cone alone, at least, and times the variables; after them nodes with the hull.
 CONE_NODES, CONE_WORK = 400, 40_000
 HULL_NODES = 100
-AHEAD = 40  # candidates looked at before a node is split
 DIVE_ROUNDS = 3  # of descent after each rounding
-ROOT_NODES = 3  # with the box as it comes, before the tables are cropped
 WORTH_CROPPING = 0.7  # of the tables' entries
 # The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each of them with so many
 # seconds left.
@@ -66,9 +64,8 @@ NEWTON_STEPS = 40
 LEVEL_STEPS = 2  # of Newton's method from one level to the next
 FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
 WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
-# Below this share of the value the cone bound at the root is weak, and the sphere search comes first. Where it is
-# better than the tree it needs few nodes, so the first one gets this many times the free variables squared.
-WEAK = 0.6
+# Where the cone bound at the root is weak (see `root`), the sphere search comes first. Where it is better than the tree
+# it needs few nodes, so the first one gets this many times the free variables squared.
 SPHERE_WORK = 1.5
 # Levels cost the fourth power of their number: beyond some only every fourth is made sharper than the one before.
 FEW_LEVELS, MOST_LEVELS = 60, 200
@@ -304,7 +301,7 @@ class _Search:
 
     def _root(self) -> StoppedBy | None:
         """A few nodes in the box as it comes; what is left of it is cropped, and the dive begins there."""
-        stopped = self._nodes(ROOT_NODES, hull=False, ahead=1)
+        stopped = self._nodes(FIRST_NODES, hull=False, ahead=1)
         if stopped is None and self._stack.state[0]:
             self._crop()
             self._dive()
