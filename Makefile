@@ -61,5 +61,5 @@ clean: ## Remove what was made
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@echo "Compiling the branch and bound (once, a minute or two) ..." >&2
-	@$(BIN)/python -c 'from dynopt_milp.adapters.ordinary_day import compile_all; compile_all()' 2>/dev/null
+	@$(BIN)/python -c 'from dynopt_milp.adapters.book.ordinary_day import compile_all; compile_all()' 2>/dev/null
 	@touch $@

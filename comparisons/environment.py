@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Mapping
 
-from dynopt_milp.versions import versions
+from dynopt_milp.io.versions import versions
 
 
 def environment(how: str, *notes: str, more: Mapping[str, str] | None = None) -> str:

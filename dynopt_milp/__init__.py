@@ -5,8 +5,9 @@
 >>> solution.positions, solution.status, solution.gap  # doctest: +SKIP
 """
 
-from dynopt_milp.backtest import backtest
-from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.backtests.decision import Past
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data import (
     Market,
     market_from_frames,
@@ -15,7 +16,6 @@ from dynopt_milp.data import (
     read_pysystemtrade,
     simulated_market,
 )
-from dynopt_milp.decision import Past
 from dynopt_milp.errors import (
     BacktestInterrupted,
     CertificationError,
@@ -28,23 +28,25 @@ from dynopt_milp.errors import (
     InputError,
     LimitsError,
     LookAheadError,
-    NoPortfolioError,
-    SolveInterrupted,
     SolverError,
     UnboundedError,
     UnknownNameError,
     UnsupportedError,
 )
-from dynopt_milp.inputs import Inputs
-from dynopt_milp.limits import Limits
-from dynopt_milp.look_ahead import check_no_look_ahead
-from dynopt_milp.problem import Problem
-from dynopt_milp.problem_of_day import problem_of_day
-from dynopt_milp.rebalance import Rebalance, rebalance
-from dynopt_milp.solution import Solution, Status, StoppedBy
-from dynopt_milp.solve import solve
-from dynopt_milp.strategy import Strategy
-from dynopt_milp.walk_forward import walk_forward
+from dynopt_milp.problem.eigenvalues import clip_eigenvalues
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
+from dynopt_milp.solvers.solving import solve
+from dynopt_milp.strategy.folds import walk_forward
+from dynopt_milp.strategy.forecasts import TrendFollowing
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.look_ahead import check_no_look_ahead
+from dynopt_milp.strategy.static_portfolios import risk_parity
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.examples import example_problem
+from dynopt_milp.trades.from_prices import problem_of_day
+from dynopt_milp.trades.rebalancing import Rebalance, rebalance
 
 __version__ = "0.1.0"
 
@@ -74,17 +76,21 @@ __all__ = [
     "Status",
     "StoppedBy",
     "Strategy",
+    "TrendFollowing",
     "UnboundedError",
     "UnknownNameError",
     "UnsupportedError",
     "backtest",
     "check_no_look_ahead",
+    "clip_eigenvalues",
+    "example_problem",
     "market_from_frames",
     "problem_of_day",
     "read_guide_folder",
     "read_market",
     "read_pysystemtrade",
     "rebalance",
+    "risk_parity",
     "simulated_market",
     "solve",
     "walk_forward",

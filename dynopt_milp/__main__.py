@@ -1,5 +1,5 @@
 """``python -m dynopt_milp``: the command line."""
 
-from dynopt_milp.cli import main
+from dynopt_milp.commands.cli import main
 
 main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynopt_milp.solution import Solution
+    pass
 
 
 class Portable:
@@ -96,27 +96,6 @@ class WorkerError(DynoptError):
     """A process that worked for a study has ended: killed, or out of memory."""
 
 
-class NoPortfolioError(DynoptError):
-    """There are no positions: none exist within the limits, or none were found in time.
-
-    Attributes
-    ----------
-    solution : Solution
-        The outcome, with its status and lower bound.
-    """
-
-    def __init__(self, solution: Solution) -> None:
-        remedy = "allow more time, or give a start" if solution.status.value == "no_solution" else "relax one of them"
-        if solution.status.value == "infeasible":
-            what = "limits and constraints leave none"
-            if solution.formulation == "buffer_edge":
-                what = "no whole contracts are within the buffer, the limits and the constraints"
-        else:
-            what = "none was found in time"
-        super().__init__(f"no portfolio, the outcome is {solution.status.value}: {what}; {remedy}")
-        self.solution = solution
-
-
 class BacktestInterrupted(Portable, KeyboardInterrupt):
     """Ctrl-C ended a backtest.
 
@@ -152,17 +131,3 @@ class StudyInterrupted(Portable, KeyboardInterrupt):
             f"interrupted after {done} of {total} cells; they are kept in {folder}; run the same again to go on"
         )
         self.done, self.total, self.folder = done, total, folder
-
-
-class SolveInterrupted(Portable, KeyboardInterrupt):
-    """Ctrl-C ended a solve.
-
-    Attributes
-    ----------
-    solution : Solution
-        The best answer and the lower bound when it did.
-    """
-
-    def __init__(self, solution: Solution) -> None:
-        super().__init__("interrupted")
-        self.solution = solution

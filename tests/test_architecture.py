@@ -38,7 +38,7 @@ def test_no_import_points_up(package: str) -> None:
 
 def test_importing_the_package_and_running_greedy_loads_no_solver() -> None:
     code = (
-        "import sys, dynopt_milp as d; from dynopt_milp.examples import example_problem;"
+        "import sys, dynopt_milp as d; from dynopt_milp.trades.examples import example_problem;"
         "d.solve(example_problem(), 'greedy');"
         "print(sorted({'pyscipopt', 'cvxpy', 'clarabel', 'gurobipy', 'numba'} & set(sys.modules)))"
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dynopt_milp.backtest_tables import ROWS
-from dynopt_milp.demo import demo_backtests, demo_solutions
-from dynopt_milp.metrics import realised_tracking_error
+from dynopt_milp.backtests.metrics import realised_tracking_error
+from dynopt_milp.commands.demo import demo_backtests, demo_solutions
+from dynopt_milp.show.backtests import ROWS
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from comparisons.agreement.study import ENVIRONMENT, GRID, SCIP_LIMIT, run, table
 from comparisons.environment import environment
-from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError
+from dynopt_milp.io.atomic import write_atomically
 
 
 def main(arguments: list[str]) -> int:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from comparisons.solver_race.instances import Grid, Instance, real_instances
 from dynopt_milp import Status, solve
-from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import Market
-from dynopt_milp.progress import Progress
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.io.progress import Progress
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "environment.txt"

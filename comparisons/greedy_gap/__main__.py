@@ -24,9 +24,9 @@ from comparisons.greedy_gap.study import (
     to_csv,
     worst,
 )
-from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError, StudyInterrupted
+from dynopt_milp.io.atomic import write_atomically
 
 
 def main(arguments: list[str]) -> int:

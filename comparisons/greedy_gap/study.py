@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import Market
 from dynopt_milp.gap import GapGrid, run_gap_study
 from dynopt_milp.gap.study import REBALANCES
 from dynopt_milp.gap.summary import count_differences
+from dynopt_milp.io.atomic import write_atomically
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, RUNS = FOLDER / "results.csv", FOLDER / "environment.txt", FOLDER / "runs"

@@ -7,8 +7,8 @@ import sys
 from rich.console import Console
 
 from comparisons.naive_model.study import CASES, ENVIRONMENT, RESULTS, Row, environment, run_case, table, to_csv
-from dynopt_milp.atomic_file import write_atomically
-from dynopt_milp.errors import SolveInterrupted
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.problem.solution import SolveInterrupted
 
 WIDTH = 100
 

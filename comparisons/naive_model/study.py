@@ -18,7 +18,7 @@ import numpy as np
 from rich.table import Table
 
 from dynopt_milp import Problem, solve
-from dynopt_milp.examples import EXAMPLE_CAPITALS, example_problem
+from dynopt_milp.trades.examples import EXAMPLE_CAPITALS, example_problem
 from formulations import FloatArray, TrackingProgram
 
 RESULTS = Path(__file__).with_name("results.csv")

@@ -15,10 +15,11 @@ from rich.console import Console
 from comparisons.solver_race import scale, study
 from comparisons.solver_race.instances import real_instances, synthetic_instances
 from comparisons.solver_race.racers import starters
-from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
-from dynopt_milp.errors import DynoptError, SolveInterrupted
-from dynopt_milp.progress import Progress
+from dynopt_milp.errors import DynoptError
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.io.progress import Progress
+from dynopt_milp.problem.solution import SolveInterrupted
 
 
 def main(arguments: list[str]) -> int:

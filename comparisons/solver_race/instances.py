@@ -10,10 +10,10 @@ import pandas as pd
 
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem, solve
+from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.data import Market
-from dynopt_milp.inputs import Inputs
-from dynopt_milp.rebalance_days import rebalance_days
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.strategy import Strategy
 
 SMALLER = ("_mini", "_micro")
 WALK_TIME_LIMIT = 120.0

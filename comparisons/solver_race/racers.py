@@ -13,7 +13,8 @@ import numpy as np
 from comparisons.solver_race.claim import ERROR, Claim
 from comparisons.solver_race.commercial import GAP, run_copt, run_cplex, run_gurobi
 from dynopt_milp import Problem, solve
-from dynopt_milp.errors import DynoptError, SolveInterrupted, UnknownNameError
+from dynopt_milp.errors import DynoptError, UnknownNameError
+from dynopt_milp.problem.solution import SolveInterrupted
 from dynopt_milp.solvers import find_method
 from formulations import Penalty
 

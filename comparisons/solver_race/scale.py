@@ -14,7 +14,7 @@ from comparisons.solver_race.stored import load, save, with_row
 from comparisons.solver_race.study import CALLS, FOLDER, REFERENCE, SHORT, WARM_UPS, save_picture
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem, Solution, solve
-from dynopt_milp.pictures import COLOURS
+from dynopt_milp.show.pictures import COLOURS
 
 RESULTS, PICTURE = FOLDER / "scale.csv", FOLDER / "scale.png"
 COLUMNS = ("n", "capital", "cost_multiplier", "seed", "seconds", "nodes", "status", "gap")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dynopt_milp.atomic_file import write_atomically
+from dynopt_milp.io.atomic import write_atomically
 
 
 def load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

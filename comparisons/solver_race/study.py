@@ -18,8 +18,8 @@ from comparisons.solver_race.racers import Racer
 from comparisons.solver_race.stored import load, save, with_row
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem
-from dynopt_milp.atomic_file import write_atomically
-from dynopt_milp.pictures import COLOURS
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.show.pictures import COLOURS
 
 FOLDER = Path(__file__).parent
 RESULTS, PICTURE, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "race.png", FOLDER / "environment.txt"

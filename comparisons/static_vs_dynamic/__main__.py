@@ -19,11 +19,11 @@ from comparisons.static_vs_dynamic.study import (
     table,
     to_csv,
 )  # fmt: skip
-from dynopt_milp.atomic_file import write_atomically
-from dynopt_milp.backtest_tables import show_backtests
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import BacktestInterrupted, DynoptError
-from dynopt_milp.pictures import draw_backtests
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.show.backtests import show_backtests
+from dynopt_milp.show.pictures import draw_backtests
 
 
 def main(arguments: list[str]) -> int:

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from comparisons.environment import environment
-from dynopt_milp.backtest_result import Backtest
-from dynopt_milp.compare import comparison_table, run_comparison
+from dynopt_milp.backtests.compare import comparison_table, run_comparison
+from dynopt_milp.backtests.metrics import sharpe_ratio
+from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import Market
-from dynopt_milp.metrics import sharpe_ratio
-from dynopt_milp.strategy import Strategy
-from dynopt_milp.volatility import DAYS_A_YEAR
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.strategy.volatility import DAYS_A_YEAR
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, PICTURE, RUNS = (

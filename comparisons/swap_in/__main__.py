@@ -11,9 +11,9 @@ from rich.console import Console
 from comparisons.environment import environment
 from comparisons.swap_in.study import ENVIRONMENT, REPEATS, RESULTS, run, table, to_csv
 from comparisons.swap_in.their_search import their_search
-from dynopt_milp.atomic_file import write_atomically
 from dynopt_milp.data import read_market
 from dynopt_milp.errors import DynoptError
+from dynopt_milp.io.atomic import write_atomically
 
 
 def main(arguments: list[str]) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dynopt_milp.problem import BOOK_COST_MULTIPLIER
-from dynopt_milp.solve import DEFAULT_BUFFER
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.solvers.solving import DEFAULT_BUFFER
 from formulations import FloatArray
 
 COST_MULTIPLIER, BUFFER = BOOK_COST_MULTIPLIER, DEFAULT_BUFFER

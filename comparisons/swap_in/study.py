@@ -18,12 +18,12 @@ from comparisons.swap_in.their_search import Search
 from dynopt_milp import Problem, solve
 from dynopt_milp.adapters.book import exact_with_costs, exact_with_costs_and_buffering, greedy_with_costs_and_buffering
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
+from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.data import Market
 from dynopt_milp.gap.grid import take_in_turn
-from dynopt_milp.inputs import Inputs
-from dynopt_milp.progress import Progress
-from dynopt_milp.rebalance_days import rebalance_days
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.io.progress import Progress
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.strategy import Strategy
 from formulations import FloatArray
 
 FOLDER = Path(__file__).parent

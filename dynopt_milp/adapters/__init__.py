@@ -1,1 +1,1 @@
-"""Swap-ins: the exact optimum behind the interfaces of the book's code and of pysystemtrade."""
+"""Swap-ins: the exact optimizer behind interfaces that other code has."""

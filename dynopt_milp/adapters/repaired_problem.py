@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dynopt_milp.clip_eigenvalues import clip_eigenvalues
 from dynopt_milp.errors import CovarianceError
-from dynopt_milp.problem import Problem
+from dynopt_milp.problem.eigenvalues import clip_eigenvalues
+from dynopt_milp.problem.problem import Problem
 from formulations import FloatArray
 
 

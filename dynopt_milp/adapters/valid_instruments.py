@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem_of_targets import MOST_VARIANCE
 from formulations import FloatArray
 
 WHOLE, ROUND_OFF = 1e-6, 1e-12
@@ -35,17 +34,6 @@ def with_valid_data(covariance: FloatArray, target: FloatArray, per_contract: Fl
         if not gaps.any():
             return valid
         valid[len(gaps) - 1 - int(np.argmax(gaps[::-1]))] = False
-
-
-def implausible(covariance: FloatArray) -> str:
-    """What looks wrong with the units of a covariance, in words; empty if nothing does."""
-    variance = covariance.diagonal()
-    if not variance.size or not np.median(variance) > MOST_VARIANCE:
-        return ""
-    return (
-        f"the median volatility is {np.sqrt(np.median(variance)):.0%} a year: the covariance should be of returns as "
-        "shares, not in per cent, and annual"
-    )
 
 
 def contracts(weights: FloatArray, per_contract: FloatArray, names: tuple[str, ...], field: str) -> FloatArray:

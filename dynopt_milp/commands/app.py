@@ -8,15 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dynopt_milp.errors import (
-    BacktestInterrupted,
-    DynoptError,
-    InputError,
-    NoPortfolioError,
-    SolveInterrupted,
-    StudyInterrupted,
-)
-from dynopt_milp.solution import Solution, Status, StoppedBy
+from dynopt_milp.errors import BacktestInterrupted, DynoptError, InputError, StudyInterrupted
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers import METHODS
 
 SOLVER_FAILED, BAD_INPUT, LIMIT_HIT, INTERRUPTED = 1, 2, 3, 130

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dynopt_milp.backtest import backtest as run_backtest
-from dynopt_milp.backtest_result import Backtest
-from dynopt_milp.backtest_tables import show_backtests, show_market, show_notes, summary
+from dynopt_milp.backtests.diagnostics import UNOPTIMISED
+from dynopt_milp.backtests.frequency import FREQUENCIES
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.run import backtest as run_backtest
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json, words
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
@@ -33,14 +34,13 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
     named,
 )
-from dynopt_milp.diagnostics import UNOPTIMISED
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem import BOOK_COST_MULTIPLIER
-from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES
-from dynopt_milp.rebalance_days import FREQUENCIES
-from dynopt_milp.records import records
-from dynopt_milp.solve import DEFAULT_GAP
+from dynopt_milp.io.records import records
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
 from dynopt_milp.solvers import METHODS
+from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
 DEFAULT_CAPITAL = 250_000.0
 Frequency = Annotated[str, typer.Option("--rebalance", help=f"{', '.join(FREQUENCIES)}.")]
@@ -106,7 +106,7 @@ def backtest(
             show_progress=Console(stderr=True).is_terminal,
         )
         if out is not None:
-            from dynopt_milp.pictures import draw_backtests
+            from dynopt_milp.show.pictures import draw_backtests
 
             draw_backtests(
                 {optimizer: result},
@@ -161,8 +161,9 @@ def compare(
     """Static against dynamic: every portfolio, unrounded, rounded, greedy and exact."""
 
     def run() -> int:
-        from dynopt_milp.compare import comparison_table, run_comparison, save_comparison
-        from dynopt_milp.compare_tables import show_comparison
+        from dynopt_milp.backtests.compare import comparison_table, run_comparison
+        from dynopt_milp.show.comparisons import show_comparison
+        from dynopt_milp.show.pictures import save_comparison
 
         market = chosen_market(data, instruments, base_currency, seed)
         console = Console(highlight=False, stderr=as_json)
@@ -212,7 +213,7 @@ def demo(
     """Solve three example problems at two cost multipliers, then run two years weekly; greedy against exact."""
 
     def run() -> int:
-        from dynopt_milp.demo import show_backtest_demo, show_demo
+        from dynopt_milp.commands.demo import show_backtest_demo, show_demo
 
         console = Console(highlight=False)
         show_demo(console)

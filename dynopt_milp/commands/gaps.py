@@ -11,7 +11,6 @@ from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
 
-from dynopt_milp.backtest_tables import show_market, show_notes
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, guarded, print_json, words
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
@@ -31,9 +30,10 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
 )
 from dynopt_milp.errors import InputError
-from dynopt_milp.rebalance import BOOK_RISK_TARGET
-from dynopt_milp.records import records
-from dynopt_milp.solve import DEFAULT_GAP
+from dynopt_milp.io.records import records
+from dynopt_milp.problem.book import BOOK_RISK_TARGET
+from dynopt_milp.show.backtests import show_market, show_notes
+from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 SEVERAL = "Several with commas between."
 

@@ -8,12 +8,12 @@ from typing import Annotated, TypeVar
 import typer
 
 from dynopt_milp.commands.app import words
-from dynopt_milp.correlation import BOOK_SPAN, ExponentialCorrelation
 from dynopt_milp.data import Market, read_market, simulated_market
 from dynopt_milp.errors import InputError, UnknownNameError
-from dynopt_milp.forecasts import Forecasts, TrendFollowing, long_only
-from dynopt_milp.static_portfolios import STATIC_PORTFOLIOS, Weights
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.strategy.correlation import BOOK_SPAN, ExponentialCorrelation
+from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing, long_only
+from dynopt_milp.strategy.static_portfolios import STATIC_PORTFOLIOS, Weights
+from dynopt_milp.strategy.strategy import Strategy
 
 Choice = TypeVar("Choice")
 

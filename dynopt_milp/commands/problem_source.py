@@ -9,16 +9,15 @@ from typing import Any
 
 from rich.console import Console
 
-from dynopt_milp.backtest_tables import show_market, show_notes
 from dynopt_milp.commands.market_options import chosen_market
-from dynopt_milp.covariance_file import read_covariance
 from dynopt_milp.errors import InputError
-from dynopt_milp.limits import Limits
-from dynopt_milp.position_files import read_held, read_targets
-from dynopt_milp.problem import Problem
-from dynopt_milp.problem_of_day import known_day, problem_of_day
-from dynopt_milp.problem_of_targets import problem_of_day_and_targets, problem_of_targets
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.show.backtests import show_market, show_notes
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.from_prices import known_day, problem_of_day
+from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets
+from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
 
 OF_PRICES = (
     "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "shrinkage", "notes",

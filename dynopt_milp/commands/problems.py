@@ -18,11 +18,12 @@ from dynopt_milp.commands.app import (
     guarded,
     print_json,
 )
-from dynopt_milp.problem import Problem
-from dynopt_milp.solution import Solution
-from dynopt_milp.solve import DEFAULT_BUFFER, DEFAULT_GAP, FORMULATIONS
-from dynopt_milp.solve import solve as run_solve
-from dynopt_milp.tables import show_solution
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import Solution
+from dynopt_milp.show.solutions import show_solution
+from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.solvers.solving import DEFAULT_BUFFER, FORMULATIONS
+from dynopt_milp.solvers.solving import solve as run_solve
 
 ProblemPath = Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="A problem file.")]
 
@@ -65,7 +66,7 @@ def example(
     """Write an example problem: 32 real contracts, simulated correlations and forecasts."""
 
     def run() -> int:
-        from dynopt_milp.examples import example_problem
+        from dynopt_milp.trades.examples import example_problem
 
         example_problem(capital, seed=seed, cost_multiplier=cost_multiplier).to_json(path)
         return 0

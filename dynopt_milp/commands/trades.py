@@ -36,16 +36,16 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
 )
 from dynopt_milp.commands.problem_source import ProblemSource
-from dynopt_milp.decision_log import DecisionLog, decision
 from dynopt_milp.errors import InputError
-from dynopt_milp.limits import Limits
-from dynopt_milp.problem import BOOK_COST_MULTIPLIER
-from dynopt_milp.rebalance import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET, BUFFER_RULES, Rebalance
-from dynopt_milp.rebalance import rebalance as run_rebalance
-from dynopt_milp.solution import Solution
-from dynopt_milp.solve import DEFAULT_GAP
-from dynopt_milp.tables import show_rebalance
-from dynopt_milp.trade_file import only_writer, write_trades
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.solution import Solution
+from dynopt_milp.show.solutions import show_rebalance
+from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.trades.decision_log import DecisionLog, decision
+from dynopt_milp.trades.rebalancing import BUFFER_RULES, Rebalance
+from dynopt_milp.trades.rebalancing import rebalance as run_rebalance
+from dynopt_milp.trades.trade_file import only_writer, write_trades
 
 ALL = "all"
 RULE = f"{ALL}, or names with commas between."

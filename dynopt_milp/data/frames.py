@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from dynopt_milp.data.assemble import assemble_market, join_prices
+from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.market import DataNote, Market
+from dynopt_milp.data.rows import join_prices
 from dynopt_milp.errors import DataError
 
 

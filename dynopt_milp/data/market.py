@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.days import to_day
+from dynopt_milp.data.days import to_day
 from dynopt_milp.errors import DataError
 
 SPECIFICATIONS = {

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.backtests.frequency import FREQUENCIES, rebalance_days
+from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
-from dynopt_milp.days import day_within
 from dynopt_milp.errors import HistoryError, InputError, UnknownNameError
-from dynopt_milp.labelled import not_negative, to_number
-from dynopt_milp.rebalance_days import FREQUENCIES, rebalance_days
+from dynopt_milp.problem.labelled import not_negative, to_number
 
 PATHS = ("greedy", "exact")
 """Whose positions are carried from one rebalance to the next."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.backtests.metrics import FAILED
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.gap.grid import Cell
-from dynopt_milp.metrics import FAILED
-from dynopt_milp.same_side import SAME_SIDE
 
 METHODS = ("greedy", SAME_SIDE, "exact")
 CELL_HEADS = {

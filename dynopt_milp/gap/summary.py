@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.backtests.metrics import FAILED
 from dynopt_milp.gap.grid import PATHS
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS, further
-from dynopt_milp.metrics import FAILED
 
 SAME = 1e-6
 """Relative; greedy counts as optimal within it, the gap that exact is asked to close."""

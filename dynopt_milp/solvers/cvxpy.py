@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp.errors import SolverError, UnknownNameError
-from dynopt_milp.solution import StoppedBy
+from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.search_box import search_box

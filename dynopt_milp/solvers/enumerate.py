@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
-from dynopt_milp.solution import StoppedBy
+from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.search_box import search_box

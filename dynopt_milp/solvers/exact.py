@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp.errors import SolverError, UnboundedError, UnsupportedError
-from dynopt_milp.solution import StoppedBy, relative_gap
+from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import solve_branch_and_bound
 from dynopt_milp.solvers.task import Answer, Task
 
@@ -33,7 +33,7 @@ def solve_exact(task: Task) -> Answer:
         else:
             if own.stopped_by is not StoppedBy.PRECISION:
                 return own
-    from dynopt_milp.solvers.scip import solve_scip
+    from dynopt_milp.solvers.scip.solver import solve_scip
 
     try:
         other = solve_scip(task)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
-from dynopt_milp.solution import StoppedBy
+from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, Penalty, TrackingProgram
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dynopt_milp.solution import StoppedBy
+from dynopt_milp.problem.solution import StoppedBy
 from formulations import FloatArray, Formulation
 
 Constraints = Callable[[Any], Sequence[Any]]

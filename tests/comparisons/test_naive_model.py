@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from comparisons.naive_model import study
-from dynopt_milp.examples import example_problem
+from dynopt_milp.trades.examples import example_problem
 
 FAST = [case for case in study.CASES if case.seed in (3, 8)]
 

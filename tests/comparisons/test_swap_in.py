@@ -15,7 +15,7 @@ from dynopt_milp import simulated_market
 from dynopt_milp.adapters.book import exact_with_costs, greedy_with_costs_and_buffering
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 from dynopt_milp.errors import InputError
-from dynopt_milp.examples import example_problem
+from dynopt_milp.trades.examples import example_problem
 
 
 @pytest.mark.parametrize("capital", [50_000, 250_000])

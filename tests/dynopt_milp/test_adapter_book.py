@@ -13,10 +13,11 @@ import pytest
 
 from comparisons.swap_in.search import greedy_weights
 from dynopt_milp import InputError, Limits, Problem, solve
-from dynopt_milp.adapters import book, ordinary_day
-from dynopt_milp.clip_eigenvalues import clip_eigenvalues
+from dynopt_milp.adapters.book import algorithm as book
+from dynopt_milp.adapters.book import ordinary_day
 from dynopt_milp.errors import DataWarning
-from dynopt_milp.optimizers import MethodOptimizer
+from dynopt_milp.problem.eigenvalues import clip_eigenvalues
+from dynopt_milp.solvers.optimizers import MethodOptimizer
 from formulations import FloatArray
 from tests.random_days import RandomDay, as_the_book_has_it, random_day
 

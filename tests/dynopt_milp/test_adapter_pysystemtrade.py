@@ -14,7 +14,7 @@ import pytest
 
 from dynopt_milp import InputError, Problem, Status, UnknownNameError, UnsupportedError
 from dynopt_milp.adapters.pysystemtrade import NO_LIMIT, ObjectiveFunction
-from dynopt_milp.clip_eigenvalues import clip_eigenvalues
+from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from tests.random_days import KINDS, Covariance, RandomDay, Weights, as_kind, covariance_of_kind, random_day
 
 DAYS = 1_000

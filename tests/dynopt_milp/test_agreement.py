@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import Limits, Problem, Status, solve
-from dynopt_milp.solve import FORMULATIONS
-from dynopt_milp.solvers.formulation_cone import formulation_cone
+from dynopt_milp.solvers.scip.cone import formulation_cone
+from dynopt_milp.solvers.solving import FORMULATIONS
 from formulations import Penalty
 from tests.random_programs import problems, shuffle
 

@@ -13,10 +13,13 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Limits, Problem, solve
-from dynopt_milp.backtest import backtest
-from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.backtests.decision import Past
+from dynopt_milp.backtests.frequency import rebalance_days
+from dynopt_milp.backtests.journal import Journal
+from dynopt_milp.backtests.metrics import max_drawdown, performance, sharpe_ratio
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
-from dynopt_milp.decision import Past
 from dynopt_milp.errors import (
     BacktestInterrupted,
     FormatError,
@@ -26,15 +29,12 @@ from dynopt_milp.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from dynopt_milp.forecasts import long_only
-from dynopt_milp.inputs import Inputs
-from dynopt_milp.journal import Journal
-from dynopt_milp.metrics import max_drawdown, performance, sharpe_ratio
-from dynopt_milp.pictures import draw_backtests
-from dynopt_milp.rebalance_days import rebalance_days
+from dynopt_milp.show.pictures import draw_backtests
 from dynopt_milp.solvers.greedy import greedy_positions
-from dynopt_milp.static_portfolios import risk_parity
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.strategy.forecasts import long_only
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.static_portfolios import risk_parity
+from dynopt_milp.strategy.strategy import Strategy
 from tests.conftest import shared
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "GOLD_micro", "EUR_micro", "CRUDE_mini", "CORN", "NIKKEI_micro"]

@@ -13,24 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import InputError, Limits, Problem, Status, StoppedBy, UnboundedError, solve
-from dynopt_milp.examples import example_problem
-from dynopt_milp.solve import FORMULATIONS
-from dynopt_milp.solvers.branch_and_bound.bounds import (
-    CONE_ROUNDS,
-    Goal,
-    Node,
-    build_envelopes,
-    cone_bound,
-    load,
-    new_node,
-)
+from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, Goal, cone_bound
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.merge import Groups, merge, nearest_first
+from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.merge import merge
+from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, load, new_node
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.branch_and_bound.solver import solve_branch_and_bound
-from dynopt_milp.solvers.branch_and_bound.sphere import make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.splits import Groups, nearest_first
 from dynopt_milp.solvers.branch_and_bound.tree import search
+from dynopt_milp.solvers.solving import FORMULATIONS
+from dynopt_milp.trades.examples import example_problem
 from formulations import Penalty, TrackingProgram
 from tests.dynopt_milp.test_agreement import BUFFERS, wild_problem
 from tests.random_programs import hard_problem, problems, shuffle

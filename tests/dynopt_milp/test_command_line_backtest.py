@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dynopt_milp.backtest_result import Backtest
+from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import guide_frames, read_pysystemtrade, simulated_market
-from dynopt_milp.problem_of_day import problem_of_day
-from dynopt_milp.rebalance import rebalance
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.from_prices import problem_of_day
+from dynopt_milp.trades.rebalancing import rebalance
 from tests.conftest import shared
 from tests.dynopt_milp.test_command_line import COMMAND, read_json, run
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp.diagnostics import Finding, findings
+from dynopt_milp.backtests.diagnostics import Finding, findings
 
 ORDINARY: dict[str, Any] = {
     "num_failed": 0, "num_not_proven": 0, "num_optimal": 10, "avg_tracking_error": 0.005, "annual_turnover": 200.0,

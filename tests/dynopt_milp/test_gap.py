@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Market, Strategy, simulated_market, solve
+from dynopt_milp.backtests.same_side import reachable
 from dynopt_milp.errors import (
     BacktestInterrupted,
     DynoptError,
@@ -30,12 +31,11 @@ from dynopt_milp.errors import (
     WorkerError,
 )
 from dynopt_milp.gap import GapGrid, run_gap_study, summarise
+from dynopt_milp.gap.cells import Terms, run_cell
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
-from dynopt_milp.gap.study import Terms, run_cell
 from dynopt_milp.gap.summary import gaps
-from dynopt_milp.inputs import Inputs
-from dynopt_milp.same_side import reachable
+from dynopt_milp.strategy.inputs import Inputs
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "GOLD", "CORN", "CRUDE_mini"]
 GRID = GapGrid(
@@ -238,7 +238,7 @@ def test_a_damaged_cell_is_named(market: Market, tmp_path: Path) -> None:
 
 def test_without_a_scheduler_nothing_begins(market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("dynopt_milp.gap.study.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("dynopt_milp.gap.workers.CONNECT_SECONDS", 1)
     with pytest.raises(InputError, match="cluster: no Dask scheduler answers at tcp"):
         run_gap_study(market, GRID, tmp_path / "s", cluster="tcp://127.0.0.1:1")
     assert not (tmp_path / "s").exists()
@@ -365,7 +365,7 @@ def test_a_damaged_cell_is_found_before_any_work(
     shutil.copytree(study, folder)
     cells = sorted(folder.glob("cells/*.json"))
     cells[0].write_text(damage)
-    monkeypatch.setattr("dynopt_milp.gap.study.run_cell", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr("dynopt_milp.gap.cells.run_cell", lambda *_: pytest.fail("work was done"))
     more = replace(GRID, capitals=(*GRID.capitals, 2_000_000))
     with pytest.raises(FormatError, match="is damaged"):
         run_gap_study(market, more, folder)

@@ -15,7 +15,8 @@ import pytest
 from dynopt_milp import simulated_market
 from dynopt_milp.errors import FormatError
 from dynopt_milp.gap import GapGrid, run_gap_study, write_report
-from dynopt_milp.gap.report import answer, by_instrument, read_study, worst_rebalances
+from dynopt_milp.gap.report import answer, by_instrument, worst_rebalances
+from dynopt_milp.gap.stored import read_study
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "CORN", "CRUDE_mini"]
 GRID = GapGrid(capitals=(100_000, 1_000_000), cost_multipliers=(0, 50), sizes=(3, 8), paths=("greedy",),

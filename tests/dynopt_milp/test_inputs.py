@@ -7,24 +7,24 @@ import pandas as pd
 import pytest
 from sklearn.covariance import OAS, LedoitWolf
 
-from dynopt_milp.correlation import (
+from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
+from dynopt_milp.data.days import to_day
+from dynopt_milp.errors import DataError, HistoryError, InputError
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.strategy.correlation import (
     Correlation,
     ExponentialCorrelation,
     FittedCorrelation,
     WindowCorrelation,
     weekly_returns,
 )
-from dynopt_milp.costs import contract_values, quoted_costs, sr_costs
-from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
-from dynopt_milp.days import to_day
-from dynopt_milp.errors import DataError, HistoryError, InputError
-from dynopt_milp.forecasts import EWMAC_SCALARS, TrendFollowing, ewmac, long_only
-from dynopt_milp.inputs import CLOSED_AFTER, Inputs
-from dynopt_milp.limits import Limits
-from dynopt_milp.problem_of_day import problem_of_day
-from dynopt_milp.sizing import diversification_multiplier, optimal_positions
-from dynopt_milp.strategy import Strategy
-from dynopt_milp.volatility import EwmaVolatility
+from dynopt_milp.strategy.costs import contract_values, quoted_costs, sr_costs
+from dynopt_milp.strategy.forecasts import EWMAC_SCALARS, TrendFollowing, ewmac, long_only
+from dynopt_milp.strategy.inputs import CLOSED_AFTER, Inputs
+from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.strategy.volatility import EwmaVolatility
+from dynopt_milp.trades.from_prices import problem_of_day
 from tests.conftest import shared
 
 NAMES = ["US10", "BUND", "ES", "ES_micro", "GOLD_micro", "EUR_micro", "CRUDE_mini", "CORN"]

@@ -15,14 +15,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from dynopt_milp import Limits, Problem, rebalance, simulated_market
-from dynopt_milp.cli import app
+from dynopt_milp.commands.cli import app
 from dynopt_milp.data import market_from_frames, read_market
-from dynopt_milp.decision_log import DecisionLog
 from dynopt_milp.errors import InputError
-from dynopt_milp.inputs import Inputs
-from dynopt_milp.position_files import read_targets
-from dynopt_milp.problem_of_targets import problem_of_day_and_targets
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.decision_log import DecisionLog
+from dynopt_milp.trades.from_targets import problem_of_day_and_targets
+from dynopt_milp.trades.input_files import read_targets
 from tests.dynopt_milp.test_command_line import COMMAND, read_json, run
 from tests.random_programs import hard_problem
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp.backtest import backtest
-from dynopt_milp.costs import quoted_costs
+from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data.market import Market
-from dynopt_milp.data.simulated import simulated_market
+from dynopt_milp.data.simulation.simulated import simulated_market
 from dynopt_milp.errors import HistoryError, InputError, LookAheadError
-from dynopt_milp.forecasts import TrendFollowing, ewmac, long_only
-from dynopt_milp.look_ahead import check_no_look_ahead
-from dynopt_milp.strategy import Strategy
-from dynopt_milp.volatility import EwmaVolatility
-from dynopt_milp.walk_forward import walk_forward
+from dynopt_milp.strategy.costs import quoted_costs
+from dynopt_milp.strategy.folds import walk_forward
+from dynopt_milp.strategy.forecasts import TrendFollowing, ewmac, long_only
+from dynopt_milp.strategy.look_ahead import check_no_look_ahead
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.strategy.volatility import EwmaVolatility
 
 INSTRUMENTS = ["CORN", "CRUDE_mini", "ES_micro", "EUR_micro", "US10"]
 Function = Callable[[Market], Any]

@@ -19,10 +19,10 @@ from dynopt_milp import (
     simulated_market,
     solve,
 )
-from dynopt_milp.compare import run_comparison
-from dynopt_milp.examples import example_problem
+from dynopt_milp.backtests.compare import run_comparison
 from dynopt_milp.gap import GapGrid, run_gap_study, write_report
-from dynopt_milp.optimizers import MethodOptimizer, branch_and_bound, exact, greedy, scip
+from dynopt_milp.solvers.optimizers import MethodOptimizer, branch_and_bound, exact, greedy, scip
+from dynopt_milp.trades.examples import example_problem
 
 NAMES = ["US10", "BUND", "ES_micro", "EUR_micro", "GOLD_micro", "CORN"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from dynopt_milp import InputError, Problem, Status, solve
 from dynopt_milp.errors import CovarianceError
-from dynopt_milp.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, example_problem
+from dynopt_milp.trades.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, example_problem
 
 
 def test_the_program_prices_the_objective_of_the_design() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dynopt_milp import CovarianceError, FormatError, InputError, Limits, LimitsError, Problem
-from dynopt_milp.examples import example_problem
+from dynopt_milp.trades.examples import example_problem
 
 ARRAYS = ("covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms")
 LISTS = ("instruments", *ARRAYS)

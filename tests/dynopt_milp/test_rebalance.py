@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import Limits, NoPortfolioError, Problem, Status, rebalance, solve
-from dynopt_milp.examples import example_problem
+from dynopt_milp.trades.examples import example_problem
 from tests.random_programs import problems
 
 RULES = ["book", "edge", "deadband", None]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from dynopt_milp import Problem, Status, UnknownNameError, solve
-from dynopt_milp.examples import example_problem
+from dynopt_milp.trades.examples import example_problem
 from tests.random_programs import problems
 
 

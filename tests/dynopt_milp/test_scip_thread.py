@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dynopt_milp import Status, solve
-from dynopt_milp.examples import example_problem
-from dynopt_milp.problem import Problem
-from dynopt_milp.solvers.scip_thread import run_in_scip_thread
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.solvers.scip.thread import run_in_scip_thread
+from dynopt_milp.trades.examples import example_problem
 
 
 def thread_used() -> int | None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import Limits, Problem, Status, UnboundedError, solve
-from dynopt_milp.solution import StoppedBy
+from dynopt_milp.problem.solution import StoppedBy
 from tests.random_programs import hard_problem, problems
 
 SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)

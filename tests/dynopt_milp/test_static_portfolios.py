@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.static_portfolios import (
+from dynopt_milp.strategy.risk import risk_decomposition
+from dynopt_milp.strategy.static_portfolios import (
     FixedShares,
     Universe,
     all_weather,
     cheapest,
     groups,
     jumbo,
-    risk_decomposition,
     risk_parity,
     select_by_cost,
     single_best,

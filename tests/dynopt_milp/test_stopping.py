@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dynopt_milp import Problem, SolveInterrupted, Status, StoppedBy, rebalance, solve
-from dynopt_milp.examples import example_problem
+from dynopt_milp.trades.examples import example_problem
 from tests.random_programs import hard_problem
 
 GRACE = 2.0  # seconds a time limit may be exceeded by: a promise to users, not a benchmark

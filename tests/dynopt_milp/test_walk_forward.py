@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp.errors import InputError, UnknownNameError
-from dynopt_milp.walk_forward import walk_forward
+from dynopt_milp.strategy.folds import walk_forward
 
 DAYS = pd.bdate_range("2010-03-15", "2015-08-20", name="date")
 PERIODS = {"yearly": "Y", "quarterly": "Q", "monthly": "M"}

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import Problem, solve
-from dynopt_milp.solvers.formulation_cone import formulation_cone
+from dynopt_milp.solvers.scip.cone import formulation_cone
 from formulations import FloatArray, IntegerHull, Penalty, ProgramError, TrackingProgram, extract_diagonal, restrict
 from formulations.diagonal import remainder
 from tests.random_programs import problems

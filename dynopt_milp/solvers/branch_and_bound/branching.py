@@ -14,16 +14,10 @@ import math
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import (
-    Goal,
-    Node,
-    build_envelopes,
-    cone_bound,
-    hull_bound,
-    refresh,
-)
+from dynopt_milp.solvers.branch_and_bound.bounds import Goal, cone_bound, hull_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, refresh
 from dynopt_milp.solvers.branch_and_bound.relaxation import find_piece
 
 ROUNDS = 6  # of descent for one side: bounds that have not converged choose badly

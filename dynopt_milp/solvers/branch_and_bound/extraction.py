@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, invert_factored, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 
 # H − D may be indefinite by this part of H's diagonal; `round_off` takes it off every bound.
@@ -24,96 +25,6 @@ BARRIER_GAP = 0.02
 BARRIER_FALL = 0.2
 RIDGE = 1e-9  # added to the correlations and taken off D again, so that singular ones have an interior
 POWER_STEPS = 8
-
-
-@part
-def cholesky(size: int, matrix: np.ndarray, upper: np.ndarray) -> bool:
-    """U with U'U the leading block, row by row, as rows lie in memory; False if a pivot is not positive.
-
-    Indices are unsigned here and below: for signed ones numba asks each time whether they count from the end, which
-    takes as long as the arithmetic and keeps the loops from being vectorised.
-    """
-    n, one = np.uintp(size), np.uintp(1)
-    for j in range(n):
-        for i in range(j, n):
-            upper[j, i] = matrix[j, i]
-    for j in range(n):
-        pivot = upper[j, j]
-        if not pivot > 0:
-            return False
-        root = math.sqrt(pivot)
-        for i in range(j, n):
-            upper[j, i] /= root
-        for k in range(j + one, n):
-            by = upper[j, k]
-            for i in range(k, n):
-                upper[k, i] -= upper[j, i] * by
-    return True
-
-
-@part
-def solve_factored(size: int, upper: np.ndarray, right: np.ndarray) -> None:
-    """Solve U'Ux = right in place."""
-    n, one = np.uintp(size), np.uintp(1)
-    for i in range(n):
-        right[i] /= upper[i, i]
-        by = right[i]
-        for k in range(i + one, n):
-            right[k] -= upper[i, k] * by
-    for done in range(n):
-        j = n - one - done
-        right[j] /= upper[j, j]
-        by = right[j]
-        for k in range(j):
-            right[k] -= upper[k, j] * by
-
-
-@part
-def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
-    """(U'U)⁻¹, all of it."""
-    n, one = np.uintp(size), np.uintp(1)
-    half = np.zeros((size, size))  # (U')⁻¹
-    for i in range(n):
-        half[i, i] = 1.0
-        for k in range(i):
-            by = upper[k, i]
-            for j in range(k + one):
-                half[i, j] -= by * half[k, j]
-        for j in range(i + one):
-            half[i, j] /= upper[i, i]
-    for i in range(n):
-        for j in range(n):
-            inverse[i, j] = 0.0
-    for k in range(n):
-        for i in range(k + one):
-            by = half[k, i]
-            for j in range(k + one):
-                inverse[i, j] += by * half[k, j]
-
-
-@part
-def inverse_diagonal(gram: np.ndarray, least_pivot: float) -> np.ndarray:
-    """The diagonal of H⁻¹; all infinite if a pivot of the correlation matrix is below ``least_pivot``.
-
-    Here and not in LAPACK, whose threads take longer to meet than this takes.
-    """
-    size = len(gram)
-    found = np.full(size, np.inf)
-    matrix, upper, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
-    for i in range(size):
-        if not gram[i, i] > 0:
-            return found
-        for j in range(size):
-            matrix[i, j] = gram[i, j] / (math.sqrt(gram[i, i]) * math.sqrt(gram[j, j]))
-    if not cholesky(size, matrix, upper):
-        return found
-    for i in range(size):
-        if upper[i, i] * upper[i, i] < least_pivot:
-            return found
-    invert_factored(size, upper, inverse)
-    for i in range(size):
-        found[i] = inverse[i, i] / gram[i, i]
-    return found
 
 
 @part

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from dynopt_milp.solvers.branch_and_bound.cholesky import inverse_diagonal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
-from dynopt_milp.solvers.branch_and_bound.extraction import inverse_diagonal
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge
 from formulations import FloatArray, TrackingProgram
 

@@ -22,8 +22,8 @@ import math
 
 import numpy as np
 
+from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import part
-from dynopt_milp.solvers.branch_and_bound.extraction import cholesky, solve_factored
 
 NEWTON_STEPS = 10
 HALVINGS = 4  # of one step

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, new_node, round_off
+from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, round_off
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
-from dynopt_milp.solvers.branch_and_bound.incumbents import GAIN, exchange, priced, simple_start
+from dynopt_milp.solvers.branch_and_bound.incumbents import GAIN, exchange, simple_start
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, cropped, tables
-from dynopt_milp.solvers.branch_and_bound.merge import fill_tables, merged_columns, parallels, split_sums
+from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan
+from dynopt_milp.solvers.branch_and_bound.merge import merged_columns, parallels
+from dynopt_milp.solvers.branch_and_bound.node import new_node
+from dynopt_milp.solvers.branch_and_bound.pricing import priced
 from dynopt_milp.solvers.branch_and_bound.reach import within_costs, within_risk
-from dynopt_milp.solvers.branch_and_bound.sphere import MOST_NODES, SpherePlan
+from dynopt_milp.solvers.branch_and_bound.splits import fill_tables, split_sums
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, new_stack, search
 
 LARGEST, MOST_ENTRIES = 64, 20_000  # variables, and positions of all of them

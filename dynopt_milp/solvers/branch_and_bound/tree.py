@@ -15,25 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import (
-    CONE_ROUNDS,
-    HULL_ROUNDS,
-    Goal,
-    Node,
-    build_envelopes,
-    cone_bound,
-    drop,
-    enter_box,
-    hull_bound,
-    load,
-    nearest,
-)
+from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, HULL_ROUNDS, Goal, cone_bound, drop, hull_bound
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
-from dynopt_milp.solvers.branch_and_bound.incumbents import exchange, tracking_error, trading_cost, value_of
+from dynopt_milp.solvers.branch_and_bound.incumbents import exchange
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.sphere import SpherePlan, search_sphere
+from dynopt_milp.solvers.branch_and_bound.levels import SpherePlan
+from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest
+from dynopt_milp.solvers.branch_and_bound.pricing import tracking_error, trading_cost, value_of
+from dynopt_milp.solvers.branch_and_bound.sphere import search_sphere
 
 DONE, PAUSED, FULL = 0, 1, 2
 # Every so many nodes x̂ rounded is the start of a local search.

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp.data import market_from_guide_frames, read_guide_folder
-from dynopt_milp.data.guide_folder import asset_class
+from dynopt_milp.data.guide_table import asset_class
 from dynopt_milp.errors import DataError
 from tests.conftest import shared
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from dynopt_milp.data import Market, market_from_frames
-from dynopt_milp.data.assemble import LARGE_MOVE, STALE_ROWS, assemble_market
+from dynopt_milp.data.assemble import LARGE_MOVE, assemble_market
+from dynopt_milp.data.rows import STALE_ROWS
 from dynopt_milp.errors import DataError, InputError
 
 DAYS = pd.bdate_range("2020-01-06", periods=60)

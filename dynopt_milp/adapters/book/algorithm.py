@@ -1,0 +1,252 @@
+"""The optimizers of the book's published code for strategy twenty-five, greedy and exact.
+
+Each is a function of one argument, the day as the book's code has it in numpy, and returns the weights to hold: what
+its ``algo_to_use`` expects.
+
+>>> from dynopt_milp.adapters.book import exact_with_costs_and_buffering
+>>> algo_to_use = exact_with_costs_and_buffering
+
+What is different from the book's own functions is listed in docs/swap-in.md.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynopt_milp.adapters.repaired_problem import repaired_problem
+from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
+from dynopt_milp.errors import DataWarning, InputError
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.labelled import not_negative
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.plausible import implausible
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.solvers.greedy import greedy_search
+from dynopt_milp.solvers.own_optimizer import Optimizer
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
+from dynopt_milp.solvers.solving import DEFAULT_BUFFER
+from dynopt_milp.trades.rebalancing import rebalance
+from formulations import FloatArray
+
+LEAST_GAP = 1e-9  # below, floating point may not close it, and the long way ends with another solver
+ARRAYS = (
+    "unrounded_optimal_position_weights", "previous_position_weights", "weight_per_contract", "starting_weights",
+    "direction_as_np", "cost_in_weight_terms_as_np",
+)  # fmt: skip
+
+
+class Day(Protocol):
+    """One rebalance as the book's code has it; every array in weight terms, shape (n,).
+
+    Attributes
+    ----------
+    covariance_matrix : ndarray, shape (n, n)
+        Annual, of percentage returns.
+    unrounded_optimal_position_weights, previous_position_weights : ndarray
+        Contracts wanted and held, times the weight per contract.
+    weight_per_contract : ndarray
+    starting_weights, direction_as_np : ndarray
+        Where greedy starts, and which way (−1, 0 or 1) it goes with each instrument.
+    cost_in_weight_terms_as_np : ndarray
+    """
+
+    covariance_matrix: FloatArray
+    unrounded_optimal_position_weights: FloatArray
+    previous_position_weights: FloatArray
+    weight_per_contract: FloatArray
+    starting_weights: FloatArray
+    direction_as_np: FloatArray
+    cost_in_weight_terms_as_np: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class BookAlgorithm:
+    """A function from a :class:`Day` to the weights to hold, ndarray of shape (n,).
+
+    Weights come back as whole multiples of the weights per contract; 0 for an instrument whose target, weight per
+    contract or variance is NaN; a NaN among what is held is nothing held. One whose weight per contract is not positive
+    (a price below zero) is left out too, and a covariance that is not positive semi-definite is repaired
+    (:func:`~dynopt_milp.clip_eigenvalues`), both with a :class:`~dynopt_milp.DataWarning`. So are what
+    is held without valid data, and a covariance that seems to be in per cent. Errors and warnings count instruments
+    from 0.
+
+    Parameters
+    ----------
+    method : str or callable
+        As in :func:`~dynopt_milp.solve`; ``"greedy"`` starts and goes as the day says.
+    cost_multiplier : float
+        λ; 0: costs and what is held do not matter.
+    buffer : float or None
+        B, annual standard deviation, share of capital: trade round(α(k° − p)), α = max((T − B)/T, 0). None: trade all.
+    limits : Limits, optional
+        Instruments have no names here: arrays in their order, or rules for all.
+    gap, time_limit
+        As in :func:`~dynopt_milp.solve`; a function of your own does not know of them.
+
+    Raises
+    ------
+    InputError
+        When it is made, if a setting makes no sense. When it is called, if the day has no such attribute, arrays differ
+        in length, what is held is not whole contracts, or an array makes no :class:`~dynopt_milp.Problem`.
+    UnboundedError, SolverError, NoPortfolioError
+        As :func:`~dynopt_milp.rebalance`.
+    """
+
+    method: str | Optimizer = "exact"
+    cost_multiplier: float = BOOK_COST_MULTIPLIER
+    buffer: float | None = None
+    limits: Limits | None = None
+    gap: float = DEFAULT_GAP
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        not_negative(self.cost_multiplier, "cost_multiplier")
+        if self.buffer is not None:
+            not_negative(self.buffer, "buffer")
+        if not isinstance(self.limits, Limits | None):
+            raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
+        check_settings(self.method, self.gap, self.time_limit)
+
+    def __call__(self, day: Day) -> FloatArray:
+        """The weights to hold."""
+        covariance, given = _arrays(day)
+        unit = given["weight_per_contract"]
+        names = _places(len(unit))
+        for place in np.flatnonzero(unit <= 0):
+            text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
+            warnings.warn(text, DataWarning, stacklevel=2)
+        ordinary = self._ordinary(covariance, given, names)
+        if ordinary is not None:
+            return ordinary * unit
+        valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
+        weights = np.zeros(len(valid))
+        held = given["previous_position_weights"] if self._looks_at_held else weights
+        for place in np.flatnonzero(~valid & ~(unit <= 0) & ~np.isnan(held) & (held != 0)):
+            text = f"{names[place]} is held (weight {held[place]:g}) and without valid data: its weight is 0"
+            warnings.warn(text, DataWarning, stacklevel=2)
+        if not valid.any():
+            return weights
+        limits = self._limits(names, valid)
+        if not valid.all():
+            covariance = covariance[np.ix_(valid, valid)]
+            given = {name: array[valid] for name, array in given.items()}
+            names = tuple(names[place] for place in np.flatnonzero(valid))
+        positions, note = self._positions(covariance, given, names, limits)
+        for text in filter(None, (note, implausible(covariance))):
+            warnings.warn(text, DataWarning, stacklevel=2)
+        weights[valid] = positions * given["weight_per_contract"]
+        return weights
+
+    @property
+    def _looks_at_held(self) -> bool:
+        return self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None
+
+    def _ordinary(
+        self, covariance: FloatArray, given: dict[str, FloatArray], names: tuple[str, ...]
+    ) -> FloatArray | None:
+        """Contracts to hold, found the short way; None if the day or what is asked for is out of the ordinary."""
+        if self.method != "exact" or self.limits is not None or self.time_limit is not None or self.gap < LEAST_GAP:
+            return None
+        from dynopt_milp.adapters.book.ordinary_day import ordinary_day  # numba, which greedy does without
+
+        held, cost = given["previous_position_weights"], given["cost_in_weight_terms_as_np"]
+        if not self._looks_at_held:
+            held = cost = np.zeros(len(held))
+        return ordinary_day(
+            covariance, given["unrounded_optimal_position_weights"], held, given["weight_per_contract"], cost,
+            cost_multiplier=float(self.cost_multiplier), buffer=self.buffer or 0.0, gap=self.gap,
+            instruments=names,
+        )  # fmt: skip
+
+    def _positions(
+        self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits
+    ) -> tuple[FloatArray, str]:
+        """Contracts to hold of instruments with valid data, and what was repaired."""
+        unit = here["weight_per_contract"]
+        held = cost = np.zeros(len(unit))
+        if self._looks_at_held:
+            held = contracts(here["previous_position_weights"], unit, names, "previous_position_weights")
+        if self.cost_multiplier > 0:
+            cost = here["cost_in_weight_terms_as_np"]
+        problem, note = repaired_problem(
+            covariance,
+            optimal_positions=here["unrounded_optimal_position_weights"] / unit,
+            weight_per_contract=unit,
+            previous_positions=held,
+            cost_in_weight_terms=cost,
+            cost_multiplier=self.cost_multiplier,
+            limits=limits,
+            instruments=names,
+        )
+        method = self.method
+        if method == "greedy":
+            start = contracts(here["starting_weights"], unit, names, "starting_weights")
+            method = _greedy_from(start, here["direction_as_np"])
+        done = rebalance(
+            problem, method, buffer_rule=None if self.buffer is None else "book",
+            buffer_fraction=self.buffer or 0.0, risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
+        )  # fmt: skip
+        return done.contracts.astype(np.float64), note
+
+    def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
+        """The limits of the instruments that can be optimised."""
+        if self.limits is None or valid.all():
+            return self.limits or Limits()
+        nothing = np.zeros(len(valid))
+        lower, upper = Limits(self.limits.lower, self.limits.upper).box(names, nothing, nothing)
+        return replace(self.limits, lower=lower[valid], upper=upper[valid])
+
+
+@cache
+def _places(size: int) -> tuple[str, ...]:
+    """Names for instruments that have none, in their order."""
+    return tuple(f"instrument {place:0{len(str(size))}d}" for place in range(size))
+
+
+def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """The arrays of a day, float64."""
+    given = {}
+    for name in ("covariance_matrix", *ARRAYS):
+        if not hasattr(day, name):
+            raise InputError(
+                f"is no attribute of the {type(day).__name__} that came; give the book's day in numpy", field=name
+            )
+        try:
+            given[name] = np.array(getattr(day, name), dtype=np.float64, order="C")
+        except (TypeError, ValueError):
+            raise InputError("wants an array of numbers", field=name) from None
+    covariance = given.pop("covariance_matrix")
+    size = given["weight_per_contract"].size
+    for name, array in (("covariance_matrix", covariance), *given.items()):
+        wanted = (size, size) if name == "covariance_matrix" else (size,)
+        if array.shape != wanted:
+            raise InputError(f"wants shape {wanted}, found {array.shape}", field=name)
+    return covariance, given
+
+
+def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
+    def greedy(problem: Problem) -> FloatArray:
+        lower, upper = problem.lower, problem.upper
+        return greedy_search(problem.program().objective, np.clip(start, lower, upper), direction, lower, upper)[0]
+
+    return greedy
+
+
+greedy = BookAlgorithm("greedy", cost_multiplier=0.0)
+"""The book's first search: tracking error alone."""
+exact = BookAlgorithm("exact", cost_multiplier=0.0)
+"""The optimum of tracking error alone."""
+greedy_with_costs = BookAlgorithm("greedy")
+"""The book's search, with 50 times the cost of trades."""
+exact_with_costs = BookAlgorithm("exact")
+"""The optimum of tracking error and 50 times the cost of trades."""
+greedy_with_costs_and_buffering = BookAlgorithm("greedy", buffer=DEFAULT_BUFFER)
+"""The book's search with costs and its buffer of 0.01: what its code for strategy twenty-five runs."""
+exact_with_costs_and_buffering = BookAlgorithm("exact", buffer=DEFAULT_BUFFER)
+"""The optimum with costs, and the book's buffer of 0.01."""

@@ -1,0 +1,154 @@
+"""An ordinary day of the book's code, most of the time in two compiled calls: less than the search they replace.
+
+Ordinary is a day on which nothing is missing and nothing has to be repaired, without limits, whose optimum the branch
+and bound proves. On any other, and whenever something is wrong, there is no answer here, and the way through
+:class:`~dynopt_milp.Problem` and :func:`~dynopt_milp.rebalance` says what it is.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+
+from dynopt_milp.adapters.valid_instruments import ROUND_OFF, WHOLE
+from dynopt_milp.errors import DynoptError
+from dynopt_milp.problem.covariance_factor import ASYMMETRY, ROUTINE
+from dynopt_milp.problem.labelled import MOST_CONTRACTS as MOST_COUNTED
+from dynopt_milp.problem.plausible import MOST_VARIANCE
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import SolveInterrupted, Status, StoppedBy, relative_gap
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.phases import search_slack
+from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
+from dynopt_milp.solvers.branch_and_bound.solver import GREEDY_STEPS, MOST_CONTRACTS, ROOT_WORK, search_tree, warm_up
+from dynopt_milp.solvers.certificate import certify
+from dynopt_milp.solvers.solving import solve
+from dynopt_milp.solvers.task import Task
+from formulations import FloatArray, Penalty, TrackingProgram
+
+# What units, prices and correlations are on an ordinary day; rarer ones are no error, but take the other way.
+LEAST_UNIT, MOST_UNIT = 1e-60, 1e60
+LEAST_PIVOT = 1e-6
+
+
+def ordinary_day(
+    covariance: FloatArray, wanted: FloatArray, held: FloatArray, unit: FloatArray, cost: FloatArray, *,
+    cost_multiplier: float, buffer: float, gap: float, instruments: tuple[str, ...],
+) -> FloatArray | None:  # fmt: skip
+    """Contracts to hold after the buffer, shape (n,); None if the day is not an ordinary one.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n, n)
+    wanted, held : ndarray, shape (n,)
+        Weights.
+    unit, cost : ndarray, shape (n,)
+        Weight per contract, and cost in weight terms.
+    cost_multiplier, buffer, gap : float
+    instruments : tuple of str
+        Names.
+
+    Raises
+    ------
+    SolveInterrupted
+        On Ctrl-C; it carries the best portfolio so far.
+    """
+    compile_all()
+    ordinary, *program = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
+    if not ordinary:
+        return None
+    for array in program:
+        array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
+    factor, target, previous, penalty, lower, upper = program
+    nothing = np.empty((0, len(unit)))
+    proved, best, value, bound, _ = prove_at_root(
+        factor, target, previous, penalty, lower, upper, nothing, search_slack(gap), GREEDY_STEPS, ROOT_WORK
+    )
+    if not proved or not relative_gap(value, min(bound, value)) <= gap:
+        formulation = Penalty(TrackingProgram.unchecked(**dict(zip(TrackingProgram.__slots__, program, strict=True))))
+        task = Task(formulation, instruments, gap, starts=(best,))
+        try:
+            answer = search_tree(task)
+            _, status = certify(task, answer)
+        except DynoptError:  # the long way names the instruments
+            return None
+        if answer.stopped_by is StoppedBy.INTERRUPT:
+            problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
+            known = best if answer.positions is None else answer.positions
+            raise SolveInterrupted(solve(problem, time_limit=0.0, start=known))
+        if answer.positions is None or status is not Status.OPTIMAL:
+            return None
+        best = answer.positions
+    away = factor @ (best - previous)
+    distance = math.sqrt(away @ away)
+    adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
+    return np.asarray(previous + np.rint(adjustment * (best - previous)))
+
+
+@cache
+def compile_all() -> None:
+    """Compile all kernels there are, or load them: first call of a process."""
+    warm_up()
+    one = np.ones(1)
+    program_of_day(np.eye(1), one, one, one, one, 1.0)  # two seconds
+
+
+@compiled
+def program_of_day(
+    covariance: np.ndarray, wanted: np.ndarray, held: np.ndarray, unit: np.ndarray, cost: np.ndarray, multiplier: float
+) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Whether the day is ordinary, and F, τ, p, γ and the limits, infinite, of its program."""
+    size = unit.size
+    target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
+    ordinary, large = 0 < size <= MOST_CONTRACTS, 0
+    for i in range(size):
+        variance = covariance[i, i]
+        ordinary &= LEAST_UNIT < variance < MOST_UNIT and LEAST_UNIT < unit[i] < MOST_UNIT
+        target[i], number = wanted[i] / unit[i], held[i] / unit[i]
+        previous[i] = np.rint(number) + 0.0
+        ordinary &= abs(target[i]) <= MOST_COUNTED and abs(number) <= MOST_COUNTED
+        ordinary &= abs(number - previous[i]) <= WHOLE + ROUND_OFF * abs(number)
+        penalty[i] = multiplier * cost[i] * unit[i]
+        ordinary &= 0 <= cost[i] < MOST_UNIT and 0 <= penalty[i] < MOST_UNIT
+        deviation[i] = math.sqrt(max(variance, 0.0))
+        large += variance > MOST_VARIANCE
+    if not ordinary or 2 * large >= size:
+        return False, factor, target, previous, penalty, -limit, limit
+    for i in range(size):
+        for j in range(size):
+            correlation[i, j] = (covariance[i, j] / 2 + covariance[j, i] / 2) / deviation[i] / deviation[j]
+            difference = abs(covariance[i, j] - covariance[j, i]) / deviation[i] / deviation[j]
+            ordinary &= difference <= ASYMMETRY and abs(correlation[i, j]) <= 2
+    if not ordinary or not semidefinite(correlation, factor):
+        return False, factor, target, previous, penalty, -limit, limit
+    for i in range(size):
+        for j in range(i, size):
+            factor[i, j] *= deviation[j] * unit[j]
+    return True, factor, target, previous, penalty, -limit, limit
+
+
+@part
+def semidefinite(matrix: np.ndarray, upper: np.ndarray) -> bool:
+    """U with U'U the matrix, whose upper half is used up; False unless every pivot is clearly positive or clearly zero.
+
+    Zero is what is left of a second size of a contract.
+    """
+    size = len(matrix)
+    for j in range(size):
+        pivot = matrix[j, j]
+        if pivot > LEAST_PIVOT:
+            root = math.sqrt(pivot)
+            for i in range(j, size):
+                upper[j, i] = matrix[j, i] / root
+            for k in range(j + 1, size):
+                by = upper[j, k]
+                for i in range(k, size):
+                    matrix[k, i] -= upper[j, i] * by
+        else:
+            for i in range(j, size):
+                if not abs(matrix[j, i]) <= ROUTINE * size:
+                    return False
+    return True

@@ -1,0 +1,136 @@
+"""What pysystemtrade hands over, made into numbers by instrument, and numbers made into what the caller has."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import InputError
+from dynopt_milp.problem.labelled import as_number, not_negative
+from formulations import FloatArray
+
+
+def supplied(value: Any) -> Any:
+    """The value, or None for what pysystemtrade marks as not supplied."""
+    return None if type(value).__name__ == "named_object" and "not supplied" in repr(value) else value
+
+
+def numbers_of(values: Any, field: str) -> dict[str, float]:
+    """Numbers by instrument, of a dict-like or a Series; NaN stays, and None is NaN.
+
+    Raises
+    ------
+    InputError
+        If they are not, or an instrument stands twice.
+    """
+    if isinstance(values, pd.Series):
+        repeated = values.index[values.index.duplicated()]
+        if len(repeated):
+            raise InputError("stands more than once", field=field, instrument=str(repeated[0]))
+        values = values.to_dict()
+    if not isinstance(values, Mapping):
+        raise InputError(f"wants numbers by instrument, a dict or a Series, found {type(values).__name__}", field=field)
+    return {name: value if type(value) is float else _number(value, field, str(name)) for name, value in values.items()}
+
+
+def _number(value: Any, field: str, name: str) -> float:
+    return float("nan") if value is None else as_number(value, field, name)
+
+
+def names_and_matrix(given: Any) -> tuple[list[str], FloatArray]:
+    """Names and matrix, shape (n, n), of an estimate, a DataFrame or a dict of dicts.
+
+    Raises
+    ------
+    InputError
+        If it is none of them, an instrument stands twice or an entry is not a number.
+    """
+    if isinstance(given, Mapping):
+        given = pd.DataFrame(given)
+    if isinstance(given, pd.DataFrame):
+        names = list(given.columns)
+        if given.columns.has_duplicates or given.index.has_duplicates:
+            raise InputError("has an instrument more than once", field="covariance_matrix")
+        ordered = given if given.index.equals(given.columns) else given.reindex(index=names)
+        return names, _matrix(ordered.to_numpy())
+    if not hasattr(given, "values") or not hasattr(given, "columns"):
+        raise InputError(
+            f"wants a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",
+            field="covariance_matrix",
+        )
+    names, matrix = list(given.columns), _matrix(given.values)
+    if len(set(names)) < len(names):
+        raise InputError("has an instrument more than once", field="covariance_matrix")
+    if matrix.shape != (len(names), len(names)):
+        raise InputError(f"has {len(names)} columns and shape {matrix.shape}", field="covariance_matrix")
+    return names, matrix
+
+
+def _matrix(values: Any) -> FloatArray:
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("wants numbers", field="covariance_matrix") from None
+
+
+def like(kind: Any, content: dict[str, Any]) -> Any:
+    """A dict as the kind of weights that ``kind`` is; what ``kind`` itself holds stays."""
+    if isinstance(kind, pd.Series):
+        index = pd.Index(list(content), name=kind.index.name)
+        return type(kind)(list(content.values()), index=index, name=kind.name)
+    if isinstance(kind, MutableMapping):  # however it is made, a copy of it is one
+        made = copy.copy(kind)
+        made.clear()
+        made.update(content)
+        return made
+    return type(kind)(content)
+
+
+def keys_by_rule(constraints: Any) -> dict[str, list[str]]:
+    """The instruments of each rule, of an object with ``reduce_only_keys``, ``no_trade_keys``, ``long_only_keys``.
+
+    Raises
+    ------
+    InputError
+        If one of the first two attributes is missing, or one is no list.
+    """
+    rules: dict[str, list[str]] = {"reduce_only": [], "no_trade": [], "long_only": []}
+    if constraints is None:
+        return rules
+    for rule in rules:
+        name = f"{rule}_keys"
+        if not hasattr(constraints, name):
+            if rule == "long_only":  # older versions have none
+                continue
+            raise InputError(
+                f"wants the attribute {name}, a list or not supplied; found {type(constraints).__name__}",
+                field="constraints",
+            )
+        keys = supplied(getattr(constraints, name))
+        if isinstance(keys, str) or not (keys is None or isinstance(keys, Iterable)):
+            raise InputError(f"wants a list of instruments, found {keys!r}", field=name)
+        rules[rule] = list(keys or [])
+    return rules
+
+
+def speed(control: Any, name: str) -> float:
+    """A number of the speed control, finite and not negative; its defaults are tuples of one number.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if not hasattr(control, name):
+        raise InputError(
+            f"is no attribute of the {type(control).__name__} that came as speed_control; give an object with "
+            "trade_shadow_cost and tracking_error_buffer", field=name,
+        )  # fmt: skip
+    value: Any = getattr(control, name)
+    if isinstance(value, tuple) and len(value) == 1:
+        value = value[0]
+    return not_negative(value, name)

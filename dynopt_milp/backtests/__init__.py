@@ -1,0 +1,30 @@
+"""Years of rebalances: a run, its accounts, what it came to, and several runs compared."""
+
+from dynopt_milp.backtests.accounting import contracts_traded, profits, trading_costs
+from dynopt_milp.backtests.compare import comparison_table, run_comparison
+from dynopt_milp.backtests.decision import Past
+from dynopt_milp.backtests.diagnostics import Finding, findings
+from dynopt_milp.backtests.execution import Execution
+from dynopt_milp.backtests.frequency import rebalance_days
+from dynopt_milp.backtests.metrics import max_drawdown, performance, realised_tracking_error, sharpe_ratio
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.run import backtest
+
+__all__ = [
+    "Backtest",
+    "Execution",
+    "Finding",
+    "Past",
+    "backtest",
+    "comparison_table",
+    "contracts_traded",
+    "findings",
+    "max_drawdown",
+    "performance",
+    "profits",
+    "realised_tracking_error",
+    "rebalance_days",
+    "run_comparison",
+    "sharpe_ratio",
+    "trading_costs",
+]

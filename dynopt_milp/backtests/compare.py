@@ -1,0 +1,83 @@
+"""Several strategies, each held in several ways, over the same years."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.run import backtest
+from dynopt_milp.data.market import Market
+from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.strategy import Strategy
+
+FIGURES = (
+    "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
+    "max_drawdown_pct", "annual_turnover", "avg_tracking_error", "num_rebalances", "num_optimal", "num_not_proven",
+    "num_failed", "solver_seconds",
+)  # fmt: skip
+
+Runs = dict[tuple[str, str], Backtest]
+"""Backtests by strategy and optimizer."""
+
+
+def run_comparison(
+    market: Market,
+    strategies: Mapping[str, Strategy],
+    optimizers: Sequence[str | Optimizer],
+    *,
+    capital: float,
+    folder: Path | None = None,
+    show_progress: bool = False,
+    **settings: Any,
+) -> Runs:
+    """Backtest every strategy with every optimizer; inputs are prepared once for each strategy.
+
+    Parameters
+    ----------
+    market : Market
+    strategies : mapping
+        By name.
+    optimizers : sequence of str or callable
+        As in :func:`~dynopt_milp.backtest`.
+    capital : float
+    folder : Path, optional
+        Each run is kept in ``folder/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
+    show_progress : bool
+    **settings
+        Further arguments of :func:`~dynopt_milp.backtest`.
+
+    Returns
+    -------
+    dict
+        Backtests by (strategy, optimizer).
+    """
+    names = distinct_names(optimizers, "optimizers")
+    runs: Runs = {}
+    for name, strategy in strategies.items():
+        inputs = Inputs(market, strategy, float(capital))
+        for called, optimizer in zip(names, optimizers, strict=True):
+            runs[name, called] = backtest(
+                market,
+                strategy,
+                capital=capital,
+                optimizer=optimizer,
+                inputs=inputs,
+                folder=None if folder is None else folder / name / called,
+                show_progress=show_progress,
+                **settings,
+            )
+    return runs
+
+
+def comparison_table(runs: Runs) -> pd.DataFrame:
+    """One row for each run: strategy, optimizer and its figures (see :func:`~dynopt_milp.backtests.performance`)."""
+    rows = [
+        {"strategy": strategy, "optimizer": optimizer} | {name: run.performance[name] for name in FIGURES}
+        for (strategy, optimizer), run in runs.items()
+    ]
+    return pd.DataFrame(rows)

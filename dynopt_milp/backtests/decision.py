@@ -1,0 +1,235 @@
+"""How one rebalance of a backtest is decided, and what is recorded of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.backtests.diagnostics import UNOPTIMISED
+from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
+from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
+from dynopt_milp.errors import DynoptError, UnknownNameError, UnsupportedError
+from dynopt_milp.problem.labelled import not_negative
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import Solution
+from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
+from dynopt_milp.solvers.solving import solve
+from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, Wanted
+from dynopt_milp.trades.rebalancing import rebalance
+
+BufferFraction = float | Callable[["Past"], float]
+"""A share of the risk target, or a function of what has happened so far."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What is known when a rebalance is decided, for buffers that adapt.
+
+    Attributes
+    ----------
+    day : Timestamp
+        Its close is known.
+    rebalances : DataFrame by day
+        The rebalances before, as in :class:`~dynopt_milp.Backtest`.
+    held : Series, by instrument
+        Contracts held.
+    volatility, forecasts, costs, values : DataFrame, days × instruments
+        As in :class:`~dynopt_milp.Inputs`, up to the day and no further.
+    """
+
+    day: pd.Timestamp
+    rebalances: pd.DataFrame
+    held: pd.Series
+    volatility: pd.DataFrame
+    forecasts: pd.DataFrame
+    costs: pd.DataFrame
+    values: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """How the rebalances of a backtest are decided; the fields are arguments of it.
+
+    An entry, which is what :meth:`decide` returns, is a dict of ``date``, the columns of :data:`COLUMNS` that exist,
+    ``positions`` (contracts by instrument, zeros left out) and, if asked for, ``portfolios``: what each method would
+    hold before the buffer (see :data:`PORTFOLIO_COLUMNS`).
+    """
+
+    inputs: Inputs
+    optimizer: str | Optimizer
+    cost_multiplier: float
+    buffer_rule: str | None
+    buffer_fraction: BufferFraction
+    also: tuple[str | Optimizer, ...]
+    portfolios: bool
+    limits: Callable[[list[str]], Limits] | None
+    gap: float
+    time_limit: float | None
+
+    def decide(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> dict[str, Any]:
+        """The entry of one day: what is known of the rebalance, and the positions after it.
+
+        Parameters
+        ----------
+        day : Timestamp
+            Its close is known.
+        held : Series, by instrument
+            Contracts held.
+        before : list of dict
+            The entries of the rebalances before.
+
+        Raises
+        ------
+        UnknownNameError, UnsupportedError
+            If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
+        """
+        kept = self._without_gone(day, held)
+        method = {"method": method_name(self.optimizer)}
+        row: dict[str, Any] = dict(method)
+        fraction = self._fraction(day, held, before)  # outside: what is wrong here is wrong on every day
+        try:
+            wanted = self.inputs.wanted(day)
+            row |= {"idm": wanted.multiplier, "instruments": len(wanted.weights)}
+            if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
+                positions = self._static(wanted, kept, row)
+            else:
+                positions = self._optimised(wanted, kept, fraction, row)
+        except (UnknownNameError, UnsupportedError):
+            raise  # an argument is at fault; every other day would fail too
+        except DynoptError as error:
+            row = method | {"status": FAILED, "reason": " ".join(str(error).split())}
+            positions = kept
+        costs = self.inputs.costs.loc[day]
+        traded = (positions - held).abs()
+        row["trades"] = float(traded.sum())
+        row["cost"] = float((traded * costs).where(traded > 0, 0.0).to_numpy().sum()) / self.inputs.capital
+        kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
+        return {"date": f"{day:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
+            "positions": kept_positions
+        }  # fmt: skip
+
+    def _fraction(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
+        if not callable(self.buffer_fraction):
+            return self.buffer_fraction
+        known = {
+            name: getattr(self.inputs, name).loc[:day].copy() for name in ("volatility", "forecasts", "costs", "values")
+        }
+        return not_negative(self.buffer_fraction(Past(day, rows(before), held, **known)), "buffer_fraction")
+
+    def _without_gone(self, day: pd.Timestamp, held: pd.Series) -> pd.Series:
+        """Held positions, without those whose market is gone: they are closed at the last price."""
+        age = self.inputs.age(day)
+        return held.where(~((age > GONE_AFTER) & (held != 0)), 0.0)
+
+    def _static(self, wanted: Wanted, held: pd.Series, row: dict[str, Any]) -> pd.Series:
+        target = wanted.optimal_positions
+        positions = held.copy()
+        traded = [name for name in target.index if name not in wanted.closed]
+        positions[traded] = target[traded] if self.optimizer == "unrounded" else target[traded].round()
+        row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
+        if not positions[target.index].equals(target):
+            program = self.inputs.problem(wanted.day, held[target.index].round()).program()
+            names = list(wanted.weights.index[(wanted.weights > 0) | (held[target.index].round() != 0)])
+            row["tracking_error"] = program.tracking_error(positions[names].to_numpy())
+        return positions
+
+    def _optimised(self, wanted: Wanted, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
+        problem = self.inputs.problem(
+            wanted.day, held[wanted.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
+        )
+        row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
+        result = rebalance(
+            problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door
+            buffer_fraction=fraction, risk_target=self.inputs.strategy.risk_target, gap=self.gap,
+            time_limit=self._limit(self.optimizer),
+        )  # fmt: skip
+        best = result.optimised
+        row |= {
+            "objective": best.objective,
+            "lower_bound": best.lower_bound,
+            "gap": best.gap,
+            "status": result.status.value,
+            "stopped_by": result.stopped_by.value,
+            "tracking_error_before": problem.program().tracking_error(problem.previous_positions),
+            "tracking_error": result.tracking_error,
+            "adjustment_factor": result.adjustment_factor,
+            "seconds": result.seconds,
+        }
+        found = {method_name(self.optimizer): _portfolio(best)}
+        for method in self.also:
+            name = method_name(method)
+            try:
+                other = self._compared(method, problem)
+            except DynoptError as error:  # a method that is there for comparison only must not stop the trade
+                row |= {f"{name}_objective": None, f"{name}_seconds": None}
+                found[name] = {"status": FAILED, "reason": " ".join(str(error).split())}
+            else:
+                row |= {f"{name}_objective": other.objective, f"{name}_seconds": other.seconds}
+                found[name] = _portfolio(other)
+        if self.portfolios:
+            row["portfolios"] = found
+        positions = held.copy()
+        positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
+        return positions
+
+    def _compared(self, method: str | Optimizer, problem: Problem) -> Solution:
+        if method == SAME_SIDE:
+            return solve(reachable(problem), "exact", gap=self.gap, time_limit=self.time_limit)
+        return solve(problem, method, gap=self.gap, time_limit=self._limit(method))
+
+    def _limit(self, method: str | Optimizer) -> float | None:
+        """Greedy cut off in the middle is not greedy: it is run to its end."""
+        return None if method == "greedy" else self.time_limit
+
+
+def _portfolio(solution: Solution) -> dict[str, Any]:
+    """What a method would hold, as JSON has it; nothing where it found nothing."""
+    if solution.portfolio is None:
+        return {"status": solution.status.value, "seconds": solution.seconds}
+    content = solution.to_dict()
+    kept = {name: content[name] for name in PORTFOLIO_COLUMNS}
+    return kept | {"positions": {name: number for name, number in content["positions"].items() if number}}
+
+
+PORTFOLIO_COLUMNS = ("objective", "lower_bound", "status", "tracking_error", "cost_penalty", "seconds")
+"""What is kept of a portfolio that a method would hold, beside its ``positions``."""
+
+COLUMNS = (
+    "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
+    "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "stopped_by", "reason",
+)  # fmt: skip
+
+
+def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
+    """The record of decisions as a frame by day; numbers that do not exist are NaN, texts empty."""
+    further = [name for entry in entries for name in entry if name.endswith(("_objective", "_seconds"))]
+    columns = [*COLUMNS[:11], *dict.fromkeys(further), *COLUMNS[11:]]
+    frame = pd.DataFrame(
+        [[entry.get(name) for name in columns] for entry in entries],
+        columns=columns,
+        index=pd.DatetimeIndex([entry["date"] for entry in entries], name="date"),
+    )
+    for name in columns:
+        frame[name] = frame[name].fillna("").astype(str) if name in TEXTS else frame[name].astype(np.float64)
+    return frame
+
+
+def portfolios_by_day(entries: list[dict[str, Any]]) -> pd.DataFrame:
+    """What each method would hold before the buffer, one row for each day and method; empty if that was not kept."""
+    columns = ["date", "method", *PORTFOLIO_COLUMNS, "reason", "positions"]
+    found = [
+        {"date": pd.Timestamp(entry["date"]), "method": name} | portfolio
+        for entry in entries
+        for name, portfolio in entry.get("portfolios", {}).items()
+    ]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

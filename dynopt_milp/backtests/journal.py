@@ -1,0 +1,107 @@
+"""A record of finished rebalances that survives interruption: one JSON object per line, written as they end."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dynopt_milp.backtests.metrics import TEXTS
+from dynopt_milp.errors import FormatError
+from dynopt_milp.io.atomic import reported
+from dynopt_milp.io.run_folder import run_folder
+
+JOURNAL = "journal.jsonl"
+
+
+class Journal:
+    """What has been done in a folder, and the means to add to it.
+
+    Use it as a context manager: it holds the folder, so that two runs do not write to it at once.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it does not exist.
+    settings : dict
+        What the run depends on, as JSON has it. A folder with other settings is refused.
+
+    Attributes
+    ----------
+    entries : dict
+        Finished entries by their ``date``, in order.
+
+    Raises
+    ------
+    FormatError
+        If the folder cannot be used: it holds another run, is in use by one, is damaged or cannot be written to.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder, self.settings = folder, settings
+        self.entries: dict[str, dict[str, Any]] = {}
+        self._file: Any = None
+        self._held = ExitStack()
+
+    def __enter__(self) -> Journal:
+        with ExitStack() as held:
+            held.enter_context(run_folder(self.folder, self.settings, JOURNAL))
+            with reported(self.folder / JOURNAL):
+                self._read()
+                self._file = (self.folder / JOURNAL).open("a", encoding="utf-8")
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with reported(self.folder / JOURNAL):
+                self._file.close()  # which tries again to write what a full disk refused
+        except FormatError:
+            if error is None:
+                raise
+        finally:
+            self._held.close()
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Append an entry; it is on the disk when this returns."""
+        with reported(self.folder / JOURNAL):
+            self._file.write(json.dumps(entry, allow_nan=False) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self.entries[entry["date"]] = entry
+
+    def _read(self) -> None:
+        path = self.folder / JOURNAL
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:  # the last line was cut off in the middle
+            with path.open("r+b") as file:
+                file.truncate(len(whole))
+        for number, line in enumerate(whole.decode("utf-8").splitlines(), 1):
+            try:
+                entry = json.loads(line)
+                _check_entry(entry)
+                self.entries[entry["date"]] = entry
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise FormatError(f"line {number} is damaged; use another folder", field=str(path)) from None
+
+
+def _check_entry(entry: dict[str, Any]) -> None:
+    """Raise one of the errors of damaged lines unless it has a date, positions and figures."""
+    datetime.date.fromisoformat(entry["date"])
+    for number in entry["positions"].values():
+        if isinstance(number, bool) or not math.isfinite(number):
+            raise ValueError("positions are numbers")
+    for portfolio in entry.get("portfolios", {}).values():
+        if not isinstance(portfolio["status"], str):
+            raise ValueError("a status is a text")
+    for name, figure in entry.items():
+        if name not in ("date", "positions", "portfolios", *TEXTS) and not (figure is None or math.isfinite(figure)):
+            raise ValueError(f"{name} is a number")

@@ -1,0 +1,104 @@
+"""What a run came to: return, risk, drawdown, turnover, solver record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.backtests.accounting import contracts_traded
+from dynopt_milp.problem.solution import StoppedBy
+from dynopt_milp.strategy.volatility import DAYS_A_YEAR
+
+FAILED = "failed"
+"""The status of a rebalance that could not be solved; the held positions were kept."""
+TEXTS = ("status", "method", "stopped_by", "reason")
+"""The columns of ``rebalances`` that are texts; all others are numbers."""
+HEURISTIC = StoppedBy.HEURISTIC.value
+STATIC = "static"
+"""The status of a rebalance that optimises nothing."""
+
+
+def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.DataFrame) -> dict[str, Any]:
+    """Figures of a run by name; all returns are of fixed capital, nothing is compounded.
+
+    Parameters
+    ----------
+    returns : DataFrame by day
+        ``gross``, ``cost`` and ``net``, shares of capital.
+    positions : DataFrame, days × instruments
+        Contracts held at the close.
+    rebalances : DataFrame by day
+        As :class:`~dynopt_milp.Backtest` has it.
+
+    Returns
+    -------
+    dict
+        ``annualized_return``, ``annualized_volatility``, ``sharpe_ratio`` (net of costs, 256 days a year),
+        ``gross_sharpe_ratio``, ``annual_cost`` (share of capital), ``max_drawdown_pct`` (largest fall of the account
+        from its peak, per cent of the peak, positive), ``skewness`` (of daily returns), ``total_turnover``,
+        ``avg_daily_turnover`` and ``annual_turnover`` (contracts), ``avg_tracking_error`` (after trading, mean over
+        rebalances), ``avg_adjustment_factor`` (None where the buffer rule has none), ``idm``, ``num_instruments`` (the
+        most that were alive), ``num_rebalances``, ``num_optimal``, ``num_not_proven`` (left open by a method that
+        proves something; a heuristic proves nothing and is not counted), ``num_failed``, ``solver_seconds``,
+        ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist.
+    """
+    net, days = returns["net"], len(returns)
+    turnover = contracts_traded(positions).sum(axis=1)
+    status, heuristic = rebalances["status"], rebalances["stopped_by"] == HEURISTIC
+    figures = {
+        "annualized_return": net.mean() * DAYS_A_YEAR,
+        "annualized_volatility": net.std() * np.sqrt(DAYS_A_YEAR),
+        "sharpe_ratio": sharpe_ratio(net),
+        "gross_sharpe_ratio": sharpe_ratio(returns["gross"]),
+        "annual_cost": returns["cost"].mean() * DAYS_A_YEAR,
+        "max_drawdown_pct": 100 * max_drawdown(net),
+        "skewness": net.skew(),
+        "total_turnover": turnover.sum(),
+        "avg_daily_turnover": turnover.mean(),
+        "annual_turnover": turnover.mean() * DAYS_A_YEAR,
+        "avg_tracking_error": rebalances["tracking_error"].mean(),
+        "avg_adjustment_factor": rebalances["adjustment_factor"].mean(),
+        "idm": rebalances["idm"].mean(),
+        "solver_seconds": rebalances["seconds"].sum(),
+        "median_solver_seconds": rebalances["seconds"].median(),
+        "years": days / DAYS_A_YEAR,
+    }
+    counts = {
+        "num_instruments": int(rebalances["instruments"].fillna(0).max()) if len(rebalances) else 0,
+        "num_rebalances": len(rebalances),
+        "num_optimal": int((status == "optimal").sum()),
+        "num_not_proven": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),
+        "num_failed": int((status == FAILED).sum()),
+        "days": days,
+    }
+    return {name: _number(value) for name, value in figures.items()} | counts
+
+
+def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:
+    """Annual standard deviation of the difference of two runs' daily gross returns, share of capital.
+
+    Parameters
+    ----------
+    gross, unrounded : Series by day
+        Of a run in whole contracts, and of the unrounded portfolio; days that only one has are left out.
+    """
+    return float((gross - unrounded).std() * np.sqrt(DAYS_A_YEAR))
+
+
+def sharpe_ratio(returns: pd.Series) -> float:
+    """Annual mean over annual standard deviation of daily returns; NaN where nothing moves."""
+    deviation = float(returns.std())
+    return float(returns.mean()) / deviation * float(np.sqrt(DAYS_A_YEAR)) if deviation > 0 else float("nan")
+
+
+def max_drawdown(returns: pd.Series) -> float:
+    """Largest fall of the account 1 + sum of returns from its peak so far, share of the peak; not negative."""
+    account = 1.0 + np.concatenate([[0.0], returns.to_numpy(dtype=np.float64).cumsum()])
+    peak = np.maximum.accumulate(account)
+    return float(((peak - account) / peak).max())
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if pd.notna(value) else None

@@ -1,0 +1,124 @@
+"""What a backtest leaves: positions, rebalances, returns, figures; in memory and in a folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.backtests.diagnostics import Finding, findings
+from dynopt_milp.backtests.metrics import FAILED, TEXTS
+from dynopt_milp.errors import FormatError
+from dynopt_milp.io.atomic import write_atomically
+
+FRAMES = ("positions", "rebalances", "returns")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Backtest:
+    """The outcome of a backtest.
+
+    Attributes
+    ----------
+    positions : DataFrame, days × instruments
+        Contracts held at the close of every day.
+    rebalances : DataFrame by day of the decision
+        ``objective``, ``lower_bound``, ``gap`` (of the optimisation), ``status`` (``"optimal"``, ``"feasible"``,
+        ``"static"``, ``"failed"``), ``method``, ``tracking_error_before`` and ``tracking_error`` (of the held and the
+        new positions to the wanted ones; annual, share of capital), ``adjustment_factor``, ``trades`` (contracts),
+        ``cost`` (at the prices of the decision, share of capital), ``seconds``, ``NAME_objective`` and ``NAME_seconds``
+        of further methods, ``instruments`` (how many could be held), ``idm``, ``buffer``, ``stopped_by``, ``reason``
+        (of a failure).
+    returns : DataFrame by day
+        ``gross``, ``cost``, ``net``; shares of capital.
+    performance : dict
+        See :func:`~dynopt_milp.backtests.performance`.
+    settings : dict
+        What the run depends on, versions included.
+    portfolios : DataFrame
+        ``date``, ``method``, ``objective``, ``lower_bound``, ``status``, ``tracking_error``, ``cost_penalty``,
+        ``seconds``, ``reason`` (of a failure) and ``positions`` (a dict of contracts by instrument, zeros left out) of
+        what each method would hold before the buffer. Empty unless the run was asked to keep it; of a run in a folder,
+        in its journal only.
+    """
+
+    positions: pd.DataFrame
+    rebalances: pd.DataFrame
+    returns: pd.DataFrame
+    performance: dict[str, Any]
+    settings: dict[str, Any]
+    portfolios: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __repr__(self) -> str:
+        sharpe = self.performance["sharpe_ratio"]
+        return (
+            f"<Backtest {self.settings['optimizer']}, {self.positions.index[0].date()} to "
+            f"{self.positions.index[-1].date()}, {len(self.rebalances)} rebalances, "
+            + (f"{len(self.failures)} of them failed, " if len(self.failures) else "")
+            + f"Sharpe ratio {'none' if sharpe is None else f'{sharpe:.2f}'}>"
+        )
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Rebalances that could not be solved, with their reason; the held positions were kept."""
+        return self.rebalances[self.rebalances["status"] == FAILED]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is unusual about the run, and what to do about it."""
+        return findings(self.performance, self.rebalances, self.settings)
+
+    @property
+    def account(self) -> pd.Series:
+        """Capital plus all profits so far, base currency, by day."""
+        return (1.0 + self.returns["net"].cumsum()) * float(self.settings["capital"])
+
+    def save(self, folder: str | Path) -> None:
+        """Write everything to a folder, each file atomically.
+
+        Raises
+        ------
+        FormatError
+            If it cannot be written to.
+        """
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FormatError(f"cannot be made: {error.strerror}", field=str(folder)) from None
+        for name in FRAMES:
+            write_atomically(folder / f"{name}.csv", getattr(self, name).to_csv(date_format="%Y-%m-%d"))
+        content = self.performance | {"findings": [finding.to_dict() for finding in self.findings]}
+        write_atomically(folder / "performance.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+        write_atomically(folder / "settings.json", json.dumps(self.settings, indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Backtest:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FormatError
+            If a file is missing or damaged.
+        """
+        content: dict[str, Any] = {}
+        for name in FRAMES:
+            path = Path(folder) / f"{name}.csv"
+            try:
+                frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
+            except (OSError, ValueError, KeyError) as error:
+                raise FormatError(f"cannot be read: {error}", field=str(path)) from None
+            for column in frame.columns.intersection(list(TEXTS)):
+                frame[column] = frame[column].fillna("")
+            content[name] = frame.rename_axis(columns="instrument") if name == "positions" else frame
+        for name in ("performance", "settings"):
+            path = Path(folder) / f"{name}.json"
+            try:
+                content[name] = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise FormatError(f"cannot be read: {error}", field=str(path)) from None
+        content["performance"].pop("findings", None)
+        return cls(**content)

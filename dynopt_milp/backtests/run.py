@@ -1,0 +1,281 @@
+"""A strategy over the years: rebalance, hold, mark, and keep a record of every decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.backtests.accounting import profits, trading_costs
+from dynopt_milp.backtests.decision import BufferFraction, Decisions, portfolios_by_day, rows
+from dynopt_milp.backtests.diagnostics import UNOPTIMISED
+from dynopt_milp.backtests.execution import Execution
+from dynopt_milp.backtests.frequency import rebalance_days
+from dynopt_milp.backtests.journal import Journal
+from dynopt_milp.backtests.metrics import performance
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.same_side import SAME_SIDE
+from dynopt_milp.data.days import to_day
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import BacktestInterrupted, HistoryError, InputError, UnknownNameError, UnsupportedError
+from dynopt_milp.io.describe import describe
+from dynopt_milp.io.progress import Progress
+from dynopt_milp.io.versions import versions
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.labelled import not_negative, to_number
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.solvers.methods import find_method
+from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.rebalancing import BUFFER_RULES
+
+
+def backtest(
+    market: Market,
+    strategy: Strategy | None = None,
+    *,
+    capital: float,
+    optimizer: str | Optimizer = "exact",
+    frequency: str = "weekly",
+    cost_multiplier: float = BOOK_COST_MULTIPLIER,
+    buffer_rule: str | None = "book",
+    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    start: Any = None,
+    end: Any = None,
+    also: Sequence[str | Optimizer] = (),
+    portfolios: bool = False,
+    limits: Callable[[list[str]], Limits] | None = None,
+    gap: float = DEFAULT_GAP,
+    time_limit: float | None = None,
+    folder: str | Path | None = None,
+    show_progress: bool = False,
+    inputs: Inputs | None = None,
+) -> Backtest:
+    """Run a strategy over the years.
+
+    After the close of a rebalance day the trades are decided from what is known then; each is done at the next close of
+    its own market, at that day's cost, and earns from the day after. Capital is fixed: profits are not reinvested.
+
+    Parameters
+    ----------
+    market : Market
+        May begin before ``start``: volatility, forecasts and correlations use what is there.
+    strategy : Strategy, optional
+        What is wanted. Default: trend following, risk parity.
+    capital : float
+        Base currency, positive.
+    optimizer : str or callable
+        ``"exact"``, ``"scip"``, ``"greedy"`` or another method of :func:`~dynopt_milp.solve`; a function of your own
+        from a Problem to whole contracts; ``"rounded"`` or ``"unrounded"`` for the wanted positions as they are.
+    frequency : {"daily", "weekly", "monthly"}
+        Rebalance on every day, or on the last of the week or month.
+    cost_multiplier : float
+        λ.
+    buffer_rule : {"book", "edge", "deadband"} or None
+        As in :func:`~dynopt_milp.rebalance`.
+    buffer_fraction : float or callable
+        Share of the risk target; or a function from :class:`Past` to one.
+    start, end : date, optional
+        First and last day of the run, both included. It begins with the first rebalance on which there is something
+        to hold.
+    also : sequence of str or callable
+        Further optimizers to solve every rebalance with, from the same held positions, for comparison only. Their
+        objective and seconds are recorded as ``NAME_objective`` and ``NAME_seconds``. ``"same_side"`` is the exact
+        optimum under the greedy search's sign rule, the best it could reach.
+    portfolios : bool
+        Keep what each of them would hold before the buffer, too: ``Backtest.portfolios``.
+    limits : callable, optional
+        From a list of instruments to their limits.
+    gap, time_limit
+        As in :func:`~dynopt_milp.solve`, for each rebalance; the greedy search is always run to its end.
+    folder : path, optional
+        Where to keep the record. An interrupted run goes on from there when it is called again with the same
+        arguments; a finished one is read back.
+    show_progress : bool
+        A progress bar on stderr.
+    inputs : Inputs, optional
+        Prepared before, of the same market, strategy and capital; saves preparing them again.
+
+    Returns
+    -------
+    Backtest
+        A rebalance that could not be solved has the status ``"failed"`` and its reason; the held positions were kept.
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense.
+    HistoryError
+        If there is no day on which anything can be held.
+    FormatError
+        If the folder cannot be used.
+    BacktestInterrupted
+        On Ctrl-C.
+    """
+    if strategy is None:
+        strategy = Strategy() if inputs is None else inputs.strategy
+    _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
+    gap, time_limit = check_gap(gap), check_time_limit(time_limit)
+    if inputs is None:
+        inputs = Inputs(market, strategy, float(capital))
+    elif inputs.market is not market or inputs.strategy is not strategy or inputs.capital != capital:
+        raise InputError("were prepared for another market, strategy or capital", field="inputs")
+    days = _days(market, start, end)
+    decisions = _decision_days(inputs, days, frequency)
+    settings = {
+        "market": market.fingerprint(),
+        "strategy": strategy.settings(),
+        "capital": float(capital),
+        "optimizer": _described(optimizer),
+        "frequency": frequency,
+        "cost_multiplier": float(cost_multiplier),
+        "buffer_rule": buffer_rule,
+        "buffer_fraction": describe(buffer_fraction) if callable(buffer_fraction) else float(buffer_fraction),
+        "start": f"{days[0]:%Y-%m-%d}",
+        "end": f"{days[-1]:%Y-%m-%d}",
+        "also": [_described(method) for method in also],
+        "portfolios": bool(portfolios),
+        "limits": None if limits is None else describe(limits),
+        "gap": gap,
+        "time_limit": None if time_limit is None or math.isinf(time_limit) else time_limit,
+        "base_currency": market.base_currency,
+        "versions": versions(),
+    }
+    task = Decisions(
+        inputs,
+        optimizer,
+        float(cost_multiplier),
+        buffer_rule,
+        buffer_fraction,
+        tuple(also),
+        portfolios,
+        limits,
+        gap,
+        time_limit,
+    )
+    names = list(market.instruments)
+    execution, ends = Execution(market), [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
+    entries: list[dict[str, Any]] = []
+    blocks = [np.zeros((1, len(names)))]  # positions, from the day of the first decision on
+    with Journal(Path(folder), settings) if folder is not None else nullcontext() as journal:
+        done = {} if journal is None else journal.entries
+        try:
+            with Progress(len(decisions), "rebalances", show=show_progress) as progress:
+                for place, day in enumerate(decisions):
+                    held = blocks[-1][-1]
+                    entry = done.get(f"{day:%Y-%m-%d}")
+                    if entry is None:
+                        entry = task.decide(day, pd.Series(held, index=names), entries)
+                        if journal is not None:
+                            journal.add(entry)
+                    entries.append(entry)
+                    wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
+                    blocks.append(
+                        execution.positions(
+                            held, wanted, ends[place], ends[place + 1], at_once=inputs.age(day).to_numpy() > GONE_AFTER
+                        )
+                    )
+                    progress.advance(f"{day:%Y-%m-%d}")
+        except KeyboardInterrupt:
+            raise BacktestInterrupted(len(entries), len(decisions), folder) from None
+        held_on = market.days[ends[0] : ends[-1] + 1]
+        positions = pd.DataFrame(np.vstack(blocks), index=held_on, columns=market.prices.columns)
+        result = _result(inputs, positions.rename_axis(index="date"), entries, settings)
+        if folder is not None:
+            result.save(folder)
+    return result
+
+
+def _result(
+    inputs: Inputs, positions: pd.DataFrame, entries: list[dict[str, Any]], settings: dict[str, Any]
+) -> Backtest:
+    rebalances = rows(entries)
+    gross = profits(inputs.market, positions).sum(axis=1) / inputs.capital
+    cost = trading_costs(inputs.costs, positions).sum(axis=1) / inputs.capital
+    returns = pd.DataFrame({"gross": gross, "cost": cost, "net": gross - cost})
+    figures = performance(returns, positions, rebalances)
+    return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
+
+
+def _described(method: str | Optimizer) -> str:
+    return method if isinstance(method, str) else describe(method)
+
+
+def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
+    first = market.days[0] if start is None else to_day(start, "start")
+    last = market.days[-1] if end is None else to_day(end, "end")
+    days = market.days[(market.days >= first) & (market.days <= last)]
+    if len(days) < 2:
+        raise HistoryError(
+            f"fewer than two days from {start} to {end}; the market has {market.days[0].date()} to "
+            f"{market.days[-1].date()}",
+            field="start and end",
+        )
+    return days
+
+
+def _decision_days(inputs: Inputs, days: pd.DatetimeIndex, frequency: str) -> pd.DatetimeIndex:
+    """Rebalance days from the first on which something can be held; never the last day, whose trades come after."""
+    decisions = rebalance_days(days, frequency)
+    decisions = decisions[decisions < days[-1]]
+    problem: HistoryError | None = None
+    for place, day in enumerate(decisions):
+        try:
+            inputs.wanted(day)
+        except HistoryError as error:
+            problem = error
+        else:
+            return decisions[place:]
+    if problem is not None:
+        raise HistoryError(
+            f"there is no day on which anything can be held; the last attempt: {problem}", field="market"
+        )
+    raise HistoryError(
+        f"there is no {frequency} rebalance between {days[0].date()} and {days[-1].date()}", field="market"
+    )
+
+
+def _check(
+    market: Any, strategy: Any, capital: Any, optimizer: Any, cost_multiplier: Any, buffer_rule: Any, fraction: Any,
+    also: Any, limits: Any,
+) -> None:  # fmt: skip
+    """Refuse what would fail on every day, before any work."""
+    if not isinstance(market, Market):
+        raise InputError(f"wants a Market, found {type(market).__name__}", field="market")
+    if not isinstance(strategy, Strategy):
+        raise InputError(f"wants a Strategy, found {type(strategy).__name__}", field="strategy")
+    if limits is not None and not callable(limits):
+        raise InputError(
+            f"wants a function from a list of instruments to Limits, found {type(limits).__name__}; "
+            "limits=lambda names: Limits(long_only=True), say",
+            field="limits",
+        )
+    if limits is not None and optimizer in UNOPTIMISED:
+        raise UnsupportedError(f"{optimizer!r} holds what is wanted and knows no limits; use exact", field="limits")
+    if not to_number(capital, "capital") > 0:
+        raise InputError(f"wants a positive amount, found {capital:g}", field="capital")
+    not_negative(cost_multiplier, "cost_multiplier")
+    if not callable(fraction):
+        not_negative(fraction, "buffer_fraction")
+    if buffer_rule is not None and buffer_rule not in BUFFER_RULES:
+        raise UnknownNameError(f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)}", field="buffer_rule")
+    if not callable(optimizer) and optimizer not in UNOPTIMISED:
+        find_method(optimizer)
+    if isinstance(also, str):
+        raise InputError(f"wants a list of methods, found {also!r}", field="also")
+    for method in also:
+        if not callable(method) and method != SAME_SIDE:
+            find_method(method)
+    if also and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
+        raise UnsupportedError(
+            "comparing methods wants the book's objective; the deadband and static portfolios have another",
+            field="also",
+        )
+    distinct_names((optimizer, *also), "also")

@@ -1,0 +1,1 @@
+"""A simulated universe: factors, holidays, rolls."""

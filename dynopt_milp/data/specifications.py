@@ -1,0 +1,59 @@
+"""Contract specifications of a market, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.data.market import SPECIFICATIONS
+from dynopt_milp.errors import DataError
+
+COSTS = ("half_spread", "commission", "commission_share")
+
+
+def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The rows that are wanted and there, with numbers as float64 and texts without spaces around them."""
+    table = specifications.set_axis(specifications.index.astype(str).str.strip(), axis=0)
+    if table.index.has_duplicates:
+        repeated = str(table.index[table.index.duplicated()][0])
+        raise DataError("stands more than once", field="specifications", instrument=repeated)
+    for column in ("multiplier", "currency", "asset_class"):
+        if column not in table:
+            columns = ", ".join(map(str, table.columns))
+            raise DataError(f"the column {column} is missing; the columns are {columns}", field="specifications")
+    table = table[[column for column in SPECIFICATIONS if column in table]].loc[table.index.isin(names)].copy()
+    for column in table.columns:
+        if SPECIFICATIONS[column] is float:
+            for name, entry in table[column].items():
+                if isinstance(entry, (str, bool)) and str(entry).strip():
+                    raise DataError(f"wants a number, found {entry!r}", field=column, instrument=str(name))
+            table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
+        else:
+            table[column] = table[column].astype(object).where(table[column].notna(), "").map(lambda x: str(x).strip())
+    table["asset_class"] = table["asset_class"].replace("", "Other")
+    if "sr_cost" in table:
+        given = [column for column in COSTS if column in table]
+        table.loc[table["sr_cost"].notna(), given] = table.loc[table["sr_cost"].notna(), given].fillna(0.0)
+    return table
+
+
+def specification_fault(table: pd.DataFrame, name: str) -> str:
+    """Why a market cannot have this instrument, by its specification; empty if it can."""
+    if name not in table.index:
+        return "there is no specification of it"
+    entries = dict(zip(table.columns, table.loc[name], strict=True))
+    if not entries["currency"]:
+        return "its specification has no currency"
+    if not 0 < entries["multiplier"] < np.inf:
+        return f"its multiplier should be positive, and is {entries['multiplier']:g}"
+    needed = [column for column in COSTS if column in entries]
+    if "half_spread" not in entries and "sr_cost" not in entries:
+        return "its specification says nothing of costs; give half_spread and commission, or sr_cost (0 if free)"
+    if "sr_cost" in entries and ("half_spread" not in entries or not np.isnan(entries["sr_cost"])):
+        needed.append("sr_cost")
+    for column in needed:
+        if not 0 <= entries[column] < np.inf:
+            return f"its {column} should be a number that is not negative, and is {entries[column]:g}"
+    return ""

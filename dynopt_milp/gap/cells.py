@@ -1,0 +1,147 @@
+"""One cell of a study: its backtest, its rows and its line of the summary."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.backtests.metrics import realised_tracking_error
+from dynopt_milp.backtests.run import backtest
+from dynopt_milp.backtests.same_side import SAME_SIDE
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import FormatError
+from dynopt_milp.gap.grid import PATHS, Cell
+from dynopt_milp.gap.rows import CELL_COLUMNS, cell_rows, cell_values
+from dynopt_milp.gap.summary import summarise
+from dynopt_milp.io.atomic import reported, write_atomically
+from dynopt_milp.solvers.branch_and_bound.solver import warm_up
+from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.strategy import Strategy
+
+CONSEQUENCES = (
+    "annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "annual_turnover",
+    "avg_tracking_error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all cells of a study have in common."""
+
+    market: Market
+    strategy: Strategy
+    start: Any
+    end: Any
+    gap: float
+    time_limit: float | None
+    folder: Path
+    also: tuple[str | Optimizer, ...] = ()
+
+
+def run_cell(terms: Terms, cell: Cell) -> None:
+    """Run one cell, or go on with it, and keep its rows and its line of the summary."""
+    record = terms.folder / cell.key
+    if not summary_path(terms, cell).exists():  # a cluster asks again when a worker dies while it clears up
+        _finish(terms, cell, record)
+    if record.exists():
+        shutil.rmtree(record)
+
+
+def _finish(terms: Terms, cell: Cell, record: Path) -> None:
+    warm_up()  # so that no rebalance has to wait for it, and none counts it
+    market = terms.market.select(cell.instruments)
+    inputs = Inputs(market, terms.strategy, cell.capital)
+    buffer_rule = None if cell.buffer_rule == "none" else cell.buffer_rule
+    common: dict[str, Any] = {
+        "capital": cell.capital, "frequency": cell.frequency, "start": terms.start, "end": terms.end, "inputs": inputs,
+        "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule,
+    }  # fmt: skip
+    run = backtest(
+        market, terms.strategy, optimizer=cell.path, folder=record, portfolios=True, gap=terms.gap,
+        also=(*(path for path in PATHS if path != cell.path), SAME_SIDE, *terms.also), time_limit=terms.time_limit,
+        **common,
+    )  # fmt: skip
+    ideal = backtest(market, terms.strategy, optimizer="unrounded", **common)
+    rows = cell_rows(cell, run, [method_name(method) for method in terms.also])
+    line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
+    line["realised_tracking_error"] = realised_tracking_error(run.returns["gross"], ideal.returns["gross"])
+    line["instruments"] = " ".join(cell.instruments)
+    buffer = BytesIO()
+    rows.to_parquet(buffer, index=False)
+    write_atomically(_rows_path(terms, cell), buffer.getvalue())
+    content = {name: _plain(value) for name, value in line.items()}
+    write_atomically(summary_path(terms, cell), json.dumps(content, allow_nan=False) + "\n")
+
+
+def collect(terms: Terms, cells: list[Cell], path: Path) -> None:
+    """One file of all rows, a cell at a time."""
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(f".{path.name}")
+    with _readable(_rows_path(terms, cells[0])):
+        schema = pq.read_schema(_rows_path(terms, cells[0]))
+    with pq.ParquetWriter(temporary, schema) as writer:
+        for cell in cells:
+            with _readable(_rows_path(terms, cell)):
+                writer.write_table(pq.read_table(_rows_path(terms, cell)).cast(schema))
+    with reported(path):
+        temporary.replace(path)
+
+
+def check_done(terms: Terms, cell: Cell) -> None:
+    """Refuse a finished cell whose rows and line do not belong together."""
+    line = cell_line(summary_path(terms, cell))
+    with _readable(_rows_path(terms, cell)):
+        rows = pd.read_parquet(_rows_path(terms, cell), columns=list(CELL_COLUMNS))
+        if len(rows) != line["rebalances"] or rows.drop_duplicates().to_dict("records") != [cell_values(cell)]:
+            raise ValueError("its rows are not those of its line")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(
+            f"is damaged: {error}; delete it and its twin (.json, .parquet), and run the same again", field=str(path)
+        ) from None
+
+
+def cell_line(path: Path) -> dict[str, Any]:
+    """The line of the summary that a finished cell has written.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged.
+    """
+    with _readable(path):
+        line: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        if "rebalances" not in line:
+            raise ValueError("it has no rebalances")
+    return line
+
+
+def _rows_path(terms: Terms, cell: Cell) -> Path:
+    return terms.folder / f"{cell.key}.parquet"
+
+
+def summary_path(terms: Terms, cell: Cell) -> Path:
+    """Where a cell writes its line of the summary; that it is there says that the cell is done."""
+    return terms.folder / f"{cell.key}.json"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

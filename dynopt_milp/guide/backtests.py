@@ -1,0 +1,209 @@
+"""The guide's backtests, and static against dynamic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.backtests.accounting import contracts_traded
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.run import backtest
+from dynopt_milp.data import market_from_guide_frames
+from dynopt_milp.guide.current import current
+from dynopt_milp.guide.positions import check_history, weights_among
+from dynopt_milp.solvers.own_optimizer import Optimizer
+from dynopt_milp.strategy.forecasts import long_only
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.strategy.volatility import (
+    BOOK_LONG_RUN_WEIGHT,
+    EwmaVolatility,
+)
+
+Frames = Mapping[str, pd.DataFrame]
+START, END = "2000-01-01", "2025-01-01"  # the guide's defaults
+
+
+def backtest_portfolio_with_dynamic_optimization(
+    portfolio_weights: Mapping[str, float],
+    data: Frames,
+    instruments_df: pd.DataFrame,
+    capital: float = 50_000_000,
+    risk_target: float = 0.2,
+    start_date: Any = START,
+    end_date: Any = END,
+    cost_multiplier: float = 50,
+    use_buffering: bool = True,
+    buffer_fraction: float = 0.05,
+    rebalance_frequency: str = "daily",
+    *,
+    optimizer: str | Optimizer = "exact",
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Hold a static portfolio in whole contracts, chosen by dynamic optimisation.
+
+    Parameters
+    ----------
+    portfolio_weights : mapping
+        Shares of risk by instrument; those without data are left out, the others renormalised.
+    data : mapping
+        Frames by instrument, by day, with ``Last`` and optionally ``returns`` and ``FX``.
+    instruments_df : DataFrame
+        With ``Symbol``, ``Multiplier`` and ``SR_cost``.
+    capital, risk_target, cost_multiplier, buffer_fraction : float
+    start_date, end_date : date
+    use_buffering : bool
+        The book's buffer, or none.
+    rebalance_frequency : {"daily", "weekly", "monthly"}
+    optimizer : str or callable
+        As in :func:`~dynopt_milp.backtest`.
+    show_progress : bool
+        A progress bar on stderr.
+
+    Returns
+    -------
+    dict
+        ``data`` (by day: ``portfolio_returns`` net of costs, ``position_SYMBOL``, ``tracking_error``,
+        ``adjustment_factor``, ``daily_turnover``), ``performance``, ``portfolio_weights``, ``final_positions``
+        (contracts by instrument), ``optimization_type``, and ``backtest``, the :class:`~dynopt_milp.Backtest`
+        it was taken from.
+
+    Raises
+    ------
+    HistoryError
+        If no instrument has data, no two have returns on one day, or none has 50 returns before the last rebalance.
+    InputError
+        As :func:`~dynopt_milp.backtest`.
+    """
+    run, weights, _ = _run(
+        portfolio_weights, data, instruments_df, capital, risk_target,
+        start=start_date, end=end_date, optimizer=optimizer, frequency=rebalance_frequency,
+        cost_multiplier=cost_multiplier, buffer_rule="book" if use_buffering else None,
+        buffer_fraction=buffer_fraction, show_progress=show_progress,
+    )  # fmt: skip
+    performance = run.performance | {
+        "rebalance_frequency": rebalance_frequency,
+        "cost_multiplier": cost_multiplier,
+        "use_buffering": use_buffering,
+        "buffer_fraction": buffer_fraction,
+    }
+    last = run.positions.iloc[-1]
+    return {
+        "data": _daily(run),
+        "performance": performance,
+        "portfolio_weights": weights,
+        "final_positions": {str(name): int(last.get(name, 0)) for name in weights},
+        "optimization_type": "dynamic",
+        "backtest": run,
+    }
+
+
+def backtest_portfolio_with_individual_data(
+    portfolio_weights: Mapping[str, float],
+    data: Frames,
+    instruments_df: pd.DataFrame,
+    capital: float = 1_000_000,
+    risk_target: float = 0.2,
+    start_date: Any = START,
+    end_date: Any = END,
+) -> dict[str, Any]:
+    """Hold a static portfolio in fractions of contracts, sized anew every day.
+
+    Parameters are those of :func:`backtest_portfolio_with_dynamic_optimization`.
+
+    Returns
+    -------
+    dict
+        ``data`` (by day: ``portfolio_returns``, ``position_SYMBOL``), ``performance``, ``portfolio_weights``,
+        ``correlation_matrix`` and ``idm`` (of the last day), ``backtest``.
+
+    Raises
+    ------
+    HistoryError, InputError
+        As there.
+    """
+    run, weights, inputs = _run(
+        portfolio_weights, data, instruments_df, capital, risk_target,
+        start=start_date, end=end_date, optimizer="unrounded", frequency="daily", buffer_rule=None,
+    )  # fmt: skip
+    last = run.positions.index[-1]
+    return {
+        "data": _daily(run).drop(columns=["tracking_error", "adjustment_factor", "daily_turnover"]),
+        "performance": run.performance,
+        "portfolio_weights": weights,
+        "correlation_matrix": inputs.correlation(last),
+        "idm": inputs.wanted(last).multiplier,
+        "backtest": run,
+    }
+
+
+def compare_static_vs_dynamic_optimization(
+    capital: float = 1_000_000,
+    risk_target: float = 0.2,
+    max_instruments: int = 15,
+    cost_multiplier: float = 50,
+    use_buffering: bool = True,
+    *,
+    optimizer: str | Optimizer = "exact",
+    start_date: Any = START,
+    end_date: Any = END,
+    data_directory: Any = None,
+    show_progress: bool = False,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Every portfolio of :func:`run_portfolio_comparison`, static (fractions, daily) and dynamic (weekly).
+
+    Parameters are those of :func:`run_portfolio_comparison` and :func:`backtest_portfolio_with_dynamic_optimization`.
+
+    Returns
+    -------
+    dict
+        By portfolio, ``{"static": ..., "dynamic": ...}``, each what the two backtests return.
+    """
+    strategies, data, instruments_df, _ = current("run_portfolio_comparison")(
+        capital, risk_target, max_instruments, data_directory=data_directory
+    )
+    found = {}
+    for name, weights in strategies.items():
+        dynamic = current("backtest_portfolio_with_dynamic_optimization")(
+            weights, data, instruments_df, capital, risk_target, start_date, end_date, cost_multiplier,
+            use_buffering, rebalance_frequency="weekly", optimizer=optimizer, show_progress=show_progress,
+        )  # fmt: skip
+        first = dynamic["backtest"].positions.index[0]  # the first weekly rebalance: both begin there
+        static = current("backtest_portfolio_with_individual_data")(
+            weights, data, instruments_df, capital, risk_target, first, end_date
+        )
+        found[name] = {"static": static, "dynamic": dynamic}
+    return found
+
+
+def _run(
+    portfolio_weights: Mapping[str, float], data: Frames, instruments_df: pd.DataFrame, capital: float,
+    risk_target: float, **settings: Any,
+) -> tuple[Backtest, dict[str, float], Inputs]:  # fmt: skip
+    weights = weights_among(portfolio_weights, list(data))
+    market = market_from_guide_frames({name: data[name] for name in weights}, instruments_df)
+    check_history(market.returns())
+    inputs = Inputs(market, _strategy(weights, risk_target), capital)
+    return backtest(market, capital=capital, inputs=inputs, **settings), weights, inputs
+
+
+def _strategy(weights: Mapping[str, float], risk_target: float) -> Strategy:
+    return Strategy(
+        forecasts=long_only,
+        weights=weights,
+        volatility=EwmaVolatility(long_run_weight=BOOK_LONG_RUN_WEIGHT),
+        risk_target=risk_target,
+    )
+
+
+def _daily(run: Backtest) -> pd.DataFrame:
+    """The run by day as the guide has it; between rebalances the last figures stay."""
+    days = run.positions.index
+    table = pd.DataFrame({"portfolio_returns": run.returns["net"]}, index=days)
+    table = pd.concat([table, run.positions.add_prefix("position_")], axis=1)
+    for name in ("tracking_error", "adjustment_factor"):
+        table[name] = run.rebalances[name].reindex(days).ffill()
+    table["daily_turnover"] = contracts_traded(run.positions).sum(axis=1)
+    return table.rename_axis(columns=None)

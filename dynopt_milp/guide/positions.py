@@ -1,0 +1,170 @@
+"""The guide's positions of one day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import HistoryError, InputError
+from dynopt_milp.guide.current import current
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.solvers.own_optimizer import Optimizer
+from dynopt_milp.strategy.correlation import ExponentialCorrelation
+from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST
+from dynopt_milp.strategy.sizing import diversification_multiplier
+from dynopt_milp.strategy.static_portfolios import (
+    normalised,
+)
+from dynopt_milp.strategy.volatility import (
+    BOOK_SPAN,
+    DAYS_A_YEAR,
+    MINIMUM_HISTORY,
+)
+from dynopt_milp.trades.rebalancing import rebalance
+
+
+def calculate_dynamic_portfolio_positions(
+    instruments_data: Mapping[str, Mapping[str, Any]],
+    capital: float,
+    current_positions: Mapping[str, float],
+    portfolio_weights: Mapping[str, float],
+    returns_matrix: pd.DataFrame,
+    risk_target: float = 0.2,
+    cost_multiplier: float = 50,
+    use_buffering: bool = True,
+    buffer_fraction: float = 0.05,
+    *,
+    optimizer: str | Optimizer = "exact",
+) -> dict[str, Any]:
+    """The positions of one day.
+
+    Parameters
+    ----------
+    instruments_data : mapping
+        By instrument ``price``, ``volatility`` (annual) and ``specs`` with ``multiplier`` and ``sr_cost``.
+    capital : float
+    current_positions : mapping
+        Whole contracts held; what is not named is not held.
+    portfolio_weights : mapping
+        Shares of risk; those without data are left out, the others renormalised.
+    returns_matrix : DataFrame, days × instruments
+        Daily percentage returns, at least 50.
+    risk_target, cost_multiplier, buffer_fraction : float
+    use_buffering : bool
+    optimizer : str or callable
+
+    Returns
+    -------
+    dict
+        ``positions`` (by instrument; what is held and has no data stays), ``optimal_unrounded``, ``idm``,
+        ``tracking_error`` (of the positions held, the distance the buffer is held against, as the guide has it),
+        ``adjustment_factor``, ``buffer``, ``covariance_matrix``, ``weight_per_contract``, and ``rebalance``, the
+        :class:`~dynopt_milp.Rebalance`.
+
+    Raises
+    ------
+    HistoryError
+        If no instrument has data and returns, there are fewer than 50 days, or no two instruments have returns on one.
+    InputError
+        As :class:`~dynopt_milp.Problem`.
+    """
+    if not isinstance(returns_matrix, pd.DataFrame) or not isinstance(returns_matrix.index, pd.DatetimeIndex):
+        raise InputError("wants a DataFrame with days (a DatetimeIndex) as its rows", field="returns_matrix")
+    weights = weights_among(portfolio_weights, [name for name in instruments_data if name in returns_matrix])
+    names = list(weights)
+    current_positions = dict(current_positions or {})
+    try:
+        returns = returns_matrix[names].sort_index().astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError("wants numbers", field="returns_matrix") from None
+    check_history(returns)
+    sigma = returns.ewm(span=BOOK_SPAN).std().iloc[-1] * np.sqrt(DAYS_A_YEAR)
+    rho = ExponentialCorrelation()(returns.resample("W-FRI").sum(min_count=1))[-1]
+    shares = np.array(list(weights.values()))
+    idm = diversification_multiplier(shares, rho)
+    optimal, per_contract, cost = {}, {}, {}
+    for name in names:
+        entry = _entry(instruments_data[name], name)
+        specs = entry["specs"]
+        optimal[name] = current("calculate_optimal_unrounded_position")(
+            capital, AVERAGE_FORECAST, idm, weights[name], entry["volatility"], specs["multiplier"], entry["price"],
+            1.0, risk_target,
+        )  # fmt: skip
+        per_contract[name] = current("calculate_weight_per_contract")(specs["multiplier"], entry["price"], 1.0, capital)
+        # sr_cost is a share of annual risk, so this is the cost as a share of the contract's value.
+        cost[name] = specs["sr_cost"] * entry["volatility"]
+    covariance = pd.DataFrame(rho * np.outer(sigma, sigma), index=names, columns=names)
+    problem = Problem(
+        covariance=covariance,  # type: ignore[arg-type]  # labelled input is aligned
+        optimal_positions=optimal,  # type: ignore[arg-type]
+        weight_per_contract=per_contract,  # type: ignore[arg-type]
+        previous_positions={name: current_positions.get(name, 0) for name in names},  # type: ignore[arg-type]
+        cost_in_weight_terms=cost,  # type: ignore[arg-type]
+        cost_multiplier=cost_multiplier,
+    )
+    result = rebalance(
+        problem, optimizer, buffer_rule="book" if use_buffering else None, buffer_fraction=buffer_fraction,
+        risk_target=risk_target,
+    )  # fmt: skip
+    return {
+        "positions": {name: int(held) for name, held in current_positions.items()}
+        | {name: int(result.positions[name]) for name in names},
+        "optimal_unrounded": optimal,
+        "idm": idm,
+        "tracking_error": result.distance,
+        "adjustment_factor": result.adjustment_factor,
+        "buffer": result.buffer if use_buffering else 0.0,
+        "covariance_matrix": covariance,
+        "weight_per_contract": per_contract,
+        "rebalance": result,
+    }
+
+
+def weights_among(portfolio_weights: Mapping[str, float], there: list[str]) -> dict[str, float]:
+    """Positive weights of instruments with data, summing to 1, in the order of names."""
+    try:
+        given = pd.Series(dict(portfolio_weights), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("wants shares of risk by instrument, a dict or a Series", field="portfolio_weights") from None
+    if given.empty:
+        raise InputError("is empty; give shares of risk by instrument", field="portfolio_weights")
+    for name, share in given.items():
+        if not np.isfinite(share) or share < 0:
+            raise InputError(
+                f"wants a share that is not negative, found {share:g}", field="portfolio_weights", instrument=str(name)
+            )
+    kept = given[[name for name in sorted(given.index) if name in there and given[name] > 0]]
+    if kept.empty:
+        raise HistoryError(
+            f"no instrument of it has data; there are data of {', '.join(sorted(there)[:5]) or 'none'}",
+            field="portfolio_weights",
+        )
+    return {str(name): float(share) for name, share in normalised(kept).items()}
+
+
+def _entry(entry: Any, name: str) -> Mapping[str, Any]:
+    """The data of an instrument, with everything in it that is needed."""
+    for key in ("price", "volatility", "specs"):
+        if not isinstance(entry, Mapping) or key not in entry:
+            raise InputError(f"has no {key!r}", field="instruments_data", instrument=name)
+    for key in ("multiplier", "sr_cost"):
+        if not isinstance(entry["specs"], Mapping) or key not in entry["specs"]:
+            raise InputError(f"its specs have no {key!r}", field="instruments_data", instrument=name)
+    return dict(entry)
+
+
+def check_history(returns: pd.DataFrame) -> None:
+    """Refuse what the guide's troubleshooting lists: too few days, no overlap."""
+    days = int(returns.notna().any(axis=1).sum())
+    if days < MINIMUM_HISTORY:
+        raise HistoryError(
+            f"there are {days} days of returns and {MINIMUM_HISTORY} are needed; give longer data", field="data"
+        )
+    if returns.shape[1] > 1 and int((returns.notna().sum(axis=1) > 1).sum()) == 0:
+        raise HistoryError(
+            "no two instruments have returns on one day, so there are no correlations; give data of the same days",
+            field="data",
+        )

@@ -1,0 +1,43 @@
+"""One writer at a time: a lock that ends with the process that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dynopt_milp.errors import FormatError
+from dynopt_milp.io.atomic import reported
+
+
+@contextmanager
+def held_by_one(lock: Path, what: Path) -> Iterator[None]:
+    """Hold a lock file as long as the block runs.
+
+    Parameters
+    ----------
+    lock : Path
+        Made if it does not exist, and left: another process may be about to ask for it.
+    what : Path
+        The file or folder it stands for, for the error.
+
+    Raises
+    ------
+    FormatError
+        If another process holds it, or it cannot be written.
+    """
+    with reported(what):
+        file = lock.open("w")
+    with file:
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system: two runs at once are the user's risk
+            yield
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FormatError("is in use by another run; wait for it, or use another", field=str(what)) from None
+        except OSError as error:
+            raise FormatError(f"cannot be locked: {error.strerror}", field=str(what)) from None
+        yield

@@ -1,0 +1,68 @@
+"""The folder of a run: held by one process at a time, and bound to the settings that the run depends on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dynopt_milp.errors import FormatError
+from dynopt_milp.io.atomic import reported, write_atomically
+from dynopt_milp.io.lock import held_by_one
+
+SETTINGS, LOCK = "settings.json", ".lock"
+
+
+@contextmanager
+def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[None]:
+    """Hold a folder for one run: nobody else writes to it, and what is there belongs to the same settings.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it does not exist.
+    settings : dict
+        What the run depends on, as JSON has it; kept in ``settings.json``. Others are refused.
+    record : str
+        The file or folder in it that only a run makes.
+
+    Raises
+    ------
+    FormatError
+        If the folder cannot be used: it holds another run, is in use by one or cannot be written to.
+    """
+    with reported(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with held_by_one(folder / LOCK, folder):
+        _check_settings(folder, settings, record)
+        yield
+
+
+def _check_settings(folder: Path, settings: dict[str, Any], record: str) -> None:
+    path = folder / SETTINGS
+    if not path.exists():
+        # Names with a dot are the lock, and what a file being written leaves behind when the power goes.
+        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if (folder / record).exists():
+            raise FormatError(f"is missing beside {record}; use another folder", field=str(path))
+        if strangers:
+            raise FormatError(
+                f"holds other files ({', '.join(sorted(strangers)[:3])}); use an empty or a new folder",
+                field=str(folder),
+            )
+        write_atomically(path, json.dumps(settings, indent=2) + "\n")
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        different = [key for key in settings if before.get(key) != settings[key]]
+    except (OSError, ValueError, AttributeError) as error:
+        raise FormatError(f"cannot be read: {error}", field=str(path)) from None
+    if different:
+        key = different[0]
+        raise FormatError(
+            f"holds a run with other settings: {key} is {before.get(key)!r} there and {settings[key]!r} now; "
+            "use another folder, or delete this one",
+            field=str(folder),
+        )

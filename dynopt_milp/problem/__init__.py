@@ -1,0 +1,21 @@
+"""One rebalance as data: the problem, its limits, its solution, and labelled input made into arrays."""
+
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.eigenvalues import clip_eigenvalues
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
+
+__all__ = [
+    "BOOK_BUFFER_FRACTION",
+    "BOOK_COST_MULTIPLIER",
+    "BOOK_RISK_TARGET",
+    "Limits",
+    "NoPortfolioError",
+    "Problem",
+    "Solution",
+    "SolveInterrupted",
+    "Status",
+    "StoppedBy",
+    "clip_eigenvalues",
+]

@@ -1,0 +1,133 @@
+"""Limits on positions: numbers, and rules that become numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynopt_milp.errors import InputError, LimitsError
+from dynopt_milp.problem.labelled import to_whole
+from formulations import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limits:
+    """What a position may be, in contracts.
+
+    Each rule is ``True`` for all instruments or a collection of names. A rule says where positions may go, and
+    an instrument in ``no_trade`` goes nowhere: there ``long_only``, ``reduce_only`` and ``same_side`` are not
+    looked at.
+
+    Parameters
+    ----------
+    lower, upper : Series, dict, sequence or number, optional
+        Whole contracts; instruments without a label, and ±inf, have no limit.
+    long_only : bool or collection of str
+        Not below zero.
+    no_trade : bool or collection of str
+        Stay at the previous position.
+    reduce_only : bool or collection of str
+        Between zero and the previous position.
+    same_side : bool or collection of str
+        Never opposite to the target, and zero where the target is zero (the book's greedy search keeps to this).
+    """
+
+    lower: Any = None
+    upper: Any = None
+    long_only: bool | Iterable[str] = False
+    no_trade: bool | Iterable[str] = False
+    reduce_only: bool | Iterable[str] = False
+    same_side: bool | Iterable[str] = False
+
+    def __post_init__(self) -> None:
+        for name in ("long_only", "no_trade", "reduce_only", "same_side"):
+            rule = getattr(self, name)
+            if not isinstance(rule, (bool, np.bool_)):
+                if isinstance(rule, (str, Mapping)) or not isinstance(rule, Iterable):
+                    raise LimitsError(f"wants true, false or a list of names, found {rule!r}", field=name)
+                object.__setattr__(self, name, tuple(rule))  # an iterator could be read only once
+
+    def box(
+        self, instruments: tuple[str, ...], target: FloatArray, previous: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The limits as numbers.
+
+        Parameters
+        ----------
+        instruments : tuple of str
+            The names, n of them.
+        target, previous : ndarray, shape (n,)
+            Contracts wanted and held.
+
+        Returns
+        -------
+        lower, upper : ndarray, shape (n,)
+            Whole contracts, ±inf where there is no limit.
+
+        Raises
+        ------
+        InputError
+            If a limit is not a whole number or names an unknown instrument.
+        LimitsError
+            If limits cross.
+        """
+        if self._none():
+            return np.full(len(instruments), -np.inf), np.full(len(instruments), np.inf)
+        lower = self._side("lower", -np.inf, instruments)
+        upper = self._side("upper", np.inf, instruments)
+        _refuse_crossed(instruments, lower, upper, "lower and upper limit")
+
+        stay = _members(self.no_trade, instruments, "no_trade")
+        long_only = _members(self.long_only, instruments, "long_only") & ~stay
+        reduce_only = _members(self.reduce_only, instruments, "reduce_only") & ~stay
+        same_side = _members(self.same_side, instruments, "same_side") & ~stay
+        rules = (
+            (long_only, 0.0, np.inf, "long_only"),
+            (reduce_only, np.minimum(previous, 0.0), np.maximum(previous, 0.0), "reduce_only"),
+            (same_side, np.where(target > 0, 0.0, np.where(target < 0, -np.inf, 0.0)),
+             np.where(target < 0, 0.0, np.where(target > 0, np.inf, 0.0)), "same_side"),
+            (stay, previous, previous, "no_trade"),
+        )  # fmt: skip
+        for members, least, most, rule in rules:
+            lower = np.where(members, np.maximum(lower, least), lower)
+            upper = np.where(members, np.minimum(upper, most), upper)
+            _refuse_crossed(instruments, lower, upper, f"{rule} and the other limits")
+        return lower, upper
+
+    def _none(self) -> bool:
+        rules = (self.long_only, self.no_trade, self.reduce_only, self.same_side)
+        return self.lower is None and self.upper is None and all(rule is False for rule in rules)
+
+    def _side(self, name: str, missing: float, instruments: tuple[str, ...]) -> FloatArray:
+        value = getattr(self, name)
+        if value is None:
+            return np.full(len(instruments), missing)
+        try:
+            return to_whole(value, instruments, name, missing=missing, infinite=True)
+        except InputError as error:
+            raise LimitsError(str(error).split(": ", 1)[1], field=name, instrument=error.instrument) from None
+
+
+def _members(rule: bool | Iterable[str], instruments: tuple[str, ...], field: str) -> NDArray[np.bool_]:
+    if isinstance(rule, (bool, np.bool_)):
+        return np.full(len(instruments), bool(rule))
+    names = list(rule)
+    for name in names:
+        if name not in instruments:
+            raise LimitsError("is not among the instruments of the problem", field=field, instrument=str(name))
+    return np.array([name in names for name in instruments], dtype=bool)
+
+
+def _refuse_crossed(instruments: tuple[str, ...], lower: FloatArray, upper: FloatArray, what: str) -> None:
+    crossed = (lower > upper) | (lower == np.inf) | (upper == -np.inf)
+    if crossed.any():
+        place = int(np.argmax(crossed))
+        raise LimitsError(
+            f"{what} leave no position: at least {lower[place]:g} and at most {upper[place]:g} contracts",
+            field="limits",
+            instrument=instruments[place],
+        )

@@ -1,0 +1,329 @@
+"""One rebalance, in the units a trader has."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dynopt_milp.errors import CovarianceError, InputError
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.covariance_factor import covariance_factor
+from dynopt_milp.problem.labelled import MOST_CONTRACTS, check_instruments, not_negative, to_number, to_vector, to_whole
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem_file import VECTORS, read_fields, write_fields
+from formulations import FloatArray, TrackingProgram, set_frozen_state
+
+# What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
+LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Problem:
+    """Which whole contracts to hold.
+
+    Labelled input (Series, dict, DataFrame) is aligned by instrument; unlabelled input has the order of
+    ``instruments``. Symbols in brackets are those of the book, strategy twenty-five.
+
+    Parameters
+    ----------
+    covariance : DataFrame or array_like, shape (n, n)
+        Σ, of percentage returns, per year. Any other period does as well if the costs are for the same period.
+    optimal_positions : Series, dict or array_like, shape (n,)
+        τ (N), the fractional contracts the strategy wants; negative is short.
+    weight_per_contract : Series, dict or array_like, shape (n,)
+        u > 0: multiplier × price × fx ÷ capital.
+    previous_positions : Series, dict, array_like or number, shape (n,)
+        p (P), whole contracts held now. Default: none.
+    cost_in_weight_terms : Series, dict, array_like or number, shape (n,)
+        c ≥ 0: (cost of trading one contract ÷ capital) ÷ u. Default: none.
+    cost_multiplier : float
+        λ ≥ 0; 50 in the book.
+    limits : Limits
+        What positions may be. Default: anything.
+    instruments : sequence of str, optional
+        Names. Default: the labels of the covariance, else of the optimal positions.
+
+    Raises
+    ------
+    InputError
+        If anything is missing, unknown, repeated, not finite or out of range; the message names the instrument and
+        the field. Subclasses: CovarianceError, LimitsError.
+
+    Notes
+    -----
+    After construction every field is a float64 array in the order of ``instruments``, read-only. ``notes`` says what
+    was repaired on the way (round-off in the covariance).
+    """
+
+    covariance: FloatArray
+    optimal_positions: FloatArray
+    weight_per_contract: FloatArray
+    previous_positions: FloatArray = 0.0  # type: ignore[assignment]  # any of the accepted kinds comes in
+    cost_in_weight_terms: FloatArray = 0.0  # type: ignore[assignment]
+    cost_multiplier: float = BOOK_COST_MULTIPLIER
+    limits: Limits = field(default_factory=Limits)
+    instruments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(init=False, default=())
+    lower: FloatArray = field(init=False)
+    upper: FloatArray = field(init=False)
+    _factor: FloatArray = field(init=False, repr=False)
+    _order: NDArray[np.intp] = field(init=False, repr=False)
+    _program: TrackingProgram | None = field(init=False, repr=False, default=None)
+
+    __setstate__ = set_frozen_state
+
+    def __post_init__(self) -> None:
+        names = check_instruments(_names(self.instruments, self.covariance, self.optimal_positions))
+        put = {
+            "optimal_positions": to_vector(self.optimal_positions, names, "optimal_positions"),
+            "weight_per_contract": to_vector(self.weight_per_contract, names, "weight_per_contract"),
+            "previous_positions": to_whole(self.previous_positions, names, "previous_positions"),
+            "cost_in_weight_terms": to_vector(self.cost_in_weight_terms, names, "cost_in_weight_terms"),
+        }
+        _refuse(names, put, "weight_per_contract", put["weight_per_contract"] <= 0, "wants a positive number")
+        _refuse(
+            names, put, "cost_in_weight_terms", put["cost_in_weight_terms"] < 0, "wants a cost that is not negative"
+        )
+        multiplier = not_negative(self.cost_multiplier, "cost_multiplier")
+        if not isinstance(self.limits, Limits):
+            raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
+        matrix = _matrix(self.covariance, names)
+        # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
+        order = np.array(sorted(range(len(names)), key=names.__getitem__))
+        if (order[1:] > order[:-1]).all():
+            factor, notes = covariance_factor(matrix, names)
+        else:
+            sorted_names = tuple(names[place] for place in order)
+            sorted_factor, notes = covariance_factor(matrix[order[:, None], order], sorted_names)
+            factor = np.empty_like(sorted_factor)
+            factor[:, order] = sorted_factor
+        covariance = matrix / 2 + matrix.T / 2
+        put["covariance"], put["_factor"] = covariance, factor
+        put["lower"], put["upper"] = self.limits.box(names, put["optimal_positions"], put["previous_positions"])
+        _refuse(
+            names, put, "optimal_positions", np.abs(put["optimal_positions"]) > MOST_CONTRACTS,
+            f"wants no more contracts than float64 counts ({MOST_CONTRACTS:.0f})",
+        )  # fmt: skip
+        with np.errstate(over="ignore"):
+            _check_magnitude(
+                names, np.sqrt(covariance.diagonal()) * put["weight_per_contract"],
+                multiplier * put["cost_in_weight_terms"] * put["weight_per_contract"],
+            )  # fmt: skip
+        for name, array in put.items():
+            array = array + 0.0  # a copy of our own, and no negative zeros
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        order.setflags(write=False)
+        object.__setattr__(self, "_order", order)
+        object.__setattr__(self, "instruments", names)
+        object.__setattr__(self, "cost_multiplier", multiplier)
+        object.__setattr__(self, "notes", notes)
+
+    def __repr__(self) -> str:
+        some = ", ".join(self.instruments[:4]) + (", ..." if len(self.instruments) > 4 else "")
+        return f"<Problem of {len(self.instruments)} instruments: {some}; cost multiplier {self.cost_multiplier:g}>"
+
+    @classmethod
+    def from_market(
+        cls,
+        *,
+        capital: float,
+        prices: Any,
+        multipliers: Any,
+        covariance: Any,
+        optimal_positions: Any,
+        fx: Any = 1.0,
+        cost_per_contract: Any = 0.0,
+        previous_positions: Any = 0.0,
+        cost_multiplier: float = BOOK_COST_MULTIPLIER,
+        limits: Limits | None = None,
+        instruments: Sequence[str] = (),
+    ) -> Problem:
+        """A problem from capital, prices and contract specifications.
+
+        Parameters
+        ----------
+        capital : float
+            In the base currency, positive.
+        prices : Series, dict or array_like, shape (n,)
+            In the currency of each instrument, positive.
+        multipliers : Series, dict or array_like, shape (n,)
+            Currency units per price point and contract, positive.
+        covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments
+            As in the class.
+        fx : Series, dict, array_like or number
+            Base currency per unit of each instrument's currency, positive. Default 1.
+        cost_per_contract : Series, dict, array_like or number
+            Of trading one contract (half the spread and the commission), in the base currency. Default 0.
+
+        Raises
+        ------
+        InputError
+            As the class, and if capital, a price, a multiplier or a rate is not positive.
+        """
+        names = check_instruments(_names(instruments, covariance, optimal_positions))
+        money = to_number(capital, "capital")
+        if money <= 0:
+            raise InputError(f"wants a positive amount, found {money:g}", field="capital")
+        put = {
+            "prices": to_vector(prices, names, "prices"),
+            "multipliers": to_vector(multipliers, names, "multipliers"),
+            "fx": to_vector(fx, names, "fx"),
+        }
+        for name, array in put.items():
+            _refuse(names, put, name, array <= 0, "wants a positive number")
+        cost = to_vector(cost_per_contract, names, "cost_per_contract")
+        _refuse(names, {"cost_per_contract": cost}, "cost_per_contract", cost < 0, "wants no negative cost")
+        with np.errstate(over="ignore", invalid="ignore"):
+            weight = put["multipliers"] * put["prices"] * put["fx"] / money
+            cost = cost / money / weight
+        return cls(
+            covariance=covariance,
+            optimal_positions=optimal_positions,
+            weight_per_contract=weight,
+            previous_positions=previous_positions,
+            cost_in_weight_terms=cost,
+            cost_multiplier=cost_multiplier,
+            limits=limits or Limits(),
+            instruments=names,
+        )
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Problem:
+        """Read a problem file (format ``dynopt-milp problem 1``).
+
+        Raises
+        ------
+        FormatError
+            If there is no such file, it is not JSON, or a field is missing, unknown or of the wrong length.
+        InputError
+            If what it says is not a problem.
+        """
+        return cls(**read_fields(Path(path)))
+
+    def to_json(self, path: str | Path) -> None:
+        """Write a problem file, atomically; rules in the limits become numbers."""
+        names = ("instruments", "covariance", "cost_multiplier", "lower", "upper", *VECTORS)
+        write_fields({name: getattr(self, name) for name in names}, Path(path))
+
+    def program(self) -> TrackingProgram:
+        """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, and the box."""
+        if self._program is None:
+            program = TrackingProgram.unchecked(
+                factor=self._factor * self.weight_per_contract,
+                target=self.optimal_positions,
+                previous=self.previous_positions,
+                cost=self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract,
+                lower=self.lower,
+                upper=self.upper,
+            )
+            object.__setattr__(self, "_program", program)
+            return program
+        return self._program
+
+    def replace(self, **changes: Any) -> Problem:
+        """The problem with some fields changed; ``limits`` stay as they were given.
+
+        Raises
+        ------
+        InputError
+            If there is no such field, or as the class.
+        """
+        kept = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        for name in changes:
+            if name not in kept:
+                raise InputError(f"is no field of a problem; there are {', '.join(kept)}", field=name)
+        return Problem(**(kept | changes))
+
+    def order(self) -> NDArray[np.intp]:
+        """The places of the instruments in the order of their names."""
+        return self._order
+
+    def labelled(self, values: Any) -> pd.Series:
+        """A Series by instrument."""
+        return pd.Series(np.asarray(values), index=_index(self.instruments).view())
+
+
+@lru_cache(maxsize=64)
+def _index(instruments: tuple[str, ...]) -> pd.Index:
+    """Making an index takes longer than half of all solves."""
+    return pd.Index(instruments, name="instrument")
+
+
+def _names(instruments: Any, covariance: Any, optimal_positions: Any) -> Any:
+    """The instruments as given, else the labels of what carries some."""
+    if not (isinstance(instruments, (tuple, list)) and not instruments):
+        return instruments
+    if isinstance(covariance, pd.DataFrame):
+        return tuple(covariance.index)
+    if isinstance(optimal_positions, pd.Series):
+        return tuple(optimal_positions.index)
+    if isinstance(optimal_positions, dict):
+        return tuple(optimal_positions)
+    raise InputError("give names, or a covariance or optimal positions that carry them", field="instruments")
+
+
+def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
+    """The covariance as an n × n array in the order of the names; entries are checked by `covariance_factor`."""
+    if isinstance(covariance, pd.DataFrame):
+        for axis, labels in (("rows", covariance.index), ("columns", covariance.columns)):
+            if labels.has_duplicates:
+                twice = str(labels[labels.duplicated()][0])
+                raise CovarianceError(f"stands more than once in the {axis}", field="covariance", instrument=twice)
+            for name in names:
+                if name not in labels:
+                    raise CovarianceError(f"is missing from the {axis}", field="covariance", instrument=name)
+            for label in labels:
+                if label not in names:
+                    raise CovarianceError(
+                        f"stands in the {axis} and is not among the instruments of the problem",
+                        field="covariance",
+                        instrument=str(label),
+                    )
+        covariance = covariance.loc[list(names), list(names)].to_numpy()
+    try:
+        given = np.array(covariance)
+        if given.dtype.kind not in "fiu" and not (
+            given.dtype.kind == "O" and all(isinstance(entry, numbers.Real) for entry in given.flat)
+        ):
+            raise TypeError
+        matrix = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise CovarianceError("wants real numbers in rows of equal length", field="covariance") from None
+    if matrix.shape != (len(names), len(names)):
+        raise CovarianceError(
+            f"wants {len(names)} rows and columns, one per instrument, found shape {matrix.shape}", field="covariance"
+        )
+    return matrix
+
+
+def _check_magnitude(names: tuple[str, ...], risk: FloatArray, cost: FloatArray) -> None:
+    """Refuse units in which float64 cannot tell portfolios apart."""
+    riskiest, dearest = int(np.argmax(risk)), int(np.argmax(cost))
+    if not (risk[riskiest] == 0 or LEAST_UNIT <= risk[riskiest] <= MOST_UNIT):
+        raise InputError(
+            f"the risk of a contract (volatility × weight) is {risk[riskiest]:g}, which float64 cannot square; wants "
+            f"{LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
+            field="covariance", instrument=names[riskiest],
+        )  # fmt: skip
+    if not cost[dearest] <= MOST_UNIT:
+        raise InputError(
+            f"the penalty for trading a contract is {cost[dearest]:g}; wants no more than {MOST_UNIT:g}",
+            field="cost_in_weight_terms", instrument=names[dearest],
+        )  # fmt: skip
+
+
+def _refuse(
+    names: tuple[str, ...], put: dict[str, FloatArray], name: str, bad: NDArray[np.bool_], message: str
+) -> None:
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise InputError(f"{message}, found {put[name][place]:g}", field=name, instrument=names[place])

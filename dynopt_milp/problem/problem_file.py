@@ -1,0 +1,132 @@
+"""Problem files: JSON, format ``dynopt-milp problem 1``, every array in the order of ``instruments``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dynopt_milp.errors import FormatError
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.problem.limits import Limits
+
+FORMAT = "dynopt-milp problem 1"
+VECTORS = ("weight_per_contract", "optimal_positions", "previous_positions", "cost_in_weight_terms")
+REQUIRED = ("format", "instruments", "covariance", *VECTORS, "cost_multiplier")
+OPTIONAL = ("lower", "upper")
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """The fields of a problem file, as the arguments of :class:`~dynopt_milp.Problem`, which checks their values.
+
+    Raises
+    ------
+    FormatError
+        If there is no such file, it is not JSON or has another format, or a field is missing, unknown or has the
+        wrong length.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FormatError(f"cannot be read: {error.strerror or error}", field=str(path)) from None
+    except UnicodeDecodeError:
+        raise FormatError("is not a text file", field=str(path)) from None
+    try:
+        content = json.loads(text, object_pairs_hook=_no_repeats)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"is not JSON: line {error.lineno}: {error.msg}", field=str(path)) from None
+    except ValueError as error:  # integers of thousands of digits
+        raise FormatError(f"is not JSON: {error}", field=str(path)) from None
+    except RecursionError:
+        raise FormatError("is not a problem: nested too deeply", field=str(path)) from None
+    return _fields(content, str(path))
+
+
+def _fields(content: Any, source: str) -> dict[str, Any]:
+    """The arguments of a problem from the parsed content of a file; ``source`` names it in errors."""
+    if not isinstance(content, dict):
+        raise FormatError(f"wants an object with the fields {', '.join(REQUIRED)}", field=source)
+    if content.get("format") != FORMAT:
+        found = repr(content["format"]) if "format" in content else "none"
+        raise FormatError(f"wants the format {FORMAT!r}, found {found}", field=f"{source}: format")
+    for name in REQUIRED:
+        if name not in content:
+            raise FormatError("is missing", field=f"{source}: {name}")
+    for name in content:
+        if name not in REQUIRED + OPTIONAL:
+            raise FormatError(f"is not a field of {FORMAT!r}", field=f"{source}: {name}")
+
+    instruments = content["instruments"]
+    if not isinstance(instruments, list):
+        raise FormatError("wants a list of names", field=f"{source}: instruments")
+    size = len(instruments)
+    for name in (*VECTORS, *OPTIONAL):
+        if name in content:
+            _check_list(content[name], size, f"{source}: {name}")
+    _check_list(content["covariance"], size, f"{source}: covariance")
+    for place, row in enumerate(content["covariance"]):
+        field = f"{source}: covariance row {place + 1} ({instruments[place]})"
+        _check_list(row, size, field)
+        for entry in row:
+            if isinstance(entry, bool) or not isinstance(entry, (int, float)):
+                raise FormatError(
+                    f"wants numbers, found {entry!r}",
+                    field=f"{source}: covariance row {place + 1} ({instruments[place]})",
+                )
+    return {
+        "covariance": content["covariance"],
+        "cost_multiplier": content["cost_multiplier"],
+        "limits": Limits(lower=_numbers(content.get("lower"), -np.inf), upper=_numbers(content.get("upper"), np.inf)),
+        "instruments": tuple(instruments),
+        **{name: content[name] for name in VECTORS},
+    }
+
+
+def write_fields(fields: dict[str, Any], path: Path) -> None:
+    """Write a problem file, atomically.
+
+    Parameters
+    ----------
+    fields : dict
+        ``instruments``, ``covariance``, ``cost_multiplier`` and the vectors of a problem, ``lower`` and ``upper``.
+    path : Path
+
+    Raises
+    ------
+    FormatError
+        If it cannot be written.
+    """
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "instruments": list(fields["instruments"]),
+        "covariance": fields["covariance"].tolist(),
+        "cost_multiplier": fields["cost_multiplier"],
+        **{name: fields[name].tolist() for name in VECTORS},
+    }
+    content["previous_positions"] = [int(position) for position in fields["previous_positions"]]
+    for name in OPTIONAL:
+        if np.isfinite(fields[name]).any():
+            content[name] = [int(number) if np.isfinite(number) else None for number in fields[name]]
+    write_atomically(path, json.dumps(content) + "\n")
+
+
+def _numbers(limit: list[Any] | None, missing: float) -> list[Any] | None:
+    return None if limit is None else [missing if number is None else number for number in limit]
+
+
+def _check_list(value: Any, size: int, field: str) -> None:
+    if not isinstance(value, list):
+        raise FormatError(f"wants a list, found {type(value).__name__}", field=field)
+    if len(value) != size:
+        raise FormatError(f"wants {size} entries, one per instrument, found {len(value)}", field=field)
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise FormatError("stands more than once", field=repeated)
+    return content

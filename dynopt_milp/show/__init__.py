@@ -1,0 +1,16 @@
+"""Results for people: tables on a terminal, and pictures."""
+
+from dynopt_milp.show.backtests import show_backtests
+from dynopt_milp.show.comparisons import show_comparison
+from dynopt_milp.show.pictures import draw_backtests, draw_comparison, save_comparison
+from dynopt_milp.show.solutions import show_rebalance, show_solution
+
+__all__ = [
+    "draw_backtests",
+    "draw_comparison",
+    "save_comparison",
+    "show_backtests",
+    "show_comparison",
+    "show_rebalance",
+    "show_solution",
+]

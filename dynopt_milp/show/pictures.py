@@ -1,0 +1,136 @@
+"""Pictures of backtests, as PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from dynopt_milp.backtests.accounting import contracts_traded
+from dynopt_milp.backtests.compare import Runs
+from dynopt_milp.backtests.metrics import FAILED
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.strategy.volatility import DAYS_A_YEAR
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+QUARTER = DAYS_A_YEAR // 4
+
+
+def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str = "") -> None:
+    """Account, tracking error and turnover over time of one or several runs, in one picture.
+
+    Parameters
+    ----------
+    runs : mapping
+        By name; the first seven are told apart by colour, further ones by line style.
+    path : str or Path
+        A PNG file; written atomically.
+    title : str
+        Above the picture.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    account, error, turnover = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1, 1))
+    for place, (name, run) in enumerate(runs.items()):
+        style: dict[str, Any] = {
+            "color": COLOURS[place % len(COLOURS)],
+            "linestyle": ("-", "--", ":")[place // len(COLOURS) % 3],
+            "linewidth": 1.2,
+        }
+        sharpe = run.performance["sharpe_ratio"]
+        label = f"{name} (Sharpe ratio {sharpe:.2f})" if sharpe is not None else name
+        account.plot(run.returns.index, run.returns["net"].cumsum(), label=label, **style)
+        error.plot(run.rebalances.index, run.rebalances["tracking_error"], **style)
+        failed = run.failures.index
+        if len(failed):
+            account.plot(
+                failed, run.returns["net"].cumsum().reindex(failed), "x", color="red", label=f"{name}: {FAILED}"
+            )
+        turnover.plot(run.returns.index, yearly_turnover(run.positions), **style)
+    account.set_title(title or "Profit net of costs", loc="left")
+    account.set_ylabel("profit, share of capital")
+    account.yaxis.set_major_formatter(PercentFormatter(1.0))
+    account.legend(loc="best", fontsize="small")
+    error.set_ylabel("tracking error,\nannual, after trading")
+    error.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    turnover.set_ylabel("contracts a year,\nlast quarter's pace")
+    for axes in (account, error, turnover):
+        axes.grid(alpha=0.3)
+        axes.margins(x=0.01)
+    error.set_ylim(bottom=0)
+    turnover.set_ylim(bottom=0)
+    _save(figure, Path(path))
+
+
+def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) -> None:
+    """Accounts of several strategies, one panel each, with a line for each way of holding it.
+
+    Parameters
+    ----------
+    runs : mapping
+        By strategy and optimizer.
+    path : str or Path
+        A PNG file; written atomically.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    strategies = list(dict.fromkeys(strategy for strategy, _ in runs))
+    optimizers = list(dict.fromkeys(optimizer for _, optimizer in runs))
+    columns = min(len(strategies), 2)
+    down = -(-len(strategies) // columns)
+    figure = Figure(figsize=(5.5 * columns, 0.6 + 3.2 * down), layout="constrained")
+    panels = figure.subplots(down, columns, sharex=True, squeeze=False).flat
+    for strategy, panel in zip(strategies, panels, strict=False):
+        for place, optimizer in enumerate(optimizers):
+            run = runs[strategy, optimizer]
+            profit, colour = run.returns["net"].cumsum(), COLOURS[place % len(COLOURS)]
+            panel.plot(profit.index, profit, color=colour, linewidth=1.1, label=optimizer)
+        panel.set_title(strategy, loc="left", fontsize="medium")
+        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        panel.tick_params(axis="x", rotation=30)
+        panel.grid(alpha=0.3)
+    for panel in panels:
+        panel.set_visible(False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.suptitle("Profit net of costs, share of capital", x=0.01, ha="left", fontsize="medium")
+    _save(figure, Path(path))
+
+
+def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
+    """Contracts traded over the last quarter (of a short run: over a quarter of it), at the pace of a year, by day."""
+    traded = contracts_traded(positions).sum(axis=1)
+    return traded.rolling(min(QUARTER, max(len(traded) // 4, 1))).mean() * DAYS_A_YEAR
+
+
+def _save(figure: Figure, path: Path) -> None:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_atomically(path, picture.getvalue())
+
+
+def save_comparison(runs: Runs, table: pd.DataFrame, folder: Path) -> None:
+    """Write ``comparison.csv`` and ``comparison.png``."""
+    write_atomically(folder / "comparison.csv", table.to_csv(index=False))
+    draw_comparison(runs, folder / "comparison.png")

@@ -1,0 +1,114 @@
+"""Solutions as tables for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dynopt_milp.problem.solution import Solution, Status, StoppedBy
+from dynopt_milp.trades.rebalancing import Rebalance
+
+HALF = 0.5
+"""Contracts; a target of as many is shown even if nothing is held or traded."""
+EXPLANATION = {
+    Status.OPTIMAL: "proven: no portfolio is better by more than the gap",
+    Status.FEASIBLE: "an answer, not proven to be the best",
+    Status.NO_SOLUTION: "no portfolio was found in time",
+    Status.INFEASIBLE: "limits and constraints leave no portfolio",
+}
+RULES = {
+    "book": "book, the rounded share of the way to the optimised portfolio",
+    "edge": "edge, the cheapest trade to within the buffer around the optimised portfolio",
+    "deadband": "deadband, the buffer is part of the optimisation",
+    "none": "none, all the way to the optimised portfolio",
+}
+
+
+def show_solution(solution: Solution, console: Console) -> None:
+    """Print a solution: what is known of it, then the positions that are wanted, held or to be held."""
+    facts = [
+        ("status", f"{solution.status.value} ({EXPLANATION[solution.status]})"),
+        ("stopped by", solution.stopped_by.value),
+        ("objective", f"{solution.objective:.6g}"),
+    ]
+    if solution.stopped_by is StoppedBy.HEURISTIC:
+        facts.append(("lower bound", "none; this method proves nothing"))
+    else:
+        facts += [("lower bound", f"{solution.lower_bound:.6g}"), ("gap", _share(solution.gap))]
+    if solution.portfolio is not None:
+        facts += [
+            ("tracking error", f"{solution.tracking_error:.4%} of capital a year"),
+            ("cost penalty", f"{solution.cost_penalty:.6g}"),
+            ("contracts", f"{_total(solution.positions)} held, {_total(solution.trades)} traded"),
+        ]
+    facts += [
+        ("method", f"{solution.method}, {solution.formulation}, {solution.solver}"),
+        ("time", f"{solution.seconds:.2f} s" + (f", {solution.nodes:,} nodes" if solution.nodes else "")),
+    ]
+    _show_facts(facts, solution.problem.notes, console)
+    if solution.portfolio is not None:
+        _show_positions(solution.problem, solution.positions, solution.trades, console)
+
+
+def show_rebalance(result: Rebalance, console: Console) -> None:
+    """Print the trades of a rebalance."""
+    rule = result.buffer_rule or "none"
+    ends = "from held to the unrounded portfolio" if rule == "deadband" else "from held to the optimised portfolio"
+    facts = [
+        ("optimisation", f"{result.status.value} ({EXPLANATION[result.status]})"),
+        ("stopped by", result.stopped_by.value),
+        ("rule", f"{RULES[rule]}" + (f"; buffer {result.buffer:.4%} of capital a year" if result.buffer_rule else "")),
+        ("distance", f"{result.distance:.4%} of capital a year, {ends}"),
+    ]
+    if result.adjustment_factor is not None:
+        facts.append(("adjustment", f"{result.adjustment_factor:.1%} of the way"))
+    facts += [
+        ("tracking error", f"{result.tracking_error:.4%} of capital a year, after trading"),
+        ("cost of trades", f"{result.cost:.6%} of capital"),
+        ("method", f"{result.optimised.method}, {result.optimised.solver}"),
+        ("time", f"{result.seconds:.2f} s"),
+    ]
+    _show_facts(facts, result.problem.notes, console)
+    _show_positions(result.problem, result.positions, result.trades, console, trades_only=True)
+
+
+def _show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: Console) -> None:
+    for name, text in [*facts, *(("note", note) for note in notes)]:
+        console.print(f"{name:<15}{text}", markup=False, highlight=False)
+
+
+def _show_positions(problem: Any, positions: Any, trades: Any, console: Console, *, trades_only: bool = False) -> None:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("instrument")
+    for name in ("target", "held", "trade", "new"):
+        table.add_column(name, justify="right")
+    held = problem.previous_positions
+    shown = 0
+    for place, name in enumerate(problem.instruments):
+        trade, hold = int(trades.iloc[place]), int(positions.iloc[place])
+        if trade == 0 and hold == 0 and held[place] == 0 and abs(problem.optimal_positions[place]) < HALF:
+            continue
+        shown += 1
+        change = f"{trade:+d}" if trade else ""
+        table.add_row(Text(name), f"{problem.optimal_positions[place]:.2f}", f"{int(held[place])}", change, f"{hold}")
+    console.print()
+    if shown:
+        console.print(table)
+    left = len(problem.instruments) - shown
+    if trades_only and not (trades != 0).any():
+        console.print("No trades.")
+    elif left:
+        word = "instrument" if left == 1 else "instruments"
+        console.print(f"{left} more {word} with nothing to hold or trade.")
+
+
+def _total(contracts: Any) -> int:
+    return int(np.abs(contracts.to_numpy()).sum())
+
+
+def _share(gap: float) -> str:
+    return f"{gap:.2g}" if np.isfinite(gap) else "unknown"

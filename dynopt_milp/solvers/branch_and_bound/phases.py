@@ -1,0 +1,339 @@
+"""The phases of the search."""
+
+from __future__ import annotations
+
+import math
+from importlib.metadata import version
+
+import numpy as np
+
+from dynopt_milp.problem.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.branch_and_bound import incumbents
+from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF
+from dynopt_milp.solvers.branch_and_bound.dive import dive
+from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
+from dynopt_milp.solvers.branch_and_bound.lattice import cropped
+from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan, make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.node import Node, new_node
+from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, lattice_round_off
+from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES, WEAK
+from dynopt_milp.solvers.branch_and_bound.tree import (
+    DONE,
+    FULL,
+    SPHERES_ENDED,
+    SPHERES_TRIED,
+    Stack,
+    grown,
+    new_stack,
+    search,
+)
+from dynopt_milp.solvers.task import Answer, Task
+from formulations import FloatArray, IntegerArray
+
+SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
+
+
+# Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
+FINEST = 1e-10
+
+
+EXHAUSTIVE_GAP = 1e-6
+
+
+# Nodes with the cone alone, at least, and times the variables; after them nodes with the hull.
+CONE_NODES, CONE_WORK = 400, 40_000
+
+
+HULL_NODES = 100
+
+
+DIVE_ROUNDS = 3  # of descent after each rounding
+
+
+WORTH_CROPPING = 0.7  # of the tables' entries
+
+
+# The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each of them with so many
+# seconds left.
+CHUNK, HURRY = 10, 3.0
+
+
+EXCHANGE_WORK = 2_000_000  # and after so many steps of the local search, times the variables squared
+
+
+CAPACITY = 128
+
+
+NEWTON_STEPS = 40
+
+
+LEVEL_STEPS = 2  # of Newton's method from one level to the next
+
+
+FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
+
+
+WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
+
+
+# Where the cone bound at the root is weak (see `root`), the sphere search comes first. Where it is better than the tree
+# it needs few nodes, so the first one gets this many times the free variables squared.
+SPHERE_WORK = 1.5
+
+
+# Levels cost the fourth power of their number: beyond some only every fourth is made sharper than the one before.
+FEW_LEVELS, MOST_LEVELS = 60, 200
+
+
+# What a diagonal takes, over the cube of its size, and a dive or levels over the fourth power: not begun when less time
+# is left.
+SECONDS_A_CUBE, SECONDS_A_FOURTH = 4e-8, 2e-10
+
+
+SECONDS_AN_ENTRY = 1e-8  # of the tables, each time all envelopes are drawn
+
+
+SECONDS_A_SPHERE_NODE = 2e-7  # and variable
+
+
+def search_slack(gap: float) -> float:
+    """Below the gap asked for nothing is told apart; at a fine gap everything is that floating point can."""
+    return gap / 2 if gap > EXHAUSTIVE_GAP else min(FINEST, gap / 2)
+
+
+class Search:
+    """The tree of one task, a chunk at a time."""
+
+    def __init__(self, task: Task, prepared: Prepared, incumbent: FloatArray | None, value: float) -> None:
+        self._task, self._formulation = task, task.formulation
+        self._merged, self._lattice, self._goal = prepared.merged, prepared.lattice, prepared.goal
+        lattice = self._lattice
+        self._widths = lattice.start[1:] - lattice.start[:-1]
+        size = self._widths.size
+        self._slack = search_slack(task.gap)
+        self._stack: Stack = new_stack(size, CAPACITY)
+        self._node: Node = new_node(size, int(self._widths.max()))
+        self._plan: SpherePlan = no_plan(size)
+        self._incumbent, self._value = incumbent, value
+        self._ceiling = np.inf
+        if incumbent is None:  # more than any portfolio can cost, as nothing is pruned against infinity
+            costs = np.where(np.isfinite(lattice.cost), lattice.cost, 0.0)
+            self._ceiling = 2 * float(np.maximum.reduceat(costs, lattice.start[:-1]).sum()) or 1.0
+        self._stack.value[0] = min(value, self._ceiling)
+        if incumbent is not None:
+            self._improve(incumbent)
+        top = self._stack
+        top.high[0] = self._widths - 1
+        top.x[0] = np.minimum(np.maximum(lattice.target, lattice.first), lattice.first + self._widths - 1)
+        goal = self._goal
+        top.most[0] = goal.buffer if goal.edge else top.value[0] + goal.buffer
+        top.omega[0] = top.value[0] / goal.buffer / goal.buffer if goal.edge else 1.0
+        top.state[0] = 1
+
+    def _improve(self, incumbent: FloatArray) -> None:
+        """Local search from the incumbent."""
+        lattice = self._lattice
+        index = (self._merged.merged(incumbent) - lattice.first).astype(np.int64)
+        if not ((index >= 0) & (index < self._widths)).all():
+            return  # round-off at the edge of the box
+        self._stack.best[:] = index
+        if self._merged.groups.variable.size:
+            self._split_again(incumbent, index)
+        self._exchange(index)
+
+    def _split_again(self, incumbent: FloatArray, index: IntegerArray) -> None:
+        """Hold the same sums with less trade, if they can be: nothing is traded that need not be."""
+        program, portfolio = self._formulation.program, self._merged.split(self._lattice.first + index)
+        less = np.abs(incumbent - program.previous) - np.abs(portfolio - program.previous)
+        if less @ np.abs(self._merged.ratio) > 0:
+            value = self._formulation.value(portfolio)
+            if value <= self._value * (1 + incumbents.GAIN) and program.contains(portfolio):
+                self._incumbent, self._value = portfolio, value
+
+    def _exchange(self, index: IntegerArray) -> None:
+        """Local search from a portfolio of the lattice."""
+        nothing, goal = np.zeros(index.size, dtype=np.int64), self._goal
+        value = np.inf
+        most = 10 * index.size
+        steps = min(most, 1 + EXCHANGE_WORK // index.size**2)
+        for _ in range(0, most, steps):
+            before = value
+            value = incumbents.exchange(self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, steps)
+            if not value < before or self._task.seconds_left() == 0:
+                break
+        if value < self._stack.value[0]:
+            self._stack.value[0] = value
+            self._stack.best[:] = index
+            if goal.edge:  # whether it is inside the buffer, to the last digit, the formulation says
+                self._adopt(index)
+                self._stack.value[0] = min(self._value, self._ceiling)
+
+    def _adopt(self, index: np.ndarray) -> None:
+        """Take a portfolio of the lattice if it is better when priced by the formulation."""
+        if not self._stack.value[0] < self._value * (1 - incumbents.GAIN):
+            return
+        portfolio = self._merged.split(self._lattice.first + index)
+        value = self._formulation.value(portfolio)
+        if value < self._value and self._formulation.program.contains(portfolio):
+            self._incumbent, self._value = portfolio, value
+            self._stack.value[0] = min(self._stack.value[0], value)
+            self._stack.best[:] = index
+
+    def run(self) -> Answer:
+        """Search to the end, the deadline or Ctrl-C."""
+        stopped_by = self._search()
+        self._adopt(self._stack.best.copy())
+        open_nodes = int(self._stack.state[0])
+        pruned = float(self._stack.value[0]) * (1 - self._slack)
+        bound = min([pruned, *self._stack.bound[:open_nodes]]) - self._merged.slip
+        if math.isfinite(bound):
+            bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
+        nodes = int(self._stack.state[1])
+        if self._incumbent is None or not math.isfinite(self._value):
+            if stopped_by is None and self._stack.value[0] == self._ceiling:
+                return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, nodes)
+            # A portfolio so close to the edge of the buffer that the formulation does not admit it hid the others.
+            return Answer(None, max(bound, 0.0), stopped_by or StoppedBy.PRECISION, SOLVER, nodes)
+        bound = max(min(bound, self._value), 0.0)
+        if stopped_by is None:
+            closed = relative_gap(self._value, bound) <= self._task.gap
+            stopped_by = StoppedBy.GAP if closed else StoppedBy.PRECISION
+        return Answer(self._incumbent, float(bound), stopped_by, SOLVER, nodes)
+
+    def _search(self) -> StoppedBy | None:
+        """One phase after the other, until no node is open or something stops it."""
+        phases = (self._root, self._sphere_nodes, self._cone_nodes, self._hull_nodes, self._all_nodes)
+        stopped = None
+        try:
+            for phase in phases:
+                stopped = phase()
+                if stopped is not None or not self._stack.state[0]:
+                    break
+        except KeyboardInterrupt:
+            return StoppedBy.INTERRUPT
+        return stopped
+
+    def _root(self) -> StoppedBy | None:
+        """A few nodes in the box as it comes; what is left of it is cropped, and the dive begins there."""
+        stopped = self._nodes(FIRST_NODES, hull=False, ahead=1)
+        if stopped is None and self._stack.state[0]:
+            self._crop()
+            self._dive()
+        return stopped
+
+    def _sphere_nodes(self) -> StoppedBy | None:
+        """Where the cone is weak, nodes as long as sphere searches end."""
+        stack, state = self._stack, self._stack.state
+        if self._goal.edge or stack.bound[: state[0]].min() >= WEAK * stack.value[0]:
+            return None
+        self._join()
+        self._extract()
+        self._level()
+        stopped = None
+        while self._plan.active and stopped is None and state[0] and state[SPHERES_TRIED] == state[SPHERES_ENDED]:
+            stopped = self._nodes(1, hull=True)
+        self._plan = no_plan(self._widths.size)
+        return stopped
+
+    def _cone_nodes(self) -> StoppedBy | None:
+        return self._nodes(max(CONE_NODES, CONE_WORK // self._widths.size), hull=False)
+
+    def _hull_nodes(self) -> StoppedBy | None:
+        self._extract()
+        return self._nodes(HULL_NODES, hull=True)
+
+    def _all_nodes(self) -> StoppedBy | None:
+        self._level()
+        return self._nodes(None, hull=True)
+
+    def _nodes(self, most: int | None, hull: bool, ahead: int = AHEAD) -> StoppedBy | None:
+        """So many nodes, or all."""
+        left = most
+        while self._stack.state[0] and (left is None or left > 0):
+            seconds = self._task.seconds_left()
+            if seconds == 0:
+                return StoppedBy.TIME
+            budget = self._plan.budget
+            budget[3] = min(seconds / SECONDS_A_SPHERE_NODE / self._widths.size, MOST_NODES)
+            budget[0] = min(budget[0], budget[3])
+            chunk = CHUNK if seconds > HURRY else 1
+            chunk = chunk if left is None else min(left, chunk)
+            ended = search(
+                self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, ahead, chunk
+            )
+            if ended == FULL:
+                self._stack = grown(self._stack)
+            elif ended == DONE:
+                return None
+            elif left is not None:
+                left -= chunk
+        return None
+
+    def _crop(self) -> None:
+        """Keep of the tables what open nodes can still use: smaller numbers round less, and searches are shorter."""
+        stack, opened = self._stack, int(self._stack.state[0])
+        low, high = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
+        if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
+            return
+        if (stack.best < low).any() or (stack.best > high).any():  # what is known will not be in the tables
+            self._adopt(stack.best.copy())
+            stack.value[0] = min(self._value, self._ceiling)
+        self._lattice = cropped(self._lattice, low, high)
+        self._widths = high - low + 1
+        stack.low[:opened] -= low
+        stack.high[:opened] -= low
+        stack.best[:] = np.clip(stack.best - low, 0, high - low)
+        self._node = new_node(self._widths.size, int(self._widths.max()))
+        self._goal = self._goal._replace(error=lattice_round_off(self._lattice))
+
+    def _dive(self) -> None:
+        """Dive from the node on top, and search around what is found."""
+        stack, size = self._stack, self._widths.size
+        if self._task.seconds_left() < size * (SECONDS_A_FOURTH * size**3 + SECONDS_AN_ENTRY * self._widths.sum()):
+            return
+        index = np.empty(size, dtype=np.int64)
+        x = stack.x[int(stack.state[0]) - 1].copy()
+        dive(self._lattice, self._node, self._goal, x, stack.value[0], DIVE_ROUNDS, index)
+        self._exchange(index)
+
+    def _join(self) -> None:
+        """One node again of the few that are open: their bounds are worth nothing, and that of their child will be."""
+        stack, opened = self._stack, int(self._stack.state[0])
+        stack.low[0], stack.high[0] = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
+        stack.least[0], stack.most[0] = stack.least[:opened].min(), stack.most[:opened].max()
+        stack.bound[0] = stack.bound[:opened].min()
+        stack.state[0] = 1
+
+    def _free(self) -> IntegerArray:
+        """The variables that some open node has free."""
+        opened = int(self._stack.state[0])
+        return np.flatnonzero((self._stack.low[:opened] < self._stack.high[:opened]).any(axis=0))
+
+    def _extract(self) -> None:
+        """A diagonal for what is free."""
+        free, lattice = self._free(), self._lattice
+        self._diagonal = np.zeros(self._widths.size)
+        if self._task.seconds_left() < SECONDS_A_CUBE * free.size**3:
+            return
+        fraction = lattice.target - np.floor(lattice.target)
+        self._weight = fraction * (1 - fraction) + FRACTION_FLOOR
+        gram = np.ascontiguousarray(lattice.gram[np.ix_(free, free)])
+        self._stack.diagonal[:, free] = largest_diagonal(gram, self._weight[free], NEWTON_STEPS)
+        self._diagonal[:] = self._stack.diagonal[0]
+
+    def _level(self) -> None:
+        """The levels of the sphere search, where every free variable has a part of the diagonal."""
+        free = self._free()
+        if (
+            self._widths.max() > WIDEST
+            or self._goal.edge
+            or not 0 < free.size <= MOST_LEVELS
+            or not self._diagonal[free].all()
+            or self._task.seconds_left() < SECONDS_A_FOURTH * free.size**4
+        ):
+            return
+        stride = 1 if free.size <= FEW_LEVELS else 4
+        plan = no_plan(self._widths.size)._replace(active=True)
+        make_levels(self._lattice.gram, self._diagonal, self._weight, free, LEVEL_STEPS, stride, plan.rank, plan.levels)
+        plan.budget[0] = min(SPHERE_WORK * free.size**2, MOST_NODES)
+        self._plan = plan

@@ -1,0 +1,47 @@
+"""The check that every answer goes through."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dynopt_milp.errors import CertificationError
+from dynopt_milp.problem.solution import Status, StoppedBy, relative_gap
+from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.task import Answer, Task
+
+# A lower bound above the objective by less than this part of it is round-off in the pricing.
+ROUND_OFF = 1e-9
+
+
+def certify(task: Task, answer: Answer) -> tuple[float, Status]:
+    """Check an answer and say what it is worth.
+
+    Returns
+    -------
+    objective : float
+        Recomputed in float64; +inf without positions.
+    status : Status
+        OPTIMAL only if the gap between the recomputed objective and the lower bound is within the one asked for.
+
+    Raises
+    ------
+    CertificationError
+        If positions are not whole or break a limit or constraint, or the lower bound lies above the objective.
+    """
+    if answer.positions is None:
+        none_exists = answer.stopped_by is StoppedBy.INFEASIBILITY
+        return np.inf, Status.INFEASIBLE if none_exists else Status.NO_SOLUTION
+    if not task.formulation.program.contains(answer.positions):
+        raise CertificationError(f"{answer.solver} returned positions that are not whole or break a limit")
+    check = ConstraintCheck(task.constraints, task.formulation.program.size)
+    objective = task.formulation.value(answer.positions)
+    if not math.isfinite(objective) or (check.decidable and not check.admits(answer.positions)):
+        raise CertificationError(f"{answer.solver} returned positions that break a constraint")
+    if answer.lower_bound > objective * (1 + ROUND_OFF):
+        raise CertificationError(
+            f"{answer.solver} claims the lower bound {answer.lower_bound:.9g} and found a portfolio of {objective:.9g}"
+        )
+    proved = relative_gap(objective, min(answer.lower_bound, objective)) <= task.gap
+    return objective, Status.OPTIMAL if proved else Status.FEASIBLE

@@ -1,0 +1,42 @@
+"""The methods, by name. A method is a function from :class:`Task` to :class:`Answer`.
+
+Modules are loaded when they are first used: nothing pays for a solver it does not call.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from typing import cast
+
+from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.solvers.task import Method
+
+METHODS: dict[str, tuple[str, str]] = {
+    "exact": ("dynopt_milp.solvers.exact", "solve_exact"),
+    "scip": ("dynopt_milp.solvers.scip.solver", "solve_scip"),
+    "scip_plain": ("dynopt_milp.solvers.scip.solver", "solve_scip_plain"),
+    "branch_and_bound": ("dynopt_milp.solvers.branch_and_bound", "solve_branch_and_bound"),
+    "greedy": ("dynopt_milp.solvers.greedy", "solve_greedy"),
+    "enumerate": ("dynopt_milp.solvers.enumerate", "solve_enumerate"),
+    "cvxpy": ("dynopt_milp.solvers.cvxpy", "solve_cvxpy"),
+}
+
+
+def find_method(name: str) -> Method:
+    """The method of that name; ``cvxpy:NAME`` is the solver NAME through cvxpy.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    if not isinstance(name, str):
+        raise UnknownNameError(f"wants a name, found {name!r}", field="method")
+    head, _, tail = name.partition(":")
+    if head not in METHODS or (tail and head != "cvxpy") or name.endswith(":"):
+        known = ", ".join(sorted(METHODS))
+        raise UnknownNameError(f"there is no {name!r}; there are {known} (and cvxpy:SOLVER)", field="method")
+    module, function = METHODS[head]
+    method = getattr(import_module(module), function)
+    return cast("Method", partial(method, solver=tail) if tail else method)

@@ -1,0 +1,54 @@
+"""Every method as a function from a Problem to whole contracts, for code that wants one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
+from dynopt_milp.solvers.solving import solve
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOptimizer:
+    """A method with its settings; calling it on a Problem gives the contracts to hold, a Series by instrument.
+
+    Where this package takes a method, give its name instead: a function claims nothing, and a name keeps the proof.
+
+    Parameters
+    ----------
+    method : str
+        As in :func:`~dynopt_milp.solve`.
+    gap, time_limit
+        As there.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        If there is no such method, or a setting makes no sense.
+    NoPortfolioError
+        When it is called, if there is no portfolio within the limits, or none was found in time.
+    """
+
+    method: str
+    gap: float = DEFAULT_GAP
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self.method, self.gap, self.time_limit)
+
+    def __call__(self, problem: Problem) -> pd.Series:
+        """Whole contracts to hold, int64, by instrument."""
+        return solve(problem, self.method, gap=self.gap, time_limit=self.time_limit).positions
+
+    @property
+    def __name__(self) -> str:  # what results call it
+        return self.method
+
+
+exact = MethodOptimizer("exact")
+greedy = MethodOptimizer("greedy")
+branch_and_bound = MethodOptimizer("branch_and_bound")
+scip = MethodOptimizer("scip")

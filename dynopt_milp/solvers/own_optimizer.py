@@ -1,0 +1,78 @@
+"""An optimizer of the user's own, run like the methods of this package and checked like them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dynopt_milp.errors import DynoptError, InputError, SolverError, UnsupportedError
+from dynopt_milp.problem.labelled import to_whole
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import StoppedBy
+from dynopt_milp.solvers.task import Answer, Method, Task
+from formulations import Penalty
+
+Optimizer = Callable[[Problem], Any]
+"""From a problem to whole contracts: a Series, a dict, or an array in the order of the problem's instruments."""
+
+
+def method_name(method: str | Optimizer) -> str:
+    """What a method is called in results."""
+    return method if isinstance(method, str) else str(getattr(method, "__name__", type(method).__name__))
+
+
+def distinct_names(methods: Iterable[str | Optimizer], field: str) -> list[str]:
+    """What methods are called in results.
+
+    Raises
+    ------
+    InputError
+        If two have the same name.
+    """
+    names = [method_name(method) for method in methods]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name!r} stands twice; give every optimizer a name of its own", field=field)
+    return names
+
+
+def own_method(optimizer: Optimizer, problem: Problem) -> Method:
+    """A method that calls the optimizer on the problem as the user gave it.
+
+    Raises
+    ------
+    UnsupportedError
+        When it runs, with a formulation other than ``penalty``, or with constraints: the optimizer would not know of
+        them.
+    SolverError
+        If the optimizer raises, or what it returns is not one whole number per instrument.
+    """
+    name = method_name(optimizer)
+
+    def run(task: Task) -> Answer:
+        if not isinstance(task.formulation, Penalty) or task.constraints is not None:
+            raise UnsupportedError(
+                "an optimizer of your own is given the problem alone, without formulation or constraints; use exact",
+                field="method",
+            )
+        try:
+            returned = optimizer(problem)
+        except DynoptError:
+            raise
+        except Exception as error:
+            raise SolverError(f"{name} raised {type(error).__name__}: {error}") from error
+        try:
+            positions = problem.labelled(to_whole(returned, problem.instruments, "positions"))
+        except InputError as error:
+            raise SolverError(f"{name} returned something that is not a portfolio: {error}") from None
+        ordered = positions[list(task.instruments)].to_numpy()
+        outside = (ordered < task.formulation.program.lower) | (ordered > task.formulation.program.upper)
+        if outside.any():
+            place = int(outside.argmax())
+            raise SolverError(
+                f"{name} returned {ordered[place]:g} contracts of {task.instruments[place]}, outside its limits "
+                f"({task.formulation.program.lower[place]:g} to {task.formulation.program.upper[place]:g})"
+            )
+        return Answer(positions=ordered, lower_bound=0.0, stopped_by=StoppedBy.HEURISTIC, solver=f"{name} (own)")
+
+    return run

@@ -1,0 +1,319 @@
+"""Exact: a mixed-integer second-order-cone program, solved by SCIP through PySCIPOpt.
+
+SCIP compares with absolute tolerances, so each formulation is first brought to a value of about 100. SCIP's own
+objective is never reported: its portfolios are rounded to whole contracts, priced in float64 and improved by a local
+search, and its lower bound is lowered by what its tolerances can be worth. If that leaves a gap (the best portfolio
+was much better than the one the scale came from), the problem is solved again at the new scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+from pyscipopt import SCIP_PARAMSETTING, Model
+
+from dynopt_milp.errors import SolverError
+from dynopt_milp.problem.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
+from dynopt_milp.solvers.exchange import exchange
+from dynopt_milp.solvers.incumbent import best_of, first_incumbent
+from dynopt_milp.solvers.scip.cone import formulation_cone
+from dynopt_milp.solvers.scip.conic import conic_program
+from dynopt_milp.solvers.scip.model import build_model
+from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
+from dynopt_milp.solvers.scip.thread import run_in_scip_thread
+from dynopt_milp.solvers.search_box import search_box
+from dynopt_milp.solvers.task import Answer, Task
+from formulations import FloatArray, Formulation, IntegerHull, Penalty, restrict
+from formulations.formulation import NORMAL_VALUE
+
+FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 100
+FINE_TOLERANCE = 1e-9  # where the other leaves a gap open; the linear solver accepts no less
+FINE_GAP = 5e-7
+# What a reduced cost may be wrong by; times the range of its variable, what a linear program's bound may be.
+DUAL_TOLERANCE = 1e-9
+# SCIP's bound, less this many tolerances: cuts and rows each hold to one of them. So lowered it is never above a
+# true optimum in tests/dynopt_milp/test_agreement.py, at any scale.
+TOLERANCES = 5
+# A portfolio as good as the incumbent must pass the objective limit, or "nothing found" would prove nothing.
+LIMIT_SLACK = 1e-6
+# From this gap on SCIP may stop short; below it runs until nothing is left to search.
+EXHAUSTIVE_GAP = 1e-6
+MOST_PASSES = 4
+# Where the relaxation is below this part of the best known value, SCIP is given the hull of a diagonal instead (see
+# `integer_hull`). Measured in processor time on 25 problems of 27 to 42 futures, λ from 0 to 50: below 0.6 it takes
+# 0.78 of the time (geometric mean of 15; 0.61 at λ = 0, where long searches gain most, 0.91 otherwise) and 0.2 to 0.8
+# of the nodes; above 0.6 1.05 of the time (of 10), as its cone is larger. The variance-lifted form (beside the plain
+# cone, a chord of the squared norm against the squares of positions, or their secants) saved as many nodes and took
+# longer on most.
+WEAK = 0.6
+# A bound that is higher than a known value by less than this part of it is round-off.
+ROUND_OFF = 1e-9
+LONGEST = 1e20  # seconds; SCIP's infinity
+FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """What one SCIP run found: portfolios, a lower bound in units of the formulation, and how it ended."""
+
+    portfolios: list[FloatArray]
+    lower_bound: float
+    status: str
+    nodes: int
+
+
+def solve_scip(task: Task) -> Answer:
+    """Solve to the gap asked for, or say how far it got.
+
+    Raises
+    ------
+    UnboundedError
+        If nothing bounds some of the positions.
+    SolverError
+        If SCIP fails before there is any answer.
+    """
+    return _solve(task, plain=False)
+
+
+def solve_scip_plain(task: Task) -> Answer:
+    """SCIP as it comes, for comparison: how much of the speed of ``scip`` is SCIP's, and how much is what it is given.
+
+    The same conic model at the same scale with the same tolerances, priced and bounded in the same way. But SCIP is
+    given all positions in the box that the first portfolio's value proves by formula, that value as an objective limit
+    and no portfolio, and every heuristic, separator and presolver is at its default. The first portfolio is that of
+    ``scip``; it is the answer if SCIP finds none that is better, and no local search improves what SCIP finds.
+
+    Raises
+    ------
+    UnboundedError, SolverError
+        As :func:`solve_scip`.
+    """
+    return _solve(task, plain=True)
+
+
+def _solve(task: Task, *, plain: bool) -> Answer:
+    program = task.formulation.program
+    incumbent = first_incumbent(task, ConstraintCheck(task.constraints, program.size))
+    # Positions are counted from near the target: SCIP's tolerances are relative to the numbers in a row, and a
+    # thousand contracts held would make them a thousand times wider.
+    offset: FloatArray = np.round(np.clip(program.target, program.lower, program.upper)).astype(np.float64)
+    answer = _search(task.shifted(offset), None if incumbent is None else incumbent - offset, plain)
+    return answer if answer.positions is None else replace(answer, positions=answer.positions + offset)
+
+
+def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
+    solver = f"SCIP {_scip_version()} (PySCIPOpt {version('pyscipopt')}){', plain model' if plain else ''}"
+    program = task.formulation.program
+    check = ConstraintCheck(task.constraints, program.size)
+    nodes = 0
+    if incumbent is None:
+        run = _run(task, task.formulation, check, any_solution=True, plain=plain)
+        nodes += run.nodes
+        if not run.portfolios:
+            if run.status == FAILED:
+                raise SolverError("SCIP's linear solver failed while looking for a first portfolio; give a start")
+            if run.status == "infeasible":
+                return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
+            return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
+        incumbent = exchange(task, run.portfolios[0], check.admits)
+
+    lower_bound, relaxed_value = 0.0, np.inf
+    for passed in range(MOST_PASSES):
+        value = task.formulation.value(incumbent)
+        if relative_gap(value, lower_bound) <= task.gap:
+            return Answer(incumbent, lower_bound, StoppedBy.GAP, solver, nodes)
+        if task.seconds_left() == 0:
+            return Answer(incumbent, lower_bound, StoppedBy.TIME, solver, nodes)
+        lower, upper = search_box(task, value)
+        normalised, unit = task.formulation.normalised(value)
+        if passed == 0 and not plain:
+            relaxed = Relaxation(normalised).minimiser(NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
+            if relaxed is not None:
+                relaxed_value = normalised.value(relaxed) / unit
+                rounded = np.clip(np.round(relaxed), program.lower, program.upper)
+                # Where round-off decides whether the known one is admitted, it stays.
+                better = best_of(task, [incumbent, rounded], check) if check.decidable else None
+                incumbent = incumbent if better is None else better
+                if task.formulation.value(incumbent) < value:
+                    value = task.formulation.value(incumbent)
+                    if value == 0:
+                        continue
+                    lower, upper = search_box(task, value)
+                    normalised, unit = task.formulation.normalised(value)
+        if not plain:
+            lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
+        if (lower > upper).any():  # round-off cut off the very portfolio the box was drawn around
+            return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
+        fine = passed > 0 or task.gap <= FINE_GAP
+        if task.constraints is None and not plain:
+            small = restrict(normalised, lower, upper)
+            inner = small.formulation
+            if isinstance(inner, Penalty) and relaxed_value < WEAK * value:
+                inner = IntegerHull(inner.program)
+            run = _run(task, inner, check, fine=fine, whole=small.whole)
+        else:  # constraints are written in all positions
+            boxed = replace(normalised, program=normalised.program.with_box(lower, upper))
+            run = _run(task, boxed, check, fine=fine, plain=plain)
+        nodes += run.nodes
+        improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
+        incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
+        bound = run.lower_bound / unit
+        too_high = bound > task.formulation.value(incumbent) * (1 + ROUND_OFF)
+        if run.status in ("infeasible", FAILED) or too_high:
+            # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
+            return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
+        lower_bound = max(lower_bound, bound)
+        stopped_by = _limit(run.status)
+        if stopped_by is not None and relative_gap(task.formulation.value(incumbent), lower_bound) > task.gap:
+            return Answer(incumbent, lower_bound, stopped_by, solver, nodes)
+    closed = relative_gap(task.formulation.value(incumbent), lower_bound) <= task.gap
+    return Answer(incumbent, lower_bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, solver, nodes)
+
+
+def _run(
+    task: Task,
+    formulation: Formulation,
+    check: ConstraintCheck,
+    *,
+    fine: bool = False,
+    any_solution: bool = False,
+    plain: bool = False,
+    whole: Callable[[FloatArray], FloatArray] = np.copy,
+) -> _Run:
+    """One SCIP solve over the formulation's box; with ``any_solution`` it looks for any portfolio that is admitted.
+
+    ``plain`` leaves SCIP's strategy at its default; ``whole`` makes a portfolio of the task from one of the
+    formulation.
+    """
+    own: list[Any] = []
+    unconstrained = task.constraints is None and not any_solution
+    if unconstrained:
+        program, columns = formulation_cone(formulation)
+    else:
+        model = formulation.model()
+        own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
+        if any_solution:
+            model = replace(model, objective=cp.Constant(0.0))
+        program = conic_program(model.problem(*own))
+        columns = program.columns[model.positions.id]
+    lower, upper = formulation.program.lower, formulation.program.upper
+    least, most = np.full(len(program.cost), -np.inf), np.full(len(program.cost), np.inf)
+    least[columns], most[columns] = lower, upper
+    scip = build_model(program, least, most)
+    if unconstrained and not plain:
+        # The first portfolio is good and the box is tight: SCIP's own heuristics, slower separators, restarts, bound
+        # tightening and long rounds at the root took three quarters of its time on weekly problems of 27 to 42
+        # futures. With constraints the local search sees less, and they are of use.
+        scip.model.setHeuristics(SCIP_PARAMSETTING.OFF)
+        scip.model.setSeparating(SCIP_PARAMSETTING.FAST)
+        scip.model.setParam("presolving/maxrestarts", 0)
+        scip.model.setParam("propagating/obbt/freq", -1)
+        scip.model.setParam("separating/maxroundsroot", 10)  # of 5, 7, 10 and no limit the best on the whole
+
+    tolerance = FINE_TOLERANCE if fine else FEASIBILITY_TOLERANCE
+    settings: dict[str, float | int] = {
+        "numerics/feastol": tolerance,
+        "numerics/dualfeastol": DUAL_TOLERANCE,
+        "timing/clocktype": 2,  # wall time
+        "misc/catchctrlc": False,  # SCIP would print about it on stdout
+        "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
+    }
+    if any_solution:
+        settings["limits/solutions"] = 1
+    else:
+        scip.model.setObjlimit(NORMAL_VALUE * (1 + LIMIT_SLACK))
+    for name, setting in settings.items():
+        scip.model.setParam(name, setting)
+    status, ran = _optimise(scip.model, task)
+    if status == FAILED or not ran:
+        return _Run([], 0.0, status, 0)
+
+    portfolios = []
+    for solution in scip.solutions():
+        positions = np.clip(np.round(solution[columns]), lower, upper)
+        if check.decidable:
+            admitted = check.admits(whole(positions))
+        else:
+            for variable in {item.id: item for part in own for item in part.variables()}.values():
+                place = program.columns[variable.id]
+                values = np.where(program.whole[place], np.round(solution[place]), solution[place])
+                variable.value = values.reshape(variable.shape, order="F")
+            model.positions.value = positions
+            admitted = all_met(own)
+        if admitted and np.isfinite(task.formulation.value(whole(positions))):
+            portfolios.append(whole(positions))
+    bound = 0.0
+    if abs(scip.model.getDualbound()) < scip.model.infinity():
+        # With a buffer, tracking errors can be much larger than the value they are compared for.
+        size = max(formulation.tracking_radius(NORMAL_VALUE) / NORMAL_VALUE, 1.0)
+        slack = TOLERANCES * tolerance * size + DUAL_TOLERANCE * float((upper - lower).sum())
+        bound = max(scip.model.getDualbound() - slack, 0.0)
+    return _Run(portfolios, bound, status, int(scip.model.getNTotalNodes()))
+
+
+def _optimise(model: Model, task: Task) -> tuple[str, bool]:
+    """Run SCIP in its thread, so that Ctrl-C reaches Python; say how it ended, and whether it ran at all.
+
+    It does not run if the time is over, or Ctrl-C comes, while another solve has the thread.
+    """
+
+    def solve() -> None:
+        if np.isfinite(task.seconds_left()):
+            model.setParam("limits/time", min(task.seconds_left(), LONGEST))
+        model.optimizeNogil()
+
+    running = run_in_scip_thread(solve)
+    interrupted = False
+    try:
+        while not running.done():
+            wait([running], timeout=min(max(task.seconds_left(), 0.001), 0.1))
+            if task.seconds_left() == 0 and running.cancel():
+                return "timelimit", False
+    except KeyboardInterrupt:
+        if running.cancel():
+            return "userinterrupt", False
+        interrupted = True
+        while not running.done():  # SCIP forgets an interrupt that comes before it has begun
+            with suppress(KeyboardInterrupt):  # a second Ctrl-C must not leave it running: the next solve would wait
+                model.interruptSolve()
+                wait([running], timeout=0.1)
+    if running.exception() is not None:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
+        return FAILED, True
+    return "userinterrupt" if interrupted else str(model.getStatus()), True  # SCIP may call an interrupt "unknown"
+
+
+def _limit(status: str) -> StoppedBy | None:
+    """Which limit SCIP's status stands for, None if it ended by itself.
+
+    Raises
+    ------
+    SolverError
+        If the status is not understood.
+    """
+    table = {
+        "optimal": None,
+        "gaplimit": None,
+        "sollimit": None,
+        "bestsollimit": None,
+        "infeasible": None,
+        "timelimit": StoppedBy.TIME,
+        "userinterrupt": StoppedBy.INTERRUPT,
+    }
+    if status not in table:
+        raise SolverError(f"SCIP ended with the status {status!r}, which means nothing here")
+    return table[status]
+
+
+@cache
+def _scip_version() -> str:
+    model = Model()
+    return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"

@@ -1,0 +1,67 @@
+"""The gap and the time limit of a solve, checked."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import numpy as np
+
+from dynopt_milp.errors import InputError
+from dynopt_milp.problem.labelled import to_number
+from dynopt_milp.solvers.methods import find_method
+
+DEFAULT_GAP = 1e-6
+
+
+def check_settings(method: Any, gap: float, time_limit: float | None) -> None:
+    """Refuse a method that does not exist, and a gap or time limit that makes no sense, before there is a problem.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+    """
+    check_gap(gap)
+    check_time_limit(time_limit)
+    if not callable(method):
+        find_method(method)
+
+
+def check_gap(gap: float) -> float:
+    """The gap as a number between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    return _between(gap, "gap", 0.0, 1.0)
+
+
+@overload
+def check_time_limit(time_limit: None) -> None: ...
+
+
+@overload
+def check_time_limit(time_limit: float) -> float: ...
+
+
+@overload
+def check_time_limit(time_limit: float | None) -> float | None: ...
+
+
+def check_time_limit(time_limit: float | None) -> float | None:
+    """The time limit as a number of seconds that is not negative, or None.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    return None if time_limit is None else _between(time_limit, "time_limit", 0.0, np.inf)
+
+
+def _between(value: float, field: str, least: float, most: float) -> float:
+    number = to_number(value, field, infinite=True)
+    if not least <= number <= most:
+        raise InputError(f"wants a number between {least:g} and {most:g}, found {value!r}", field=field)
+    return number

@@ -1,0 +1,151 @@
+"""One rebalance: from a problem to a checked solution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynopt_milp.errors import InputError, UnknownNameError
+from dynopt_milp.problem.labelled import to_number, to_whole
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import Solution, SolveInterrupted, StoppedBy
+from dynopt_milp.solvers.certificate import certify
+from dynopt_milp.solvers.methods import find_method
+from dynopt_milp.solvers.own_optimizer import Optimizer, method_name, own_method
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers.task import Constraints, Task
+from formulations import (
+    BufferEdge,
+    Deadband,
+    FloatArray,
+    Formulation,
+    IntegerHull,
+    Penalty,
+    ProgramError,
+    TrackingProgram,
+)
+
+DEFAULT_BUFFER = 0.01  # 0.05 × 0.2: buffer fraction × annual risk target, both the book's
+
+Formulate = Callable[[TrackingProgram, float], Formulation]
+FORMULATIONS: dict[str, Formulate] = {
+    "penalty": lambda program, buffer: Penalty(program),
+    "deadband": Deadband,
+    "buffer_edge": BufferEdge,
+    "integer_hull": lambda program, buffer: IntegerHull(program),
+}
+
+
+def solve(
+    problem: Problem,
+    method: str | Optimizer = "exact",
+    *,
+    formulation: str = "penalty",
+    buffer: float = DEFAULT_BUFFER,
+    gap: float = DEFAULT_GAP,
+    time_limit: float | None = None,
+    start: Any = None,
+    constraints: Constraints | None = None,
+) -> Solution:
+    """Which whole contracts to hold.
+
+    Parameters
+    ----------
+    problem : Problem
+        The rebalance.
+    method : str or callable
+        ``"exact"`` (proven optimum, by branch and bound, or by SCIP with constraints), ``"branch_and_bound"``,
+        ``"scip"``, ``"scip_plain"`` (for comparison), ``"greedy"`` (the book's search), ``"enumerate"``
+        (all points of a small box), ``"cvxpy:NAME"`` (another mixed-integer solver, as a referee). Or an optimizer of
+        your own, from a Problem to whole contracts (Series, dict or array in the order of its instruments); its answer
+        is checked and priced like any other, and claims nothing.
+    formulation : str
+        ``"penalty"`` (the book's objective), ``"deadband"`` (tracking error beyond a buffer plus cost),
+        ``"buffer_edge"`` (the cheapest trade to within the buffer around the target) or ``"integer_hull"``
+        (``"penalty"`` with a tighter relaxation, for solvers that are given the model).
+    buffer : float
+        Annual standard deviation, share of capital; for ``"deadband"`` and ``"buffer_edge"``.
+    gap : float
+        Relative gap to prove, between 0 and 1.
+    time_limit : float, optional
+        Seconds; the best answer by then is returned.
+    start : Series, dict or array_like, optional
+        A portfolio to begin with.
+    constraints : callable, optional
+        From a cvxpy expression of the positions (contracts, shape (n,), in the order of ``problem.instruments``)
+        to a list of convex cvxpy constraints: a margin budget, a risk cap, a limit on a group.
+
+    Returns
+    -------
+    Solution
+        With its status, a recomputed objective and a proved lower bound. Instruments are put in the order of their
+        names before anything is computed, so the answer does not depend on the order they come in.
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense; subclasses say which.
+    UnboundedError
+        If nothing bounds some of the positions.
+    SolverError
+        If a solver fails.
+    CertificationError
+        If an answer fails the check; nothing is claimed then.
+    SolveInterrupted
+        On Ctrl-C; it carries the solution so far.
+    """
+    if not isinstance(problem, Problem):
+        raise InputError(f"wants a Problem, found {type(problem).__name__}", field="problem")
+    if constraints is not None and not callable(constraints):
+        raise InputError("wants a function from positions to cvxpy constraints", field="constraints")
+    run = own_method(method, problem) if callable(method) else find_method(method)
+    began = time.monotonic()  # the time limit is for solving, not for loading a solver
+    order = problem.order()
+    task = Task(
+        formulation=_formulate(problem, order, formulation, buffer),
+        instruments=tuple(problem.instruments[place] for place in order),
+        gap=check_gap(gap),
+        deadline=None if time_limit is None else began + check_time_limit(time_limit),
+        starts=() if start is None else (_start(start, problem)[order],),
+        constraints=None if constraints is None else lambda positions: constraints(positions[np.argsort(order)]),
+    )
+    answer = run(task)
+    objective, status = certify(task, answer)
+    contracts = None
+    if answer.positions is not None:
+        contracts = np.empty(order.size, dtype=np.int64)
+        contracts[order] = answer.positions
+        contracts.setflags(write=False)
+    solution = Solution(
+        problem=problem,
+        contracts=contracts,
+        objective=objective,
+        lower_bound=min(answer.lower_bound, objective),
+        status=status,
+        stopped_by=answer.stopped_by,
+        method=method_name(method),
+        formulation=formulation,
+        solver=answer.solver,
+        seconds=time.monotonic() - began,
+        nodes=answer.nodes,
+    )
+    if answer.stopped_by is StoppedBy.INTERRUPT:
+        raise SolveInterrupted(solution)
+    return solution
+
+
+def _formulate(problem: Problem, order: NDArray[np.intp], name: str, buffer: float) -> Formulation:
+    if not isinstance(name, str) or name not in FORMULATIONS:
+        raise UnknownNameError(f"there is no {name!r}; there are {', '.join(FORMULATIONS)}", field="formulation")
+    try:
+        return FORMULATIONS[name](problem.program().permuted(order), to_number(buffer, "buffer"))
+    except ProgramError as error:
+        raise InputError(str(error).split(": ", 1)[-1], field=error.field) from None
+
+
+def _start(start: Any, problem: Problem) -> FloatArray:
+    return np.clip(to_whole(start, problem.instruments, "start"), problem.lower, problem.upper)

@@ -1,0 +1,312 @@
+"""The inputs of every rebalance of a strategy, prepared once for all days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import DataError, HistoryError, InputError
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.labelled import to_number, to_whole
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.strategy.checked_frame import checked_frame
+from dynopt_milp.strategy.correlation import weekly_returns
+from dynopt_milp.strategy.costs import contract_values, sr_costs
+from dynopt_milp.strategy.shares import checked_shares
+from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
+from dynopt_milp.strategy.static_portfolios import FixedShares, Universe
+from dynopt_milp.strategy.strategy import Strategy
+from formulations import FloatArray
+
+# Longer than any holiday (Christmas and Chinese New Year are up to 10 calendar days): without a price for longer than
+# that a market is taken for closed.
+CLOSED_AFTER = 10
+# The longest gap after which a market came back was 61 days, in 42 futures of pysystemtrade's data, 2000 to 2019.
+GONE_AFTER = 90
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What a strategy wants to hold after the close of one day.
+
+    Attributes
+    ----------
+    day : Timestamp
+    weights : Series, by instrument
+        Share of risk; the index is everything that is alive on that day.
+    multiplier : float
+        Diversification multiplier (IDM).
+    optimal_positions : Series, by instrument
+        Unrounded contracts.
+    closed : tuple of str
+        Alive, and without a price for more than ten calendar days: cannot be traded now.
+    """
+
+    day: pd.Timestamp
+    weights: pd.Series
+    multiplier: float
+    optimal_positions: pd.Series
+    closed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Inputs:
+    """Volatility, forecasts, correlations, costs and values of a market for all its days.
+
+    Nothing of a day depends on later days. An instrument is *alive* on a day if it had a price within the last ninety
+    calendar days and has had a volatility, a forecast and a cost; it can be traded if it had one within the last ten.
+    Where a function of the strategy says NaN, what it said before stays.
+
+    Parameters
+    ----------
+    market : Market
+    strategy : Strategy
+    capital : float
+        Base currency, positive.
+
+    Raises
+    ------
+    InputError
+        If a function of the strategy returns something else than it should.
+    """
+
+    market: Market
+    strategy: Strategy
+    capital: float
+    volatility: pd.DataFrame = field(init=False)
+    forecasts: pd.DataFrame = field(init=False)
+    costs: pd.DataFrame = field(init=False)
+    values: pd.DataFrame = field(init=False)
+    sr_costs: pd.DataFrame = field(init=False)
+    _names: tuple[str, ...] = field(init=False)
+    _days: pd.DatetimeIndex = field(init=False)
+    _weeks: pd.DatetimeIndex = field(init=False)
+    _correlations: FloatArray = field(init=False)
+    _arrays: dict[str, FloatArray] = field(init=False)
+    _age: FloatArray = field(init=False)
+    _alive: NDArray[np.bool_] = field(init=False)
+    _shares: dict[tuple[int, bytes], FloatArray] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        market, strategy = self.market, self.strategy
+        if isinstance(strategy.weights, FixedShares):
+            strategy.weights.check(market.instruments)
+        if not to_number(self.capital, "capital") > 0:
+            raise InputError(f"wants a positive amount, found {self.capital:g}", field="capital")
+        volatility = checked_frame(strategy.volatility(market), market, "volatility", least=0.0).ffill()
+        forecasts = checked_frame(strategy.forecasts(market), market, "forecasts").ffill()
+        costs = checked_frame(strategy.costs(market), market, "costs", least=0.0).ffill()
+        values = contract_values(market)
+        weekly = weekly_returns(market)
+        correlations = np.asarray(strategy.correlation(weekly), dtype=np.float64)
+        size = len(market.instruments)
+        if correlations.shape != (len(weekly), size, size) or not np.isfinite(correlations).all():
+            raise InputError(
+                f"wants finite correlations of shape {(len(weekly), size, size)}, found {correlations.shape}",
+                field="correlation",
+            )
+        age = _days_without_price(market)
+        alive = (volatility > 0) & forecasts.notna() & costs.notna() & (age <= GONE_AFTER)
+        frames = {
+            "volatility": volatility, "forecasts": forecasts, "costs": costs, "values": values,
+            "sr_costs": sr_costs(costs, values, volatility),
+        }  # fmt: skip
+        prepared = {
+            "_names": market.instruments, "_days": market.days, "_weeks": pd.DatetimeIndex(weekly.index),
+            "_correlations": correlations, "_age": age, "_alive": alive.to_numpy(),
+            "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},
+        }  # fmt: skip
+        for name, content in (frames | prepared).items():
+            object.__setattr__(self, name, content)
+
+    def __repr__(self) -> str:
+        return f"<Inputs of {self.market!r}, capital {self.capital:,.0f}>"
+
+    def alive(self, day: pd.Timestamp) -> list[str]:
+        """Instruments that are alive on a day, in the order of names."""
+        return [self._names[place] for place in np.flatnonzero(self._alive[self._row(day)])]
+
+    def age(self, day: pd.Timestamp) -> pd.Series:
+        """Calendar days since the last price, by instrument; +inf before the first."""
+        return pd.Series(self._age[self._row(day)], index=self.market.prices.columns)
+
+    def correlation(self, day: pd.Timestamp) -> pd.DataFrame:
+        """Correlations known after the close of a day, n × n: those of the last week that ended by then.
+
+        Raises
+        ------
+        HistoryError
+            If no week has ended by then.
+        """
+        names = self.market.prices.columns
+        return pd.DataFrame(self._correlations[self._week(day)], index=names, columns=names)
+
+    def covariance(self, day: pd.Timestamp) -> pd.DataFrame:
+        """Annual covariance of percentage returns, n × n: volatility × correlation × volatility.
+
+        Raises
+        ------
+        HistoryError
+            If no week has ended by then.
+        """
+        names = self.market.prices.columns
+        return pd.DataFrame(self._covariance(day, np.arange(len(names))), index=names, columns=names)
+
+    def weights(self, day: pd.Timestamp) -> pd.Series:
+        """Shares of risk of the instruments alive on a day; they sum to 1.
+
+        Raises
+        ------
+        HistoryError
+            If the strategy gives none of them a share.
+        """
+        row = self._row(day)
+        shares = self._shares_of(row)
+        places = np.flatnonzero(self._alive[row])
+        return pd.Series(shares[places], index=self.market.prices.columns[places])
+
+    def wanted(self, day: pd.Timestamp) -> Wanted:
+        """The fractional positions of a day.
+
+        Raises
+        ------
+        HistoryError
+            If there is nothing to hold, or no correlation yet.
+        """
+        row = self._row(day)
+        places = np.flatnonzero(self._alive[row])
+        shares = self._shares_of(row)[places]
+        now = {name: array[row, places] for name, array in self._arrays.items()}
+        multiplier = diversification_multiplier(
+            shares,
+            self._correlations[self._week(day)][np.ix_(places, places)],
+            cap=self.strategy.multiplier_cap,
+            floor=self.strategy.floor_correlations,
+        )
+        positions = optimal_positions(
+            now["forecasts"],
+            capital=self.capital,
+            multiplier=multiplier,
+            weights=shares,
+            risk_target=self.strategy.risk_target,
+            contract_values=now["values"],
+            volatility=now["volatility"],
+        )
+        index = self.market.prices.columns[places]
+        closed = tuple(self._names[place] for place in places if self._age[row, place] > CLOSED_AFTER)
+        return Wanted(day, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
+
+    def problem(
+        self,
+        day: pd.Timestamp,
+        held: Any = 0.0,
+        *,
+        cost_multiplier: float = BOOK_COST_MULTIPLIER,
+        limits: Callable[[list[str]], Limits] | None = None,
+    ) -> Problem:
+        """The rebalance of a day, of everything that has a share of risk or is held and alive.
+
+        Parameters
+        ----------
+        day : Timestamp
+            One of the market's days; its close is known.
+        held : Series, dict or number
+            Whole contracts by instrument; what is not named is not held.
+        cost_multiplier : float
+            λ.
+        limits : callable, optional
+            From the instruments to limits. Instruments whose market is closed do not trade in any case.
+
+        Raises
+        ------
+        HistoryError
+            If no instrument can be held, or there is no history yet.
+        InputError
+            As :class:`~dynopt_milp.Problem`.
+        """
+        row = self._row(day)
+        contracts = to_whole(held, self._names, "held", missing=0.0)
+        wanted = self.wanted(day)
+        places = np.flatnonzero(self._alive[row])
+        kept = (wanted.weights.to_numpy() > 0) | (contracts[places] != 0)
+        places, target = places[kept], wanted.optimal_positions.to_numpy()[kept]
+        names, now = [self._names[place] for place in places], contracts[places]
+        own = limits(names) if limits is not None else Limits()
+        shut = self._age[row, places] > CLOSED_AFTER
+        if shut.any():
+            # Rules become numbers first: where nothing trades, nothing else holds.
+            lower, upper = own.box(tuple(names), target, now)
+            own = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
+        value, cost = (self._arrays[name][row, places] for name in ("values", "costs"))
+        return Problem(
+            covariance=self._covariance(day, places),
+            optimal_positions=target,
+            weight_per_contract=value / self.capital,
+            previous_positions=now,
+            cost_in_weight_terms=cost / value,
+            cost_multiplier=cost_multiplier,
+            limits=own,
+            instruments=tuple(names),
+        )
+
+    def _covariance(self, day: pd.Timestamp, places: NDArray[np.intp]) -> FloatArray:
+        sigma = self._arrays["volatility"][self._row(day), places]
+        rho: FloatArray = self._correlations[self._week(day)][np.ix_(places, places)]
+        return rho * np.outer(sigma, sigma)
+
+    def _shares_of(self, row: int) -> FloatArray:
+        """Shares of risk of all instruments on a day, zero for those not alive, shape (n,)."""
+        alive, year = self._alive[row], self._days[row].year
+        key = (year, alive.tobytes())
+        if key not in self._shares:
+            # The first day of the year with these instruments decides, wherever a run begins.
+            rows = np.flatnonzero(self._days[: row + 1].year == year)
+            first = int(rows[(self._alive[rows] == alive).all(axis=1)][0])
+            names = self.market.prices.columns[alive]
+            universe = Universe(
+                asset_classes=self.market.specifications["asset_class"][names],
+                sr_costs=self.sr_costs.iloc[first][names],
+            )
+            shares = np.zeros(alive.size)
+            if alive.any():
+                shares[alive] = checked_shares(self.strategy.weights(universe), list(names))  # type: ignore[operator]
+            self._shares[key] = shares
+        if not self._shares[key].sum() > 0:
+            raise HistoryError(
+                f"on {self._days[row].date()} no instrument of the strategy has a price, a volatility (it takes 50 "
+                "returns), a forecast and a cost; start later, or give longer data",
+                field="weights",
+            )
+        return self._shares[key]
+
+    def _week(self, day: pd.Timestamp) -> int:
+        week = int(self._weeks.searchsorted(day, side="right")) - 1
+        if week < 0:
+            raise HistoryError(
+                f"no week of returns has ended by {day.date()}; start later or give longer data", field="correlation"
+            )
+        return week
+
+    def _row(self, day: pd.Timestamp) -> int:
+        row = int(self._days.searchsorted(day))
+        if row >= len(self._days) or self._days[row] != day:
+            raise DataError(
+                f"{pd.Timestamp(day).date()} is not a day of this market ({self._days[0].date()} to "
+                f"{self._days[-1].date()}); the last one before it is {self._days[max(row - 1, 0)].date()}",
+                field="day",
+            )
+        return row
+
+
+def _days_without_price(market: Market) -> FloatArray:
+    """Calendar days since the last price, days × instruments; +inf before the first."""
+    number = (market.days - market.days[0]).days.to_numpy(dtype=np.float64)
+    last = pd.DataFrame(np.where(market.prices.notna(), number[:, None], np.nan)).ffill().to_numpy()
+    return np.where(np.isnan(last), np.inf, number[:, None] - last)

@@ -1,0 +1,78 @@
+"""How many contracts the strategy wants, in fractions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import InputError
+from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST, FORECAST_CAP
+from formulations import FloatArray
+
+BOOK_MULTIPLIER_CAP = 2.5  # Advanced Futures Trading Strategies, strategy four: no IDM above that is believed
+
+
+def diversification_multiplier(
+    weights: FloatArray, correlation: FloatArray, *, cap: float = BOOK_MULTIPLIER_CAP, floor: bool = True
+) -> float:
+    """The instrument diversification multiplier (IDM): 1 ÷ sqrt(w'ρw), at most ``cap``.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n,)
+        Share of risk of each instrument, summing to 1.
+    correlation : ndarray, shape (n, n)
+        ρ, of returns.
+    cap : float
+        2.5 in the book.
+    floor : bool
+        Take negative correlations for zero, as the book does: they do not last.
+
+    Notes
+    -----
+    Source: *Advanced Futures Trading Strategies*, strategy four.
+    """
+    rho = np.maximum(correlation, 0.0) if floor else correlation
+    variance = float(weights @ rho @ weights)
+    if not variance > 0:
+        raise InputError(f"w'ρw wants to be positive, found {variance:g}; check the weights", field="weights")
+    return min(1.0 / float(np.sqrt(variance)), cap)
+
+
+def optimal_positions(
+    forecasts: pd.Series | FloatArray,
+    *,
+    capital: float,
+    multiplier: float,
+    weights: pd.Series | FloatArray,
+    risk_target: float,
+    contract_values: pd.Series | FloatArray,
+    volatility: pd.Series | FloatArray,
+) -> FloatArray:
+    """Unrounded contracts N = capped forecast × capital × IDM × w × τ ÷ (10 × contract value × σ).
+
+    Parameters
+    ----------
+    forecasts : shape (n,)
+        Capped at ±20 here.
+    capital : float
+        Base currency.
+    multiplier : float
+        The diversification multiplier (IDM).
+    weights : shape (n,)
+        Share of risk, summing to 1.
+    risk_target : float
+        τ, annual, share of capital.
+    contract_values : shape (n,)
+        Multiplier × price × fx, base currency.
+    volatility : shape (n,)
+        σ, annual, of percentage returns.
+
+    Notes
+    -----
+    Source: *Advanced Futures Trading Strategies*, strategies four and seven.
+    """
+    forecast = np.clip(np.asarray(forecasts, dtype=np.float64), -FORECAST_CAP, FORECAST_CAP)
+    risk = capital * multiplier * np.asarray(weights, dtype=np.float64) * risk_target
+    sigma, value = np.asarray(volatility, dtype=np.float64), np.asarray(contract_values, dtype=np.float64)
+    return forecast * risk / (AVERAGE_FORECAST * value * sigma)

@@ -1,0 +1,79 @@
+"""What is wanted: everything between prices and fractional positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import InputError
+from dynopt_milp.io.describe import describe
+from dynopt_milp.problem.book import BOOK_RISK_TARGET
+from dynopt_milp.problem.labelled import to_number
+from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation
+from dynopt_milp.strategy.costs import Costs, quoted_costs
+from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing
+from dynopt_milp.strategy.sizing import BOOK_MULTIPLIER_CAP
+from dynopt_milp.strategy.static_portfolios import FixedShares, Weights, risk_parity
+from dynopt_milp.strategy.volatility import EwmaVolatility
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """From prices to fractional positions, each step a function that can be replaced.
+
+    Parameters
+    ----------
+    forecasts : callable
+        Market → forecasts, days × instruments. Default: trend following (EWMAC 16, 32, 64).
+    weights : callable, or mapping or Series by instrument
+        Universe → shares of risk. Default: risk parity. They are set on the first day of every year, and on the first
+        day of the year on which an instrument has come or gone.
+    volatility : callable
+        Market → annual standard deviation, days × instruments. Default: EWMA of span 32.
+    correlation : callable
+        Weekly returns → correlations, weeks × n × n. Default: exponential of span 25.
+    costs : callable
+        Market → cost of one contract, base currency, days × instruments. Default: as quoted.
+    risk_target : float
+        τ, annual, share of capital, positive; 0.2 in the book.
+    multiplier_cap : float
+        Largest diversification multiplier, at least 1; 2.5 in the book.
+    floor_correlations : bool
+        Whether the diversification multiplier takes negative correlations for zero, as the book does.
+    """
+
+    forecasts: Forecasts = field(default_factory=TrendFollowing)
+    weights: Weights | Mapping[str, float] | pd.Series = risk_parity
+    volatility: Callable[[Market], pd.DataFrame] = field(default_factory=EwmaVolatility)
+    correlation: Correlation = field(default_factory=ExponentialCorrelation)
+    costs: Costs = quoted_costs
+    risk_target: float = BOOK_RISK_TARGET
+    multiplier_cap: float = BOOK_MULTIPLIER_CAP
+    floor_correlations: bool = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.weights, (Mapping, pd.Series)):
+            object.__setattr__(self, "weights", FixedShares(pd.Series(self.weights)))
+        for name in ("forecasts", "weights", "volatility", "correlation", "costs"):
+            if not callable(getattr(self, name)):
+                raise InputError(f"wants a function, found {type(getattr(self, name)).__name__}", field=name)
+        if not to_number(self.risk_target, "risk_target") > 0:
+            raise InputError(f"wants a positive number, found {self.risk_target:g}", field="risk_target")
+        if not to_number(self.multiplier_cap, "multiplier_cap") >= 1:
+            raise InputError(f"wants a number of at least 1, found {self.multiplier_cap:g}", field="multiplier_cap")
+
+    def settings(self) -> dict[str, Any]:
+        """The strategy as JSON has it: numbers as they are, functions by what they print as."""
+        described = {
+            name: describe(getattr(self, name))
+            for name in ("forecasts", "weights", "volatility", "correlation", "costs")
+        }
+        return described | {
+            "risk_target": self.risk_target,
+            "multiplier_cap": self.multiplier_cap,
+            "floor_correlations": self.floor_correlations,
+        }

@@ -1,0 +1,77 @@
+"""A log of every decision to trade."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dynopt_milp.io.atomic import reported
+from dynopt_milp.problem.solution import by_name
+from dynopt_milp.trades.rebalancing import Rebalance
+
+
+def decision(result: Rebalance) -> dict[str, Any]:
+    """What the log says of a rebalance, as JSON has it."""
+    return {
+        "status": result.status.value,
+        "stopped_by": result.stopped_by.value,
+        "objective": result.optimised.objective,
+        "lower_bound": result.optimised.lower_bound,
+        "tracking_error": result.tracking_error,
+        "cost": result.cost,
+        "buffer_rule": result.buffer_rule,
+        "adjustment_factor": result.adjustment_factor,
+        "trades": by_name(result.trades[result.trades != 0]),
+        "method": result.optimised.method,
+        "solver": result.optimised.solver,
+        "seconds": result.seconds,
+    }
+
+
+class DecisionLog:
+    """A file with a line of JSON for each decision, or failure to make one; lines are appended and never changed.
+
+    Parameters
+    ----------
+    path : Path
+        Made if it does not exist.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._append("")
+
+    @contextmanager
+    def entry(self) -> Iterator[dict[str, Any]]:
+        """A dict that becomes a line when the block ends; if it raises, the line says why."""
+        content: dict[str, Any] = {}
+        try:
+            yield content
+        except KeyboardInterrupt:
+            self._add({"status": "interrupted"})
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            self._add({"status": "failed", "reason": reason})
+            raise
+        self._add(content)
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._append(json.dumps({"time": now} | entry, allow_nan=False) + "\n")
+
+    def _append(self, text: str) -> None:
+        with reported(self.path), self.path.open("ab") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())

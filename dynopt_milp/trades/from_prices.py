@@ -1,0 +1,89 @@
+"""The rebalance of one day, from raw prices: what is traded live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from dynopt_milp.data.days import day_within
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import InputError
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.labelled import to_whole
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.strategy import Strategy
+
+
+def known_day(market: Market, day: Any = None) -> pd.Timestamp:
+    """The last day of the market up to a day; without one, the last of all.
+
+    Raises
+    ------
+    InputError
+        If the day cannot be read as one.
+    HistoryError
+        If it lies outside the market.
+    """
+    wanted = market.days[-1] if day is None else day_within(market.days, day, "date")
+    return market.days[int(market.days.searchsorted(wanted, side="right")) - 1]
+
+
+def problem_of_day(
+    market: Market,
+    strategy: Strategy,
+    capital: float,
+    day: Any = None,
+    held: Any = 0.0,
+    *,
+    cost_multiplier: float = BOOK_COST_MULTIPLIER,
+    limits: Limits | None = None,
+) -> Problem:
+    """The rebalance of one day, from raw prices.
+
+    Parameters
+    ----------
+    market, strategy, capital
+        As in :class:`~dynopt_milp.Inputs`.
+    day : date, optional
+        Its close is known, and nothing later is looked at. Default: the last day of the market. On a day without
+        prices, the last one before it counts.
+    held : Series, dict or number
+        Whole contracts by instrument; what is not named is not held.
+    cost_multiplier : float
+        λ.
+    limits : Limits, optional
+        What positions may be; names are of instruments that can be held on that day.
+
+    Raises
+    ------
+    HistoryError
+        If the day lies outside the market, or there is too little history.
+    InputError
+        As :class:`~dynopt_milp.Problem`; also if something is held that cannot be valued on that day.
+    """
+    known = market.between(end=known_day(market, day))
+    contracts = held
+    if isinstance(held, (pd.Series, dict)):
+        series = pd.Series(held, dtype=object)
+        labels = tuple(str(name) for name in series.index)
+        contracts = pd.Series(to_whole(list(series), labels, "held"), index=labels) if labels else 0.0
+    inputs = Inputs(known, strategy, capital)
+    last = known.days[-1]
+    if isinstance(contracts, pd.Series):
+        alive = inputs.alive(last)
+        for name in contracts.index[contracts != 0]:
+            if name not in market.instruments:
+                raise InputError("is held and is not in the data", field="held", instrument=str(name))
+            if name not in alive:
+                raise InputError(
+                    f"is held and has no recent price, volatility or forecast on {last.date()}; close it by hand, or "
+                    "leave it out",
+                    field="held", instrument=str(name),
+                )  # fmt: skip
+        contracts = contracts[contracts != 0]
+    return inputs.problem(
+        last, contracts, cost_multiplier=cost_multiplier, limits=None if limits is None else lambda names: limits
+    )

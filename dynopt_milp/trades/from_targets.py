@@ -1,0 +1,171 @@
+"""The rebalance towards targets that come from elsewhere, with covariances from a file or from prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.data.market import Market
+from dynopt_milp.errors import InputError
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.plausible import MOST_VARIANCE
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.strategy.forecasts import long_only
+from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.from_prices import problem_of_day
+from dynopt_milp.trades.input_files import TERMS
+
+
+def problem_of_targets(
+    targets: pd.DataFrame,
+    covariance: pd.DataFrame,
+    held: pd.Series | None = None,
+    *,
+    capital: float | None = None,
+    cost_multiplier: float = BOOK_COST_MULTIPLIER,
+    limits: Limits | None = None,
+) -> Problem:
+    """A rebalance from targets and a covariance.
+
+    Parameters
+    ----------
+    targets : DataFrame, by instrument
+        ``position``, the contracts wanted, and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
+        capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx``. ``lower`` and
+        ``upper`` are limits.
+    covariance : DataFrame
+        Annual, of percentage returns; instruments without a target are left out.
+    held : Series, by instrument
+        Whole contracts; every one that is held wants a target.
+    capital : float, optional
+        Base currency.
+    cost_multiplier : float
+        λ.
+    limits : Limits, optional
+        Rules; limits by number come with the targets.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, something is held without a target, an instrument has no covariance, or as
+        :class:`~dynopt_milp.Problem`.
+    """
+    names = [str(name) for name in targets.index]
+    for name in names:
+        if name not in covariance.index or name not in covariance.columns:
+            raise InputError("has a target and is not in the covariance", field="covariance", instrument=name)
+    variance = np.diag(covariance.loc[names, names])
+    if np.median(variance) > MOST_VARIANCE:
+        raise InputError(
+            f"volatility is {np.sqrt(np.median(variance)):.0%} a year in the median: give it of returns as shares, not "
+            "in per cent, and annual", field="covariance",
+        )  # fmt: skip
+    common: dict[str, Any] = {
+        "covariance": covariance.loc[names, names], "optimal_positions": targets["position"],
+        "previous_positions": _held(held, names), "cost_multiplier": cost_multiplier,
+        "limits": _limits(targets, limits), "instruments": names,
+    }  # fmt: skip
+    if "weight_per_contract" in targets:
+        _unused(targets, ("price", "multiplier", "fx", "cost_per_contract"), "there is weight_per_contract")
+        if capital is not None:
+            raise InputError("is for targets with prices; weight_per_contract has it inside", field="capital")
+        _needs_cost(targets, "cost_in_weight_terms", cost_multiplier)
+        cost = targets.get("cost_in_weight_terms", 0.0)
+        return Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)  # type: ignore[arg-type]
+    for column in ("price", "multiplier"):
+        if column not in targets:
+            raise InputError(
+                "give the targets a column weight_per_contract, or price and multiplier and a capital", field=column
+            )
+    _unused(targets, ("cost_in_weight_terms",), "there are prices; give cost_per_contract")
+    _needs_cost(targets, "cost_per_contract", cost_multiplier)
+    if capital is None:
+        raise InputError("is needed with prices", field="capital")
+    return Problem.from_market(
+        capital=capital, prices=targets["price"], multipliers=targets["multiplier"],
+        fx=targets.get("fx", 1.0), cost_per_contract=targets.get("cost_per_contract", 0.0), **common,
+    )  # fmt: skip
+
+
+def problem_of_day_and_targets(
+    market: Market,
+    strategy: Strategy,
+    capital: float,
+    targets: pd.DataFrame,
+    day: Any = None,
+    held: pd.Series | None = None,
+    *,
+    cost_multiplier: float = BOOK_COST_MULTIPLIER,
+    limits: Limits | None = None,
+) -> Problem:
+    """A rebalance from targets, with covariances, values and costs from prices; see the two it is made of.
+
+    Of the strategy its volatility, correlation and costs count. Of the targets ``position``, ``lower`` and ``upper``.
+
+    Raises
+    ------
+    InputError
+        If something is held without a target, or an instrument with a target cannot be valued on that day; otherwise as
+        :func:`~dynopt_milp.problem_of_day`.
+    """
+    names = [str(name) for name in targets.index]
+    for name in names:
+        if name not in market.instruments:
+            raise InputError("has a target and is not in the data", field="targets", instrument=name)
+    _unused(targets, TERMS, "the prices say what a contract is worth and costs")
+    contracts = _held(held, names)
+    equal = replace(strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)))
+    problem = problem_of_day(
+        market.select(names), equal, capital, day, contracts, cost_multiplier=cost_multiplier
+    )  # fmt: skip
+    for name in names:
+        if name not in problem.instruments:
+            raise InputError(
+                "has a target and no recent price or volatility; leave it out of the targets",
+                field="targets", instrument=name,
+            )  # fmt: skip
+    return problem.replace(
+        optimal_positions=targets["position"], limits=_within(problem, targets, limits)
+    )  # fmt: skip
+
+
+def _unused(targets: pd.DataFrame, columns: Iterable[str], reason: str) -> None:
+    """Refuse columns that would be left aside: somebody counts on them."""
+    for name in columns:
+        if name in targets:
+            raise InputError(f"is not used where {reason}", field=name)
+
+
+def _needs_cost(targets: pd.DataFrame, column: str, cost_multiplier: float) -> None:
+    if cost_multiplier and column not in targets:
+        raise InputError("is no column of the targets; give it (0 where trading is free)", field=column)
+
+
+def _held(held: pd.Series | None, names: list[str]) -> dict[str, float]:
+    given = {} if held is None else {str(name): float(number) for name, number in held.items()}
+    for name, number in given.items():
+        if number and name not in names:
+            raise InputError(
+                "is held and has no target; give it one (0 closes it)", field="targets", instrument=name
+            )  # fmt: skip
+    return {name: given.get(name, 0.0) for name in names}
+
+
+def _limits(targets: pd.DataFrame, limits: Limits | None) -> Limits:
+    rules = limits or Limits()
+    sides = {side: targets[side] for side in ("lower", "upper") if side in targets}
+    return replace(rules, **sides)
+
+
+def _within(problem: Problem, targets: pd.DataFrame, limits: Limits | None) -> Limits:
+    """The limits of the targets, and those of the day: where a market is closed nothing trades."""
+    wanted = targets["position"][list(problem.instruments)].to_numpy()
+    held = problem.previous_positions
+    lower, upper = _limits(targets, limits).box(problem.instruments, wanted, held)
+    closed = problem.lower == problem.upper
+    return Limits(lower=np.where(closed, held, lower), upper=np.where(closed, held, upper))

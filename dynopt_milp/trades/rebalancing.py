@@ -1,0 +1,222 @@
+"""Solve, then the buffer: which trades to do today."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET
+from dynopt_milp.problem.labelled import not_negative
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status, StoppedBy, by_name
+from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.own_optimizer import Optimizer
+from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.solvers.solving import solve
+from dynopt_milp.solvers.task import Constraints
+from formulations import FloatArray, IntegerArray, set_frozen_state
+
+BufferRule = Literal["book", "edge", "deadband"]
+BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rebalance:
+    """The trades of one rebalance.
+
+    Attributes
+    ----------
+    problem : Problem
+    optimised : Solution
+        What the optimisation alone would hold; with ``"deadband"`` the buffer is part of it.
+    contracts : ndarray of int, shape (n,)
+        What to hold after the buffer, in the order of the problem's instruments, read-only; inside every limit and
+        constraint. ``positions`` is the same by instrument.
+    buffer_rule : str or None
+    buffer : float
+        B, annual standard deviation, share of capital.
+    distance : float
+        T, the tracking error between held and optimised portfolio, same unit; with ``"deadband"`` between held and
+        unrounded portfolio.
+    adjustment_factor : float or None
+        α = max((T − B)/T, 0) of the book's rule, 1 without a buffer; None where the rule has none.
+    status : Status
+        Of what the rule asked to be solved: both solves of ``"edge"``, one otherwise. It says nothing of the book's
+        rounding, which is a rule and not an optimum.
+    seconds : float
+        Wall time of everything.
+    """
+
+    problem: Problem
+    optimised: Solution
+    contracts: IntegerArray
+    buffer_rule: str | None
+    buffer: float
+    distance: float
+    adjustment_factor: float | None
+    status: Status
+    stopped_by: StoppedBy
+    seconds: float
+
+    __setstate__ = set_frozen_state
+
+    def __repr__(self) -> str:
+        traded = by_name(self.trades[self.trades != 0])
+        return f"<Rebalance {self.status.value}: rule {self.buffer_rule}, trades {traded}>"
+
+    @property
+    def positions(self) -> pd.Series:
+        """What to hold after the buffer, int64, by instrument."""
+        return self.problem.labelled(self.contracts.copy())
+
+    @property
+    def trades(self) -> pd.Series:
+        """Contracts to trade, int64, by instrument; negative sells."""
+        return self.positions - self.problem.previous_positions.astype(np.int64)
+
+    @property
+    def tracking_error(self) -> float:
+        """Between the positions and the unrounded portfolio; annual, share of capital."""
+        return self.problem.program().tracking_error(self.contracts)
+
+    @property
+    def cost(self) -> float:
+        """What the trades cost, share of capital, without the multiplier."""
+        unit = self.problem.cost_in_weight_terms * self.problem.weight_per_contract
+        return float(np.abs(self.contracts - self.problem.previous_positions) @ unit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rebalance as JSON has it."""
+        return {
+            "status": self.status.value,
+            "trades": by_name(self.trades[self.trades != 0]),
+            "positions": by_name(self.positions),
+            "previous_positions": {
+                name: int(held)
+                for name, held in zip(self.problem.instruments, self.problem.previous_positions, strict=True)
+            },
+            "buffer_rule": self.buffer_rule,
+            "buffer": self.buffer,
+            "distance": self.distance,
+            "adjustment_factor": self.adjustment_factor,
+            "tracking_error": self.tracking_error,
+            "cost": self.cost,
+            "seconds": self.seconds,
+            "stopped_by": self.stopped_by.value,
+            "optimised": self.optimised.to_dict(),
+        }
+
+
+def rebalance(
+    problem: Problem,
+    method: str | Optimizer = "exact",
+    *,
+    buffer_rule: BufferRule | None = "book",
+    buffer_fraction: float = BOOK_BUFFER_FRACTION,
+    risk_target: float = BOOK_RISK_TARGET,
+    gap: float = DEFAULT_GAP,
+    time_limit: float | None = None,
+    start: Any = None,
+    constraints: Constraints | None = None,
+) -> Rebalance:
+    """Solve, then apply a buffer of B = buffer fraction × risk target.
+
+    Parameters
+    ----------
+    problem : Problem
+        The rebalance.
+    method, gap, time_limit, start, constraints
+        As in :func:`~dynopt_milp.solve`; the time limit holds for everything together.
+    buffer_rule : {"book", "edge", "deadband"} or None
+        ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0). Where that leaves a limit or a constraint broken,
+        which rounding can and a held position outside its limits does, positions are moved to the nearest limit,
+        and if a constraint is still broken, to k°. ``"edge"``: the cheapest whole-contract trade to within B of
+        k°. ``"deadband"``: one solve, of tracking error beyond B plus cost. ``None``: trade to k°.
+    buffer_fraction, risk_target : float
+        Not negative; 0.05 and 0.2 in the book.
+
+    Returns
+    -------
+    Rebalance
+
+    Raises
+    ------
+    NoPortfolioError
+        If there is no portfolio within limits and constraints, or none was found in time.
+    InputError, SolverError, CertificationError, SolveInterrupted
+        As :func:`~dynopt_milp.solve`.
+    """
+    began = time.monotonic()
+    if buffer_rule is not None and buffer_rule not in BUFFER_RULES:
+        raise UnknownNameError(
+            f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)} and none", field="buffer_rule"
+        )
+    seconds = None if time_limit is None else not_negative(time_limit, "time_limit", infinite=True)
+    buffer = not_negative(buffer_fraction, "buffer_fraction") * not_negative(risk_target, "risk_target")
+
+    def solved(task: Problem, formulation: str, start: Any) -> Solution:
+        left = None if seconds is None else max(seconds - (time.monotonic() - began), 0.0)
+        return solve(
+            task, method, formulation=formulation, buffer=buffer, gap=gap, time_limit=left, start=start,
+            constraints=constraints,
+        )  # fmt: skip
+
+    def admitted(positions: IntegerArray | FloatArray) -> bool:
+        check = ConstraintCheck(constraints, positions.size)
+        if check.decidable:
+            return check.admits(positions)
+        fixed = problem.replace(limits=Limits(lower=positions, upper=positions))
+        return solved(fixed, "penalty", None).contracts is not None
+
+    optimised = solved(problem, "deadband" if buffer_rule == "deadband" else "penalty", start)
+    best = _found(optimised)
+    held = problem.previous_positions
+    final: IntegerArray | FloatArray = best
+    outcome = optimised
+    adjustment: float | None
+    if buffer_rule == "deadband":
+        distance, adjustment = problem.program().tracking_error(held), None
+    else:
+        distance, adjustment = problem.program().distance(held, best), 1.0
+        if buffer_rule == "book":
+            adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
+            final = np.maximum(held + np.rint(adjustment * (best - held)), problem.lower)
+            final = np.minimum(final, problem.upper)
+            if not admitted(final):
+                final, adjustment = best, 1.0
+        elif buffer_rule == "edge":
+            adjustment = None
+            if buffer > 0:
+                # The limits as numbers: rules such as same_side refer to the target, which is another here.
+                limits = Limits(lower=problem.lower, upper=problem.upper)
+                around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
+                outcome = solved(around_best, "buffer_edge", best)
+                final = _found(outcome)
+    contracts = final.astype(np.int64)
+    contracts.setflags(write=False)
+    proved = optimised.status is Status.OPTIMAL and outcome.status is Status.OPTIMAL
+    first_limit = optimised.stopped_by if optimised.stopped_by.is_limit else outcome.stopped_by
+    return Rebalance(
+        problem=problem,
+        optimised=optimised,
+        contracts=contracts,
+        buffer_rule=buffer_rule,
+        buffer=buffer,
+        distance=distance,
+        adjustment_factor=adjustment,
+        status=Status.OPTIMAL if proved else Status.FEASIBLE,
+        stopped_by=first_limit,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _found(solution: Solution) -> IntegerArray:
+    if solution.contracts is None:
+        raise NoPortfolioError(solution)
+    return solution.contracts
