@@ -1,10 +1,13 @@
-"""Imports point down: comparisons → dynopt_milp → formulations."""
+"""Imports point down: comparisons → dynopt_milp → formulations, and inside dynopt_milp from wing to wing."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,32 +18,142 @@ FORBIDDEN = {
     "dynopt_milp": {"comparisons", "tests"},
     "comparisons": {"tests"},
 }
+# From the top down; those of one line do not know each other. CONTRIBUTING.md says what each is.
+WINGS = (
+    {"commands"},
+    {"adapters", "guide", "gap", "show"},
+    {"backtests"},
+    {"trades"},
+    {"strategy"},
+    {"solvers", "data"},
+    {"problem"},
+    {"io"},
+    {"errors", "formulations"},
+)
+FLOOR = {wing: floor for floor, wings in enumerate(WINGS) for wing in wings}
+MOST_ENTRIES = 20
+NOT_COUNTED = {"py.typed", "__pycache__"}
+PUBLIC = {
+    "dynopt_milp.adapters.book": "exact_with_costs_and_buffering",
+    "dynopt_milp.adapters.pysystemtrade": "ObjectiveFunction",
+    "dynopt_milp.backtests": "Backtest backtest performance rebalance_days",
+    "dynopt_milp.data": "Market read_market simulated_market",
+    "dynopt_milp.gap": "GapGrid run_gap_study write_report",
+    "dynopt_milp.guide": "run_exact_algorithm run_portfolio_comparison calculate_dynamic_portfolio_positions",
+    "dynopt_milp.problem": "Limits Problem Solution Status",
+    "dynopt_milp.solvers": "METHODS find_method solve",
+    "dynopt_milp.solvers.optimizers": "exact greedy branch_and_bound scip",
+    "dynopt_milp.strategy": "Strategy ewmac TrendFollowing ExponentialCorrelation quoted_costs EwmaVolatility risk_parity "
+    "walk_forward check_no_look_ahead",
+    "dynopt_milp.trades": "problem_of_day problem_of_targets rebalance example_problem",
+    "dynopt_milp": "TrendFollowing risk_parity example_problem clip_eigenvalues solve rebalance backtest",
+}
 
 
-def imported(path: Path) -> set[str]:
-    names: set[str] = set()
+def modules(*packages: str) -> dict[str, Path]:
+    """Every module by its dotted name."""
+    found = {}
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    assert found
+    return found
+
+
+def imported(path: Path) -> Iterator[str]:
+    """What a file imports anywhere in it, lazily and for type checking too: a module, or a name in one."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names.add(str(node.module).split(".")[0])
-    return names
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def arrows(*packages: str) -> dict[str, set[str]]:
+    """The modules that each module imports."""
+    known = modules(*packages)
+    drawn: dict[str, set[str]] = {name: set() for name in known}
+    for name, path in known.items():
+        for target in imported(path):
+            while target and target not in known:
+                target = target.rpartition(".")[0]
+            if target:
+                drawn[name].add(target)
+    return drawn
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
 def test_no_import_points_up(package: str) -> None:
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    for path in files:
-        assert not imported(path) & FORBIDDEN[package], path
+    for path in modules(package).values():
+        assert not {name.split(".")[0] for name in imported(path)} & FORBIDDEN[package], path
+
+
+def wing_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[0] if parts[0] == "formulations" or len(parts) == 1 else parts[1]
+
+
+def test_imports_between_wings_go_down_the_list() -> None:
+    checked = 0
+    for module, targets in arrows("dynopt_milp", "formulations").items():
+        wing = wing_of(module)
+        if wing in ("dynopt_milp", "__main__"):  # the front door
+            continue
+        for target in targets:
+            other = wing_of(target)
+            assert other in FLOOR, f"{module} imports {target}"
+            assert wing == other or FLOOR[wing] < FLOOR[other], f"{module} imports {target}"
+            checked += wing != other
+    assert checked > 100
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    drawn = arrows("dynopt_milp", "formulations", "comparisons")
+    assert sum(map(len, drawn.values())) > 500
+    try:
+        TopologicalSorter(drawn).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_a_circle_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "ring"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "one.py").write_text("def f():\n    from ring.two import g\n", encoding="utf-8")
+    (package / "two.py").write_text("if TYPE_CHECKING:\n    from ring.one import f\n", encoding="utf-8")
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    with pytest.raises(CycleError):
+        TopologicalSorter(arrows("ring")).prepare()
+
+
+def test_the_package_has_few_rooms() -> None:
+    entries = {entry.name for entry in (ROOT / "dynopt_milp").iterdir()} - NOT_COUNTED
+    assert len(entries) <= MOST_ENTRIES
+    assert entries - {"__init__.py", "__main__.py", "errors.py"} == set(FLOOR) - {"errors", "formulations"}
+
+
+@pytest.mark.parametrize("name", [name for name, path in modules("dynopt_milp").items() if path.stem == "__init__"])
+def test_no_name_of_a_package_hides_a_module_of_it(name: str) -> None:
+    package = importlib.import_module(name)
+    below = {module.removeprefix(f"{name}.") for module in modules("dynopt_milp") if module.startswith(f"{name}.")}
+    for public in getattr(package, "__all__", []):
+        assert public not in below, f"{name}.{public} is a module and something else"
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_paths_work(module: str) -> None:
+    names = PUBLIC[module].split()
+    found = importlib.import_module(module)
+    assert set(names) <= set(getattr(found, "__all__", dir(found)))
 
 
 def test_importing_the_package_and_running_greedy_loads_no_solver() -> None:
     code = (
-        "import sys, dynopt_milp as d; from dynopt_milp.trades.examples import example_problem;"
-        "d.solve(example_problem(), 'greedy');"
-        "print(sorted({'pyscipopt', 'cvxpy', 'clarabel', 'gurobipy', 'numba'} & set(sys.modules)))"
+        "import sys, dynopt_milp as d; d.solve(d.example_problem(), 'greedy');"
+        "print(sorted({'pyscipopt', 'cvxpy', 'clarabel', 'gurobipy', 'numba', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -29,9 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from dynopt_milp import __version__
-
-        typer.echo(f"dynopt-milp {__version__}")
+        typer.echo(f"dynopt-milp {version('dynopt-milp')}")
         raise typer.Exit
 
 

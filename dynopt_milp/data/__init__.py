@@ -8,8 +8,8 @@ specifications of its own (facts; price and volatility levels are typical round 
 from dynopt_milp.data.folders import read_market
 from dynopt_milp.data.frames import market_from_frames
 from dynopt_milp.data.guide_folder import read_guide_folder
-from dynopt_milp.data.guide_frames import guide_frames
 from dynopt_milp.data.guide_market import market_from_guide_frames
+from dynopt_milp.data.guide_view import guide_frames
 from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.pysystemtrade_folder import read_pysystemtrade
 from dynopt_milp.data.simulation.simulated import simulated_market

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp.data.simulation import simulated
 from dynopt_milp.data.contracts import contracts
-from dynopt_milp.data.guide_frames import guide_frames
+from dynopt_milp.data.guide_view import guide_frames
 from dynopt_milp.data.market import Market
+from dynopt_milp.data.simulation import simulated
 from dynopt_milp.data.simulation.holidays import REGIONS, closed
 from dynopt_milp.data.simulation.simulated import carry, simulated_market
 from dynopt_milp.errors import DataError, HistoryError, InputError
