@@ -43,8 +43,8 @@ PUBLIC = {
     "dynopt_milp.problem": "Limits Problem Solution Status",
     "dynopt_milp.solvers": "METHODS find_method solve",
     "dynopt_milp.solvers.optimizers": "exact greedy branch_and_bound scip",
-    "dynopt_milp.strategy": "Strategy ewmac TrendFollowing ExponentialCorrelation quoted_costs EwmaVolatility risk_parity "
-    "walk_forward check_no_look_ahead",
+    "dynopt_milp.strategy": "Strategy TrendFollowing ewmac ExponentialCorrelation quoted_costs EwmaVolatility "
+    "risk_parity walk_forward check_no_look_ahead",
     "dynopt_milp.trades": "problem_of_day problem_of_targets rebalance example_problem",
     "dynopt_milp": "TrendFollowing risk_parity example_problem clip_eigenvalues solve rebalance backtest",
 }

@@ -15,7 +15,7 @@ from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
 from dynopt_milp.errors import DynoptError, UnknownNameError, UnsupportedError
 from dynopt_milp.problem.labelled import not_negative
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
@@ -68,7 +68,7 @@ class Decisions:
     buffer_fraction: BufferFraction
     also: tuple[str | Optimizer, ...]
     portfolios: bool
-    limits: Callable[[list[str]], Limits] | None
+    limits: LimitsLike | None
     gap: float
     time_limit: float | None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, to_number
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
@@ -51,7 +51,7 @@ def backtest(
     end: Any = None,
     also: Sequence[str | Optimizer] = (),
     portfolios: bool = False,
-    limits: Callable[[list[str]], Limits] | None = None,
+    limits: LimitsLike | None = None,
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
     folder: str | Path | None = None,
@@ -91,8 +91,9 @@ def backtest(
         optimum under the greedy search's sign rule, the best it could reach.
     portfolios : bool
         Keep what each of them would hold before the buffer, too: ``Backtest.portfolios``.
-    limits : callable, optional
-        From a list of instruments to their limits.
+    limits : Limits or callable, optional
+        Limits of instruments of the market, of which those count that can be held on the day; or a function from a list
+        of instruments to their limits.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each rebalance; the greedy search is always run to its end.
     folder : path, optional
@@ -251,12 +252,8 @@ def _check(
         raise InputError(f"wants a Market, found {type(market).__name__}", field="market")
     if not isinstance(strategy, Strategy):
         raise InputError(f"wants a Strategy, found {type(strategy).__name__}", field="strategy")
-    if limits is not None and not callable(limits):
-        raise InputError(
-            f"wants a function from a list of instruments to Limits, found {type(limits).__name__}; "
-            "limits=lambda names: Limits(long_only=True), say",
-            field="limits",
-        )
+    if not callable(limits):  # a function is asked on each day, of what there is then
+        limits_of(limits, market.instruments[:1], market.instruments)
     if limits is not None and optimizer in UNOPTIMISED:
         raise UnsupportedError(f"{optimizer!r} holds what is wanted and knows no limits; use exact", field="limits")
     if not to_number(capital, "capital") > 0:

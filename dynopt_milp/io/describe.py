@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -56,8 +58,15 @@ def _value(value: Any) -> str:
         return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:8]
     if callable(value) and hasattr(value, "__qualname__"):
         return describe(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        carried = ((field.name, getattr(value, field.name)) for field in fields(value) if field.init)
+        return _called(value, carried)
     text = repr(value)
     if " at 0x" not in text:
         return type(value).__qualname__ if isinstance(value, (list, set, bytearray)) else text
-    fields = getattr(value, "__dict__", {})
-    return f"{type(value).__qualname__}({', '.join(f'{name}={_value(part)}' for name, part in sorted(fields.items()))})"
+    return _called(value, sorted(getattr(value, "__dict__", {}).items()))
+
+
+def _called(value: Any, carried: Iterable[tuple[str, Any]]) -> str:
+    """An object by its class and what it carries."""
+    return f"{type(value).__qualname__}({', '.join(f'{name}={_value(part)}' for name, part in carried)})"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,9 @@ class Limits:
                 if isinstance(rule, (str, Mapping)) or not isinstance(rule, Iterable):
                     raise LimitsError(f"wants true, false or a list of names, found {rule!r}", field=name)
                 object.__setattr__(self, name, tuple(rule))  # an iterator could be read only once
+        for name in ("lower", "upper"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def box(
         self, instruments: tuple[str, ...], target: FloatArray, previous: FloatArray
@@ -98,6 +101,35 @@ class Limits:
             _refuse_crossed(instruments, lower, upper, f"{rule} and the other limits")
         return lower, upper
 
+    def among(self, instruments: Sequence[str], known: Sequence[str]) -> Limits:
+        """The limits of some of the instruments that these limits are of.
+
+        Parameters
+        ----------
+        instruments : sequence of str
+            Names, all of them in ``known``.
+        known : sequence of str
+            The names that the limits may use, and the order of unlabelled ones.
+
+        Raises
+        ------
+        LimitsError
+            If a name is not known, or a limit is not a whole number.
+        """
+        names, everything = tuple(instruments), tuple(known)
+        if names == everything or self._none():
+            return self
+        places = [everything.index(name) for name in names]
+        changes: dict[str, Any] = {}
+        for rule in ("long_only", "no_trade", "reduce_only", "same_side"):
+            if not isinstance(getattr(self, rule), (bool, np.bool_)):
+                members = _members(getattr(self, rule), everything, rule)[places]
+                changes[rule] = [name for name, member in zip(names, members, strict=True) if member]
+        for side, missing in (("lower", -np.inf), ("upper", np.inf)):
+            if getattr(self, side) is not None:
+                changes[side] = self._side(side, missing, everything)[places]
+        return replace(self, **changes)
+
     def _none(self) -> bool:
         rules = (self.long_only, self.no_trade, self.reduce_only, self.same_side)
         return self.lower is None and self.upper is None and all(rule is False for rule in rules)
@@ -110,6 +142,42 @@ class Limits:
             return to_whole(value, instruments, name, missing=missing, infinite=True)
         except InputError as error:
             raise LimitsError(str(error).split(": ", 1)[1], field=name, instrument=error.instrument) from None
+
+
+LimitsLike = Limits | Callable[[list[str]], Limits]
+"""Limits, or a function from a list of instruments to theirs."""
+
+
+def limits_of(limits: LimitsLike | None, instruments: Sequence[str], known: Sequence[str] | None = None) -> Limits:
+    """The limits of some instruments.
+
+    Parameters
+    ----------
+    limits : Limits, callable or None
+        A function is given the instruments; None is no limits.
+    instruments : sequence of str
+    known : sequence of str, optional
+        The names that ``Limits`` may use; a name that is known and not among the instruments is left out. Default: the
+        instruments.
+
+    Raises
+    ------
+    LimitsError
+        If it is none of these, the function returns no Limits, or a name is not known.
+    """
+    if limits is None:
+        return Limits()
+    if isinstance(limits, Limits):
+        return limits if known is None else limits.among(instruments, known)
+    if not callable(limits):
+        raise LimitsError(
+            f"expected Limits, or a function from a list of instruments to Limits, found {type(limits).__name__}",
+            field="limits",
+        )
+    found = limits(list(instruments))
+    if not isinstance(found, Limits):
+        raise LimitsError(f"expected the function to return Limits, it returned {type(found).__name__}", field="limits")
+    return found
 
 
 def _members(rule: bool | Iterable[str], instruments: tuple[str, ...], field: str) -> NDArray[np.bool_]:

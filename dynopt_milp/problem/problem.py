@@ -17,7 +17,7 @@ from dynopt_milp.errors import CovarianceError, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.covariance_factor import covariance_factor
 from dynopt_milp.problem.labelled import MOST_CONTRACTS, check_instruments, not_negative, to_number, to_vector, to_whole
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import Limits, limits_of
 from dynopt_milp.problem.problem_file import VECTORS, read_fields, write_fields
 from formulations import FloatArray, TrackingProgram, set_frozen_state
 
@@ -46,7 +46,8 @@ class Problem:
         c ≥ 0: (cost of trading one contract ÷ capital) ÷ u. Default: none.
     cost_multiplier : float
         λ ≥ 0; 50 in the book.
-    limits : Limits
+    limits : Limits or callable
+        A function is given the list of instruments; afterwards the field is a Limits.
         What positions may be. Default: anything.
     instruments : sequence of str, optional
         Names. Default: the labels of the covariance, else of the optimal positions.
@@ -93,8 +94,7 @@ class Problem:
             names, put, "cost_in_weight_terms", put["cost_in_weight_terms"] < 0, "wants a cost that is not negative"
         )
         multiplier = not_negative(self.cost_multiplier, "cost_multiplier")
-        if not isinstance(self.limits, Limits):
-            raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
+        limits = limits_of(self.limits, names)
         matrix = _matrix(self.covariance, names)
         # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
         order = np.array(sorted(range(len(names)), key=names.__getitem__))
@@ -107,7 +107,7 @@ class Problem:
             factor[:, order] = sorted_factor
         covariance = matrix / 2 + matrix.T / 2
         put["covariance"], put["_factor"] = covariance, factor
-        put["lower"], put["upper"] = self.limits.box(names, put["optimal_positions"], put["previous_positions"])
+        put["lower"], put["upper"] = limits.box(names, put["optimal_positions"], put["previous_positions"])
         _refuse(
             names, put, "optimal_positions", np.abs(put["optimal_positions"]) > MOST_CONTRACTS,
             f"wants no more contracts than float64 counts ({MOST_CONTRACTS:.0f})",
@@ -126,6 +126,7 @@ class Problem:
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
         object.__setattr__(self, "notes", notes)
+        object.__setattr__(self, "limits", limits)
 
     def __repr__(self) -> str:
         some = ", ".join(self.instruments[:4]) + (", ..." if len(self.instruments) > 4 else "")

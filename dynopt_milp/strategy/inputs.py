@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import to_number, to_whole
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.checked_frame import checked_frame
 from dynopt_milp.strategy.correlation import weekly_returns
@@ -209,7 +208,7 @@ class Inputs:
         held: Any = 0.0,
         *,
         cost_multiplier: float = BOOK_COST_MULTIPLIER,
-        limits: Callable[[list[str]], Limits] | None = None,
+        limits: LimitsLike | None = None,
     ) -> Problem:
         """The rebalance of a day, of everything that has a share of risk or is held and alive.
 
@@ -221,8 +220,9 @@ class Inputs:
             Whole contracts by instrument; what is not named is not held.
         cost_multiplier : float
             λ.
-        limits : callable, optional
-            From the instruments to limits. Instruments whose market is closed do not trade in any case.
+        limits : Limits or callable, optional
+            Limits of instruments of the market, or a function from the instruments of the day to theirs. Instruments
+            whose market is closed do not trade in any case.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class Inputs:
         kept = (wanted.weights.to_numpy() > 0) | (contracts[places] != 0)
         places, target = places[kept], wanted.optimal_positions.to_numpy()[kept]
         names, now = [self._names[place] for place in places], contracts[places]
-        own = limits(names) if limits is not None else Limits()
+        own = limits_of(limits, names, self._names)
         shut = self._age[row, places] > CLOSED_AFTER
         if shut.any():
             # Rules become numbers first: where nothing trades, nothing else holds.

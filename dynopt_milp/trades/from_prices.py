@@ -11,7 +11,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import to_whole
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
@@ -39,7 +39,7 @@ def problem_of_day(
     held: Any = 0.0,
     *,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
-    limits: Limits | None = None,
+    limits: LimitsLike | None = None,
 ) -> Problem:
     """The rebalance of one day, from raw prices.
 
@@ -54,8 +54,9 @@ def problem_of_day(
         Whole contracts by instrument; what is not named is not held.
     cost_multiplier : float
         λ.
-    limits : Limits, optional
-        What positions may be; names are of instruments that can be held on that day.
+    limits : Limits or callable, optional
+        What positions may be, or a function from the instruments of the day to that. Names are of instruments that can
+        be held on that day.
 
     Raises
     ------
@@ -85,5 +86,5 @@ def problem_of_day(
                 )  # fmt: skip
         contracts = contracts[contracts != 0]
     return inputs.problem(
-        last, contracts, cost_multiplier=cost_multiplier, limits=None if limits is None else lambda names: limits
+        last, contracts, cost_multiplier=cost_multiplier, limits=lambda names: limits_of(limits, names)
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_VARIANCE
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.forecasts import long_only
@@ -28,7 +28,7 @@ def problem_of_targets(
     *,
     capital: float | None = None,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
-    limits: Limits | None = None,
+    limits: LimitsLike | None = None,
 ) -> Problem:
     """A rebalance from targets and a covariance.
 
@@ -46,8 +46,8 @@ def problem_of_targets(
         Base currency.
     cost_multiplier : float
         λ.
-    limits : Limits, optional
-        Rules; limits by number come with the targets.
+    limits : Limits or callable, optional
+        Rules, or a function from the instruments to them; limits by number come with the targets.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def problem_of_day_and_targets(
     held: pd.Series | None = None,
     *,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
-    limits: Limits | None = None,
+    limits: LimitsLike | None = None,
 ) -> Problem:
     """A rebalance from targets, with covariances, values and costs from prices; see the two it is made of.
 
@@ -156,13 +156,13 @@ def _held(held: pd.Series | None, names: list[str]) -> dict[str, float]:
     return {name: given.get(name, 0.0) for name in names}
 
 
-def _limits(targets: pd.DataFrame, limits: Limits | None) -> Limits:
-    rules = limits or Limits()
+def _limits(targets: pd.DataFrame, limits: LimitsLike | None) -> Limits:
+    rules = limits_of(limits, [str(name) for name in targets.index])
     sides = {side: targets[side] for side in ("lower", "upper") if side in targets}
     return replace(rules, **sides)
 
 
-def _within(problem: Problem, targets: pd.DataFrame, limits: Limits | None) -> Limits:
+def _within(problem: Problem, targets: pd.DataFrame, limits: LimitsLike | None) -> Limits:
     """The limits of the targets, and those of the day: where a market is closed nothing trades."""
     wanted = targets["position"][list(problem.instruments)].to_numpy()
     held = problem.previous_positions

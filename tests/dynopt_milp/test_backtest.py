@@ -406,7 +406,8 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
         ({"gap": 2.0}, InputError, "gap: wants a number between 0 and 1"),
         ({"time_limit": -1}, InputError, "time_limit: wants a number between 0 and inf"),
         ({"strategy": long_only}, InputError, "strategy: wants a Strategy"),
-        ({"limits": Limits(long_only=True)}, InputError, "limits: wants a function from a list of instruments"),
+        ({"limits": 3}, InputError, "limits: expected Limits, or a function from a list of instruments to Limits"),
+        ({"limits": Limits(no_trade=["COCOA"])}, InputError, "no_trade of COCOA: is not among the instruments"),
         ({"limits": lambda names: Limits(), "optimizer": "rounded"}, UnsupportedError, "knows no limits"),
         ({"frequency": "monthly", "start": "2016-03-30", "end": "2016-03-31"}, HistoryError, "no monthly rebalance"),
     ],
@@ -497,7 +498,9 @@ def test_settings_see_defaults_bound_objects_and_arrays() -> None:
 
 
 def test_limits_hold_in_every_rebalance(market: Market) -> None:
-    run = backtest(market, optimizer="greedy", limits=lambda names: Limits(long_only=True, upper=3), **YEAR)
+    function = backtest(market, optimizer="greedy", limits=lambda names: Limits(long_only=True, upper=3), **YEAR)
+    run = backtest(market, optimizer="greedy", limits=Limits(long_only=True, upper=3), **YEAR)
+    assert run.positions.equals(function.positions)
     assert run.positions.to_numpy().min() == 0
     assert run.positions.to_numpy().max() == 3
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import guide
-from dynopt_milp.data import simulated_market
+from dynopt_milp.data import guide_frames, simulated_market
 from dynopt_milp.errors import DataError, HistoryError, InputError
 
 SIGNATURES = {
@@ -312,7 +312,7 @@ def test_arguments_that_make_no_sense_are_refused(call: Any, message: str) -> No
 
 def test_the_guides_folder_can_be_compared_too(tmp_path: Any) -> None:
     market = simulated_market(instruments=["US10", "ES", "GOLD", "EUR_micro"], start="2015-01-01", end="2017-12-31")
-    _, table = guide.guide_frames(market)
+    _, table = guide_frames(market)
     for name in market.instruments:
         prices = market.prices[name].dropna().rename("Last").rename_axis("Time")
         prices.to_csv(tmp_path / f"{name.lower()}_daily_data.csv")
@@ -366,3 +366,12 @@ def test_weights_may_be_a_series_and_nothing_may_be_held() -> None:
     assert one["positions"] == other["positions"]
     with pytest.raises(InputError, match="initial_positions of COCOA: is held"):
         guide.run_greedy_algorithm(WANTED, {"COCOA": 5}, PER_CONTRACT, COVARIANCE, COSTS)
+
+
+def test_replacing_a_function_takes_effect_where_others_call_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = day_inputs()
+    before = guide.calculate_dynamic_portfolio_positions(**given)
+    plain = guide.calculate_weight_per_contract
+    monkeypatch.setattr("dynopt_milp.guide.calculate_weight_per_contract", lambda *terms: 2 * plain(*terms))
+    after = guide.calculate_dynamic_portfolio_positions(**given)
+    assert after["weight_per_contract"] == {name: 2 * unit for name, unit in before["weight_per_contract"].items()}

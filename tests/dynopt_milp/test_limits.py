@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import Limits, Problem, Status, rebalance, solve
+from dynopt_milp import Limits, LimitsError, Problem, Status, rebalance, solve
 
 ARRAYS = ("optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms")
 NAMES = ("LONG", "SHORT", "FLAT")
@@ -17,7 +17,7 @@ TARGET, HELD = [3.4, -2.6, 0.0], [-1, -4, 2]
 INF = np.inf
 
 
-def problem(limits: Limits, **changes: Any) -> Problem:
+def problem(limits: Any, **changes: Any) -> Problem:
     given = {
         "covariance": np.array([[0.04, 0.01, 0.02], [0.01, 0.09, 0.03], [0.02, 0.03, 0.16]]),
         "optimal_positions": TARGET,
@@ -135,3 +135,40 @@ def test_a_rule_holds_after_replace_whatever_collection_its_names_came_in(kind: 
     given = problem(Limits(long_only=kind(["SHORT"])))
     assert given.lower.tolist() == [-INF, 0, -INF]
     assert given.replace(cost_multiplier=1.0).lower.tolist() == [-INF, 0, -INF]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_function_is_asked_for_the_limits_of_the_instruments(case: str) -> None:
+    limits, lower, upper = CASES[case]
+    asked: list[list[str]] = []
+
+    def of(names: list[str]) -> Limits:
+        asked.append(names)
+        return limits
+
+    found = problem(of)
+    assert asked == [list(NAMES)]
+    assert (found.lower.tolist(), found.upper.tolist()) == (lower, upper)
+    assert found.limits is limits
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "rules together"])
+def test_the_limits_of_some_instruments_are_those_they_have_among_all(case: str) -> None:
+    limits, lower, upper = CASES[case]
+    kept = ("FLAT", "LONG")  # in another order, too
+    places = [NAMES.index(name) for name in kept]
+    few = limits.among(kept, NAMES).box(kept, np.array(TARGET)[places], np.array(HELD, dtype=float)[places])
+    assert [side.tolist() for side in few] == [[side[place] for place in places] for side in (lower, upper)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (3, "expected Limits, or a function"),
+        (lambda names: None, "expected the function to return Limits, it returned NoneType"),
+        (lambda names: {"lower": 0}, "returned dict"),
+    ],
+)
+def test_what_gives_no_limits_is_refused(limits: Any, message: str) -> None:
+    with pytest.raises(LimitsError, match=message):
+        problem(limits)

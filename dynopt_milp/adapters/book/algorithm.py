@@ -12,7 +12,7 @@ What is different from the book's own functions is listed in docs/swap-in.md.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
 from dynopt_milp.errors import DataWarning, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.greedy import greedy_search
@@ -84,8 +84,9 @@ class BookAlgorithm:
         λ; 0: costs and what is held do not matter.
     buffer : float or None
         B, annual standard deviation, share of capital: trade round(α(k° − p)), α = max((T − B)/T, 0). None: trade all.
-    limits : Limits, optional
-        Instruments have no names here: arrays in their order, or rules for all.
+    limits : Limits or callable, optional
+        Instruments have no names here: arrays in their order, or rules for all; or a function from a list of made-up
+        names, one an instrument, to Limits.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`; a function of your own does not know of them.
 
@@ -101,7 +102,7 @@ class BookAlgorithm:
     method: str | Optimizer = "exact"
     cost_multiplier: float = BOOK_COST_MULTIPLIER
     buffer: float | None = None
-    limits: Limits | None = None
+    limits: LimitsLike | None = None
     gap: float = DEFAULT_GAP
     time_limit: float | None = None
 
@@ -109,8 +110,8 @@ class BookAlgorithm:
         not_negative(self.cost_multiplier, "cost_multiplier")
         if self.buffer is not None:
             not_negative(self.buffer, "buffer")
-        if not isinstance(self.limits, Limits | None):
-            raise InputError(f"wants Limits(...), found {type(self.limits).__name__}", field="limits")
+        if not callable(self.limits):
+            limits_of(self.limits, ())
         check_settings(self.method, self.gap, self.time_limit)
 
     def __call__(self, day: Day) -> FloatArray:
@@ -196,11 +197,7 @@ class BookAlgorithm:
 
     def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
         """The limits of the instruments that can be optimised."""
-        if self.limits is None or valid.all():
-            return self.limits or Limits()
-        nothing = np.zeros(len(valid))
-        lower, upper = Limits(self.limits.lower, self.limits.upper).box(names, nothing, nothing)
-        return replace(self.limits, lower=lower[valid], upper=upper[valid])
+        return limits_of(self.limits, names).among([names[place] for place in np.flatnonzero(valid)], names)
 
 
 @cache
