@@ -62,7 +62,7 @@ def own_method(name: str) -> Racer:
         except DynoptError:
             return Claim(None, ERROR, time.perf_counter() - began)
         seconds = time.perf_counter() - began
-        positions = None if solution.portfolio is None else solution.portfolio.to_numpy(dtype=np.float64)
+        positions = None if solution.contracts is None else solution.contracts.astype(np.float64)
         return Claim(positions, solution.status.value, seconds, solution.lower_bound, solution.nodes)
 
     return Racer(name, run, own=True, needs=name)

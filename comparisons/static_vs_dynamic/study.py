@@ -9,7 +9,7 @@ import pandas as pd
 
 from comparisons.environment import environment
 from dynopt_milp.backtests.compare import comparison_table, run_comparison
-from dynopt_milp.backtests.metrics import sharpe_ratio
+from dynopt_milp.backtests.metrics import realised_tracking_error, sharpe_ratio
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import Market
 from dynopt_milp.strategy.strategy import Strategy
@@ -47,8 +47,8 @@ def run(market: Market, capital: float, *, show_progress: bool, start: str = STA
 def table(runs: Runs) -> pd.DataFrame:
     """One row for each capital and optimizer.
 
-    Beside the figures of each run: ``realised_tracking_error`` (annual standard deviation of its net return less that
-    of the unrounded run), ``t_over_greedy`` (t-statistic of its daily net return less greedy's), ``above_greedy`` (how
+    Beside the figures of each run: ``realised_tracking_error`` (annual standard deviation of its gross return less
+    that of the unrounded run), ``t_over_greedy`` (t-statistic of its daily net return less greedy's), ``above_greedy`` (how
     often its objective was above greedy's from the same positions), ``greedy_worse_mean`` and ``greedy_worse_most``
     (how far greedy's was above its own).
     """
@@ -56,10 +56,11 @@ def table(runs: Runs) -> pd.DataFrame:
     figures = comparison_table(named).rename(columns={"strategy": "capital"})[["capital", "optimizer", *FIGURES]]
     beside = []
     for (capital, _), found in runs.items():
-        less_unrounded = found.returns["net"] - runs[capital, "unrounded"].returns["net"]
         less_greedy = found.returns["net"] - runs[capital, "greedy"].returns["net"]
         row = {
-            "realised_tracking_error": less_unrounded.std() * np.sqrt(DAYS_A_YEAR),
+            "realised_tracking_error": realised_tracking_error(
+                found.returns["gross"], runs[capital, "unrounded"].returns["gross"]
+            ),
             "t_over_greedy": sharpe_ratio(less_greedy) * np.sqrt(len(less_greedy) / DAYS_A_YEAR),
         }
         if "greedy_objective" in found.rebalances:

@@ -190,7 +190,7 @@ class Decisions:
 
 def _portfolio(solution: Solution) -> dict[str, Any]:
     """What a method would hold, as JSON has it; nothing where it found nothing."""
-    if solution.portfolio is None:
+    if solution.contracts is None:
         return {"status": solution.status.value, "seconds": solution.seconds}
     content = solution.to_dict()
     kept = {name: content[name] for name in PORTFOLIO_COLUMNS}

@@ -55,7 +55,7 @@ class Solution:
         What was solved.
     contracts : ndarray of int, shape (n,), or None
         Whole contracts to hold, in the order of the problem's instruments, read-only; None if there is no answer.
-        ``portfolio`` is the same by instrument, and ``positions`` raises instead of being None.
+        ``positions`` is the same by instrument, and raises where there is no answer.
     objective : float
         The formulation's value of the portfolio; +inf if there is none.
     lower_bound : float
@@ -92,11 +92,6 @@ class Solution:
         )
 
     @property
-    def portfolio(self) -> pd.Series | None:
-        """Whole contracts to hold, int64, by instrument; None if there is no answer."""
-        return None if self.contracts is None else self.problem.labelled(self.contracts.copy())
-
-    @property
     def positions(self) -> pd.Series:
         """Whole contracts to hold, int64, by instrument.
 
@@ -105,10 +100,9 @@ class Solution:
         NoPortfolioError
             If there are none; the status says why.
         """
-        portfolio = self.portfolio
-        if portfolio is None:
+        if self.contracts is None:
             raise NoPortfolioError(self)
-        return portfolio
+        return self.problem.labelled(self.contracts.copy())
 
     @property
     def trades(self) -> pd.Series:

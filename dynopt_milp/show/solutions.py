@@ -39,7 +39,7 @@ def show_solution(solution: Solution, console: Console) -> None:
         facts.append(("lower bound", "none; this method proves nothing"))
     else:
         facts += [("lower bound", f"{solution.lower_bound:.6g}"), ("gap", _share(solution.gap))]
-    if solution.portfolio is not None:
+    if solution.contracts is not None:
         facts += [
             ("tracking error", f"{solution.tracking_error:.4%} of capital a year"),
             ("cost penalty", f"{solution.cost_penalty:.6g}"),
@@ -50,7 +50,7 @@ def show_solution(solution: Solution, console: Console) -> None:
         ("time", f"{solution.seconds:.2f} s" + (f", {solution.nodes:,} nodes" if solution.nodes else "")),
     ]
     _show_facts(facts, solution.problem.notes, console)
-    if solution.portfolio is not None:
+    if solution.contracts is not None:
         _show_positions(solution.problem, solution.positions, solution.trades, console)
 
 
