@@ -48,9 +48,9 @@ def table(runs: Runs) -> pd.DataFrame:
     """One row for each capital and optimizer.
 
     Beside the figures of each run: ``realised_tracking_error`` (annual standard deviation of its gross return less
-    that of the unrounded run), ``t_over_greedy`` (t-statistic of its daily net return less greedy's), ``above_greedy`` (how
-    often its objective was above greedy's from the same positions), ``greedy_worse_mean`` and ``greedy_worse_most``
-    (how far greedy's was above its own).
+    that of the unrounded run), ``t_over_greedy`` (t-statistic of its daily net return less greedy's), ``above_greedy``
+    (how often its objective was above greedy's from the same positions), ``greedy_worse_mean`` and
+    ``greedy_worse_most`` (how far greedy's was above its own).
     """
     named = {(f"{capital:.0f}", optimizer): found for (capital, optimizer), found in runs.items()}
     figures = comparison_table(named).rename(columns={"strategy": "capital"})[["capital", "optimizer", *FIGURES]]
