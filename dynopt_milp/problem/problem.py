@@ -47,8 +47,7 @@ class Problem:
     cost_multiplier : float
         λ ≥ 0; 50 in the book.
     limits : Limits or callable
-        A function is given the list of instruments; afterwards the field is a Limits.
-        What positions may be. Default: anything.
+        What positions may be, or a function from the list of instruments to that. Default: anything.
     instruments : sequence of str, optional
         Names. Default: the labels of the covariance, else of the optimal positions.
 
