@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS := 1
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## Example problems and two years of weekly rebalances, greedy against exact
+demo: .venv/installed ## Example problems and 20 simulated years of weekly rebalances, greedy against exact
 	@$(BIN)/python -m dynopt_milp demo
 
 test: .venv/installed ## Run the tests (two at a time)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from comparisons.environment import environment
 from dynopt_milp.backtests.compare import comparison_table, run_comparison
-from dynopt_milp.backtests.metrics import realised_tracking_error, sharpe_ratio
+from dynopt_milp.backtests.metrics import realised_tracking_error, return_difference
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import Market
 from dynopt_milp.strategy.strategy import Strategy
-from dynopt_milp.strategy.volatility import DAYS_A_YEAR
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, PICTURE, RUNS = (
@@ -56,12 +54,11 @@ def table(runs: Runs) -> pd.DataFrame:
     figures = comparison_table(named).rename(columns={"strategy": "capital"})[["capital", "optimizer", *FIGURES]]
     beside = []
     for (capital, _), found in runs.items():
-        less_greedy = found.returns["net"] - runs[capital, "greedy"].returns["net"]
         row = {
             "realised_tracking_error": realised_tracking_error(
                 found.returns["gross"], runs[capital, "unrounded"].returns["gross"]
             ),
-            "t_over_greedy": sharpe_ratio(less_greedy) * np.sqrt(len(less_greedy) / DAYS_A_YEAR),
+            "t_over_greedy": return_difference(found.returns["net"], runs[capital, "greedy"].returns["net"]).t,
         }
         if "greedy_objective" in found.rebalances:
             worse = found.rebalances["greedy_objective"] / found.rebalances["objective"] - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from dynopt_milp.backtests.accounting import contracts_traded
 from dynopt_milp.problem.solution import StoppedBy
+from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.strategy.volatility import DAYS_A_YEAR
 
 FAILED = "failed"
@@ -85,6 +87,72 @@ def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:
         Of a run in whole contracts, and of the unrounded portfolio; days that only one has are left out.
     """
     return float((gross - unrounded).std() * np.sqrt(DAYS_A_YEAR))
+
+
+def above_best(rebalances: pd.DataFrame, method: str) -> pd.Series:
+    """How far a method's objective is above the best that was found from the same held positions, share of the best.
+
+    Parameters
+    ----------
+    rebalances : DataFrame by day
+        As :class:`~dynopt_milp.backtests.Backtest` has it.
+    method : str
+        That of the run, or one that every rebalance was solved with beside it.
+
+    Returns
+    -------
+    Series by day
+        Not negative, and 0 within the gap of 1e-6 that exact is asked to close; without the rebalances at which the
+        method failed, and empty for a method that is not there.
+    """
+    own = (rebalances["method"] == method).any()
+    objective = rebalances.get("objective" if own else f"{method}_objective", pd.Series(dtype=np.float64))
+    best = rebalances.filter(regex=r"^(.+_)?objective$").min(axis=1)
+    above = (objective / best - 1).dropna()
+    return above.where(above > DEFAULT_GAP, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnDifference:
+    """The mean difference of two runs' returns, and how well so many years tell it from zero.
+
+    Attributes
+    ----------
+    mean : float
+        Annual, share of capital.
+    standard_error : float
+        Of the mean, annual; the differences of different days count as uncorrelated.
+    years : float
+        How many there were, of 256 days.
+    """
+
+    mean: float
+    standard_error: float
+    years: float
+
+    @property
+    def t(self) -> float:
+        """The mean in standard errors; NaN where the returns do not differ."""
+        return self.mean / self.standard_error if self.standard_error > 0 else float("nan")
+
+    @property
+    def years_to_show(self) -> float:
+        """How many years make a mean of this size two standard errors; infinite for a mean of zero."""
+        return self.years * (2 / self.t) ** 2 if self.t else float("inf")
+
+
+def return_difference(one: pd.Series, other: pd.Series) -> ReturnDifference:
+    """How much more the one earned a year than the other, from the differences of their daily returns.
+
+    Parameters
+    ----------
+    one, other : Series by day
+        Both net or both gross, shares of capital; days that only one has are left out.
+    """
+    daily = (one - other).dropna()
+    years = len(daily) / DAYS_A_YEAR
+    deviation = float(daily.std() * np.sqrt(DAYS_A_YEAR))
+    return ReturnDifference(float(daily.mean() * DAYS_A_YEAR), deviation / float(np.sqrt(years)), years)
 
 
 def sharpe_ratio(returns: pd.Series) -> float:

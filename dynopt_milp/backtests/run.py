@@ -30,7 +30,7 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, to_number
 from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.solvers.methods import find_method
-from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
+from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, method_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
 from dynopt_milp.strategy.strategy import Strategy
@@ -168,7 +168,7 @@ def backtest(
     with Journal(Path(folder), settings) if folder is not None else nullcontext() as journal:
         done = {} if journal is None else journal.entries
         try:
-            with Progress(len(decisions), "rebalances", show=show_progress) as progress:
+            with Progress(len(decisions), f"{method_name(optimizer)}: rebalances", show=show_progress) as progress:
                 for place, day in enumerate(decisions):
                     held = blocks[-1][-1]
                     entry = done.get(f"{day:%Y-%m-%d}")

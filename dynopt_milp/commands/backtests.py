@@ -34,7 +34,9 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
     named,
 )
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import BacktestInterrupted, InputError
+from dynopt_milp.io.atomic import reported
+from dynopt_milp.io.lock import held_by_one
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
@@ -209,18 +211,30 @@ def compare(
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the picture and the runs go.")] = Path("demo"),
     quick: Annotated[bool, typer.Option("--quick", help="The problems only, without the backtest.")] = False,
+    seed: Seed = 1,
 ) -> None:
-    """Solve three example problems at two cost multipliers, then run two years weekly; greedy against exact."""
+    """Greedy against exact: three example problems at two cost multipliers, then 20 simulated years of rebalances."""
 
     def run() -> int:
-        from dynopt_milp.commands.demo import show_backtest_demo, show_demo
+        from dynopt_milp.commands.demo import demo_backtests, keep_years, show_examples, show_years
 
         console = Console(highlight=False)
-        show_demo(console)
-        if not quick:
+        if quick:
+            show_examples(console)
+            return 0
+        with reported(out):
+            out.mkdir(parents=True, exist_ok=True)
+        with held_by_one(out / ".lock", out):  # before the work: a folder that cannot be written to shows now
+            show_examples(console)
             console.print()
-            show_backtest_demo(console, out)
-        return 0
+            try:
+                runs = demo_backtests(seed, show_progress=Console(stderr=True).is_terminal)
+            except BacktestInterrupted:
+                raise KeyboardInterrupt from None  # nothing to go on with: it takes less than a minute
+            show_years(runs, console)
+            keep_years(runs, out)
+            console.print(f"\nkept in {out}: backtest.png, and positions, rebalances and returns of the runs")
+        return _exit_code(*runs.values())
 
     guarded(run)
 

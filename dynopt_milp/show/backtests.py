@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dynopt_milp.backtests.diagnostics import Finding
+from dynopt_milp.backtests.metrics import above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
 
@@ -29,6 +30,8 @@ ROWS = (
     ("  failed", "num_failed", "{:,}"),
     ("seconds a rebalance, median", "median_solver_seconds", "{:.3f}"),
 )
+ALWAYS = ("num_rebalances", "num_failed")
+"""The figures that are shown even where they are zero."""
 
 
 def show_market(market: Market, console: Console) -> None:
@@ -59,52 +62,73 @@ def show_notes(market: Market, console: Console) -> None:
     console.print(table)
 
 
-def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
-    """Print the figures of runs side by side, then what went wrong, then what is unusual."""
+def figures_table(figures: Mapping[str, Mapping[str, Any]], rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Figures of several runs side by side.
+
+    Parameters
+    ----------
+    figures : mapping
+        Of each run, by name: figures by name.
+    rows : iterable of (heading, figure, format)
+        A row for which no run has a figure is left out.
+    """
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("")
-    for name in runs:
+    for name in figures:
         table.add_column(Text(name), justify="right")
-    for heading, figure, form in ROWS:
-        cells = [run.performance[figure] for run in runs.values()]
-        if any(cells) or figure in ("num_failed", "num_rebalances"):
+    for heading, figure, form in rows:
+        cells = [of_run.get(figure) for of_run in figures.values()]
+        if any(cell is not None for cell in cells):
             table.add_row(heading, *("" if cell is None else form.format(cell) for cell in cells))
-    for heading, cells in _further(runs):
-        table.add_row(heading, *cells)
-    console.print(table)
+    return table
+
+
+def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
+    """Print the figures of runs side by side, then what went wrong, then what is unusual."""
+    figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
+    rows = [row for row in ROWS if row[1] in ALWAYS or any(run.performance[row[1]] for run in runs.values())]
+    for method in dict.fromkeys(method for run in runs.values() for method in compared_methods(run)):
+        rows += above_best_rows(method)
+    console.print(figures_table(figures, rows))
+    show_failures(runs, console)
+    for name, run in runs.items():
+        for finding in run.findings:
+            console.print(Text(f"{finding.level}: {name}: {_finding(finding)}"))
+
+
+def show_failures(runs: Mapping[str, Backtest], console: Console) -> None:
+    """Print the first rebalances of each run that could not be solved, and why."""
     for name, run in runs.items():
         failed = run.failures
         for day, reason in list(failed["reason"].items())[:5]:
             console.print(Text(f"{name}, {day:%Y-%m-%d}: failed, positions kept: {reason}"))
         if len(failed) > 5:
             console.print(f"... and {len(failed) - 5} more; see rebalances.csv", highlight=False)
-    for name, run in runs.items():
-        for finding in run.findings:
-            console.print(Text(f"{finding.level}: {name}: {_finding(finding)}"))
 
 
-def _further(runs: Mapping[str, Backtest]) -> list[tuple[str, list[str]]]:
-    """How far above the run's objective that of the methods solved beside was, from the same held positions."""
-    rows: list[tuple[str, list[str]]] = []
-    names = dict.fromkeys(
-        str(column).removesuffix("_objective")
-        for run in runs.values()
-        for column in run.rebalances
-        if str(column).endswith("_objective")
-    )
-    for other in names:
-        mean, most = [], []
-        for run in runs.values():
-            column = f"{other}_objective"
-            if column not in run.rebalances:
-                mean.append("")
-                most.append("")
-                continue
-            worse = (run.rebalances[column] / run.rebalances["objective"] - 1).dropna()
-            mean.append(f"{worse.mean():.1%}" if len(worse) else "")
-            most.append(f"{worse.max():.1%}" if len(worse) else "")
-        rows += [(f"{other}'s objective higher, mean", mean), (f"{other}'s objective higher, most", most)]
-    return rows
+def compared_methods(run: Backtest) -> list[str]:
+    """The methods that every rebalance of a run was solved with as well, and its own where that was not the best."""
+    ending = "_objective"
+    beside = [str(name).removesuffix(ending) for name in run.rebalances if str(name).endswith(ending)]
+    own = [name for name in run.rebalances["method"].unique() if above_best(run.rebalances, name).any()]
+    return [*own, *beside]
+
+
+def above_best_figures(run: Backtest) -> dict[str, float]:
+    """Median, mean and largest distance of each method's objective from the best, by the figure's name."""
+    figures: dict[str, float] = {}
+    for method in compared_methods(run):
+        worse = above_best(run.rebalances, method)
+        if len(worse):
+            found = (worse.median(), worse.mean(), worse.max())
+            figures |= {figure: value for (_, figure, _), value in zip(above_best_rows(method), found, strict=True)}
+    return figures
+
+
+def above_best_rows(method: str) -> list[tuple[str, str, str]]:
+    """Rows of :func:`figures_table` for the figures of :func:`above_best_figures`."""
+    names = ("median", "mean", "most")
+    return [(f"{method}'s objective higher, {name}", f"{method}_above_best_{name}", "{:.1%}") for name in names]
 
 
 def _finding(finding: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from dynopt_milp.backtests.accounting import contracts_traded
 from dynopt_milp.backtests.compare import Runs
-from dynopt_milp.backtests.metrics import FAILED
+from dynopt_milp.backtests.metrics import FAILED, above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.strategy.volatility import DAYS_A_YEAR
@@ -116,6 +117,64 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.suptitle("Profit net of costs, share of capital", x=0.01, ha="left", fontsize="medium")
     _save(figure, Path(path))
+
+
+def draw_tracking(runs: Mapping[str, Backtest], path: str | Path) -> None:
+    """How closely greedy and exact follow the unrounded portfolio, at what cost, and how far greedy is from the best.
+
+    Parameters
+    ----------
+    runs : mapping
+        ``"unrounded"``, ``"greedy"`` and ``"exact"``; every rebalance of greedy solved exactly as well.
+    path : str or Path
+        A PNG file; written atomically.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    colours = {"unrounded": "#666666", "greedy": COLOURS[1], "exact": COLOURS[0]}
+    ideal = runs["unrounded"].returns["gross"]
+    errors = {name: yearly_tracking_error(runs[name].returns["gross"], ideal) for name in ("greedy", "exact")}
+    costs = {name: run.returns["cost"].cumsum() for name, run in runs.items()}
+    distance = above_best(runs["greedy"].rebalances, "greedy")
+    below = float((errors["exact"] < errors["greedy"])[errors["exact"].notna()].mean())
+    years = len(ideal) / DAYS_A_YEAR
+    panels = (
+        ("tracking error,\n% of capital a year", errors, "lower left",
+         f"Tracking error realised over the past year: exact's is the smaller one on {below:.0%} of days"),
+        ("costs so far,\n% of capital", costs, "upper left",
+         f"Trading costs of {years:.0f} years, % of capital: "
+         + ", ".join(f"{name} {100 * cost.iloc[-1]:.1f}" for name, cost in costs.items())),
+        ("above the optimum,\n% of the optimum", {"greedy": distance}, "",
+         f"Greedy's objective at each of its rebalances: above the optimum by {distance.median():.0%} in the median"),
+    )  # fmt: skip
+    figure = Figure(figsize=(8, 7.5), layout="constrained")
+    rows = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
+    for axes, (label, lines, legend, title) in zip(rows, panels, strict=True):
+        for name, line in lines.items():
+            dots = {"linestyle": "", "marker": ".", "markersize": 3.5} if line is distance else {"linewidth": 1.8}
+            axes.plot(line.index, line, color=colours[name], label=name, **dots)
+        axes.set_title(title, loc="left", fontsize=11)
+        axes.set_ylabel(label, fontsize=11)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}")
+        axes.tick_params(labelsize=11)
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0.01)
+        axes.grid(alpha=0.3)
+        if legend:
+            axes.legend(loc=legend, ncols=len(lines), fontsize=11, frameon=False)
+    _save(figure, Path(path))
+
+
+def yearly_tracking_error(gross: pd.Series, unrounded: pd.Series) -> pd.Series:
+    """The realised tracking error of the year up to each day; NaN for the first year, or half of a short run."""
+    daily = gross - unrounded
+    least = min(DAYS_A_YEAR, len(daily) // 2 + 2)
+    return daily.rolling(DAYS_A_YEAR, min_periods=least).std() * math.sqrt(DAYS_A_YEAR)
 
 
 def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
