@@ -6,7 +6,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format study-naive study-static study-gap study-swap study-agreement study-race lock clean
+.PHONY: help demo test check format study-naive study-static study-gap study-swap study-agreement study-race docs lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,14 +44,22 @@ study-agreement: .venv/installed ## Branch and bound against SCIP on 540 weekly 
 study-race: .venv/installed ## Solvers side by side, and time against size: make study-race DATA=folder (comparisons/solver_race)
 	@$(BIN)/python -m comparisons.solver_race $(DATA)
 
+docs: .venv-docs/installed ## Build the documentation site into site/; a dead reference fails
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "site/index.html"
+
 lock: ## Pin today's versions anew
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install --quiet --upgrade "setuptools>=77" ".[dev]"
 	@.venv-lock/bin/python -m pip freeze --all --exclude dynopt-milp --exclude pip > requirements.lock
-	@rm -rf .venv-lock build
+	@rm -rf .venv-lock build && $(PYTHON) -m venv .venv-lock
+	@$(PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'], sep='\n')" \
+	  | .venv-lock/bin/python -m pip install --quiet -r /dev/stdin
+	@.venv-lock/bin/python -m pip freeze > requirements-docs.lock
+	@rm -rf .venv-lock
 
 clean: ## Remove what was made
-	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis ./*.egg-info
+	@rm -rf .venv .venv-docs build site .mypy_cache .pytest_cache .ruff_cache .hypothesis ./*.egg-info
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -62,4 +70,11 @@ clean: ## Remove what was made
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@echo "Compiling the branch and bound (once, a minute or two) ..." >&2
 	@$(BIN)/python -c 'from dynopt_milp.adapters.book.ordinary_day import compile_all; compile_all()' 2>/dev/null
+	@touch $@
+
+# The site is built from the sources without importing them: its environment needs none of the library's packages, and
+# .venv, which the tests wait for, none of the site's.
+.venv-docs/installed: requirements-docs.lock
+	@rm -rf .venv-docs && $(PYTHON) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
 	@touch $@
