@@ -10,7 +10,15 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 
-OUTSIDE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "comparisons/**/*.md", "comparisons/*/*.png")
+OUTSIDE = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "CITATION.cff",
+    "comparisons/**/*.md",
+    "comparisons/*/*.png",
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -1,5 +1,7 @@
 """Which whole contracts to hold: dynamic portfolio optimisation solved to proven optimality.
 
+Examples
+--------
 >>> from dynopt_milp import Problem, solve
 >>> solution = solve(Problem.from_json("problem.json"))  # doctest: +SKIP
 >>> solution.positions, solution.status, solution.gap  # doctest: +SKIP

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
+"""An array of float64."""
 IntegerArray = NDArray[np.int64]
+"""An array of int64."""
 
 
 class ProgramError(ValueError):

@@ -2,21 +2,19 @@
 
 Of the rows of one instrument, in this order; each rule that is applied leaves a :class:`~dynopt_milp.data.DataNote`:
 
-=============== =======================================================================================================
-unsorted        rows are put in the order of their timestamps, which then become days
-missing price   rows without a (finite) traded or back-adjusted price are dropped
-repeated day    of several rows of one day the last one stays
-weekend         rows on Saturdays and Sundays are dropped; the change of price appears on the next day
-not positive    rows with a traded price of zero or less are dropped
-stale           from the 11th row in a row that repeats both prices of the row before it, rows are dropped
-no rate yet     rows before the first exchange rate of the instrument's currency are dropped
-large move      kept: daily returns of more than 50 %, which may be bad ticks or real
-gap             kept: more than 10 calendar days without a row
-late start      kept: the first row is more than 30 days after the first day of the market
-early end       kept: the last row is more than 30 days before the last day of the market
-excluded        an instrument without a specification, without a number in it that is needed, without a rate of its
-                currency or with fewer than 2 rows left is left out
-=============== =======================================================================================================
+    unsorted        rows are put in the order of their timestamps, which then become days
+    missing price   rows without a (finite) traded or back-adjusted price are dropped
+    repeated day    of several rows of one day the last one stays
+    weekend         rows on Saturdays and Sundays are dropped; the change of price appears on the next day
+    not positive    rows with a traded price of zero or less are dropped
+    stale           from the 11th row in a row that repeats both prices of the row before it, rows are dropped
+    no rate yet     rows before the first exchange rate of the instrument's currency are dropped
+    large move      kept: daily returns of more than 50 %, which may be bad ticks or real
+    gap             kept: more than 10 calendar days without a row
+    late start      kept: the first row is more than 30 days after the first day of the market
+    early end       kept: the last row is more than 30 days before the last day of the market
+    excluded        an instrument without a specification, without a number in it that is needed, without a rate of its
+                    currency or with fewer than 2 rows left is left out
 
 An instrument that was asked for by name is not left out: that is a :class:`~dynopt_milp.DataError`.
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 BOOK_BUFFER_FRACTION = 0.05
-
-
+"""Buffer B as a share of the risk target."""
 BOOK_RISK_TARGET = 0.2
-
-
-BOOK_COST_MULTIPLIER = 50.0  # Advanced Futures Trading Strategies, strategy twenty-five
+"""Annual standard deviation aimed at, share of capital."""
+BOOK_COST_MULTIPLIER = 50.0
+"""λ, the weight of the trading cost in the objective."""

@@ -21,6 +21,7 @@ METHODS: dict[str, tuple[str, str]] = {
     "enumerate": ("dynopt_milp.solvers.enumerate", "solve_enumerate"),
     "cvxpy": ("dynopt_milp.solvers.cvxpy", "solve_cvxpy"),
 }
+"""The methods by name: the module, which is loaded at the first use, and the function in it."""
 
 
 def find_method(name: str) -> Method:

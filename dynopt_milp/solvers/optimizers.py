@@ -49,6 +49,10 @@ class MethodOptimizer:
 
 
 exact = MethodOptimizer("exact")
+"""The proven optimum."""
 greedy = MethodOptimizer("greedy")
+"""The book's greedy search."""
 branch_and_bound = MethodOptimizer("branch_and_bound")
+"""The package's own branch and bound."""
 scip = MethodOptimizer("scip")
+"""SCIP."""

@@ -38,6 +38,7 @@ FORMULATIONS: dict[str, Formulate] = {
     "buffer_edge": BufferEdge,
     "integer_hull": lambda program, buffer: IntegerHull(program),
 }
+"""The formulations by name, each made from a program and a buffer."""
 
 
 def solve(

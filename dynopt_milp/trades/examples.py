@@ -21,10 +21,12 @@ from formulations import FloatArray
 __all__ = ["EXAMPLE_CAPITALS", "contracts", "example_problem"]
 
 EXAMPLE_CAPITALS = (50_000.0, 250_000.0, 1_000_000.0)
+"""The capitals of the examples, US dollars."""
 RISK_TARGET = 0.2
 DIVERSIFICATION_MULTIPLIER = 2.5  # the book caps it there
 AVERAGE_FORECAST, FORECAST_CAP = 10.0, 20.0
-EXAMPLE_CONTRACTS = 32  # the first rows of the table; published figures are for these, later rows are not in them
+EXAMPLE_CONTRACTS = 32
+"""The number of instruments: the first rows of the table of contracts, for which figures are published."""
 ONE_DAY = 0.96  # autocorrelation of a forecast from one day to the next
 
 

@@ -23,7 +23,9 @@ from dynopt_milp.solvers.task import Constraints
 from formulations import FloatArray, IntegerArray, set_frozen_state
 
 BufferRule = Literal["book", "edge", "deadband"]
+"""The name of a buffer rule."""
 BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
+"""The buffer rules there are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
