@@ -1,6 +1,7 @@
 """The site has the paths of the repository, so that a link that works in one works in the other.
 
-A hook of mkdocs: pages of ``docs/`` get that folder back in their paths, and the pages and pictures outside it are added.
+A hook of mkdocs: pages of ``docs/`` get that folder back in their paths, and the pages and pictures outside it are
+added.
 """
 
 from __future__ import annotations
@@ -10,15 +11,7 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 
-OUTSIDE = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "LICENSE",
-    "CITATION.cff",
-    "comparisons/**/*.md",
-    "comparisons/*/*.png",
-)
+OUTSIDE = ("*.md", "LICENSE", "CITATION.cff", "comparisons/**/*.md", "comparisons/*/*.png")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -26,7 +26,7 @@ def test_the_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile("".join(blocks), "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert printed.startswith("optimal ")
-    assert "GOLD_micro" in printed
+    assert "AUD_micro" in printed
 
 
 def test_the_gap_is_that_of_the_committed_study() -> None:

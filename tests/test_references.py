@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from dynopt_milp.cli import app
+from dynopt_milp.commands.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGES = ROOT / "CHANGELOG.md"  # names what there was, too
@@ -36,6 +36,7 @@ LINK = re.compile(r"\[[^\]\n]*\]\((?P<target>[^()\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.*?) *$", flags=re.MULTILINE)
 NAME = re.compile(r"\b(?:dynopt_milp|formulations|comparisons)(?:\.[A-Za-z_]\w*)+")
 FROM = re.compile(r"\bfrom ((?:dynopt_milp|formulations|comparisons)[\w.]*) import (\w+(?:, \w+)*)")
+DIRECTIVE = re.compile(r"^::: (\S+)", flags=re.MULTILINE)
 SOURCE = re.compile(r"\w[\w./-]*\.(?:py|md|toml|lock|yml|cff)|[\w./-]+/")
 MAKE = re.compile(r"^make ([a-z][a-z-]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -47,10 +48,9 @@ def prose(page: str) -> str:
     return INDENTED.sub("\n", FENCE.sub("\n", page))
 
 
-def commands(page: str) -> list[str]:
-    """The code of a page that is no Python: code spans, and the lines of blocks with their continuations."""
-    fenced = [found["code"] for found in FENCE.finditer(page) if found["language"] != "python"]
-    blocks = fenced + INDENTED.findall(FENCE.sub("\n", page))
+def code_lines(page: str) -> list[str]:
+    """The lines of the code blocks of a page, with their continuations, and its code spans."""
+    blocks = [found["code"] for found in FENCE.finditer(page)] + INDENTED.findall(FENCE.sub("\n", page))
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [line.strip() for line in lines] + SPAN.findall(prose(page))
 
@@ -86,12 +86,11 @@ def dead_files(path: Path, page: str) -> Iterator[str]:
 
 
 def dead_names(path: Path, page: str) -> Iterator[str]:
-    names = NAME.findall(page) + [
-        f"{module}.{name}" for module, some in FROM.findall(page) for name in some.split(", ")
-    ]
-    for name in names:
-        if not resolves(name):
-            yield name
+    for code in [*code_lines(page), *DIRECTIVE.findall(page)]:
+        imported = [f"{module}.{name}" for module, some in FROM.findall(code) for name in some.split(", ")]
+        for name in NAME.findall(code) + imported:
+            if not resolves(name):
+                yield name
 
 
 def resolves(name: str) -> bool:
@@ -116,7 +115,7 @@ def dead_commands(path: Path, page: str) -> Iterator[str]:
         name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
         for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
     }
-    for code in commands(page):
+    for code in code_lines(page):
         target = MAKE.match(code)
         if target is not None and target[1] not in made:
             yield code
@@ -166,3 +165,15 @@ def test_a_page_names_only_what_exists(path: Path) -> None:
 )
 def test_a_dead_reference_is_noticed(check, page) -> None:
     assert [*check(ROOT / "README.md", page)]
+
+
+def test_the_reference_has_every_wing_and_every_name_of_the_top() -> None:
+    import dynopt_milp
+
+    folder = ROOT / "docs" / "reference"
+    wings = {path.parent.name for path in (ROOT / "dynopt_milp").glob("*/__init__.py")} - {"io"}  # io is internal
+    for name in [*wings, "errors"]:
+        assert f"::: dynopt_milp.{name}\n" in (folder / f"{name}.md").read_text(encoding="utf-8")
+    table = (folder / "README.md").read_text(encoding="utf-8").partition("|---")[2]
+    listed = re.findall(r"`(\w+)`", table)
+    assert sorted(listed) == sorted(dynopt_milp.__all__)
