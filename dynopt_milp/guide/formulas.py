@@ -73,7 +73,7 @@ def calculate_optimal_unrounded_position(
     fx_rate: float = 1.0,
     risk_target: float = 0.2,
 ) -> float:
-    """N = capped forecast × capital × IDM × weight × τ ÷ (10 × multiplier × price × fx × σ), contracts.
+    """τ = capped forecast × capital × IDM × weight × risk target ÷ (10 × multiplier × price × fx × σ), contracts.
 
     Raises
     ------

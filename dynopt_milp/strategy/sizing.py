@@ -49,7 +49,7 @@ def optimal_positions(
     contract_values: pd.Series | FloatArray,
     volatility: pd.Series | FloatArray,
 ) -> FloatArray:
-    """Unrounded contracts N = capped forecast × capital × IDM × w × τ ÷ (10 × contract value × σ).
+    """Unrounded contracts τ = capped forecast × capital × IDM × w × risk target ÷ (10 × contract value × σ).
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def optimal_positions(
     weights : shape (n,)
         Share of risk, summing to 1.
     risk_target : float
-        τ, annual, share of capital.
+        Annual, share of capital.
     contract_values : shape (n,)
         Multiplier × price × fx, base currency.
     volatility : shape (n,)

@@ -39,7 +39,7 @@ class Strategy:
     costs : callable
         Market → cost of one contract, base currency, days × instruments. Default: as quoted.
     risk_target : float
-        τ, annual, share of capital, positive; 0.2 in the book.
+        Annual, share of capital, positive; 0.2 in the book.
     multiplier_cap : float
         Largest diversification multiplier, at least 1; 2.5 in the book.
     floor_correlations : bool
