@@ -45,8 +45,7 @@ study-race: .venv/installed ## Solvers side by side, and time against size: make
 	@$(BIN)/python -m comparisons.solver_race $(DATA)
 
 docs: .venv-docs/installed ## Build the documentation site into site/; a dead reference fails
-	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
-	@echo "site/index.html"
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict  # with --quiet it would count no warnings
 
 lock: ## Pin today's versions anew
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -177,3 +177,9 @@ def test_the_reference_has_every_wing_and_every_name_of_the_top() -> None:
     table = (folder / "README.md").read_text(encoding="utf-8").partition("|---")[2]
     listed = re.findall(r"`(\w+)`", table)
     assert sorted(listed) == sorted(dynopt_milp.__all__)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    import dynopt_milp
+
+    assert f"\nversion: {dynopt_milp.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
