@@ -1,4 +1,4 @@
-"""backtest, compare and rebalance from raw prices, as a user meets them: a process, its output and its exit code."""
+"""backtest, compare and rebalance from raw prices, as a user meets them: output, files and exit code."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from dynopt_milp.data import guide_frames, read_pysystemtrade, simulated_market
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import problem_of_day
 from dynopt_milp.trades.rebalancing import rebalance
+from tests.command_line import COMMAND, read_json, run
 from tests.conftest import shared
-from tests.dynopt_milp.test_command_line import COMMAND, read_json, run
 
 FEW = "US10,BUND,ES_micro,EUR_micro,GOLD_micro,CORN"
 QUARTER = ("--start", "2018-01-01", "--end", "2018-03-31", "--instruments", FEW)

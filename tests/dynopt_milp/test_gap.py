@@ -36,6 +36,7 @@ from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
 from dynopt_milp.gap.summary import gaps
 from dynopt_milp.strategy.inputs import Inputs
+from tests.command_line import COMMAND, run
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "GOLD", "CORN", "CRUDE_mini"]
 GRID = GapGrid(
@@ -253,12 +254,12 @@ def test_what_is_not_installed_is_named_with_its_extra(
     assert not (tmp_path / "s").exists()
 
 
-COMMAND = ["gap", "--start", "2018-01-01", "--end", "2018-02-28", "--capital", "100000", "--sizes", "4,6"]
+GAP = ["gap", "--start", "2018-01-01", "--end", "2018-02-28", "--capital", "100000", "--sizes", "4,6"]
 
 
 def test_the_command_prints_a_table_keeps_the_files_and_goes_on_after_ctrl_c(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dynopt_milp", *COMMAND, "--out", str(tmp_path / "g")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    arguments = [*GAP, "--out", str(tmp_path / "g")]
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list((tmp_path / "g" / "cells").glob("*/journal.jsonl")):
         assert process.poll() is None
         time.sleep(0.01)
@@ -267,11 +268,11 @@ def test_the_command_prints_a_table_keeps_the_files_and_goes_on_after_ctrl_c(tmp
     assert process.returncode == 130
     assert "interrupted after" in complaint
     assert "run the same again to go on" in complaint
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(*arguments)
     assert done.returncode == 0, done.stderr
     assert "Greedy's objective over the optimum" in done.stdout
     assert len(pd.read_csv(tmp_path / "g" / "summary.csv")) == 4
-    refused = subprocess.run([*command, "--subset-seed", "2"], capture_output=True, text=True, check=False)
+    refused = run(*arguments, "--subset-seed", "2")
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
     assert "subset_seed is 1 there and 2 now" in refused.stderr

@@ -6,16 +6,14 @@ import json
 import subprocess
 import time
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from dynopt_milp import Limits, Problem, rebalance, simulated_market
-from dynopt_milp.commands.cli import app
 from dynopt_milp.data import market_from_frames, read_market
 from dynopt_milp.errors import InputError
 from dynopt_milp.strategy.inputs import Inputs
@@ -23,7 +21,7 @@ from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.decision_log import DecisionLog
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets
 from dynopt_milp.trades.input_files import read_targets
-from tests.dynopt_milp.test_command_line import COMMAND, read_json, run
+from tests.command_line import COMMAND, read_json, run
 from tests.random_programs import hard_problem
 
 NAMES = ["US10", "ES", "GOLD"]
@@ -45,13 +43,8 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def here(*arguments: object) -> Result:
-    """The command in this process: what a process of its own says, without the second that starting one takes."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def live(folder: Path, *further: object) -> Result:
-    return here(
+def live(folder: Path, *further: object) -> CompletedProcess[str]:
+    return run(
         "rebalance", "--targets", folder / "targets.csv", "--covariance", folder / "covariance.csv", "--held",
         folder / "held.csv", *further,
     )  # fmt: skip
@@ -92,7 +85,7 @@ def test_targets_held_positions_and_a_covariance_become_trades(files: Path) -> N
 def test_trades_as_json_are_what_json_prints(files: Path) -> None:
     done = live(files, "--out", files / "trades.json", "--json")
     assert read_json(done.stdout) == read_json((files / "trades.json").read_text())
-    assert live(files, "--out", files / "trades.json", "--json").exit_code == 0  # the next day writes over it
+    assert live(files, "--out", files / "trades.json", "--json").returncode == 0  # the next day writes over it
 
 
 def test_weights_from_prices_and_capital(files: Path) -> None:
@@ -147,8 +140,8 @@ def test_targets_with_prices(price_folder: Path, tmp_path: Path) -> None:
         "rebalance", "--targets", tmp_path / "targets.csv", "--data", price_folder, "--capital", 200_000, "--held",
         tmp_path / "held.csv", "--date", "2019-08-13", "--json", "--out", tmp_path / "trades.json",
     ]  # fmt: skip
-    done = here(*arguments)
-    assert done.exit_code == 0, done.stderr
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
     found = read_json(done.stdout)
     assert found["date"] == "2019-08-13"
     market = read_market(price_folder).select(["ES_micro", "US10"])
@@ -156,7 +149,7 @@ def test_targets_with_prices(price_folder: Path, tmp_path: Path) -> None:
     day = inputs.problem(pd.Timestamp("2019-08-13"), {"ES_micro": 1})
     problem = day.replace(optimal_positions={"ES_micro": 4.4, "US10": 1.7}, limits=Limits(upper={"US10": 1}))
     assert found["positions"] == rebalance(problem).positions.to_dict()
-    assert "--forecasts: makes no sense where targets are given" in here(*arguments, "--forecasts", "trend").stderr
+    assert "--forecasts: makes no sense where targets are given" in run(*arguments, "--forecasts", "trend").stderr
 
 
 def test_a_target_or_a_holding_that_cannot_be_valued_is_refused(price_folder: Path, tmp_path: Path) -> None:
@@ -188,7 +181,7 @@ def test_two_runs_do_not_write_one_file(files: Path) -> None:
             time.sleep(0.05)
         time.sleep(0.5)
         second = live(files, "--out", out, "--log", files / "log.jsonl")
-        assert (second.exit_code, second.stdout) == (2, "")
+        assert (second.returncode, second.stdout) == (2, "")
         assert "trades.csv: is in use by another run" in second.stderr
         _, errors = slow.communicate(timeout=60)
     finally:
@@ -196,16 +189,16 @@ def test_two_runs_do_not_write_one_file(files: Path) -> None:
     assert slow.returncode == 3, errors  # the time limit, with the best answer so far
     table = pd.read_csv(out)
     assert set(table["status"]) == {"feasible"}
-    assert live(files, "--out", out).exit_code == 0  # now it is free
+    assert live(files, "--out", out).returncode == 0  # now it is free
     assert set(pd.read_csv(out)["status"]) == {"optimal"}
 
 
 def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
-    assert live(files, "--out", files / "trades.csv", "--log", files / "log.jsonl").exit_code == 0
+    assert live(files, "--out", files / "trades.csv", "--log", files / "log.jsonl").returncode == 0
     before = (files / "trades.csv").read_bytes()
     (files / "held.csv").write_text("instrument,position\nSILVER,2\n")
     done = live(files, "--out", files / "trades.csv", "--log", files / "log.jsonl")
-    assert done.exit_code == 2
+    assert done.returncode == 2
     assert "targets of SILVER: is held and has no target; give it one (0 closes it)" in done.stderr
     assert (files / "trades.csv").read_bytes() == before
     first, second = [json.loads(line) for line in (files / "log.jsonl").read_text().splitlines()]
@@ -269,10 +262,10 @@ def test_bad_input_is_one_line(
     for name, text in change.items():
         (files / name).write_text(text)
     monkeypatch.chdir(files)
-    done = here(
+    done = run(
         "rebalance", "--targets", "targets.csv", "--covariance", "covariance.csv", "--held", "held.csv", *further
     )  # fmt: skip
-    assert done.exit_code == 2, done.stderr
+    assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (files / "t.csv").exists()
@@ -281,7 +274,7 @@ def test_bad_input_is_one_line(
 def test_every_failure_is_a_line_of_the_log(files: Path) -> None:
     (files / "d.csv").mkdir()
     for out in ("d.csv", "trades.txt"):
-        assert live(files, "--out", files / out, "--log", files / "log.jsonl").exit_code == 2
+        assert live(files, "--out", files / out, "--log", files / "log.jsonl").returncode == 2
     lines = [json.loads(line) for line in (files / "log.jsonl").read_text().splitlines()]
     assert [line["status"] for line in lines] == ["failed", "failed"]
     assert "d.csv: cannot be written" in lines[0]["reason"]
@@ -293,17 +286,17 @@ def test_every_failure_is_a_line_of_the_log(files: Path) -> None:
 def test_prices_are_not_written_over(price_folder: Path, tmp_path: Path) -> None:
     out = price_folder / "us10_daily_data.csv"
     before = out.read_bytes()
-    done = here("rebalance", "--data", price_folder, "--capital", 100_000, "--out", out)
-    assert done.exit_code == 2
+    done = run("rebalance", "--data", price_folder, "--capital", 100_000, "--out", out)
+    assert done.returncode == 2
     assert "--out: is read; give another file" in done.stderr
     assert out.read_bytes() == before
 
 
 def test_limits_with_prices_alone(price_folder: Path) -> None:
-    done = here("rebalance", "--data", price_folder, "--capital", 300_000, "--long-only", "all", "--json")
-    assert done.exit_code == 0, done.stderr
+    done = run("rebalance", "--data", price_folder, "--capital", 300_000, "--long-only", "all", "--json")
+    assert done.returncode == 0, done.stderr
     assert all(number >= 0 for number in read_json(done.stdout)["positions"].values())
-    unlimited = read_json(here("rebalance", "--data", price_folder, "--capital", 300_000, "--json").stdout)
+    unlimited = read_json(run("rebalance", "--data", price_folder, "--capital", 300_000, "--json").stdout)
     assert any(number < 0 for number in unlimited["positions"].values())
 
 
@@ -324,7 +317,7 @@ def test_where_a_market_is_closed_nothing_trades_towards_a_target(price_folder: 
 def test_a_link_keeps_standing_for_its_file(files: Path) -> None:
     (files / "real.csv").write_text("old")
     (files / "link.csv").symlink_to(files / "real.csv")
-    assert live(files, "--out", files / "link.csv").exit_code == 0
+    assert live(files, "--out", files / "link.csv").returncode == 0
     assert (files / "link.csv").is_symlink()
     assert (files / "real.csv").read_text().startswith("instrument,target")
 
