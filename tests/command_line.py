@@ -29,7 +29,7 @@ def run(*arguments: object, cwd: Path | None = None) -> CompletedProcess[str]:
     ):  # fmt: skip
         main()
     assert isinstance(left.value.code, int)
-    said = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
     return CompletedProcess(words, left.value.code, *said)
 
 

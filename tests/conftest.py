@@ -18,6 +18,14 @@ settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=T
 settings.load_profile("fixed")
 
 
+# Whole studies, pages and years: they begin, so that no worker is left with one of them at the end.
+LONG = ("test_gap_cluster.py", "test_docs.py", "test_readme.py", "test_gap.py", "test_stopping.py", "test_guide.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def shared(folder: str) -> Path:
     """A folder of shared test data; without it the test skips, in CI it fails."""
     path = SHARED / folder

@@ -110,16 +110,6 @@ def test_constraints_go_to_scip_and_all_else_to_the_branch_and_bound() -> None:
         solve(problem, "branch_and_bound", constraints=lambda k: [k[0] <= 1])
 
 
-def test_a_time_limit_leaves_the_best_so_far_and_a_true_bound() -> None:
-    problem = hard_problem(100, own_risk=0.01)
-    solve(sizes_problem(0), "branch_and_bound")
-    found = solve(problem, "branch_and_bound", time_limit=0.3)
-    assert found.stopped_by is StoppedBy.TIME
-    assert found.status is Status.FEASIBLE
-    assert found.seconds < 1.0
-    assert 0 <= found.lower_bound <= found.objective <= solve(problem, "greedy").objective
-
-
 @settings(max_examples=80)
 @given(size=st.integers(2, 12), seed=st.integers(0, 2**32 - 1), rank=st.integers(0, 3))
 def test_diagonals_leave_a_positive_semidefinite_rest_on_every_level(size: int, seed: int, rank: int) -> None:

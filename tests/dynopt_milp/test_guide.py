@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_greedy_stands_behind_the_same_name(setup: Setup) -> None:
 def test_the_static_backtest_holds_fractions_of_the_risk_wanted(setup: Setup) -> None:
     strategies, data, table, _ = setup
     result = guide.backtest_portfolio_with_individual_data(
-        strategies["All Weather"], data, table, 1_000_000, 0.2, "2015-01-01", "2018-12-31"
+        strategies["All Weather"], data, table, 1_000_000, 0.2, "2015-01-01", "2016-12-31"
     )
     assert set(result) >= {"data", "performance", "portfolio_weights", "correlation_matrix", "idm"}
     assert 0.1 < result["performance"]["annualized_volatility"] < 0.3
@@ -176,16 +177,30 @@ def test_the_static_backtest_holds_fractions_of_the_risk_wanted(setup: Setup) ->
     assert (held.iloc[-1] != held.iloc[-1].round()).all()
 
 
-def test_every_portfolio_static_against_dynamic() -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prices of four futures in the guide's layout."""
+    found = tmp_path_factory.mktemp("guide")
+    market = simulated_market(instruments=["US10", "ES", "GOLD", "EUR_micro"], start="2015-01-01", end="2017-12-31")
+    _, table = guide_frames(market)
+    for name in market.instruments:
+        prices = market.prices[name].dropna().rename("Last").rename_axis("Time")
+        prices.to_csv(found / f"{name.lower()}_daily_data.csv")
+    table.to_csv(found / "instruments.csv", index=False)
+    return found
+
+
+def test_every_portfolio_static_against_dynamic(folder: Path) -> None:
     found = guide.compare_static_vs_dynamic_optimization(
-        capital=250_000, risk_target=0.2, max_instruments=15, cost_multiplier=50, use_buffering=True,
-        optimizer="greedy", start_date="2021-01-01", end_date="2021-02-28",
+        capital=250_000, risk_target=0.2, max_instruments=3, cost_multiplier=50, use_buffering=True,
+        optimizer="greedy", start_date="2016-01-01", end_date="2016-12-31", data_directory=folder,
     )  # fmt: skip
     assert set(found) >= {"Risk Parity", "All Weather", "Optimized Selection", "Single Best"}
     for result in found.values():
         assert set(result) == {"static", "dynamic"}
         assert result["dynamic"]["performance"]["num_failed"] == 0
         assert set(result["static"]["portfolio_weights"]) == set(result["dynamic"]["final_positions"])
+    assert len(found["Optimized Selection"]["static"]["portfolio_weights"]) == 3
 
 
 def test_the_example_of_the_book() -> None:
@@ -310,17 +325,11 @@ def test_arguments_that_make_no_sense_are_refused(call: Any, message: str) -> No
         call()
 
 
-def test_the_guides_folder_can_be_compared_too(tmp_path: Any) -> None:
-    market = simulated_market(instruments=["US10", "ES", "GOLD", "EUR_micro"], start="2015-01-01", end="2017-12-31")
-    _, table = guide_frames(market)
-    for name in market.instruments:
-        prices = market.prices[name].dropna().rename("Last").rename_axis("Time")
-        prices.to_csv(tmp_path / f"{name.lower()}_daily_data.csv")
-    table.to_csv(tmp_path / "instruments.csv", index=False)
-    strategies, data, _, classes = guide.run_portfolio_comparison(data_directory=tmp_path)
-    assert set(data) == set(market.instruments)
+def test_the_guides_folder_is_read_too(folder: Path, tmp_path: Path) -> None:
+    strategies, data, _, classes = guide.run_portfolio_comparison(data_directory=folder)
+    assert set(data) == {"US10", "ES", "GOLD", "EUR_micro"}
     assert classes["bonds"] == ["US10"]
-    assert set(strategies["All Weather"]) == set(market.instruments)
+    assert set(strategies["All Weather"]) == set(data)
     with pytest.raises(DataError):
         guide.run_portfolio_comparison(data_directory=tmp_path / "nowhere")
 

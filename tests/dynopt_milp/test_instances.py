@@ -77,10 +77,11 @@ def test_positions_do_not_depend_on_units(name: str, variance: float, cost: floa
     other = problem.replace(
         covariance=problem.covariance * variance, cost_in_weight_terms=problem.cost_in_weight_terms * cost
     )
-    annual, scaled = solved(name, "scip"), solve(other, "scip")
-    assert scaled.status is Status.OPTIMAL
-    assert scaled.positions.to_dict() == annual.positions.to_dict()
-    assert scaled.objective == pytest.approx(stored["objective"] * np.sqrt(variance), rel=1e-7)
+    for method in ("exact", "scip"):
+        annual, scaled = solved(name, method), solve(other, method)
+        assert scaled.status is Status.OPTIMAL
+        assert scaled.positions.to_dict() == annual.positions.to_dict()
+        assert scaled.objective == pytest.approx(stored["objective"] * np.sqrt(variance), rel=1e-7)
 
 
 def test_mirrored_problems_have_mirrored_optima(instances: Path) -> None:

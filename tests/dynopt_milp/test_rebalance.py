@@ -47,8 +47,8 @@ def test_the_edge_costs_no_more_than_any_trade_into_the_buffer(problem: Problem,
 
 def test_the_books_rule_trades_the_rounded_share_of_the_way() -> None:
     problem = example_problem(1_000_000)
-    result = rebalance(problem, "scip")
-    best = solve(problem, "scip").positions.to_numpy()
+    result = rebalance(problem)
+    best = solve(problem).positions.to_numpy()
     held = problem.previous_positions
     residual = (best - held) * problem.weight_per_contract
     distance = float(np.sqrt(residual @ problem.covariance @ residual))
@@ -61,18 +61,18 @@ def test_the_books_rule_trades_the_rounded_share_of_the_way() -> None:
 @pytest.mark.parametrize("rule", ["book", "edge"])
 def test_inside_the_buffer_nothing_trades(rule: str) -> None:
     problem = example_problem(250_000)
-    held = solve(problem, "scip").positions
-    result = rebalance(problem.replace(previous_positions=held), "scip", buffer_rule=rule)
+    held = solve(problem).positions
+    result = rebalance(problem.replace(previous_positions=held), buffer_rule=rule)
     assert result.distance < result.buffer
     assert not result.trades.any()
 
 
 def test_the_deadband_does_not_trade_while_the_target_is_near() -> None:
     problem = example_problem(250_000)
-    held = solve(problem, "scip").positions
+    held = solve(problem).positions
     near = problem.replace(previous_positions=held)
     wide = near.program().tracking_error(held.to_numpy()) * 1.01
-    result = rebalance(near, "scip", buffer_rule="deadband", buffer_fraction=wide, risk_target=1.0)
+    result = rebalance(near, buffer_rule="deadband", buffer_fraction=wide, risk_target=1.0)
     assert not result.trades.any()
     assert result.optimised.objective == 0
     assert result.status is Status.OPTIMAL
@@ -80,9 +80,9 @@ def test_the_deadband_does_not_trade_while_the_target_is_near() -> None:
 
 def test_without_a_rule_or_a_buffer_it_trades_to_the_optimum() -> None:
     problem = example_problem(50_000)
-    best = solve(problem, "scip").positions
-    assert rebalance(problem, "scip", buffer_rule=None).positions.equals(best)
-    assert rebalance(problem, "scip", buffer_rule="edge", buffer_fraction=0).positions.equals(best)
+    best = solve(problem).positions
+    assert rebalance(problem, buffer_rule=None).positions.equals(best)
+    assert rebalance(problem, buffer_rule="edge", buffer_fraction=0).positions.equals(best)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -92,7 +92,7 @@ def test_a_position_held_outside_its_limits_is_brought_inside(rule: str | None) 
     outside = problem.labelled(problem.previous_positions)
     outside[name] = 9
     limited = problem.replace(previous_positions=outside, limits=Limits(upper={name: 2}))
-    result = rebalance(limited, "scip", buffer_rule=rule, buffer_fraction=50)
+    result = rebalance(limited, buffer_rule=rule, buffer_fraction=50)
     assert result.positions[name] <= 2
 
 

@@ -16,6 +16,7 @@ from dynopt_milp.trades.examples import example_problem
 from tests.random_programs import hard_problem
 
 GRACE = 2.0  # seconds a time limit may be exceeded by: a promise to users, not a benchmark
+GRACE_OF_OWN = 0.7  # the branch and bound asks for the time more often
 
 
 HARD = [("scip", hard_problem()), ("branch_and_bound", hard_problem(100, own_risk=0.01))]
@@ -27,15 +28,17 @@ def best_known(problem: Problem) -> float:
     return solve(problem, "branch_and_bound", time_limit=1.0).objective
 
 
-@pytest.mark.parametrize("limit", [0.0, 0.5, 3.0])
-@pytest.mark.parametrize(("method", "problem"), [*HARD, ("scip_plain", hard_problem())])
+@pytest.mark.parametrize(
+    ("method", "problem", "limit"),
+    [(*one, limit) for one in HARD for limit in (0.0, 0.5, 3.0)] + [("scip_plain", hard_problem(), 0.5)],
+)
 def test_a_time_limit_is_kept_and_gives_an_answer_with_a_true_bound(
     method: str, problem: Problem, limit: float
 ) -> None:
     solve(hard_problem(2), method)  # compiles
     began = time.monotonic()
     solution = solve(problem, method, time_limit=limit)
-    assert time.monotonic() - began < limit + GRACE
+    assert time.monotonic() - began < limit + (GRACE_OF_OWN if method == "branch_and_bound" else GRACE)
     assert solution.status is Status.FEASIBLE
     assert solution.stopped_by is StoppedBy.TIME
     assert 0 <= solution.lower_bound < solution.objective
@@ -54,8 +57,8 @@ def test_a_time_limit_holds_for_a_whole_rebalance() -> None:
 def test_a_large_problem_keeps_its_time_limit() -> None:
     problem = hard_problem(250)
     began = time.monotonic()
-    solution = solve(problem, "scip", time_limit=5.0)
-    assert time.monotonic() - began < 5.0 + GRACE
+    solution = solve(problem, "scip", time_limit=2.0)
+    assert time.monotonic() - began < 2.0 + GRACE
     assert solution.lower_bound <= solution.objective
 
 
