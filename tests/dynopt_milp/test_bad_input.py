@@ -357,7 +357,7 @@ def test_the_rule_that_crosses_a_number_is_named() -> None:
 
 
 def test_limits_that_are_no_limits_are_refused() -> None:
-    refusal(lambda: problem(limits={"lower": 0}), "limits")
+    refusal(lambda: problem(limits={"lower": 0}), "limits", None, LimitsError)
 
 
 # From market data
