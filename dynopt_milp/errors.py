@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Portable:
-    """An exception that other processes can be handed, whatever its constructor wants."""
+    """An exception that other processes can be handed, whatever its constructor takes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (type(self), self.args, self.__dict__)  # type: ignore[attr-defined]

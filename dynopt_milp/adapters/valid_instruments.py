@@ -49,7 +49,5 @@ def contracts(weights: FloatArray, per_contract: FloatArray, names: tuple[str, .
     good = np.abs(number - whole) <= WHOLE + ROUND_OFF * np.abs(number)
     if not good.all():
         place = int(np.argmin(good))
-        raise InputError(
-            f"wants a whole number of contracts, found {number[place]:.9g}", field=field, instrument=names[place]
-        )
+        raise InputError(f"expected whole contracts, found {number[place]:.9g}", field=field, instrument=names[place])
     return whole + 0.0

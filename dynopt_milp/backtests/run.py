@@ -27,7 +27,7 @@ from dynopt_milp.io.describe import describe
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.labelled import not_negative, to_number
+from dynopt_milp.problem.labelled import not_negative, positive
 from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, method_name
@@ -249,15 +249,14 @@ def _check(
 ) -> None:  # fmt: skip
     """Refuse what would fail on every day, before any work."""
     if not isinstance(market, Market):
-        raise InputError(f"wants a Market, found {type(market).__name__}", field="market")
+        raise InputError(f"expected a Market, found {type(market).__name__}", field="market")
     if not isinstance(strategy, Strategy):
-        raise InputError(f"wants a Strategy, found {type(strategy).__name__}", field="strategy")
+        raise InputError(f"expected a Strategy, found {type(strategy).__name__}", field="strategy")
     if not callable(limits):  # a function is asked on each day, of what there is then
         limits_of(limits, market.instruments[:1], market.instruments)
     if limits is not None and optimizer in UNOPTIMISED:
         raise UnsupportedError(f"{optimizer!r} holds what is wanted and knows no limits; use exact", field="limits")
-    if not to_number(capital, "capital") > 0:
-        raise InputError(f"wants a positive amount, found {capital:g}", field="capital")
+    positive(capital, "capital")
     not_negative(cost_multiplier, "cost_multiplier")
     if not callable(fraction):
         not_negative(fraction, "buffer_fraction")
@@ -266,13 +265,13 @@ def _check(
     if not callable(optimizer) and optimizer not in UNOPTIMISED:
         find_method(optimizer)
     if isinstance(also, str):
-        raise InputError(f"wants a list of methods, found {also!r}", field="also")
+        raise InputError(f"expected a list of methods, found {also!r}", field="also")
     for method in also:
         if not callable(method) and method != SAME_SIDE:
             find_method(method)
     if also and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
         raise UnsupportedError(
-            "comparing methods wants the book's objective; the deadband and static portfolios have another",
+            "methods are compared by the book's objective; the deadband and static portfolios have another",
             field="also",
         )
     distinct_names((optimizer, *also), "also")

@@ -242,5 +242,5 @@ def demo(
 def _listed(text: str, field: str) -> list[str]:
     names = words(text)
     if not names or len(set(names)) < len(names):
-        raise InputError(f"wants a list of distinct names, found {text!r}", field=field)
+        raise InputError(f"expected a list of distinct names, found {text!r}", field=field)
     return names

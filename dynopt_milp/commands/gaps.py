@@ -178,10 +178,10 @@ def _numbers(text: str, field: str) -> list[float]:
     try:
         return [float(part) for part in words(text)]
     except ValueError:
-        raise InputError(f"wants numbers with commas between, found {text!r}", field=field) from None
+        raise InputError(f"expected numbers with commas between, found {text!r}", field=field) from None
 
 
 def _whole(number: float) -> int:
     if number % 1 != 0:  # of nan and inf too
-        raise InputError(f"wants whole numbers, found {number:g}", field="sizes")
+        raise InputError(f"expected whole numbers, found {number:g}", field="sizes")
     return int(number)

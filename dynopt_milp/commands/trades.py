@@ -60,7 +60,7 @@ def rebalance(
     targets: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="CSV with instrument and position (fractions); wants --covariance or --data."
+            metavar="FILE", help="CSV with instrument and position (fractions); needs --covariance or --data."
         ),
     ] = None,
     covariance: Annotated[

@@ -20,14 +20,14 @@ def to_day(value: Any, field: str) -> pd.Timestamp:
     Parameters
     ----------
     value : str, date, datetime or Timestamp
-        A text wants to be written as 2019-12-31: whether 01/02 is in January or in February is a guess.
+        A text must be written as 2019-12-31: whether 01/02 is in January or in February is a guess.
     field : str
         What it is, for the error.
 
     Raises
     ------
     DataError
-        If it is no day, or not written so.
+        If ``value`` is not a day, or a text in another form.
     """
     wanted = isinstance(value, (datetime.date, np.datetime64)) or (
         isinstance(value, str) and WRITTEN.fullmatch(value.strip()) is not None
@@ -37,7 +37,7 @@ def to_day(value: Any, field: str) -> pd.Timestamp:
     except ValueError:  # 2019-02-30
         day = pd.NaT
     if pd.isna(day):
-        raise DataError(f"wants a date as 2019-12-31, found {value!r}", field=field)
+        raise DataError(f"expected a date as 2019-12-31, found {value!r}", field=field)
     return day.tz_localize(None).normalize()
 
 

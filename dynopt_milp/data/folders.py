@@ -36,7 +36,7 @@ def read_market(
     if any(path.glob("*_daily_data.csv")):
         return read_guide_folder(path, **chosen)
     raise DataError(
-        "has no prices in a known layout: wants adjusted_prices_csv/ and multiple_prices_csv/ with "
+        "has no prices in a known layout: expected adjusted_prices_csv/ and multiple_prices_csv/ with "
         "csvconfig/instrumentconfig.csv (pysystemtrade), or *_daily_data.csv files with instruments.csv (the guide)",
         field=str(folder),
     )

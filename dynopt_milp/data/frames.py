@@ -11,6 +11,7 @@ from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.rows import join_prices
 from dynopt_milp.errors import DataError
+from dynopt_milp.problem.labelled import check_distinct
 
 
 def market_from_frames(
@@ -41,18 +42,18 @@ def market_from_frames(
     Raises
     ------
     DataError
-        If the frames are none, or do not hold days and numbers, or an instrument would have to be left out.
+        If the frames are not DataFrames, or do not hold days and numbers, or an instrument would have to be left out.
     """
     back_adjusted = prices if adjusted is None else adjusted
     for field, frame in (("prices", prices), ("adjusted", back_adjusted), ("specifications", specifications)):
         if not isinstance(frame, pd.DataFrame):
-            raise DataError(f"wants a DataFrame, found {type(frame).__name__}", field=field)
+            raise DataError(f"expected a DataFrame, found {type(frame).__name__}", field=field)
     traded, changing = _by_name(prices, "prices"), _by_name(back_adjusted, "adjusted")
     rates: dict[str, Any] = {} if fx is None else {str(currency): rate for currency, rate in fx.items()}
     for currency, rate in rates.items():
         if not isinstance(rate, pd.Series):
             raise DataError(
-                f"wants a Series by day, found {type(rate).__name__}; of a rate that never changes, "
+                f"expected a Series by day, found {type(rate).__name__}; of a rate that never changes, "
                 f"pd.Series(rate, index=prices.index)",
                 field="fx", instrument=currency,
             )  # fmt: skip
@@ -70,7 +71,5 @@ def market_from_frames(
 
 
 def _by_name(frame: pd.DataFrame, field: str) -> dict[str, pd.Series]:
-    if frame.columns.has_duplicates:
-        repeated = str(frame.columns[frame.columns.duplicated()][0])
-        raise DataError("stands more than once", field=field, instrument=repeated)
+    check_distinct(frame.columns, field, kind=DataError)
     return {str(name): frame[name] for name in frame.columns}

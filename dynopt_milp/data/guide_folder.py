@@ -49,7 +49,7 @@ def read_guide_folder(
     Raises
     ------
     DataError
-        If files or columns are missing or have something else than dates and numbers, a symbol stands twice, or an
+        If files or columns are missing or have something else than dates and numbers, a symbol appears twice, or an
         instrument that was asked for cannot be used.
     """
     folder = Path(folder)

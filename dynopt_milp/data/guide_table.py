@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from dynopt_milp.errors import DataError
+from dynopt_milp.problem.labelled import check_distinct
 
 COLUMNS = {"Symbol": "symbol", "Name": "name", "Multiplier": "multiplier", "SR_cost": "sr_cost", "Currency": "currency"}
 
@@ -53,7 +54,7 @@ def guide_specifications(table: pd.DataFrame, source: str, base_currency: str) -
         If a column is missing or an entry makes no sense.
     """
     if not isinstance(table, pd.DataFrame):
-        raise DataError(f"wants a DataFrame, found {type(table).__name__}", field=source)
+        raise DataError(f"expected a DataFrame, found {type(table).__name__}", field=source)
     named = "Symbol" in table.columns
     table = table.reset_index(drop=True) if named else table.rename_axis(index="Symbol").reset_index()
     for column in ("Multiplier", "SR_cost"):
@@ -62,9 +63,7 @@ def guide_specifications(table: pd.DataFrame, source: str, base_currency: str) -
             raise DataError(f"the column {column} is missing; the columns are {columns}", field=source)
     found = table[[column for column in COLUMNS if column in table]].rename(columns=COLUMNS)
     found["symbol"] = found["symbol"].astype(str).str.strip()
-    if found["symbol"].duplicated().any():
-        repeated = found["symbol"][found["symbol"].duplicated()].iloc[0]
-        raise DataError("stands more than once", field=source, instrument=repeated)
+    check_distinct(pd.Index(found["symbol"]), source, kind=DataError)
     names = found["name"] if "name" in found else found["symbol"]
     found["name"] = names.astype(object).where(names.notna(), "").astype(str)
     if "currency" not in found:

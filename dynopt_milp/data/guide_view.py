@@ -44,7 +44,7 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
         frame = pd.DataFrame({"Last": market.prices[name], "returns": returns[name], "FX": rates[name]})
         data[name] = frame[frame["returns"].notna()].rename_axis(index="Time")
         if len(data[name]) < 2:
-            raise HistoryError("wants prices on three days or more", field="prices", instrument=name)
+            raise HistoryError("expected prices on three days or more", field="prices", instrument=name)
     costs = [
         _sr_cost(name, contract, data[name]) for name, contract in zip(data, table.to_dict("records"), strict=True)
     ]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dynopt_milp.data.days import to_day
 from dynopt_milp.errors import DataError
+from dynopt_milp.problem.labelled import check_distinct
 
 SPECIFICATIONS = {
     "name": object,
@@ -110,7 +111,7 @@ class Market:
         _refuse_not_positive(self.prices, "prices")
         _refuse_not_positive(self.fx, "fx")
         if self.base_currency not in self.fx.columns or (self.fx[self.base_currency] != 1).any():
-            raise DataError("wants 1 on every day", field="fx", instrument=self.base_currency)
+            raise DataError("expected 1 on every day", field="fx", instrument=self.base_currency)
         for name, currency in zip(names, self.specifications["currency"], strict=True):
             if currency not in self.fx.columns:
                 raise DataError(
@@ -219,17 +220,14 @@ def _checked_frame(frame: pd.DataFrame, field: str) -> pd.DataFrame:
     """A copy with float64 entries; raises unless days strictly increase and names are distinct."""
     days = frame.index
     if not isinstance(days, pd.DatetimeIndex) or days.tz is not None or not days.equals(days.normalize()):
-        raise DataError("wants days as its rows (a DatetimeIndex without a time or a zone)", field=field)
+        raise DataError("expected days as its rows (a DatetimeIndex without a time or a zone)", field=field)
     if not (days.is_monotonic_increasing and days.is_unique):
-        raise DataError("wants its days in order, each once", field=field)
-    if frame.columns.has_duplicates:
-        raise DataError(
-            "stands more than once", field=field, instrument=str(frame.columns[frame.columns.duplicated()][0])
-        )
+        raise DataError("expected its days in order, each once", field=field)
+    check_distinct(frame.columns, field, kind=DataError)
     copy = frame.astype(np.float64)
     copy.columns = copy.columns.astype(str)
     if np.isinf(copy.to_numpy()).any():
-        raise DataError("wants finite numbers", field=field)
+        raise DataError("expected finite numbers", field=field)
     # One unit: the hash of a day is not that of the same day in another unit, and fingerprints compare hashes.
     copy.index = days.as_unit("us")
     return copy.rename_axis(index="date")
@@ -238,10 +236,7 @@ def _checked_frame(frame: pd.DataFrame, field: str) -> pd.DataFrame:
 def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
     table = table.rename_axis(index="instrument").copy()
     table.index = table.index.astype(str)
-    if table.index.has_duplicates:
-        raise DataError(
-            "stands more than once", field="specifications", instrument=str(table.index[table.index.duplicated()][0])
-        )
+    check_distinct(table.index, "specifications", kind=DataError)
     absent = [column for column in ("multiplier", "currency", "asset_class") if column not in table]
     if absent:
         raise DataError(f"the column {absent[0]} is missing", field="specifications")
@@ -253,7 +248,7 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
     try:
         table = table[list(SPECIFICATIONS)].astype(SPECIFICATIONS)
     except (TypeError, ValueError) as error:
-        raise DataError(f"wants numbers where numbers belong: {error}", field="specifications") from None
+        raise DataError(f"expected numbers where numbers belong: {error}", field="specifications") from None
     for column in ("multiplier", "half_spread", "commission", "commission_share", "sr_cost"):
         values = table[column]
         bad = ~(np.isfinite(values) & (values >= 0)) if column != "sr_cost" else ~((values >= 0) | values.isna())
@@ -262,7 +257,7 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
         if bad.any():
             name = str(bad.idxmax())
             raise DataError(
-                f"wants a {'positive number' if column == 'multiplier' else 'number that is not negative'}, "
+                f"expected a {'positive number' if column == 'multiplier' else 'number that is not negative'}, "
                 f"found {values[name]:g}",
                 field=column,
                 instrument=name,
@@ -276,7 +271,7 @@ def _refuse_not_positive(frame: pd.DataFrame, field: str) -> None:
         name = str(bad.any().idxmax())
         row = int(bad[name].to_numpy().argmax())
         raise DataError(
-            f"wants positive numbers, found {frame[name].iloc[row]:g} on {frame.index[row]:%Y-%m-%d}",
+            f"expected positive numbers, found {frame[name].iloc[row]:g} on {frame.index[row]:%Y-%m-%d}",
             field=field,
             instrument=name,
         )

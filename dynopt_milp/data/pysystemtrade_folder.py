@@ -25,7 +25,7 @@ from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.rows import exclude, join_prices, within
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.csv_columns import csv_stems, read_columns
-from dynopt_milp.problem.labelled import check_instruments
+from dynopt_milp.problem.labelled import check_distinct, check_instruments
 
 COLUMNS = {
     "Description": "name",
@@ -66,7 +66,7 @@ def read_pysystemtrade(
     Raises
     ------
     DataError
-        If files or columns are missing or have something else than dates and numbers, an instrument stands twice in
+        If files or columns are missing or have something else than dates and numbers, an instrument appears twice in
         the configuration, or one that was asked for cannot be used.
     """
     folder = Path(folder)
@@ -98,10 +98,7 @@ def _specifications(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, lis
     texts = ["Instrument", "Description", "Currency", "AssetClass"]
     table = read_columns(path, texts=texts, numbers=["Pointsize", "Slippage", "PerBlock", "Percentage", "PerTrade"])
     table = table.set_index("Instrument")
-    if table.index.has_duplicates:
-        raise DataError(
-            "stands more than once", field=str(path), instrument=str(table.index[table.index.duplicated()][0])
-        )
+    check_distinct(table.index, str(path), kind=DataError)
     table = table[table.index.isin(names)]
     notes = [
         DataNote(str(name), "ignored", 0, f"the minimum of {float(minimum):g} per order: commissions are per contract")

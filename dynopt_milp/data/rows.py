@@ -45,7 +45,7 @@ def join_prices(price: pd.Series, adjusted: pd.Series, instrument: str) -> tuple
     Returns
     -------
     DataFrame
-        Columns ``price`` and ``adjusted``, as :func:`assemble_market` wants them.
+        Columns ``price`` and ``adjusted``, as :func:`assemble_market` takes them.
     list of DataNote
         Rule ``"one price only"``: days that were in one of the two.
     """
@@ -153,7 +153,7 @@ def _as_numbers(table: pd.DataFrame, instrument: str) -> pd.DataFrame:
             for row, entry in table[column].items():
                 if isinstance(entry, str) or pd.isna(pd.to_numeric(pd.Series([entry]), errors="coerce")[0]):
                     raise DataError(
-                        f"wants numbers, found {entry!r} on {row}", field=str(column), instrument=instrument
+                        f"expected numbers, found {entry!r} on {row}", field=str(column), instrument=instrument
                     ) from None
         raise
 
@@ -162,13 +162,13 @@ def _timestamps(index: pd.Index, instrument: str) -> pd.DatetimeIndex:
     if not isinstance(index, pd.DatetimeIndex):
         if pd.api.types.is_numeric_dtype(index):  # a number would be nanoseconds since 1970
             raise DataError(
-                f"wants days as its rows, found {index[:1].tolist()}", field="prices", instrument=instrument
+                f"expected days as its rows, found {index[:1].tolist()}", field="prices", instrument=instrument
             )
         try:
             index = pd.DatetimeIndex(pd.to_datetime(index, format="ISO8601"))
         except (TypeError, ValueError) as error:
-            raise DataError(f"wants days as its rows: {error}", field="prices", instrument=instrument) from None
+            raise DataError(f"expected days as its rows: {error}", field="prices", instrument=instrument) from None
     if index.hasnans:
-        raise DataError("wants days as its rows, and some have none", field="prices", instrument=instrument)
+        raise DataError("expected days as its rows, and some have none", field="prices", instrument=instrument)
     # One unit for all: hashes of days and joins of frames should not depend on where the days come from.
     return index.tz_localize(None).as_unit("us")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import SPECIFICATIONS
 from dynopt_milp.errors import DataError
+from dynopt_milp.problem.labelled import check_distinct
 
 COSTS = ("half_spread", "commission", "commission_share")
 
@@ -16,9 +17,7 @@ COSTS = ("half_spread", "commission", "commission_share")
 def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The rows that are wanted and there, with numbers as float64 and texts without spaces around them."""
     table = specifications.set_axis(specifications.index.astype(str).str.strip(), axis=0)
-    if table.index.has_duplicates:
-        repeated = str(table.index[table.index.duplicated()][0])
-        raise DataError("stands more than once", field="specifications", instrument=repeated)
+    check_distinct(table.index, "specifications", kind=DataError)
     for column in ("multiplier", "currency", "asset_class"):
         if column not in table:
             columns = ", ".join(map(str, table.columns))
@@ -28,7 +27,7 @@ def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> p
         if SPECIFICATIONS[column] is float:
             for name, entry in table[column].items():
                 if isinstance(entry, (str, bool)) and str(entry).strip():
-                    raise DataError(f"wants a number, found {entry!r}", field=column, instrument=str(name))
+                    raise DataError(f"expected a number, found {entry!r}", field=column, instrument=str(name))
             table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
         else:
             table[column] = table[column].astype(object).where(table[column].notna(), "").map(lambda x: str(x).strip())

@@ -14,7 +14,7 @@ from dynopt_milp.backtests.frequency import FREQUENCIES, rebalance_days
 from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError, InputError, UnknownNameError
-from dynopt_milp.problem.labelled import not_negative, to_number
+from dynopt_milp.problem.labelled import not_negative, positive, whole_number
 
 PATHS = ("greedy", "exact")
 """Whose positions are carried from one rebalance to the next."""
@@ -86,10 +86,7 @@ class GapGrid:
         InputError, UnknownNameError, HistoryError
             If the grid is empty somewhere or does not fit the market; before any work.
         """
-        capitals = [to_number(capital, "capital") for capital in _distinct(self.capitals, "capital")]
-        for capital in capitals:
-            if not capital > 0:
-                raise InputError(f"wants positive amounts, found {capital:g}", field="capital")
+        capitals = [positive(capital, "capital") for capital in _distinct(self.capitals, "capital")]
         multipliers = [not_negative(value, "multiplier") for value in _distinct(self.cost_multipliers, "multiplier")]
         _known(self.buffer_rules, BUFFERS, "buffer_rule")
         _known(self.frequencies, tuple(FREQUENCIES), "rebalance")
@@ -97,15 +94,8 @@ class GapGrid:
         given = self.sizes if isinstance(self.sizes, Iterable) and not isinstance(self.sizes, str) else [self.sizes]
         sizes = list(given) or [len(market.instruments)]
         for size in _distinct(sizes, "sizes"):
-            whole = isinstance(size, (int, float, np.integer)) and not isinstance(size, bool) and size % 1 == 0
-            if not whole or not 1 <= size <= len(market.instruments):
-                raise InputError(
-                    f"wants whole numbers from 1 to the {len(market.instruments)} instruments of the market, found "
-                    f"{size!r}",
-                    field="sizes",
-                )
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise InputError(f"wants a whole number that is not negative, found {self.seed!r}", field="subset_seed")
+            whole_number(size, "sizes", least=1, most=len(market.instruments))
+        whole_number(self.seed, "subset_seed")
         days = self.days(market)
         for frequency in self.frequencies:
             if not len(days) or not (rebalance_days(days, frequency) < days[-1]).any():
@@ -115,7 +105,7 @@ class GapGrid:
         order = take_in_turn(market, self.seed)
         grid = itertools.product(capitals, multipliers, self.buffer_rules, self.frequencies, sizes, self.paths)
         return [
-            Cell(capital, multiplier, rule, frequency, path, tuple(sorted(order[: int(size)])))
+            Cell(capital, multiplier, rule, frequency, path, tuple(sorted(order[:size])))
             for capital, multiplier, rule, frequency, size, path in grid
         ]
 
@@ -148,10 +138,10 @@ def take_in_turn(market: Market, seed: int) -> list[str]:
 
 def _distinct(values: Any, field: str) -> list[Any]:
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise InputError(f"wants a list, found {values!r}", field=field)
+        raise InputError(f"expected a list, found {values!r}", field=field)
     listed = list(values)
     if not listed or any(listed.count(value) > 1 for value in listed):
-        raise InputError(f"wants one value or more, each once, found {listed}", field=field)
+        raise InputError(f"expected one or more values, each once, found {listed}", field=field)
     return listed
 
 

@@ -24,6 +24,7 @@ from dynopt_milp.io.describe import describe
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
+from dynopt_milp.problem.labelled import whole_number
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
@@ -87,8 +88,7 @@ def run_gap_study(
     """
     require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
     cells = grid.cells(market)
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise InputError(f"wants a whole number of at least 1, found {workers!r}", field="workers")
+    whole_number(workers, "workers", least=1)
     folder, strategy = Path(folder), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     terms = Terms(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS, _checked(also))
@@ -129,7 +129,7 @@ def run_gap_study(
 def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
     """The further optimizers, each with a name of its own."""
     if isinstance(also, str):
-        raise InputError(f"wants a list of optimizers, found {also!r}", field="also")
+        raise InputError(f"expected a list of optimizers, found {also!r}", field="also")
     taken = {*PATHS, SAME_SIDE, *ROW_COLUMNS, *FIGURES}
     for method in also:
         if not callable(method):

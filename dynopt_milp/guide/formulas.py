@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import to_number
+from dynopt_milp.problem.labelled import positive, to_number
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy import sizing
@@ -126,7 +126,7 @@ def calculate_cost_in_weight_terms(
         commission_currency, "commission_currency"
     )
     if cost < 0:
-        raise InputError(f"wants costs that are not negative, found {cost:g}", field="spread_cost_currency")
+        raise InputError(f"expected costs that are not negative, found {cost:g}", field="spread_cost_currency")
     return cost / capital / weight_per_contract
 
 
@@ -147,7 +147,8 @@ def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix:
     """
     if not isinstance(covariance_matrix, pd.DataFrame) or not isinstance(tracking_error_weights, (pd.Series, Mapping)):
         raise InputError(
-            "wants a Series or a dict by instrument, and a DataFrame for the covariance", field="tracking_error_weights"
+            "expected a Series or a dict by instrument, and a DataFrame for the covariance",
+            field="tracking_error_weights",
         )
     weights = dict(tracking_error_weights)
     names = [str(name) for name in covariance_matrix.index]
@@ -206,15 +207,3 @@ def _run_algorithm(
     )
     found = solve(problem, method).positions
     return {str(name): int(found[name]) for name in optimal}
-
-
-def positive(value: float, field: str) -> None:
-    """Refuse what is not a positive number.
-
-    Raises
-    ------
-    InputError
-        With the field.
-    """
-    if not to_number(value, field) > 0:
-        raise InputError(f"wants a positive number, found {value:g}", field=field)

@@ -7,10 +7,8 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.data import guide_frames, read_guide_folder, simulated_market
-from dynopt_milp.errors import HistoryError, InputError
-from dynopt_milp.guide.formulas import (
-    positive,
-)
+from dynopt_milp.errors import HistoryError
+from dynopt_milp.problem.labelled import positive, whole_number
 from dynopt_milp.strategy.static_portfolios import (
     JUMBO,
     SR_COST_LIMIT,
@@ -60,8 +58,7 @@ def run_portfolio_comparison(
     """
     positive(capital, "capital")
     positive(risk_target, "risk_target")
-    if isinstance(max_instruments, bool) or not isinstance(max_instruments, int) or max_instruments < 1:
-        raise InputError(f"wants a whole number of at least 1, found {max_instruments!r}", field="max_instruments")
+    whole_number(max_instruments, "max_instruments", least=1)
     market = simulated_market() if data_directory is None else read_guide_folder(data_directory)
     data, instruments_df = guide_frames(market)
     costs = instruments_df.set_index("Symbol")["SR_cost"]

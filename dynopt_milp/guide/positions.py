@@ -14,6 +14,7 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST
+from dynopt_milp.strategy.shares import to_shares
 from dynopt_milp.strategy.sizing import diversification_multiplier
 from dynopt_milp.strategy.static_portfolios import (
     normalised,
@@ -72,14 +73,14 @@ def calculate_dynamic_portfolio_positions(
         As :class:`~dynopt_milp.Problem`.
     """
     if not isinstance(returns_matrix, pd.DataFrame) or not isinstance(returns_matrix.index, pd.DatetimeIndex):
-        raise InputError("wants a DataFrame with days (a DatetimeIndex) as its rows", field="returns_matrix")
+        raise InputError("expected a DataFrame with days (a DatetimeIndex) as its rows", field="returns_matrix")
     weights = weights_among(portfolio_weights, [name for name in instruments_data if name in returns_matrix])
     names = list(weights)
     current_positions = dict(current_positions or {})
     try:
         returns = returns_matrix[names].sort_index().astype(np.float64)
     except (TypeError, ValueError):
-        raise InputError("wants numbers", field="returns_matrix") from None
+        raise InputError("expected numbers", field="returns_matrix") from None
     check_history(returns)
     sigma = returns.ewm(span=BOOK_SPAN).std().iloc[-1] * np.sqrt(DAYS_A_YEAR)
     rho = ExponentialCorrelation()(returns.resample("W-FRI").sum(min_count=1))[-1]
@@ -126,16 +127,15 @@ def calculate_dynamic_portfolio_positions(
 def weights_among(portfolio_weights: Mapping[str, float], there: list[str]) -> dict[str, float]:
     """Positive weights of instruments with data, summing to 1, in the order of names."""
     try:
-        given = pd.Series(dict(portfolio_weights), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("wants shares of risk by instrument, a dict or a Series", field="portfolio_weights") from None
+        given = to_shares(portfolio_weights, "portfolio_weights")
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            "expected shares of risk by instrument, a dict or a Series", field="portfolio_weights"
+        ) from None
     if given.empty:
         raise InputError("is empty; give shares of risk by instrument", field="portfolio_weights")
-    for name, share in given.items():
-        if not np.isfinite(share) or share < 0:
-            raise InputError(
-                f"wants a share that is not negative, found {share:g}", field="portfolio_weights", instrument=str(name)
-            )
     kept = given[[name for name in sorted(given.index) if name in there and given[name] > 0]]
     if kept.empty:
         raise HistoryError(

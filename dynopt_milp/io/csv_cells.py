@@ -29,7 +29,7 @@ def read_cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     (_, head), *lines = table
     for name in head:
         if head.count(name) > 1:
-            raise FormatError(f"the column {name!r} stands more than once", field=str(path))
+            raise FormatError(f"the column {name!r} appears more than once", field=str(path))
     for number, cells in lines:
         if len(cells) != len(head):
             raise FormatError(f"line {number} has {len(cells)} cells, the head has {len(head)}", field=str(path))

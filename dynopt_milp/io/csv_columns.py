@@ -103,7 +103,7 @@ def csv_stems(folder: Path, ending: str = ".csv") -> list[str]:
 def _check_header(path: Path, header: list[str], wanted: Sequence[str]) -> None:
     for column in wanted:
         if header.count(column) != 1:
-            state = "is missing" if column not in header else "stands more than once"
+            state = "is missing" if column not in header else "appears more than once"
             raise DataError(f"the column {column} {state}; the columns are {', '.join(header)}", field=str(path))
 
 
@@ -132,7 +132,7 @@ def _refuse(path: Path, column: str, cells: pd.Series, bad: pd.Series, what: str
     if bad.any():
         row = int(bad.to_numpy().argmax())
         line = next(number for place, number in enumerate(_line_numbers(path)) if place == row)
-        raise DataError(f"line {line}, column {column}: wants {what}, found {cells.iloc[row]!r}", field=str(path))
+        raise DataError(f"line {line}, column {column}: expected {what}, found {cells.iloc[row]!r}", field=str(path))
 
 
 def _line_numbers(path: Path) -> Iterator[int]:

@@ -46,7 +46,7 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> t
     if not math.isfinite(covariance.sum()) and not np.isfinite(covariance).all():
         row, column = np.argwhere(~np.isfinite(covariance))[0]
         raise CovarianceError(
-            f"wants finite numbers, found {covariance[row, column]} with {instruments[column]}",
+            f"expected finite numbers, found {covariance[row, column]} with {instruments[column]}",
             field="covariance",
             instrument=instruments[row],
         )

@@ -1,13 +1,15 @@
-"""Labelled input (Series, dict, array or number) made into arrays in the order of the instruments."""
+"""Input at the door: numbers checked, and labelled input (Series, dict, array) made into arrays by instrument."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dynopt_milp.errors import InputError
 from formulations import FloatArray
@@ -22,20 +24,50 @@ def check_instruments(instruments: Any, field: str = "instruments") -> tuple[str
     Raises
     ------
     InputError
-        If there are none, one is empty or not a string, or one stands twice.
+        If there are none, one is empty or not a string, or one appears twice.
     """
     if isinstance(instruments, str) or not hasattr(instruments, "__iter__"):
-        raise InputError(f"wants a list of names, found {instruments!r}", field=field)
+        raise InputError(f"expected a list of names, found {instruments!r}", field=field)
     names = tuple(instruments)
     if not names:
         raise InputError("is empty; a problem needs at least one instrument", field=field)
     for name in names:
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"names are non-empty strings, found {name!r}", field=field)
-    if len(set(names)) < len(names):
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        raise InputError("stands more than once; give every instrument one name", field=field, instrument=repeated[0])
+            raise InputError(f"expected names (non-empty strings), found {name!r}", field=field)
+    check_distinct(names, field)
     return names
+
+
+def check_distinct(
+    labels: pd.Index | Sequence[Any], field: str, *, kind: type[InputError] = InputError, where: str = ""
+) -> None:
+    """Refuse labels of which one appears more than once.
+
+    Parameters
+    ----------
+    labels : Index or sequence
+    field : str
+        What they label, for the error.
+    kind : type
+        Of the error.
+    where : str
+        Where they are, if the field does not say it: ``"in the rows"``.
+
+    Raises
+    ------
+    InputError
+        Of that kind, with the first label that is repeated.
+    """
+    if labels.has_duplicates if isinstance(labels, pd.Index) else len(set(labels)) < len(labels):
+        repeated = next(label for label, times in Counter(labels).items() if times > 1)
+        raise kind(f"appears more than once {where}".rstrip(), field=field, instrument=str(repeated))
+
+
+def refuse(bad: NDArray[np.bool_], vector: FloatArray, instruments: tuple[str, ...], field: str, expected: str) -> None:
+    """Refuse a vector of which an entry is bad: the error says what was expected of the first one and what it is."""
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise InputError(f"expected {expected}, found {vector[place]:g}", field=field, instrument=instruments[place])
 
 
 def to_vector(
@@ -59,12 +91,10 @@ def to_vector(
     Raises
     ------
     InputError
-        If an instrument is missing, unknown or stands twice, the length is wrong or an entry is not a number.
+        If an instrument is missing, unknown or appears twice, the length is wrong or an entry is not a number.
     """
     if isinstance(value, pd.Series):
-        repeated = value.index[value.index.duplicated()]
-        if len(repeated):
-            raise InputError("stands more than once", field=field, instrument=str(repeated[0]))
+        check_distinct(value.index, field)
         in_order = value.dtype.kind in NUMBERS and tuple(value.index) == instruments
         value = value.to_numpy() if in_order else value.to_dict()
     if isinstance(value, Mapping):
@@ -77,9 +107,11 @@ def to_vector(
         entries: Any = [value.get(name, missing) for name in instruments]
     elif isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)):
         if isinstance(value, np.ndarray) and value.ndim != 1:
-            raise InputError(f"wants one number per instrument, found shape {value.shape}", field=field)
+            raise InputError(f"expected one number per instrument, found shape {value.shape}", field=field)
         if len(value) != len(instruments):
-            raise InputError(f"wants {len(instruments)} numbers, one per instrument, found {len(value)}", field=field)
+            raise InputError(
+                f"expected {len(instruments)} numbers, one per instrument, found {len(value)}", field=field
+            )
         entries = value
     else:
         entries = np.full(len(instruments), as_number(value, field, instruments[0]))
@@ -87,10 +119,7 @@ def to_vector(
         vector = entries.astype(np.float64)
     else:
         vector = np.array([as_number(entry, field, name) for entry, name in zip(entries, instruments, strict=True)])
-    good = ~np.isnan(vector) if infinite else np.isfinite(vector)
-    if not good.all():
-        place = int(np.argmin(good))
-        raise InputError(f"wants a finite number, found {vector[place]:g}", field=field, instrument=instruments[place])
+    refuse(np.isnan(vector) if infinite else ~np.isfinite(vector), vector, instruments, field, "a finite number")
     return vector
 
 
@@ -100,16 +129,16 @@ def as_number(entry: Any, field: str, instrument: str | None) -> float:
     Raises
     ------
     InputError
-        If it is none.
+        If ``entry`` is not a number.
     """
     if type(entry) is float:
         return entry
     if isinstance(entry, (bool, np.bool_, str, bytes)) or entry is None:
-        raise InputError(f"wants a number, found {entry!r}", field=field, instrument=instrument)
+        raise InputError(f"expected a number, found {entry!r}", field=field, instrument=instrument)
     try:
         return float(entry)
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"wants a number, found {entry!r}", field=field, instrument=instrument) from None
+        raise InputError(f"expected a number, found {entry!r}", field=field, instrument=instrument) from None
 
 
 def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
@@ -118,11 +147,11 @@ def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
     Raises
     ------
     InputError
-        If it is not.
+        If ``value`` is not a number, or not a finite one.
     """
     number = as_number(value, field, None)
     if math.isnan(number) or (math.isinf(number) and not infinite):
-        raise InputError(f"wants a finite number, found {value!r}", field=field)
+        raise InputError(f"expected a finite number, found {value!r}", field=field)
     return number
 
 
@@ -132,28 +161,66 @@ def not_negative(value: float, field: str, *, infinite: bool = False) -> float:
     Raises
     ------
     InputError
-        If it is none.
+        If ``value`` is not a number, or is negative.
+    """
+    return at_least(0.0, value, field, infinite=infinite)
+
+
+def at_least(least: float, value: Any, field: str, *, infinite: bool = False) -> float:
+    """One number that is not below ``least``.
+
+    Raises
+    ------
+    InputError
+        If ``value`` is not a number, or is below ``least``.
     """
     number = to_number(value, field, infinite=infinite)
-    if number < 0:
-        raise InputError(f"wants a number that is not negative, found {number:g}", field=field)
+    if number < least:
+        raise InputError(f"expected a number of at least {least:g}, found {number:g}", field=field)
     return number
+
+
+def positive(value: Any, field: str) -> float:
+    """One finite number above zero.
+
+    Raises
+    ------
+    InputError
+        If ``value`` is not a finite number, or is not above zero.
+    """
+    number = to_number(value, field)
+    if number <= 0:
+        raise InputError(f"expected a positive number, found {number:g}", field=field)
+    return number
+
+
+def whole_number(value: Any, field: str, *, least: int = 0, most: int | None = None) -> int:
+    """One whole number, of an integer type.
+
+    Raises
+    ------
+    InputError
+        If ``value`` is not an integer, or is below ``least`` or above ``most``.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        size = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"expected a whole number {size}, found {value!r}", field=field)
+    return int(value)
 
 
 def to_whole(
     value: Any, instruments: tuple[str, ...], field: str, *, missing: float | None = None, infinite: bool = False
 ) -> FloatArray:
-    """As :func:`to_vector`, whole numbers only.
+    """Whole numbers per instrument, float64, shape (n,); arguments as in :func:`to_vector`.
 
     Raises
     ------
     InputError
-        Also if an entry is fractional, or larger than float64 holds exactly (2⁵³).
+        If :func:`to_vector` refuses them, or an entry is fractional or larger than float64 holds exactly (2⁵³).
     """
     vector = to_vector(value, instruments, field, missing=missing, infinite=infinite)
     bounded = np.where(np.isinf(vector), 0.0, vector) if infinite else vector
     bad = (bounded != np.rint(bounded)) | (np.abs(bounded) > MOST_CONTRACTS)
-    if bad.any():
-        place = int(np.argmax(bad))
-        raise InputError(f"wants whole contracts, found {vector[place]:g}", field=field, instrument=instruments[place])
+    refuse(bad, vector, instruments, field, "whole contracts")
     return vector

@@ -48,7 +48,7 @@ class Limits:
             rule = getattr(self, name)
             if not isinstance(rule, (bool, np.bool_)):
                 if isinstance(rule, (str, Mapping)) or not isinstance(rule, Iterable):
-                    raise LimitsError(f"wants true, false or a list of names, found {rule!r}", field=name)
+                    raise LimitsError(f"expected true, false or a list of names, found {rule!r}", field=name)
                 object.__setattr__(self, name, tuple(rule))  # an iterator could be read only once
         for name in ("lower", "upper"):
             if isinstance(getattr(self, name), list):

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from dynopt_milp.errors import CovarianceError, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.covariance_factor import covariance_factor
-from dynopt_milp.problem.labelled import MOST_CONTRACTS, check_instruments, not_negative, to_number, to_vector, to_whole
+from dynopt_milp.problem.labelled import (
+    MOST_CONTRACTS,
+    check_distinct,
+    check_instruments,
+    not_negative,
+    positive,
+    refuse,
+    to_vector,
+    to_whole,
+)
 from dynopt_milp.problem.limits import Limits, limits_of
 from dynopt_milp.problem.problem_file import VECTORS, read_fields, write_fields
 from formulations import FloatArray, TrackingProgram, set_frozen_state
@@ -88,10 +97,9 @@ class Problem:
             "previous_positions": to_whole(self.previous_positions, names, "previous_positions"),
             "cost_in_weight_terms": to_vector(self.cost_in_weight_terms, names, "cost_in_weight_terms"),
         }
-        _refuse(names, put, "weight_per_contract", put["weight_per_contract"] <= 0, "wants a positive number")
-        _refuse(
-            names, put, "cost_in_weight_terms", put["cost_in_weight_terms"] < 0, "wants a cost that is not negative"
-        )
+        weight, cost = put["weight_per_contract"], put["cost_in_weight_terms"]
+        refuse(weight <= 0, weight, names, "weight_per_contract", "a positive number")
+        refuse(cost < 0, cost, names, "cost_in_weight_terms", "a cost that is not negative")
         multiplier = not_negative(self.cost_multiplier, "cost_multiplier")
         limits = limits_of(self.limits, names)
         matrix = _matrix(self.covariance, names)
@@ -107,10 +115,9 @@ class Problem:
         covariance = matrix / 2 + matrix.T / 2
         put["covariance"], put["_factor"] = covariance, factor
         put["lower"], put["upper"] = limits.box(names, put["optimal_positions"], put["previous_positions"])
-        _refuse(
-            names, put, "optimal_positions", np.abs(put["optimal_positions"]) > MOST_CONTRACTS,
-            f"wants no more contracts than float64 counts ({MOST_CONTRACTS:.0f})",
-        )  # fmt: skip
+        target = put["optimal_positions"]
+        most = f"at most {MOST_CONTRACTS:.0f} contracts, as many as float64 counts"
+        refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
         with np.errstate(over="ignore"):
             _check_magnitude(
                 names, np.sqrt(covariance.diagonal()) * put["weight_per_contract"],
@@ -170,18 +177,16 @@ class Problem:
             As the class, and if capital, a price, a multiplier or a rate is not positive.
         """
         names = check_instruments(_names(instruments, covariance, optimal_positions))
-        money = to_number(capital, "capital")
-        if money <= 0:
-            raise InputError(f"wants a positive amount, found {money:g}", field="capital")
+        money = positive(capital, "capital")
         put = {
             "prices": to_vector(prices, names, "prices"),
             "multipliers": to_vector(multipliers, names, "multipliers"),
             "fx": to_vector(fx, names, "fx"),
         }
         for name, array in put.items():
-            _refuse(names, put, name, array <= 0, "wants a positive number")
+            refuse(array <= 0, array, names, name, "a positive number")
         cost = to_vector(cost_per_contract, names, "cost_per_contract")
-        _refuse(names, {"cost_per_contract": cost}, "cost_per_contract", cost < 0, "wants no negative cost")
+        refuse(cost < 0, cost, names, "cost_per_contract", "a cost that is not negative")
         with np.errstate(over="ignore", invalid="ignore"):
             weight = put["multipliers"] * put["prices"] * put["fx"] / money
             cost = cost / money / weight
@@ -275,16 +280,14 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
     """The covariance as an n × n array in the order of the names; entries are checked by `covariance_factor`."""
     if isinstance(covariance, pd.DataFrame):
         for axis, labels in (("rows", covariance.index), ("columns", covariance.columns)):
-            if labels.has_duplicates:
-                twice = str(labels[labels.duplicated()][0])
-                raise CovarianceError(f"stands more than once in the {axis}", field="covariance", instrument=twice)
+            check_distinct(labels, "covariance", kind=CovarianceError, where=f"in the {axis}")
             for name in names:
                 if name not in labels:
                     raise CovarianceError(f"is missing from the {axis}", field="covariance", instrument=name)
             for label in labels:
                 if label not in names:
                     raise CovarianceError(
-                        f"stands in the {axis} and is not among the instruments of the problem",
+                        f"appears in the {axis} and is not among the instruments of the problem",
                         field="covariance",
                         instrument=str(label),
                     )
@@ -297,10 +300,11 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
             raise TypeError
         matrix = given.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise CovarianceError("wants real numbers in rows of equal length", field="covariance") from None
+        raise CovarianceError("expected real numbers in rows of equal length", field="covariance") from None
     if matrix.shape != (len(names), len(names)):
         raise CovarianceError(
-            f"wants {len(names)} rows and columns, one per instrument, found shape {matrix.shape}", field="covariance"
+            f"expected {len(names)} rows and columns, one per instrument, found shape {matrix.shape}",
+            field="covariance",
         )
     return matrix
 
@@ -310,20 +314,12 @@ def _check_magnitude(names: tuple[str, ...], risk: FloatArray, cost: FloatArray)
     riskiest, dearest = int(np.argmax(risk)), int(np.argmax(cost))
     if not (risk[riskiest] == 0 or LEAST_UNIT <= risk[riskiest] <= MOST_UNIT):
         raise InputError(
-            f"the risk of a contract (volatility × weight) is {risk[riskiest]:g}, which float64 cannot square; wants "
-            f"{LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
+            f"the risk of a contract (volatility × weight) is {risk[riskiest]:g}, which float64 cannot square; "
+            f"expected {LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
             field="covariance", instrument=names[riskiest],
         )  # fmt: skip
     if not cost[dearest] <= MOST_UNIT:
         raise InputError(
-            f"the penalty for trading a contract is {cost[dearest]:g}; wants no more than {MOST_UNIT:g}",
+            f"the penalty for trading a contract is {cost[dearest]:g}; expected at most {MOST_UNIT:g}",
             field="cost_in_weight_terms", instrument=names[dearest],
         )  # fmt: skip
-
-
-def _refuse(
-    names: tuple[str, ...], put: dict[str, FloatArray], name: str, bad: NDArray[np.bool_], message: str
-) -> None:
-    if bad.any():
-        place = int(np.argmax(bad))
-        raise InputError(f"{message}, found {put[name][place]:g}", field=name, instrument=names[place])

@@ -47,10 +47,10 @@ def read_fields(path: Path) -> dict[str, Any]:
 def _fields(content: Any, source: str) -> dict[str, Any]:
     """The arguments of a problem from the parsed content of a file; ``source`` names it in errors."""
     if not isinstance(content, dict):
-        raise FormatError(f"wants an object with the fields {', '.join(REQUIRED)}", field=source)
+        raise FormatError(f"expected an object with the fields {', '.join(REQUIRED)}", field=source)
     if content.get("format") != FORMAT:
         found = repr(content["format"]) if "format" in content else "none"
-        raise FormatError(f"wants the format {FORMAT!r}, found {found}", field=f"{source}: format")
+        raise FormatError(f"expected the format {FORMAT!r}, found {found}", field=f"{source}: format")
     for name in REQUIRED:
         if name not in content:
             raise FormatError("is missing", field=f"{source}: {name}")
@@ -60,7 +60,7 @@ def _fields(content: Any, source: str) -> dict[str, Any]:
 
     instruments = content["instruments"]
     if not isinstance(instruments, list):
-        raise FormatError("wants a list of names", field=f"{source}: instruments")
+        raise FormatError("expected a list of names", field=f"{source}: instruments")
     size = len(instruments)
     for name in (*VECTORS, *OPTIONAL):
         if name in content:
@@ -72,7 +72,7 @@ def _fields(content: Any, source: str) -> dict[str, Any]:
         for entry in row:
             if isinstance(entry, bool) or not isinstance(entry, (int, float)):
                 raise FormatError(
-                    f"wants numbers, found {entry!r}",
+                    f"expected numbers, found {entry!r}",
                     field=f"{source}: covariance row {place + 1} ({instruments[place]})",
                 )
     return {
@@ -118,9 +118,9 @@ def _numbers(limit: list[Any] | None, missing: float) -> list[Any] | None:
 
 def _check_list(value: Any, size: int, field: str) -> None:
     if not isinstance(value, list):
-        raise FormatError(f"wants a list, found {type(value).__name__}", field=field)
+        raise FormatError(f"expected a list, found {type(value).__name__}", field=field)
     if len(value) != size:
-        raise FormatError(f"wants {size} entries, one per instrument, found {len(value)}", field=field)
+        raise FormatError(f"expected {size} entries, one per instrument, found {len(value)}", field=field)
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,5 +128,5 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise FormatError("stands more than once", field=repeated)
+        raise FormatError("appears more than once", field=repeated)
     return content

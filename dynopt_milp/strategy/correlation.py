@@ -17,6 +17,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
+from dynopt_milp.problem.labelled import at_least
 from formulations import FloatArray
 
 Correlation = Callable[[pd.DataFrame], FloatArray]
@@ -47,7 +48,7 @@ class ExponentialCorrelation:
 
     def __call__(self, weekly: pd.DataFrame) -> FloatArray:
         """Correlations, weeks × n × n."""
-        keep = 1 - 2 / (_at_least(self.span, 1, "span") + 1)
+        keep = 1 - 2 / (at_least(1, self.span, "span", infinite=True) + 1)
         values = weekly.fillna(0.0).to_numpy()
         weeks, size = values.shape
         squares, sums, weight = np.zeros((size, size)), np.zeros(size), 0.0
@@ -76,7 +77,7 @@ class WindowCorrelation:
 
     def __call__(self, weekly: pd.DataFrame) -> FloatArray:
         """Correlations, weeks × n × n."""
-        window = int(_at_least(self.weeks, 2, "weeks"))
+        window = int(at_least(2, self.weeks, "weeks", infinite=True))
         values = weekly.fillna(0.0).to_numpy()
         result = np.empty((values.shape[0], values.shape[1], values.shape[1]))
         for week in range(len(values)):
@@ -113,9 +114,10 @@ class FittedCorrelation:
         """Correlations, weeks × n × n."""
         if not callable(getattr(self.estimator, "fit", None)):
             raise InputError(
-                f"wants a scikit-learn covariance estimator, found {type(self.estimator).__name__}", field="estimator"
+                f"expected a scikit-learn covariance estimator, found {type(self.estimator).__name__}",
+                field="estimator",
             )
-        window = int(_at_least(self.weeks, 2, "weeks"))
+        window = int(at_least(2, self.weeks, "weeks", infinite=True))
         values = weekly.fillna(0.0).to_numpy()
         size = values.shape[1]
         result = np.tile(np.eye(size), (len(values), 1, 1))
@@ -140,9 +142,9 @@ def _positive(matrices: FloatArray) -> FloatArray:
 
 def _correlations(covariances: FloatArray, shrinkage: float) -> FloatArray:
     """Correlations of covariances; an instrument that does not move is uncorrelated."""
-    share = _at_least(shrinkage, 0, "shrinkage")
+    share = at_least(0.0, shrinkage, "shrinkage")
     if share > 1:
-        raise InputError(f"wants a share between 0 and 1, found {shrinkage:g}", field="shrinkage")
+        raise InputError(f"expected a share between 0 and 1, found {shrinkage:g}", field="shrinkage")
     variances = np.diagonal(covariances, axis1=1, axis2=2)
     # The difference of two sums of squares is zero up to round-off where nothing moved.
     moves = variances > 1e-20
@@ -152,9 +154,3 @@ def _correlations(covariances: FloatArray, shrinkage: float) -> FloatArray:
     everyone = np.arange(result.shape[1])
     result[:, everyone, everyone] = 1.0
     return result
-
-
-def _at_least(value: float, least: float, field: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= least:
-        raise InputError(f"wants a number of at least {least:g}, found {value!r}", field=field)
-    return float(value)

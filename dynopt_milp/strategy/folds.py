@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError, UnknownNameError
+from dynopt_milp.problem.labelled import whole_number
 from dynopt_milp.strategy.volatility import DAYS_A_YEAR
 
 PERIODS = {"yearly": "Y", "quarterly": "Q", "monthly": "M"}
@@ -69,9 +69,9 @@ def walk_forward(
     if every not in PERIODS:
         raise UnknownNameError(f"there is no {every!r}; there are {', '.join(PERIODS)}", field="every")
     if not isinstance(days, pd.DatetimeIndex) or not (days.is_monotonic_increasing and days.is_unique):
-        raise InputError("wants days in order, each once (a DatetimeIndex)", field="days")
-    embargo = _whole(horizon, 0, "horizon")
-    least = _whole(minimum_history, 1, "minimum_history")
+        raise InputError("expected days in order, each once (a DatetimeIndex)", field="days")
+    embargo = whole_number(horizon, "horizon")
+    least = whole_number(minimum_history, "minimum_history", least=1)
     return _folds(days, PERIODS[every], embargo, least)
 
 
@@ -81,9 +81,3 @@ def _folds(days: pd.DatetimeIndex, period: str, embargo: int, least: int) -> Ite
     for start, end in pairwise([*starts, len(days)]):
         if start - embargo >= least:
             yield Fold(known=days[: start - embargo], ahead=days[start:end])
-
-
-def _whole(value: int, least: int, field: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"wants a whole number of at least {least}, found {value!r}", field=field)
-    return int(value)

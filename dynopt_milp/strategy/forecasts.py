@@ -97,7 +97,7 @@ class TrendFollowing:
         unknown = [span for span in self.spans if span not in EWMAC_SCALARS]
         if unknown or not self.spans:
             known = ", ".join(map(str, EWMAC_SCALARS))
-            raise InputError(f"wants some of the spans {known}, found {self.spans!r}", field="spans")
+            raise InputError(f"expected some of the spans {known}, found {self.spans!r}", field="spans")
         points = _points(market, self.volatility)
         total = sum((_crossover(market, points, span) for span in self.spans), start=0.0 * points)
         return capped(total / len(self.spans) * DIVERSIFICATION_MULTIPLIERS[len(self.spans)])

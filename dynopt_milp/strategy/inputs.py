@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.labelled import to_number, to_whole
+from dynopt_milp.problem.labelled import positive, to_whole
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.checked_frame import checked_frame
 from dynopt_milp.strategy.correlation import weekly_returns
 from dynopt_milp.strategy.costs import contract_values, sr_costs
-from dynopt_milp.strategy.shares import checked_shares
+from dynopt_milp.strategy.shares import shares_in_order
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
 from dynopt_milp.strategy.static_portfolios import FixedShares, Universe
 from dynopt_milp.strategy.strategy import Strategy
@@ -97,8 +97,7 @@ class Inputs:
         market, strategy = self.market, self.strategy
         if isinstance(strategy.weights, FixedShares):
             strategy.weights.check(market.instruments)
-        if not to_number(self.capital, "capital") > 0:
-            raise InputError(f"wants a positive amount, found {self.capital:g}", field="capital")
+        positive(self.capital, "capital")
         volatility = checked_frame(strategy.volatility(market), market, "volatility", least=0.0).ffill()
         forecasts = checked_frame(strategy.forecasts(market), market, "forecasts").ffill()
         costs = checked_frame(strategy.costs(market), market, "costs", least=0.0).ffill()
@@ -108,7 +107,7 @@ class Inputs:
         size = len(market.instruments)
         if correlations.shape != (len(weekly), size, size) or not np.isfinite(correlations).all():
             raise InputError(
-                f"wants finite correlations of shape {(len(weekly), size, size)}, found {correlations.shape}",
+                f"expected finite correlations of shape {(len(weekly), size, size)}, found {correlations.shape}",
                 field="correlation",
             )
         age = _days_without_price(market)
@@ -276,7 +275,7 @@ class Inputs:
             )
             shares = np.zeros(alive.size)
             if alive.any():
-                shares[alive] = checked_shares(self.strategy.weights(universe), list(names))  # type: ignore[operator]
+                shares[alive] = shares_in_order(self.strategy.weights(universe), list(names))  # type: ignore[operator]
             self._shares[key] = shares
         if not self._shares[key].sum() > 0:
             raise HistoryError(

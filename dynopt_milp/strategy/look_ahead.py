@@ -11,6 +11,7 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError, InputError, LookAheadError
 from dynopt_milp.io.describe import describe
+from dynopt_milp.strategy.checked_frame import frame_of_market
 
 
 def check_no_look_ahead(
@@ -57,10 +58,10 @@ def check_no_look_ahead(
     An instrument without a price up to the cut is not in the cut market; it is not compared.
     """
     name = " ".join(describe(function, with_code=False).split())
-    whole = _numbers(function(market), market, name)
+    whole = frame_of_market(function(market), market, name)
     for day in _cuts(market.days) if days is None else _given(days, market.days):
         known = market.between(end=day)
-        cut = _numbers(function(known), known, name)
+        cut = frame_of_market(function(known), known, name)
         _compare(whole.loc[known.days, list(known.instruments)], cut, day, tolerance, name)
 
 
@@ -83,19 +84,6 @@ def _compare(whole: pd.DataFrame, cut: pd.DataFrame, day: pd.Timestamp, toleranc
         )
 
 
-def _numbers(frame: Any, market: Market, name: str) -> pd.DataFrame:
-    """What the function returned, days × instruments; NaN where it says nothing."""
-    if not isinstance(frame, pd.DataFrame) or not frame.index.equals(market.days):
-        raise InputError("wants to return a DataFrame with the days of the market as its rows", field=name)
-    if frame.columns.has_duplicates:
-        twice = str(frame.columns[frame.columns.duplicated()][0])
-        raise InputError("returns a column more than once", field=name, instrument=twice)
-    try:
-        return frame.reindex(columns=list(market.instruments)).astype(np.float64)
-    except (TypeError, ValueError):
-        raise InputError("wants to return numbers", field=name) from None
-
-
 def _given(days: Iterable[Any], known: pd.DatetimeIndex) -> list[pd.Timestamp]:
     try:
         cuts = [pd.Timestamp(day) for day in days]
@@ -104,7 +92,7 @@ def _given(days: Iterable[Any], known: pd.DatetimeIndex) -> list[pd.Timestamp]:
     for day in cuts:
         if not known[0] <= day < known[-1]:
             raise InputError(
-                f"wants days from {known[0].date()} to the one before {known[-1].date()}, found {day.date()}",
+                f"expected days from {known[0].date()} to the one before {known[-1].date()}, found {day.date()}",
                 field="days",
             )
     return cuts
@@ -113,7 +101,7 @@ def _given(days: Iterable[Any], known: pd.DatetimeIndex) -> list[pd.Timestamp]:
 def _cuts(days: pd.DatetimeIndex) -> list[pd.Timestamp]:
     """Of the second half: a day within a month, the first of a month, the first of a year; each from the middle."""
     if len(days) < 2:
-        raise HistoryError("wants at least two days, one to cut off", field="market")
+        raise HistoryError("expected at least two days, one to cut off", field="market")
     rows = np.arange((len(days) - 1) // 2, len(days) - 1)
     before = days[np.maximum(rows - 1, 0)]
     year, month = days[rows].year != before.year, days[rows].month != before.month

@@ -1,4 +1,4 @@
-"""The shares of risk of a day, checked."""
+"""Shares of risk, checked."""
 
 from __future__ import annotations
 
@@ -8,19 +8,40 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
+from dynopt_milp.problem.labelled import check_distinct
 from formulations import FloatArray
 
 
-def checked_shares(weights: Any, alive: list[str]) -> FloatArray:
-    """Shares of risk in the order of the instruments alive, summing to 1 or all zero."""
-    series = pd.Series(weights, dtype=np.float64)
-    for name, share in series.items():
-        if name not in alive:
-            raise InputError("has a share and is not in the universe", field="weights", instrument=str(name))
+def to_shares(weights: Any, field: str = "weights") -> pd.Series:
+    """Shares of risk by instrument, float64: each finite and not negative.
+
+    Raises
+    ------
+    InputError
+        If an instrument appears twice, or its share is negative or not finite.
+    """
+    shares = pd.Series(weights, dtype=np.float64)
+    check_distinct(shares.index, field)
+    for name, share in shares.items():
         if not np.isfinite(share) or share < 0:
             raise InputError(
-                f"wants a share that is not negative, found {share:g}", field="weights", instrument=str(name)
+                f"expected a share that is not negative, found {share:g}", field=field, instrument=str(name)
             )
+    return shares
+
+
+def shares_in_order(weights: Any, alive: list[str]) -> FloatArray:
+    """Shares of risk in the order of the instruments alive, summing to 1 or all zero.
+
+    Raises
+    ------
+    InputError
+        If :func:`to_shares` refuses them, or an instrument is not alive.
+    """
+    series = to_shares(weights)
+    for name in series.index:
+        if name not in alive:
+            raise InputError("has a share and is not in the universe", field="weights", instrument=str(name))
     shares = series.reindex(alive, fill_value=0.0).to_numpy()
     total = shares.sum()
     return shares / total if total > 0 else shares

@@ -35,7 +35,7 @@ def diversification_multiplier(
     rho = np.maximum(correlation, 0.0) if floor else correlation
     variance = float(weights @ rho @ weights)
     if not variance > 0:
-        raise InputError(f"w'ρw wants to be positive, found {variance:g}; check the weights", field="weights")
+        raise InputError(f"expected w'ρw to be positive, found {variance:g}; check the weights", field="weights")
     return min(1.0 / float(np.sqrt(variance)), cap)
 
 

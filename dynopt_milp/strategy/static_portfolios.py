@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
+from dynopt_milp.strategy.shares import to_shares
 
 SR_COST_LIMIT = 0.01  # Sharpe ratio points a trade; strategy three: dearer instruments are not worth trading
 SELECTION = 10  # instruments in the optimized selection, as the guide has it
@@ -87,7 +88,7 @@ def all_weather(universe: Universe) -> pd.Series:
     """
     members = {known: names for known, names in groups(universe.asset_classes).items() if known in ALL_WEATHER}
     if not members:
-        raise InputError(f"All Weather wants some of the groups {', '.join(ALL_WEATHER)}", field="weights")
+        raise InputError(f"All Weather needs some of the groups {', '.join(ALL_WEATHER)}", field="weights")
     return normalised(
         pd.Series({name: ALL_WEATHER[known] / len(names) for known, names in members.items() for name in names})
     )
@@ -118,7 +119,7 @@ def jumbo(universe: Universe, *, fewest: int = JUMBO[0], most: int = JUMBO[1]) -
     chosen = select_by_cost(universe.sr_costs)[:most]
     if len(chosen) < fewest:
         raise InputError(
-            f"the jumbo portfolio wants at least {fewest} instruments that cost at most {SR_COST_LIMIT:g} Sharpe ratio "
+            f"the jumbo portfolio needs at least {fewest} instruments that cost at most {SR_COST_LIMIT:g} Sharpe ratio "
             f"points a trade, found {len(chosen)}; choose another portfolio or give fewest={len(chosen)}",
             field="weights",
         )
@@ -152,14 +153,9 @@ class FixedShares:
     shares: pd.Series
 
     def __post_init__(self) -> None:
-        series = pd.Series(self.shares, dtype=np.float64).sort_index()
-        for name, share in series.items():
-            if not np.isfinite(share) or share < 0:
-                raise InputError(
-                    f"wants a share that is not negative, found {share:g}", field="weights", instrument=str(name)
-                )
+        series = to_shares(self.shares).sort_index()
         if not series.sum() > 0:
-            raise InputError("wants at least one instrument with a positive share", field="weights")
+            raise InputError("expected at least one instrument with a positive share", field="weights")
         object.__setattr__(self, "shares", series)
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.describe import describe
 from dynopt_milp.problem.book import BOOK_RISK_TARGET
-from dynopt_milp.problem.labelled import to_number
+from dynopt_milp.problem.labelled import at_least, positive
 from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation
 from dynopt_milp.strategy.costs import Costs, quoted_costs
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing
@@ -60,11 +60,9 @@ class Strategy:
             object.__setattr__(self, "weights", FixedShares(pd.Series(self.weights)))
         for name in ("forecasts", "weights", "volatility", "correlation", "costs"):
             if not callable(getattr(self, name)):
-                raise InputError(f"wants a function, found {type(getattr(self, name)).__name__}", field=name)
-        if not to_number(self.risk_target, "risk_target") > 0:
-            raise InputError(f"wants a positive number, found {self.risk_target:g}", field="risk_target")
-        if not to_number(self.multiplier_cap, "multiplier_cap") >= 1:
-            raise InputError(f"wants a number of at least 1, found {self.multiplier_cap:g}", field="multiplier_cap")
+                raise InputError(f"expected a function, found {type(getattr(self, name)).__name__}", field=name)
+        positive(self.risk_target, "risk_target")
+        at_least(1.0, self.multiplier_cap, "multiplier_cap")
 
     def settings(self) -> dict[str, Any]:
         """The strategy as JSON has it: numbers as they are, functions by what they print as."""

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import to_number
+from dynopt_milp.problem.labelled import at_least
 
 DAYS_A_YEAR = 256  # the book's round number: its square root is 16
 BOOK_SPAN = 32  # days; Advanced Futures Trading Strategies, strategy three
@@ -54,9 +53,7 @@ class EwmaVolatility:
         """
         least = {"span": 1.0, "long_run_weight": 0.0, "long_run_years": 0.0, "minimum_history": 2.0}
         for setting, limit in least.items():
-            found = to_number(getattr(self, setting), setting)
-            if found < limit:
-                raise InputError(f"wants a number of at least {limit:g}, found {found:g}", field=setting)
+            at_least(limit, getattr(self, setting), setting)
         columns = {}
         for name, daily in market.returns().items():
             own = daily.dropna()

@@ -12,8 +12,8 @@ import pandas as pd
 
 from dynopt_milp.data.contracts import contracts
 from dynopt_milp.data.simulation.factors import factor_loadings
-from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.labelled import whole_number
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.solving import solve
 from formulations import FloatArray
@@ -49,10 +49,8 @@ def example_problem(
     InputError
         If an argument is out of range.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"wants a whole number that is not negative, found {seed!r}", field="seed")
+    random = np.random.default_rng(whole_number(seed, "seed"))
     table = contracts().iloc[:EXAMPLE_CONTRACTS]
-    random = np.random.default_rng(seed)
     covariance, loadings = _covariance(table, random)
     # Forecasts follow trends, and trends follow the factors.
     yesterday = _forecasts(loadings, random)

@@ -41,7 +41,7 @@ def problem_of_targets(
     covariance : DataFrame
         Annual, of percentage returns; instruments without a target are left out.
     held : Series, by instrument
-        Whole contracts; every one that is held wants a target.
+        Whole contracts; every one that is held needs a target.
     capital : float, optional
         Base currency.
     cost_multiplier : float

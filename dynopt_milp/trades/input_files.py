@@ -65,7 +65,7 @@ def _by_instrument(path: Path, known: Sequence[str]) -> tuple[list[str], Rows]:
     for name in COLUMNS:
         if name not in head:
             raise FormatError(
-                f"the column {name!r} is missing; wants {' and '.join(COLUMNS)}, found {', '.join(head)}",
+                f"the column {name!r} is missing; expected {' and '.join(COLUMNS)}, found {', '.join(head)}",
                 field=str(path),
             )
     for name in head:
@@ -95,7 +95,7 @@ def _column(rows: Rows, name: str, path: Path, *, whole: bool = False, empty: bo
             wanted = "whole contracts" if whole else "a number"
             where = "" if name == "position" else f" as {name}"
             raise FormatError(
-                f"line {number}: wants {wanted}{where}, found {text!r}", field=str(path), instrument=instrument
+                f"line {number}: expected {wanted}{where}, found {text!r}", field=str(path), instrument=instrument
             )
         found[instrument] = value
     return pd.Series(found, dtype=float)
@@ -112,14 +112,14 @@ def read_covariance(path: Path) -> pd.DataFrame:
     head, lines = read_cells(path)
     if len(head) < 2 or not lines:
         raise FormatError(
-            "wants a head of instruments and a row for each, with its name in the first column", field=str(path)
+            "expected a head of instruments and a row for each, with its name in the first column", field=str(path)
         )
     names = head[1:]
     matrix = np.array([[number_in(cell) for cell in cells[1:]] for _, cells in lines])
     for row, column in np.argwhere(~np.isfinite(matrix)):
         number, cells = lines[row]
         raise FormatError(
-            f"line {number}: wants a number with {names[column]}, found {cells[column + 1]!r}",
+            f"line {number}: expected a number with {names[column]}, found {cells[column + 1]!r}",
             field=str(path), instrument=cells[0],
         )  # fmt: skip
     return pd.DataFrame(matrix, index=[cells[0] for _, cells in lines], columns=names)

@@ -76,7 +76,7 @@ def only_writer(path: Path) -> Iterator[None]:
         If another process holds it, or there is no such folder.
     """
     if path.suffix not in SUFFIXES:
-        raise InputError(f"wants a name that ends with {' or '.join(SUFFIXES)}, found {path.name!r}", field="out")
+        raise InputError(f"expected a name that ends with {' or '.join(SUFFIXES)}, found {path.name!r}", field="out")
     path = path.resolve()
     with held_by_one(path.with_name(f".{path.name}.lock"), path):
         yield

@@ -274,8 +274,14 @@ def test_the_algorithms_travel_to_other_processes() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"previous_position_weights": [0.1, 0.2]}, "previous_position_weights of instrument 1: wants a whole number"),
-        ({"cost_in_weight_terms_as_np": [0.1, np.nan]}, "cost_in_weight_terms of instrument 1: wants a finite number"),
+        (
+            {"previous_position_weights": [0.1, 0.2]},
+            "previous_position_weights of instrument 1: expected whole contracts",
+        ),
+        (
+            {"cost_in_weight_terms_as_np": [0.1, np.nan]},
+            "cost_in_weight_terms of instrument 1: expected a finite number",
+        ),
         ({"direction_as_np": [1.0]}, r"direction_as_np: wants shape \(2,\), found \(1,\)"),
         ({"covariance_matrix": [[1.0, 0.0]]}, "covariance_matrix: wants shape"),
         ({"starting_weights": ["a", "b"]}, "starting_weights: wants an array of numbers"),
@@ -313,7 +319,7 @@ def test_settings_are_checked_when_they_are_made(wrong: dict[str, Any]) -> None:
 def test_a_large_fraction_of_a_contract_is_no_whole_contract() -> None:
     day = as_the_book_has_it(random_day(ORDINARY[0]))
     day.previous_position_weights = day.previous_position_weights + 600_000.5 * day.weight_per_contract
-    with pytest.raises(InputError, match="wants a whole number of contracts"):
+    with pytest.raises(InputError, match="expected whole contracts"):
         book.exact_with_costs(day)
 
 

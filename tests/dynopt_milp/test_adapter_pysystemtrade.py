@@ -246,7 +246,7 @@ def test_a_covariance_that_is_set_is_what_counts() -> None:
     assert one.tracking_error_against_optimal(at) == pytest.approx(2 * error, rel=1e-12)
     one.covariance_matrix_as_np = np.eye(3) * 1e-10
     assert one.optimise_positions() != before
-    with pytest.raises(InputError, match=r"covariance_matrix_as_np: wants shape \(3, 3\), a row"):
+    with pytest.raises(InputError, match=r"covariance_matrix_as_np: expected shape \(3, 3\), a row"):
         one.covariance_matrix_as_np = np.eye(2)
 
 
@@ -363,8 +363,8 @@ def test_no_valid_instrument() -> None:
     [
         ({"costs": Weights({"US10": 1e-4, "ES": 1e-4})}, "costs of GOLD: has none"),
         ({"costs": Weights({"US10": 1e-4, "ES": 1e-4, "GOLD": float("nan")})}, "costs of GOLD: has none"),
-        ({"previous_positions": {"US10": 0.5}}, "previous_positions of US10: wants a whole number of contracts"),
-        ({"maximum_positions": {"US10": float("nan")}}, "maximum_positions of US10: wants a number"),
+        ({"previous_positions": {"US10": 0.5}}, "previous_positions of US10: expected whole contracts"),
+        ({"maximum_positions": {"US10": float("nan")}}, "maximum_positions of US10: expected a number"),
     ],
 )
 def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: str) -> None:
@@ -376,26 +376,30 @@ def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: st
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"contracts_optimal": [1, 2]}, InputError, "contracts_optimal: wants numbers by instrument"),
-        ({"contracts_optimal": {"US10": "x"}}, InputError, "contracts_optimal of US10: wants a number"),
-        ({"covariance_matrix": np.eye(3)}, InputError, "covariance_matrix: wants a covariance estimate"),
+        ({"contracts_optimal": [1, 2]}, InputError, "contracts_optimal: expected numbers by instrument"),
+        ({"contracts_optimal": {"US10": "x"}}, InputError, "contracts_optimal of US10: expected a number"),
+        ({"covariance_matrix": np.eye(3)}, InputError, "covariance_matrix: expected a covariance estimate"),
         ({"covariance_matrix": Covariance(np.eye(3), ["US10"])}, InputError, "has 1 columns"),
         ({"covariance_matrix": Covariance(np.eye(2), ["US10", "US10"])}, InputError, "an instrument more than once"),
-        ({"covariance_matrix": Covariance([["x"]], ["US10"])}, InputError, "covariance_matrix: wants numbers"),  # type: ignore[arg-type]
+        ({"covariance_matrix": Covariance([["x"]], ["US10"])}, InputError, "covariance_matrix: expected numbers"),  # type: ignore[arg-type]
         (
             {"speed_control": SimpleNamespace(trade_shadow_cost=10)},
             InputError,
             "tracking_error_buffer: is no attribute of",
         ),
-        ({"constraints": {"no_trade_keys": ["GOLD"]}}, InputError, "constraints: wants the attribute reduce_only_keys"),
-        ({"constraints": SimpleNamespace(reduce_only_keys="GOLD", no_trade_keys=[])}, InputError, "wants a list"),
-        ({"maximum_positions": 2}, InputError, "maximum_positions: wants numbers by instrument"),
-        ({"costs": {"US10": "1"}}, InputError, "costs of US10: wants a number, found '1'"),
-        ({"costs": {"US10": True}}, InputError, "costs of US10: wants a number, found True"),
+        (
+            {"constraints": {"no_trade_keys": ["GOLD"]}},
+            InputError,
+            "constraints: expected the attribute reduce_only_keys",
+        ),
+        ({"constraints": SimpleNamespace(reduce_only_keys="GOLD", no_trade_keys=[])}, InputError, "expected a list"),
+        ({"maximum_positions": 2}, InputError, "maximum_positions: expected numbers by instrument"),
+        ({"costs": {"US10": "1"}}, InputError, "costs of US10: expected a number, found '1'"),
+        ({"costs": {"US10": True}}, InputError, "costs of US10: expected a number, found True"),
         (
             {"speed_control": SimpleNamespace(trade_shadow_cost=10, tracking_error_buffer=float("inf"))},
             InputError,
-            "tracking_error_buffer: wants a finite number",
+            "tracking_error_buffer: expected a finite number",
         ),
         ({"method": "gready"}, UnknownNameError, "method: there is no 'gready'"),
         ({"time_limit": -1}, InputError, "time_limit"),

@@ -236,8 +236,8 @@ def test_an_optimizer_of_ones_own_is_priced_and_checked(market: Market, greedy: 
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        (lambda problem: problem.optimal_positions, "not a portfolio: positions of .* wants whole contracts"),
-        (lambda problem: [1, 2], "not a portfolio: positions: wants 9 numbers"),
+        (lambda problem: problem.optimal_positions, "not a portfolio: positions of .* expected whole contracts"),
+        (lambda problem: [1, 2], "not a portfolio: positions: expected 9 numbers"),
         (lambda problem: {"US10": 1}, "not a portfolio: positions of .* is missing"),
         (lambda problem: None, "not a portfolio"),
         (lambda problem: np.full(9, 50), "outside its limits"),
@@ -385,23 +385,23 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"capital": 0.0}, InputError, "capital: wants a positive amount"),
-        ({"capital": "much"}, InputError, "capital: wants a number"),
+        ({"capital": 0.0}, InputError, "capital: expected a positive number"),
+        ({"capital": "much"}, InputError, "capital: expected a number"),
         ({"optimizer": "magic"}, UnknownNameError, "method: there is no 'magic'"),
         ({"frequency": "hourly"}, UnknownNameError, "rebalance: there is no 'hourly'"),
         ({"buffer_rule": "loose"}, UnknownNameError, "buffer_rule: there is no 'loose'"),
-        ({"buffer_fraction": -0.1}, InputError, "buffer_fraction: wants a number that is not negative"),
-        ({"cost_multiplier": -1.0}, InputError, "cost_multiplier: wants"),
-        ({"also": "greedy"}, InputError, "also: wants a list"),
+        ({"buffer_fraction": -0.1}, InputError, "buffer_fraction: expected a number of at least 0"),
+        ({"cost_multiplier": -1.0}, InputError, "cost_multiplier: expected"),
+        ({"also": "greedy"}, InputError, "also: expected a list"),
         ({"also": ["magic"]}, UnknownNameError, "method: there is no 'magic'"),
         ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: comparing methods"),
         ({"optimizer": "greedy", "buffer_rule": "edge"}, UnsupportedError, "greedy search is defined for"),
         ({"start": "2030-01-01"}, HistoryError, "fewer than two days"),
-        ({"start": "soon"}, InputError, "start: wants a date as 2019-12-31, found 'soon'"),
+        ({"start": "soon"}, InputError, "start: expected a date as 2019-12-31, found 'soon'"),
         ({"start": "2013-01-01", "end": "2013-02-20"}, HistoryError, "no day on which anything can be held"),
         ({"gap": 2.0}, InputError, "gap: wants a number between 0 and 1"),
         ({"time_limit": -1}, InputError, "time_limit: wants a number between 0 and inf"),
-        ({"strategy": long_only}, InputError, "strategy: wants a Strategy"),
+        ({"strategy": long_only}, InputError, "strategy: expected a Strategy"),
         ({"limits": 3}, InputError, "limits: expected Limits, or a function from a list of instruments to Limits"),
         ({"limits": Limits(no_trade=["COCOA"])}, InputError, "no_trade of COCOA: is not among the instruments"),
         ({"limits": lambda names: Limits(), "optimizer": "rounded"}, UnsupportedError, "knows no limits"),
@@ -458,7 +458,7 @@ def test_the_picture_is_a_png_with_something_on_it(greedy: Backtest, tmp_path: P
 
 @pytest.mark.parametrize("fraction", [-0.1, float("nan"), "little"])
 def test_a_buffer_that_makes_no_sense_ends_the_run(market: Market, fraction: Any) -> None:
-    with pytest.raises(InputError, match="buffer_fraction: wants"):
+    with pytest.raises(InputError, match="buffer_fraction: expected"):
         backtest(market, optimizer="greedy", buffer_fraction=lambda past: fraction, **YEAR)
 
 

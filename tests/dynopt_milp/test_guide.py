@@ -303,20 +303,23 @@ def test_too_little_history_is_an_error_that_says_what_to_do(setup: Setup) -> No
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: guide.calculate_optimal_unrounded_position(1e5, 10, 1, 0.1, 0.0, 5, 4000), "sigma_pct: wants a pos"),
-        (lambda: guide.calculate_weight_per_contract(5, -4000, 1, 1e5), "price: wants a positive number"),
-        (lambda: guide.calculate_cost_in_weight_terms(1, 1, 1e5, 0.0), "weight_per_contract: wants a positive"),
-        (lambda: guide.calculate_cost_in_weight_terms(-3, 1, 1e5, 0.1), "spread_cost_currency: wants costs"),
+        (
+            lambda: guide.calculate_optimal_unrounded_position(1e5, 10, 1, 0.1, 0.0, 5, 4000),
+            "sigma_pct: expected a pos",
+        ),
+        (lambda: guide.calculate_weight_per_contract(5, -4000, 1, 1e5), "price: expected a positive number"),
+        (lambda: guide.calculate_cost_in_weight_terms(1, 1, 1e5, 0.0), "weight_per_contract: expected a positive"),
+        (lambda: guide.calculate_cost_in_weight_terms(-3, 1, 1e5, 0.1), "spread_cost_currency: expected costs"),
         (lambda: guide.calculate_tracking_error_std({"COCOA": 1.0}, COVARIANCE), "of COCOA: is not in the covariance"),
-        (lambda: guide.run_portfolio_comparison(max_instruments=0), "max_instruments: wants a whole number"),
-        (lambda: guide.run_greedy_algorithm(WANTED, {"SP500": 0.5}, PER_CONTRACT, COVARIANCE, COSTS), "wants whole"),
+        (lambda: guide.run_portfolio_comparison(max_instruments=0), "max_instruments: expected a whole number"),
+        (lambda: guide.run_greedy_algorithm(WANTED, {"SP500": 0.5}, PER_CONTRACT, COVARIANCE, COSTS), "expected whole"),
         (
             lambda: guide.backtest_portfolio_with_dynamic_optimization({}, {}, pd.DataFrame()),
             "portfolio_weights: is empty",
         ),
         (
             lambda: guide.backtest_portfolio_with_dynamic_optimization({"A": -1.0}, {}, pd.DataFrame()),
-            "portfolio_weights of A: wants a share",
+            "portfolio_weights of A: expected a share",
         ),
     ],
 )
@@ -356,8 +359,8 @@ def test_data_of_an_instrument_that_lack_something_are_refused(missing: str) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"portfolio_weights": 3}, "portfolio_weights: wants shares of risk"),
-        ({"returns_matrix": pd.DataFrame({"SP500": [0.1]})}, "returns_matrix: wants a DataFrame with days"),
+        ({"portfolio_weights": 3}, "portfolio_weights: expected shares of risk"),
+        ({"returns_matrix": pd.DataFrame({"SP500": [0.1]})}, "returns_matrix: expected a DataFrame with days"),
     ],
 )
 def test_inputs_of_a_day_of_the_wrong_kind_are_refused(change: dict[str, Any], message: str) -> None:

@@ -93,7 +93,7 @@ def test_forecasts_do_not_depend_on_the_level_of_the_back_adjusted_price(market:
 
 
 def test_an_unknown_span_is_refused(market: Market) -> None:
-    with pytest.raises(InputError, match=r"spans: wants some of the spans 2, 4, 8, 16, 32, 64, found \(17,\)"):
+    with pytest.raises(InputError, match=r"spans: expected some of the spans 2, 4, 8, 16, 32, 64, found \(17,\)"):
         TrendFollowing(spans=(17,))(market)
     with pytest.raises(InputError, match="fast: there is no scalar"):
         ewmac(market, 5)
@@ -286,7 +286,7 @@ def test_the_rebalance_of_a_day_knows_nothing_later(market: Market) -> None:
 def test_days_and_holdings_that_make_no_sense_are_refused(market: Market) -> None:
     with pytest.raises(HistoryError, match="date: 2031-01-01 is outside the data"):
         problem_of_day(market, Strategy(), 5e5, "2031-01-01")
-    with pytest.raises(InputError, match="date: wants a date as 2019-12-31, found 'first of May'"):
+    with pytest.raises(InputError, match="date: expected a date as 2019-12-31, found 'first of May'"):
         problem_of_day(market, Strategy(), 5e5, "first of May")
     with pytest.raises(InputError, match="held of COCOA"):
         problem_of_day(market, Strategy(), 5e5, "2012-05-11", {"COCOA": 1})
@@ -299,16 +299,16 @@ def test_days_and_holdings_that_make_no_sense_are_refused(market: Market) -> Non
 @pytest.mark.parametrize(
     ("part", "function", "message"),
     [
-        ("forecasts", lambda market: market.prices.iloc[:-1], "forecasts: wants a DataFrame with the days"),
-        ("forecasts", lambda market: 10.0, "forecasts: wants a DataFrame"),
+        ("forecasts", lambda market: market.prices.iloc[:-1], "forecasts: expected a DataFrame with the days"),
+        ("forecasts", lambda market: 10.0, "forecasts: expected a DataFrame"),
         ("forecasts", lambda market: long_only(market).assign(COCOA=1.0), "forecasts of COCOA: is not in the market"),
-        ("forecasts", lambda market: long_only(market) / 0.0, "forecasts of BUND: wants a finite number"),
-        ("forecasts", lambda market: long_only(market).astype(str) + "x", "forecasts: wants numbers"),
-        ("volatility", lambda market: -long_only(market), "volatility of BUND: wants a finite number of at least 0"),
-        ("costs", lambda market: -long_only(market), "costs of BUND: wants a finite number of at least 0"),
-        ("correlation", lambda weekly: np.eye(3), "correlation: wants finite correlations of shape"),
+        ("forecasts", lambda market: long_only(market) / 0.0, "forecasts of BUND: expected a finite number"),
+        ("forecasts", lambda market: long_only(market).astype(str) + "x", "forecasts: expected numbers"),
+        ("volatility", lambda market: -long_only(market), "volatility of BUND: expected a finite number of at least 0"),
+        ("costs", lambda market: -long_only(market), "costs of BUND: expected a finite number of at least 0"),
+        ("correlation", lambda weekly: np.eye(3), "correlation: expected finite correlations of shape"),
         ("weights", lambda universe: pd.Series({"COCOA": 1.0}), "weights of COCOA: has a share"),
-        ("weights", lambda universe: pd.Series({"BUND": -1.0}), "weights of BUND: wants a share"),
+        ("weights", lambda universe: pd.Series({"BUND": -1.0}), "weights of BUND: expected a share"),
     ],
 )
 def test_what_a_function_of_the_strategy_returns_is_checked(
@@ -330,7 +330,7 @@ def test_a_strategy_that_makes_no_sense_is_refused(part: str, value: object) -> 
 
 @pytest.mark.parametrize("written", ["01/02/2019", "2019", "Jan 2019", "2019-02-30", "2019-1-2", 20190102, None, ""])
 def test_a_date_that_could_be_another_is_not_guessed(written: object) -> None:
-    with pytest.raises(DataError, match="start: wants a date as 2019-12-31"):
+    with pytest.raises(DataError, match="start: expected a date as 2019-12-31"):
         to_day(written, "start")
 
 

@@ -211,7 +211,7 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
     ("change", "further", "message"),
     [
         ({"held.csv": "instrument,position\nUS10,3,0\nES,-1,0\n"}, [], "line 2 has 3 cells, the head has 2"),
-        ({"held.csv": "instrument,position,position\nES,1,2\n"}, [], "the column 'position' stands more than once"),
+        ({"held.csv": "instrument,position,position\nES,1,2\n"}, [], "the column 'position' appears more than once"),
         ({"targets.csv": "instrument,position\n"}, [], "has a head and no rows"),
         ({"targets.csv": TARGETS.replace("position,", "position,Upper,", 1)}, [], "line 2 has 4 cells"),
         (
@@ -227,7 +227,11 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
         ({"targets.csv": TARGETS.replace("cost_in_weight_terms", "cost_in_weight_term")}, [], "is it 'cost_in_weight"),
         ({"targets.csv": TARGETS.replace("cost_in_weight_terms", "note")}, [], "cost_in_weight_terms: is no column"),
         ({}, ["--capital", "5"], "capital: is for targets with prices"),
-        ({"targets.csv": TARGETS.replace("1.6", "1e19")}, [], "optimal_positions of ES: wants no more contracts"),
+        (
+            {"targets.csv": TARGETS.replace("1.6", "1e19")},
+            [],
+            "optimal_positions of ES: expected at most 9007199254740992 contracts",
+        ),
         (
             {"covariance.csv": ",US10,ES,GOLD\nUS10,1e308,0,0\nES,0,1e308,0\nGOLD,0,0,1e308\n"},
             [],
@@ -235,25 +239,25 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
         ),
         ({}, ["--out", "targets.csv"], "--out: is read; give another file"),
         ({}, ["--log", "held.csv"], "--log: is read; give another file"),
-        ({}, ["--out", "trades.txt"], "out: wants a name that ends with .csv or .json"),
+        ({}, ["--out", "trades.txt"], "out: expected a name that ends with .csv or .json"),
         ({}, ["--out", "no/such/trades.csv"], "trades.csv: cannot be read or written"),
         ({}, ["--out", "t.csv", "--log", "t.csv"], "--log: is the file of the trades too"),
         ({}, ["--log", "no/such/log"], "log: cannot be read or written"),
         ({}, ["--date", "2019-01-01"], "--date: makes no sense where a covariance is given"),
         ({}, ["--no-trade", "SILVER"], "no_trade of SILVER: is not among the instruments"),
         ({"targets.csv": "instrument,position\nES,1\nGOLD,2\n"}, [], "give the targets a column weight_per_contract"),
-        ({"targets.csv": TARGETS.replace("1.6", "a lot")}, [], "line 2: wants a number, found 'a lot'"),
-        ({"targets.csv": TARGETS.replace("0.3", "")}, [], "wants a number as weight_per_contract"),
+        ({"targets.csv": TARGETS.replace("1.6", "a lot")}, [], "line 2: expected a number, found 'a lot'"),
+        ({"targets.csv": TARGETS.replace("0.3", "")}, [], "expected a number as weight_per_contract"),
         ({"targets.csv": TARGETS + "ES,1,1,1\n"}, [], "line 5 names ES again"),
         ({"targets.csv": TARGETS.replace("ES", "NQ")}, [], "covariance of NQ: has a target and is not in"),
-        ({"covariance.csv": ",US10\nUS10,x\n"}, [], "wants a number with US10, found 'x'"),
+        ({"covariance.csv": ",US10\nUS10,x\n"}, [], "expected a number with US10, found 'x'"),
         (
             {"covariance.csv": ",US10,ES,GOLD\nUS10,36,0,0\nES,0,324,0\nGOLD,0,0,225\n"},
             [],
             "covariance: volatility is 1500% a year in the median: give it of returns as shares, not in per cent",
         ),
-        ({"covariance.csv": "US10\n"}, [], "wants a head of instruments"),
-        ({"held.csv": "instrument,position\nES,0.5\n"}, [], "wants whole contracts, found '0.5'"),
+        ({"covariance.csv": "US10\n"}, [], "expected a head of instruments"),
+        ({"held.csv": "instrument,position\nES,0.5\n"}, [], "expected whole contracts, found '0.5'"),
     ],
 )
 def test_bad_input_is_one_line(

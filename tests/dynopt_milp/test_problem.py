@@ -95,7 +95,7 @@ def test_a_field_that_does_not_exist_is_named() -> None:
     [
         ({"covariance": np.eye(2) * 1e-300}, "covariance of A: the risk of a contract .* is 1e-150, which float64"),
         ({"covariance": np.eye(2) * 1e300}, "covariance of A: the risk of a contract .* is 1e.150, which float64"),
-        ({"optimal_positions": [0.0, 1e16]}, "optimal_positions of B: wants no more contracts than float64 counts"),
+        ({"optimal_positions": [0.0, 1e16]}, "optimal_positions of B: expected at most 9007199254740992 contracts"),
         ({"cost_in_weight_terms": [0.0, 1e150]}, "cost_in_weight_terms of B: the penalty for trading a contract is"),
     ],
 )
@@ -117,7 +117,7 @@ def test_no_risk_at_all_is_a_problem_still() -> None:
     ("covariance", "message"),
     [
         ([[1e-200, 1e200], [1e200, 1e-200]], r"covariance of A: is 1e\+200 with B, which their variances do not allow"),
-        ([[1.0, np.inf], [-np.inf, 1.0]], "covariance of A: wants finite numbers, found inf with B"),
+        ([[1.0, np.inf], [-np.inf, 1.0]], "covariance of A: expected finite numbers, found inf with B"),
         ([[1e-300, 1e30], [1e30, 1.0]], "covariance of .: is not positive semi-definite"),
         ([[0.0, 0.5e-20], [0.5e-20, 1e-20]], "covariance of A: has no variance but a covariance with B"),
     ],

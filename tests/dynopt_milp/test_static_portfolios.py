@@ -43,7 +43,7 @@ def test_all_weather_is_renormalised_over_what_is_there() -> None:
     assert shares.sum() == pytest.approx(1.0)
     assert shares["VIX"] == pytest.approx(0.125 / 0.875)
     assert shares["SP500"] + shares["TECH"] == pytest.approx(0.25 / 0.875)
-    with pytest.raises(InputError, match="All Weather wants some of the groups"):
+    with pytest.raises(InputError, match="All Weather needs some of the groups"):
         all_weather(Universe(pd.Series({"BTC": "Crypto"}), pd.Series({"BTC": 0.001})))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import as_number, not_negative
+from dynopt_milp.problem.labelled import as_number, check_distinct, not_negative
 from formulations import FloatArray
 
 
@@ -28,12 +28,12 @@ def numbers_of(values: Any, field: str) -> dict[str, float]:
         If they are not, or an instrument stands twice.
     """
     if isinstance(values, pd.Series):
-        repeated = values.index[values.index.duplicated()]
-        if len(repeated):
-            raise InputError("stands more than once", field=field, instrument=str(repeated[0]))
+        check_distinct(values.index, field)
         values = values.to_dict()
     if not isinstance(values, Mapping):
-        raise InputError(f"wants numbers by instrument, a dict or a Series, found {type(values).__name__}", field=field)
+        raise InputError(
+            f"expected numbers by instrument, a dict or a Series, found {type(values).__name__}", field=field
+        )
     return {name: value if type(value) is float else _number(value, field, str(name)) for name, value in values.items()}
 
 
@@ -53,18 +53,17 @@ def names_and_matrix(given: Any) -> tuple[list[str], FloatArray]:
         given = pd.DataFrame(given)
     if isinstance(given, pd.DataFrame):
         names = list(given.columns)
-        if given.columns.has_duplicates or given.index.has_duplicates:
-            raise InputError("has an instrument more than once", field="covariance_matrix")
+        for axis, labels in (("rows", given.index), ("columns", given.columns)):
+            check_distinct(labels, "covariance_matrix", where=f"in the {axis}")
         ordered = given if given.index.equals(given.columns) else given.reindex(index=names)
         return names, _matrix(ordered.to_numpy())
     if not hasattr(given, "values") or not hasattr(given, "columns"):
         raise InputError(
-            f"wants a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",
+            f"expected a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",
             field="covariance_matrix",
         )
     names, matrix = list(given.columns), _matrix(given.values)
-    if len(set(names)) < len(names):
-        raise InputError("has an instrument more than once", field="covariance_matrix")
+    check_distinct(names, "covariance_matrix")
     if matrix.shape != (len(names), len(names)):
         raise InputError(f"has {len(names)} columns and shape {matrix.shape}", field="covariance_matrix")
     return names, matrix
@@ -74,7 +73,7 @@ def _matrix(values: Any) -> FloatArray:
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError("wants numbers", field="covariance_matrix") from None
+        raise InputError("expected numbers", field="covariance_matrix") from None
 
 
 def like(kind: Any, content: dict[str, Any]) -> Any:
@@ -107,12 +106,12 @@ def keys_by_rule(constraints: Any) -> dict[str, list[str]]:
             if rule == "long_only":  # older versions have none
                 continue
             raise InputError(
-                f"wants the attribute {name}, a list or not supplied; found {type(constraints).__name__}",
+                f"expected the attribute {name}, a list or not supplied; found {type(constraints).__name__}",
                 field="constraints",
             )
         keys = supplied(getattr(constraints, name))
         if isinstance(keys, str) or not (keys is None or isinstance(keys, Iterable)):
-            raise InputError(f"wants a list of instruments, found {keys!r}", field=name)
+            raise InputError(f"expected a list of instruments, found {keys!r}", field=name)
         rules[rule] = list(keys or [])
     return rules
 

@@ -241,7 +241,8 @@ class ObjectiveFunction:
         matrix = np.array(covariance, dtype=np.float64)
         if matrix.shape != self._valid_matrix.shape:
             raise InputError(
-                f"wants shape {self._valid_matrix.shape}, a row for each of keys_with_valid_data, found {matrix.shape}",
+                f"expected shape {self._valid_matrix.shape}, a row for each of keys_with_valid_data, "
+                f"found {matrix.shape}",
                 field="covariance_matrix_as_np",
             )
         self._valid_matrix, self._problem, self.result = _frozen(matrix), None, None
@@ -364,7 +365,7 @@ class ObjectiveFunction:
         for name, number in (self._maxima or {}).items():
             if name in self._keys and name not in rules.get("no_trade", ()):
                 if np.isnan(number):
-                    raise InputError("wants a number, found nan", field="maximum_positions", instrument=name)
+                    raise InputError("expected a number, found nan", field="maximum_positions", instrument=name)
                 if abs(number) <= MOST_CONTRACTS:  # more is no limit
                     most[name] = float(np.floor(abs(number) + WHOLE))
         return Limits(lower={name: -number for name, number in most.items()} or None, upper=most or None, **rules)

@@ -29,7 +29,8 @@ from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import Market
 from dynopt_milp.data.simulation.factors import factor_loadings
 from dynopt_milp.data.simulation.holidays import closed
-from dynopt_milp.errors import DataError, InputError
+from dynopt_milp.errors import DataError
+from dynopt_milp.problem.labelled import whole_number
 from formulations import FloatArray
 
 FIRST_DAY, LAST_DAY = pd.Timestamp("2004-01-01"), pd.Timestamp("2023-12-31")
@@ -86,12 +87,11 @@ def simulated_market(
     DataError
         If an instrument is not known or has no price between the two days, or a day is outside the 20 years.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"wants a whole number that is not negative, found {seed!r}", field="seed")
+    number = whole_number(seed, "seed")
     first, last = _day(start, "start"), _day(end, "end")
     if first > last:
         raise DataError(f"is after the end, {last.date()}; found {first.date()}", field="start")
-    market = _whole_market(int(seed))
+    market = _whole_market(number)
     if instruments is None:
         return market.between(first, last)
     names = [instruments] if isinstance(instruments, str) else sorted(set(instruments))

@@ -58,20 +58,20 @@ def test_the_folder_of_these_tests_is_itself_without_fault(folder: Path) -> None
     ("file", "old", "new", "message"),
     [
         (ADJUSTED, "price", "close", "the column price is missing; the columns are DATETIME, close"),
-        (TRADED, "CARRY,", "PRICE,", "the column PRICE stands more than once"),
-        (ADJUSTED, ",1103", ",1103s", "line 5, column price: wants a number, found '1103s'"),
-        (ADJUSTED, ",1103", ",-", "line 5, column price: wants a number, found '-'"),
-        (TRADED, ",1502,", ",True,", "line 4, column PRICE: wants a number, found 'True'"),
-        (ADJUSTED, ",1103", ',"1,103"', "line 5, column price: wants a number, found '1,103'"),
+        (TRADED, "CARRY,", "PRICE,", "the column PRICE appears more than once"),
+        (ADJUSTED, ",1103", ",1103s", "line 5, column price: expected a number, found '1103s'"),
+        (ADJUSTED, ",1103", ",-", "line 5, column price: expected a number, found '-'"),
+        (TRADED, ",1502,", ",True,", "line 4, column PRICE: expected a number, found 'True'"),
+        (ADJUSTED, ",1103", ',"1,103"', "line 5, column price: expected a number, found '1,103'"),
         (ADJUSTED, ",1103", ",1,103", "Expected 2 fields in line 5, saw 3"),
-        (ADJUSTED, f"{DAYS[2]} 23:00:00", "08/01/2020", "line 4, column DATETIME: wants a date .* found '08/01/2020'"),
-        (ADJUSTED, f"{DAYS[2]} 23:00:00", "2020-02-30", "line 4, column DATETIME: wants a date .* found '2020-02-30'"),
-        (ADJUSTED, f"{DAYS[2]} 23:00:00", "today", "line 4, column DATETIME: wants a date .* found 'today'"),
-        (ADJUSTED, f"{DAYS[2]} 23:00:00", "", "line 4, column DATETIME: wants a date .* found ''"),
-        (RATES, f"{DAYS[0]},1.1\n", f"\n\n{DAYS[0]},one\n", "line 4, column PRICE: wants a number, found 'one'"),
-        (CONFIG_FILE, "GOLD,100", "GOLD,ten", "line 2, column Pointsize: wants a number, found 'ten'"),
+        (ADJUSTED, f"{DAYS[2]} 23:00:00", "08/01/2020", "line 4, column DATETIME: expected a date .* '08/01/2020'"),
+        (ADJUSTED, f"{DAYS[2]} 23:00:00", "2020-02-30", "line 4, column DATETIME: expected a date .* '2020-02-30'"),
+        (ADJUSTED, f"{DAYS[2]} 23:00:00", "today", "line 4, column DATETIME: expected a date .* found 'today'"),
+        (ADJUSTED, f"{DAYS[2]} 23:00:00", "", "line 4, column DATETIME: expected a date .* found ''"),
+        (RATES, f"{DAYS[0]},1.1\n", f"\n\n{DAYS[0]},one\n", "line 4, column PRICE: expected a number, found 'one'"),
+        (CONFIG_FILE, "GOLD,100", "GOLD,ten", "line 2, column Pointsize: expected a number, found 'ten'"),
         (CONFIG_FILE, "Slippage", "SpreadCost", "the column Slippage is missing"),
-        (CONFIG_FILE, GOLD, f"{GOLD}\n{GOLD}", "of GOLD: stands more than once"),
+        (CONFIG_FILE, GOLD, f"{GOLD}\n{GOLD}", "of GOLD: appears more than once"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_file_line_and_column(
@@ -216,7 +216,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(folder: Path) -> None:
 
 @pytest.mark.parametrize(("start", "end"), [("soon", None), (2020, None), (None, "2020-13-01"), (pd.NaT, None)])
 def test_limits_that_are_no_dates_are_refused(folder: Path, start: object, end: object) -> None:
-    with pytest.raises(DataError, match="wants a date"):
+    with pytest.raises(DataError, match="expected a date"):
         read_pysystemtrade(folder, start=start, end=end)
 
 

@@ -95,7 +95,7 @@ def test_an_asset_class_that_is_given_wins_over_the_name_and_an_empty_one_does_n
 
 
 def test_symbols_that_stand_twice_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"instruments\.csv of ES: stands more than once"):
+    with pytest.raises(DataError, match=r"instruments\.csv of ES: appears more than once"):
         read_guide_folder(write(tmp_path, pd.concat([TABLE, TABLE.iloc[:1]])))
 
 

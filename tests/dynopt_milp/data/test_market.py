@@ -253,9 +253,9 @@ def test_a_frame_is_taken_as_it_is_meant_no_instrument_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (prices().reset_index(drop=True), "wants days"),
+        (prices().reset_index(drop=True), "expected days"),
         (prices().set_axis([*DAYS[:-1], pd.NaT]), "some have none"),
-        (prices().set_axis(["soon"] * 60), "wants days"),
+        (prices().set_axis(["soon"] * 60), "expected days"),
         (prices().astype(object).replace(101.0, "n/a"), "found 'n/a' on 2020-01-07"),
         ([1, 2], "found list"),
         (prices().set_axis(["ES", "ES"], axis=1), "more than once"),
@@ -271,7 +271,7 @@ def test_frames_that_hold_something_else_are_refused(frame: Any, message: str) -
     [
         (SPECIFICATIONS.drop(columns="currency"), "currency is missing; the columns are multiplier, asset_class"),
         (pd.concat([SPECIFICATIONS, SPECIFICATIONS]), "more than once"),
-        (SPECIFICATIONS.astype(object).replace(50.0, "fifty"), "multiplier of ES: wants a number, found 'fifty'"),
+        (SPECIFICATIONS.astype(object).replace(50.0, "fifty"), "multiplier of ES: expected a number, found 'fifty'"),
     ],
 )
 def test_specifications_that_hold_something_else_are_refused(table: pd.DataFrame, message: str) -> None:
