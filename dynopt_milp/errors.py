@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 class Portable:
@@ -18,7 +15,8 @@ class Portable:
 def _restored(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
     error = kind.__new__(kind)
     error.args = args
-    error.__dict__.update(attributes)
+    for name, value in attributes.items():
+        setattr(error, name, value)
     return error
 
 
@@ -61,7 +59,7 @@ class UnboundedError(InputError):
 
 
 class FormatError(InputError):
-    """A file that is not a problem in the documented format."""
+    """A file or folder whose content is not what it should be: another format, damaged, of another run."""
 
 
 class DataError(InputError):
@@ -82,6 +80,45 @@ class UnknownNameError(InputError):
 
 class UnsupportedError(InputError):
     """A method that cannot do what is asked of it (the greedy search with user constraints, say)."""
+
+
+class FileError(DynoptError, OSError):
+    """A file that cannot be read or written: it does not exist, another run holds it, the disk is full.
+
+    Attributes
+    ----------
+    filename : str
+        The file or folder.
+    errno : int or None
+        What the system calls it, where the system refused.
+    """
+
+    def __init__(self, message: str, filename: Any, *, errno: int | None = None) -> None:
+        super().__init__(f"{filename}: {message}")
+        self.filename, self.errno = str(filename), errno
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # OSError would make up a text of its own
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, {"filename": self.filename, "errno": self.errno})
+
+
+class MissingPackage(DynoptError, ImportError):  # noqa: N818
+    """A package that only some functions need is not installed; the message names the extra that brings it.
+
+    Attributes
+    ----------
+    name : str
+        The package.
+    """
+
+    def __init__(self, name: str, extra: str) -> None:
+        super().__init__(f"{name} is not installed; pip install 'dynopt-milp[{extra}]'")
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, {"name": self.name})
 
 
 class SolverError(DynoptError):

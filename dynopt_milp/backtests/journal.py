@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from dynopt_milp.backtests.metrics import TEXTS
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import FileError, FormatError
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.run_folder import run_folder
 
@@ -39,7 +39,9 @@ class Journal:
     Raises
     ------
     FormatError
-        If the folder cannot be used: it holds another run, is in use by one, is damaged or cannot be written to.
+        If the folder holds another run, or is damaged.
+    FileError
+        If another run holds it, or it cannot be written to.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
@@ -63,7 +65,7 @@ class Journal:
         try:
             with reported(self.folder / JOURNAL):
                 self._file.close()  # which tries again to write what a full disk refused
-        except FormatError:
+        except FileError:
             if error is None:
                 raise
         finally:
@@ -84,9 +86,9 @@ class Journal:
         if whole != content:  # the last line was cut off in the middle
             with path.open("r+b") as file:
                 file.truncate(len(whole))
-        for number, line in enumerate(whole.decode("utf-8").splitlines(), 1):
+        for number, line in enumerate(whole.splitlines(), 1):
             try:
-                entry = json.loads(line)
+                entry = json.loads(line.decode("utf-8"))
                 _check_entry(entry)
                 self.entries[entry["date"]] = entry
             except (ValueError, KeyError, TypeError, AttributeError):

@@ -12,7 +12,7 @@ import pandas as pd
 from dynopt_milp.backtests.diagnostics import Finding, findings
 from dynopt_milp.backtests.metrics import FAILED, TEXTS
 from dynopt_milp.errors import FormatError
-from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.io.atomic import reported, write_atomically
 
 FRAMES = ("positions", "rebalances", "returns")
 
@@ -81,14 +81,12 @@ class Backtest:
 
         Raises
         ------
-        FormatError
+        FileError
             If it cannot be written to.
         """
         folder = Path(folder)
-        try:
+        with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FormatError(f"cannot be made: {error.strerror}", field=str(folder)) from None
         for name in FRAMES:
             write_atomically(folder / f"{name}.csv", getattr(self, name).to_csv(date_format="%Y-%m-%d"))
         content = self.performance | {"findings": [finding.to_dict() for finding in self.findings]}
@@ -101,24 +99,28 @@ class Backtest:
 
         Raises
         ------
+        FileError
+            If a file is missing or cannot be read.
         FormatError
-            If a file is missing or damaged.
+            If a file is damaged.
         """
         content: dict[str, Any] = {}
         for name in FRAMES:
             path = Path(folder) / f"{name}.csv"
             try:
-                frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
-            except (OSError, ValueError, KeyError) as error:
-                raise FormatError(f"cannot be read: {error}", field=str(path)) from None
+                with reported(path):
+                    frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
+            except (ValueError, KeyError) as error:
+                raise FormatError(f"is damaged: {error}", field=str(path)) from None
             for column in frame.columns.intersection(list(TEXTS)):
                 frame[column] = frame[column].fillna("")
             content[name] = frame.rename_axis(columns="instrument") if name == "positions" else frame
         for name in ("performance", "settings"):
             path = Path(folder) / f"{name}.json"
             try:
-                content[name] = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise FormatError(f"cannot be read: {error}", field=str(path)) from None
+                with reported(path):
+                    content[name] = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise FormatError(f"is damaged: {error}", field=str(path)) from None
         content["performance"].pop("findings", None)
         return cls(**content)

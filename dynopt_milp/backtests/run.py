@@ -116,7 +116,9 @@ def backtest(
     HistoryError
         If there is no day on which anything can be held.
     FormatError
-        If the folder cannot be used.
+        If the folder holds another run, or is damaged.
+    FileError
+        If the folder is in use by another run, or cannot be written to.
     BacktestInterrupted
         On Ctrl-C.
     """

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dynopt_milp.errors import BacktestInterrupted, DynoptError, InputError, StudyInterrupted
+from dynopt_milp.errors import BacktestInterrupted, DynoptError, FileError, InputError, MissingPackage, StudyInterrupted
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers import METHODS
 
@@ -54,7 +54,7 @@ def guarded(run: Callable[[], int], interrupted: Callable[[Solution], int] | Non
     """Run, and turn what goes wrong into one line and an exit code."""
     try:
         code = run()
-    except InputError as error:
+    except (InputError, FileError, MissingPackage) as error:
         code = complain(str(error))
     except NoPortfolioError as error:
         complain(str(error))

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.data.assemble import assemble_market
+from dynopt_milp.data.file_names import csv_stems
 from dynopt_milp.data.guide_table import ASSET_CLASS_COLUMNS, guide_specifications
 from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.rows import exclude, within
-from dynopt_milp.io.csv_columns import column_names, csv_stems, read_columns
+from dynopt_milp.io.csv_table import read_columns
 from dynopt_milp.problem.labelled import check_instruments
 
 ENDING = "_daily_data.csv"
@@ -75,6 +76,5 @@ def read_guide_folder(
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    there = column_names(path)
-    optional = [column for column in ("Currency", *ASSET_CLASS_COLUMNS) if column in there]
-    return read_columns(path, texts=["Symbol", "Name", *optional], numbers=["Multiplier", "SR_cost"])
+    optional = ("Currency", *ASSET_CLASS_COLUMNS)
+    return read_columns(path, texts=["Symbol", "Name"], numbers=["Multiplier", "SR_cost"], optional=optional)

@@ -21,10 +21,11 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.data.assemble import assemble_market
+from dynopt_milp.data.file_names import csv_stems
 from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.rows import exclude, join_prices, within
 from dynopt_milp.errors import DataError
-from dynopt_milp.io.csv_columns import csv_stems, read_columns
+from dynopt_milp.io.csv_table import read_columns
 from dynopt_milp.problem.labelled import check_distinct, check_instruments
 
 COLUMNS = {

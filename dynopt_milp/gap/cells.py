@@ -111,7 +111,7 @@ def check_done(terms: Terms, cell: Cell) -> None:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # OSError too: pyarrow's of a damaged file is one
         raise FormatError(
             f"is damaged: {error}; delete it and its twin (.json, .parquet), and run the same again", field=str(path)
         ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from dynopt_milp.errors import UnsupportedError
+from dynopt_milp.errors import MissingPackage
 
 EXTRAS = {"joblib": "studies", "pyarrow": "studies", "jinja2": "studies", "plotly": "studies", "distributed": "cluster"}
 
@@ -14,9 +14,9 @@ def require(*packages: str) -> None:
 
     Raises
     ------
-    UnsupportedError
+    MissingPackage
         Naming the first that is not, and the extra that brings it.
     """
     for package in packages:
         if find_spec(package) is None:
-            raise UnsupportedError(f"is not installed; pip install 'dynopt-milp[{EXTRAS[package]}]'", field=package)
+            raise MissingPackage(package, EXTRAS[package])

@@ -38,7 +38,11 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Raises
     ------
     FormatError
-        If the folder holds no finished study, or the file cannot be written.
+        If the folder holds no finished study.
+    FileError
+        If the page cannot be written.
+    MissingPackage
+        If the extra ``studies`` is not installed.
     """
     require("pyarrow", "jinja2", "plotly")
     try:

@@ -80,7 +80,11 @@ def run_gap_study(
     InputError, HistoryError
         If the grid does not fit the market; before any work.
     FormatError
-        If the folder holds another study, or is in use.
+        If the folder holds another study.
+    FileError
+        If the folder is in use by another run, or cannot be written to.
+    MissingPackage
+        If the extra ``studies`` (for a cluster, ``cluster``) is not installed.
     StudyInterrupted
         On Ctrl-C.
     WorkerError

@@ -127,7 +127,7 @@ def calculate_dynamic_portfolio_positions(
 def weights_among(portfolio_weights: Mapping[str, float], there: list[str]) -> dict[str, float]:
     """Positive weights of instruments with data, summing to 1, in the order of names."""
     try:
-        given = to_shares(portfolio_weights, "portfolio_weights")
+        given = to_shares(dict(portfolio_weights), "portfolio_weights")
     except (TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise

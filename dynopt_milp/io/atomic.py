@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, never half of it, and what goes wrong with them as an error."""
+"""Files that are either the old one or the new one, never half of it, and what the system refuses as an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import FileError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -16,7 +16,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
     Raises
     ------
-    FormatError
+    FileError
         If the folder does not exist or cannot be written to.
     """
     temporary = None
@@ -31,7 +31,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except OSError as error:
-        raise FormatError(f"cannot be written: {error.strerror or error}", field=str(path)) from None
+        raise FileError(f"cannot be written: {error.strerror or error}", path, errno=error.errno) from None
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
@@ -39,9 +39,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Make what reading or writing raises a FormatError that names the file."""
+    """Make an OSError of reading or writing a FileError that names the file."""
     try:
         yield
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FormatError(f"cannot be read or written: {reason}", field=str(path)) from None
+    except FileError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileError(f"cannot be read or written: {reason}", path, errno=error.errno) from None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import FileError
 from dynopt_milp.io.atomic import reported
 
 
@@ -23,7 +23,7 @@ def held_by_one(lock: Path, what: Path) -> Iterator[None]:
 
     Raises
     ------
-    FormatError
+    FileError
         If another process holds it, or it cannot be written.
     """
     with reported(what):
@@ -37,7 +37,7 @@ def held_by_one(lock: Path, what: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FormatError("is in use by another run; wait for it, or use another", field=str(what)) from None
+            raise FileError("is in use by another run; wait for it, or use another", what) from None
         except OSError as error:
-            raise FormatError(f"cannot be locked: {error.strerror}", field=str(what)) from None
+            raise FileError(f"cannot be locked: {error.strerror}", what, errno=error.errno) from None
         yield

@@ -31,7 +31,9 @@ def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[
     Raises
     ------
     FormatError
-        If the folder cannot be used: it holds another run, is in use by one or cannot be written to.
+        If the folder holds another run, or other files.
+    FileError
+        If another run holds it, or it cannot be written to.
     """
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,9 +57,10 @@ def _check_settings(folder: Path, settings: dict[str, Any], record: str) -> None
         write_atomically(path, json.dumps(settings, indent=2) + "\n")
         return
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        with reported(path):
+            before = json.loads(path.read_text(encoding="utf-8"))
         different = [key for key in settings if before.get(key) != settings[key]]
-    except (OSError, ValueError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise FormatError(f"cannot be read: {error}", field=str(path)) from None
     if different:
         key = different[0]

@@ -207,8 +207,10 @@ class Problem:
 
         Raises
         ------
+        FileError
+            If there is no such file, or it cannot be read.
         FormatError
-            If there is no such file, it is not JSON, or a field is missing, unknown or of the wrong length.
+            If it is not JSON, or a field is missing, unknown or of the wrong length.
         InputError
             If what it says is not a problem.
         """

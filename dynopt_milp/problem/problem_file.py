@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dynopt_milp.errors import FormatError
-from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.problem.limits import Limits
 
 FORMAT = "dynopt-milp problem 1"
@@ -23,14 +23,15 @@ def read_fields(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    FileError
+        If there is no such file, or it cannot be read.
     FormatError
-        If there is no such file, it is not JSON or has another format, or a field is missing, unknown or has the
+        If it is not JSON or has another format, or a field is missing, unknown or has the
         wrong length.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise FormatError(f"cannot be read: {error.strerror or error}", field=str(path)) from None
+        with reported(path):
+            text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise FormatError("is not a text file", field=str(path)) from None
     try:
@@ -95,7 +96,7 @@ def write_fields(fields: dict[str, Any], path: Path) -> None:
 
     Raises
     ------
-    FormatError
+    FileError
         If it cannot be written.
     """
     content: dict[str, Any] = {

@@ -39,7 +39,7 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
 
     Raises
     ------
-    FormatError
+    FileError
         If it cannot be written.
     """
     from matplotlib.figure import Figure
@@ -90,7 +90,7 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
 
     Raises
     ------
-    FormatError
+    FileError
         If it cannot be written.
     """
     from matplotlib.figure import Figure

@@ -43,7 +43,7 @@ class DecisionLog:
 
     Raises
     ------
-    FormatError
+    FileError
         If it cannot be written to.
     """
 

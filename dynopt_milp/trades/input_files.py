@@ -1,8 +1,7 @@
-"""Positions held, target positions and covariances from CSV files, read strictly."""
+"""Positions held, target positions and covariances from CSV files."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,19 +10,18 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import FormatError
-from dynopt_milp.io.csv_cells import number_in, read_cells
+from dynopt_milp.io.csv_table import CsvTable, read_csv
+from dynopt_milp.problem.labelled import check_distinct
+from formulations import FloatArray
 
-COLUMNS = ("instrument", "position")
+REQUIRED = ("instrument", "position")
 TERMS = ("weight_per_contract", "cost_in_weight_terms", "price", "multiplier", "fx", "cost_per_contract")
 """Further columns of numbers that a file of targets may have."""
-SIDES = ("lower", "upper")
-"""Further columns of limits, whole contracts; an empty cell has none."""
+SIDES = {"lower": -np.inf, "upper": np.inf}
+"""Further columns of limits, whole contracts, and what an empty cell of them means: no limit."""
 
 CLOSE = 0.8
-"""How alike a column that is not known may be to one that is; of ``note`` and ``name`` it is less."""
-
-Rows = dict[str, tuple[int, dict[str, str]]]
-"""Lines of a file by instrument: number and cells by column."""
+"""Similarity from which an unknown column counts as misspelt; ``note`` and ``name`` are less similar."""
 
 
 def read_held(path: Path) -> pd.Series:
@@ -31,11 +29,14 @@ def read_held(path: Path) -> pd.Series:
 
     Raises
     ------
+    FileError
+        If the file cannot be read.
     FormatError
-        If there is no such file, a column is missing, an instrument stands twice or a position is not whole.
+        If a column is missing, an instrument appears twice or a position is not whole.
     """
-    _, rows = _by_instrument(path, COLUMNS)
-    return _column(rows, "position", path, whole=True)
+    table = _by_instrument(path, REQUIRED)
+    names = table.texts("instrument")
+    return pd.Series(_finite(table, "position", names, whole=True), names)
 
 
 def read_targets(path: Path) -> pd.DataFrame:
@@ -48,78 +49,63 @@ def read_targets(path: Path) -> pd.DataFrame:
 
     Raises
     ------
-    FormatError
-        As :func:`read_held`, or if there are none or something is not a number.
+    FileError, FormatError
+        As :func:`read_held`, or if there are no rows or a cell is not a number.
     """
-    head, rows = _by_instrument(path, (*COLUMNS, *TERMS, *SIDES))
-    if not rows:
-        raise FormatError("has a head and no rows", field=str(path))
-    found = {"position": _column(rows, "position", path)}
-    found |= {name: _column(rows, name, path) for name in TERMS if name in head}
-    found |= {name: _column(rows, name, path, whole=True, empty=True) for name in SIDES if name in head}
-    return pd.DataFrame(found)
+    table = _by_instrument(path, (*REQUIRED, *TERMS, *SIDES))
+    if not table.rows:
+        raise FormatError("has a header and no rows", field=str(path))
+    names = table.texts("instrument")
+    found = {name: _finite(table, name, names) for name in ("position", *TERMS) if name in table.header}
+    for name, empty in SIDES.items():
+        if name in table.header:
+            found[name] = _finite(table, name, names, whole=True, empty=empty)
+    return pd.DataFrame(found, names)
 
 
-def _by_instrument(path: Path, known: Sequence[str]) -> tuple[list[str], Rows]:
-    head, lines = read_cells(path)
-    for name in COLUMNS:
-        if name not in head:
-            raise FormatError(
-                f"the column {name!r} is missing; expected {' and '.join(COLUMNS)}, found {', '.join(head)}",
-                field=str(path),
-            )
-    for name in head:
+def _by_instrument(path: Path, known: Sequence[str]) -> CsvTable:
+    table = read_csv(path)
+    table.require(*REQUIRED)
+    for name in table.header:
         close = get_close_matches(name.lower(), known, n=1, cutoff=CLOSE)
         if name not in known and close:
             raise FormatError(f"the column {name!r} is not known; is it {close[0]!r}?", field=str(path))
-    rows: Rows = {}
-    for number, cells in lines:
-        line = dict(zip(head, cells, strict=True))
-        name = line["instrument"]
-        if not name or name in rows:
-            what = f"names {name} again" if name else "has no instrument"
-            raise FormatError(f"line {number} {what}", field=str(path))
-        rows[name] = (number, line)
-    return head, rows
-
-
-def _column(rows: Rows, name: str, path: Path, *, whole: bool = False, empty: bool = False) -> pd.Series:
-    found: dict[str, float] = {}
-    for instrument, (number, line) in rows.items():
-        text = line[name]
-        if empty and not text:
-            found[instrument] = -math.inf if name == "lower" else math.inf
-            continue
-        value = number_in(text)
-        if not math.isfinite(value) or (whole and value != round(value)):
-            wanted = "whole contracts" if whole else "a number"
-            where = "" if name == "position" else f" as {name}"
-            raise FormatError(
-                f"line {number}: expected {wanted}{where}, found {text!r}", field=str(path), instrument=instrument
-            )
-        found[instrument] = value
-    return pd.Series(found, dtype=float)
+    names = table.texts("instrument")
+    for row, name in enumerate(names):
+        if not name:
+            raise table.fault(row, "instrument", "a name")
+    check_distinct(names, str(path), kind=FormatError)
+    return table
 
 
 def read_covariance(path: Path) -> pd.DataFrame:
-    """A covariance from a CSV file: a head of instruments, and a row for each with its name in the first column.
+    """A covariance from a CSV file: a header of instruments, and a row for each with its name in the first column.
 
     Raises
     ------
+    FileError
+        If the file cannot be read.
     FormatError
-        If there is no such file, a name stands twice or something is not a number.
+        If a name is missing or appears twice, or a cell is not a number.
     """
-    head, lines = read_cells(path)
-    if len(head) < 2 or not lines:
+    table = read_csv(path)
+    names, labels = table.header[1:], [row[0] for row in table.rows]
+    if not names or not labels or not all(names) or not all(labels):
         raise FormatError(
-            "expected a head of instruments and a row for each, with its name in the first column", field=str(path)
+            "expected a header of instruments and a row for each, with its name in the first column", field=str(path)
         )
-    names = head[1:]
-    matrix = np.array([[number_in(cell) for cell in cells[1:]] for _, cells in lines])
-    for row, column in np.argwhere(~np.isfinite(matrix)):
-        number, cells = lines[row]
-        raise FormatError(
-            f"line {number}: expected a number with {names[column]}, found {cells[column + 1]!r}",
-            field=str(path), instrument=cells[0],
-        )  # fmt: skip
-    return pd.DataFrame(matrix, index=[cells[0] for _, cells in lines], columns=names)
+    check_distinct(labels, str(path), kind=FormatError, where="in the first column")
+    matrix = np.column_stack([_finite(table, name, labels) for name in names])
+    return pd.DataFrame(matrix, index=labels, columns=names)
+
+
+def _finite(
+    table: CsvTable, column: str, instruments: list[str], *, whole: bool = False, empty: float = np.nan
+) -> FloatArray:
+    """The numbers of a column, finite, and ``empty`` where a cell is empty."""
+    numbers = table.numbers(column)
+    bad = ~np.isfinite(numbers) | (whole & (numbers != np.rint(numbers)))
+    for row in np.flatnonzero(bad):
+        if np.isnan(empty) or table.texts(column)[row]:
+            raise table.fault(int(row), column, "whole contracts" if whole else "a number", instruments[row])
+    return np.where(bad, empty, numbers)

@@ -54,7 +54,7 @@ def write_trades(result: Rebalance, path: Path, made_from: dict[str, Any] | None
 
     Raises
     ------
-    FormatError
+    FileError
         If it cannot be written.
     """
     path = path.resolve()  # of a link, the file it stands for
@@ -72,7 +72,7 @@ def only_writer(path: Path) -> Iterator[None]:
     ------
     InputError
         If the name ends with neither .csv nor .json.
-    FormatError
+    FileError
         If another process holds it, or there is no such folder.
     """
     if path.suffix not in SUFFIXES:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import InputError, Problem, Status, UnknownNameError, UnsupportedError
+from dynopt_milp import InputError, Problem, Status
 from dynopt_milp.adapters.pysystemtrade import NO_LIMIT, ObjectiveFunction
+from dynopt_milp.errors import UnknownNameError, UnsupportedError
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from tests.random_days import KINDS, Covariance, RandomDay, Weights, as_kind, covariance_of_kind, random_day
 
@@ -380,7 +381,11 @@ def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: st
         ({"contracts_optimal": {"US10": "x"}}, InputError, "contracts_optimal of US10: expected a number"),
         ({"covariance_matrix": np.eye(3)}, InputError, "covariance_matrix: expected a covariance estimate"),
         ({"covariance_matrix": Covariance(np.eye(3), ["US10"])}, InputError, "has 1 columns"),
-        ({"covariance_matrix": Covariance(np.eye(2), ["US10", "US10"])}, InputError, "an instrument more than once"),
+        (
+            {"covariance_matrix": Covariance(np.eye(2), ["US10", "US10"])},
+            InputError,
+            "covariance_matrix of US10: appears more than once",
+        ),
         ({"covariance_matrix": Covariance([["x"]], ["US10"])}, InputError, "covariance_matrix: expected numbers"),  # type: ignore[arg-type]
         (
             {"speed_control": SimpleNamespace(trade_shadow_cost=10)},

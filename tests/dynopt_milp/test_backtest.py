@@ -22,6 +22,7 @@ from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
 from dynopt_milp.errors import (
     BacktestInterrupted,
+    FileError,
     FormatError,
     HistoryError,
     InputError,
@@ -328,7 +329,7 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(market: Market, tmp
 
 def test_two_runs_in_one_folder_at_a_time_are_refused(market: Market, tmp_path: Path) -> None:
     few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
-    with Journal(tmp_path / "run", {"of": "someone"}), pytest.raises(FormatError, match="is in use by another run"):
+    with Journal(tmp_path / "run", {"of": "someone"}), pytest.raises(FileError, match="is in use by another run"):
         backtest(market, **few)
 
 
@@ -452,7 +453,7 @@ def test_the_picture_is_a_png_with_something_on_it(greedy: Backtest, tmp_path: P
     image = imread(tmp_path / "run.png")
     assert image.shape[0] > 800
     assert image[..., :3].std() > 0.05
-    with pytest.raises(FormatError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         draw_backtests({"greedy": greedy}, tmp_path / "nowhere" / "run.png")
 
 

@@ -20,11 +20,10 @@ from dynopt_milp import (
     Problem,
     Status,
     UnboundedError,
-    UnknownNameError,
-    UnsupportedError,
     rebalance,
     solve,
 )
+from dynopt_milp.errors import UnknownNameError, UnsupportedError
 
 NAMES = ["GOLD", "CORN", "WHEAT"]
 COVARIANCE = np.array([[0.04, 0.01, 0.0], [0.01, 0.09, 0.03], [0.0, 0.03, 0.16]])

@@ -188,14 +188,14 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("instrument,contracts\nUS10,1\n", "the column 'position' is missing; expected instrument and position"),
-        ("instrument,position\nUS10,1.5\n", "line 2: expected whole contracts, found '1.5'"),
-        ("instrument,position\nUS10,inf\n", "line 2: expected whole contracts, found 'inf'"),
-        ("instrument,position\nUS10,one\n", "line 2: expected whole contracts, found 'one'"),
-        ("instrument,position\nUS10,1\nUS10,2\n", "line 3 names US10 again"),
-        ("instrument,position\n,2\n", "line 2 has no instrument"),
+        ("instrument,contracts\nUS10,1\n", "the column position is missing; the columns are instrument, contracts"),
+        ("instrument,position\nUS10,1.5\n", "line 2, column position: expected whole contracts, found '1.5'"),
+        ("instrument,position\nUS10,inf\n", "line 2, column position: expected whole contracts, found 'inf'"),
+        ("instrument,position\nUS10,one\n", "line 2, column position: expected a number, found 'one'"),
+        ("instrument,position\nUS10,1\nUS10,2\n", "of US10: appears more than once"),
+        ("instrument,position\n,2\n", "line 2, column instrument: expected a name, found ''"),
         ("instrument,position\nCOCOA,2\n", "held of COCOA: is held and is not in the data"),
-        ("", "is empty; a head and rows are wanted"),
+        ("", "is empty; expected a header and rows"),
     ],
 )
 def test_bad_held_positions_are_one_line(prices: Path, tmp_path: Path, content: str, message: str) -> None:

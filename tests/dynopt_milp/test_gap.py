@@ -22,12 +22,13 @@ from dynopt_milp.backtests.same_side import reachable
 from dynopt_milp.errors import (
     BacktestInterrupted,
     DynoptError,
+    FileError,
     FormatError,
     HistoryError,
     InputError,
+    MissingPackage,
     StudyInterrupted,
     UnknownNameError,
-    UnsupportedError,
     WorkerError,
 )
 from dynopt_milp.gap import GapGrid, run_gap_study, summarise
@@ -249,7 +250,7 @@ def test_what_is_not_installed_is_named_with_its_extra(
     market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dynopt_milp.gap.extras.find_spec", lambda name: None if name == "pyarrow" else name)
-    with pytest.raises(UnsupportedError, match=r"pyarrow: is not installed; pip install 'dynopt-milp\[studies\]'"):
+    with pytest.raises(MissingPackage, match=r"pyarrow is not installed; pip install 'dynopt-milp\[studies\]'"):
         run_gap_study(market, GRID, tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
@@ -290,7 +291,8 @@ def test_greedy_is_run_to_its_end_whatever_the_time_limit(market: Market, tmp_pa
 @pytest.mark.parametrize(
     "error",
     [
-        FormatError("broken", field="file"), InputError("no", field="x", instrument="ES"), StudyInterrupted(1, 2, "F"),
+        FormatError("broken", field="file"), FileError("full", "file", errno=28), MissingPackage("joblib", "studies"),
+        InputError("no", field="x", instrument="ES"), StudyInterrupted(1, 2, "F"),
         BacktestInterrupted(1, 2, "F"), WorkerError("gone"),
     ],
 )  # fmt: skip

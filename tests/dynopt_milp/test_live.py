@@ -210,9 +210,9 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "further", "message"),
     [
-        ({"held.csv": "instrument,position\nUS10,3,0\nES,-1,0\n"}, [], "line 2 has 3 cells, the head has 2"),
-        ({"held.csv": "instrument,position,position\nES,1,2\n"}, [], "the column 'position' appears more than once"),
-        ({"targets.csv": "instrument,position\n"}, [], "has a head and no rows"),
+        ({"held.csv": "instrument,position\nUS10,3,0\nES,-1,0\n"}, [], "line 2 has 3 cells, the header has 2"),
+        ({"held.csv": "instrument,position,position\nES,1,2\n"}, [], "the column position appears more than once"),
+        ({"targets.csv": "instrument,position\n"}, [], "has a header and no rows"),
         ({"targets.csv": TARGETS.replace("position,", "position,Upper,", 1)}, [], "line 2 has 4 cells"),
         (
             {"targets.csv": TARGETS.replace("cost_in_weight_terms", "Upper")},
@@ -246,17 +246,21 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
         ({}, ["--date", "2019-01-01"], "--date: makes no sense where a covariance is given"),
         ({}, ["--no-trade", "SILVER"], "no_trade of SILVER: is not among the instruments"),
         ({"targets.csv": "instrument,position\nES,1\nGOLD,2\n"}, [], "give the targets a column weight_per_contract"),
-        ({"targets.csv": TARGETS.replace("1.6", "a lot")}, [], "line 2: expected a number, found 'a lot'"),
-        ({"targets.csv": TARGETS.replace("0.3", "")}, [], "expected a number as weight_per_contract"),
-        ({"targets.csv": TARGETS + "ES,1,1,1\n"}, [], "line 5 names ES again"),
+        (
+            {"targets.csv": TARGETS.replace("1.6", "a lot")},
+            [],
+            "column position: expected a number, found 'a lot'",
+        ),
+        ({"targets.csv": TARGETS.replace("0.3", "")}, [], "column weight_per_contract: expected a number"),
+        ({"targets.csv": TARGETS + "ES,1,1,1\n"}, [], "of ES: appears more than once"),
         ({"targets.csv": TARGETS.replace("ES", "NQ")}, [], "covariance of NQ: has a target and is not in"),
-        ({"covariance.csv": ",US10\nUS10,x\n"}, [], "expected a number with US10, found 'x'"),
+        ({"covariance.csv": ",US10\nUS10,x\n"}, [], "line 2, column US10: expected a number, found 'x'"),
         (
             {"covariance.csv": ",US10,ES,GOLD\nUS10,36,0,0\nES,0,324,0\nGOLD,0,0,225\n"},
             [],
             "covariance: volatility is 1500% a year in the median: give it of returns as shares, not in per cent",
         ),
-        ({"covariance.csv": "US10\n"}, [], "expected a head of instruments"),
+        ({"covariance.csv": "US10\n"}, [], "expected a header of instruments"),
         ({"held.csv": "instrument,position\nES,0.5\n"}, [], "expected whole contracts, found '0.5'"),
     ],
 )

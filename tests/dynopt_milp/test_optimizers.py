@@ -8,18 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import (
-    InputError,
-    Market,
-    Problem,
-    Status,
-    Strategy,
-    UnknownNameError,
-    backtest,
-    simulated_market,
-    solve,
-)
+from dynopt_milp import InputError, Market, Problem, Status, Strategy, backtest, simulated_market, solve
 from dynopt_milp.backtests.compare import run_comparison
+from dynopt_milp.errors import UnknownNameError
 from dynopt_milp.gap import GapGrid, run_gap_study, write_report
 from dynopt_milp.solvers.optimizers import MethodOptimizer, branch_and_bound, exact, greedy, scip
 from dynopt_milp.trades.examples import example_problem

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynopt_milp import CovarianceError, FormatError, InputError, Limits, LimitsError, Problem
+from dynopt_milp import CovarianceError, FileError, FormatError, InputError, Limits, LimitsError, Problem
 from dynopt_milp.trades.examples import example_problem
 
 ARRAYS = ("covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms")
@@ -257,14 +257,15 @@ def test_a_limit_that_is_not_a_whole_number_names_the_instrument(tmp_path: Path,
 
 def test_a_missing_file_and_a_folder_are_refused_with_their_path(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing.json", tmp_path):
-        with pytest.raises(FormatError, match="cannot be read") as caught:
+        with pytest.raises(FileError, match="cannot be read") as caught:
             Problem.from_json(path)
         assert str(path) in str(caught.value)
+        assert caught.value.filename == str(path)
 
 
 def test_writing_into_a_missing_folder_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "problem.json"
-    with pytest.raises(FormatError, match="cannot be written") as caught:
+    with pytest.raises(FileError, match="cannot be written") as caught:
         read(tmp_path, content()).to_json(path)
     assert str(path) in str(caught.value)
     assert [item.name for item in tmp_path.iterdir()] == ["problem.json"]
@@ -272,7 +273,7 @@ def test_writing_into_a_missing_folder_is_refused_and_leaves_nothing_behind(tmp_
 
 def test_writing_over_a_folder_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FormatError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         read(tmp_path, content()).to_json(tmp_path / "folder")
     assert sorted(item.name for item in tmp_path.iterdir()) == ["folder", "problem.json"]
 
@@ -290,7 +291,7 @@ def test_an_existing_file_survives_a_write_that_fails(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, call, fail)
-        with pytest.raises(FormatError if isinstance(error, OSError) else KeyboardInterrupt):
+        with pytest.raises(FileError if isinstance(error, OSError) else KeyboardInterrupt):
             given.replace(cost_multiplier=1.0).to_json(tmp_path / "problem.json")
     assert (tmp_path / "problem.json").read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["problem.json"]

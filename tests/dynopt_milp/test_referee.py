@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from dynopt_milp import Problem, Status, UnknownNameError, solve
+from dynopt_milp import Problem, Status, solve
+from dynopt_milp.errors import UnknownNameError
 from dynopt_milp.trades.examples import example_problem
 from tests.random_programs import problems
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp.data import Market, read_guide_folder, read_pysystemtrade
-from dynopt_milp.errors import DataError
+from dynopt_milp.errors import DataError, FileError
 
 DAYS = [f"{day:%Y-%m-%d}" for day in pd.bdate_range("2020-01-06", periods=8)]
 CONFIG = "Instrument,Pointsize,AssetClass,Currency,Slippage,PerBlock,Percentage,PerTrade,Description"
@@ -63,7 +63,7 @@ def test_the_folder_of_these_tests_is_itself_without_fault(folder: Path) -> None
         (ADJUSTED, ",1103", ",-", "line 5, column price: expected a number, found '-'"),
         (TRADED, ",1502,", ",True,", "line 4, column PRICE: expected a number, found 'True'"),
         (ADJUSTED, ",1103", ',"1,103"', "line 5, column price: expected a number, found '1,103'"),
-        (ADJUSTED, ",1103", ",1,103", "Expected 2 fields in line 5, saw 3"),
+        (ADJUSTED, ",1103", ",1,103", "line 5 has 3 cells, the header has 2"),
         (ADJUSTED, f"{DAYS[2]} 23:00:00", "08/01/2020", "line 4, column DATETIME: expected a date .* '08/01/2020'"),
         (ADJUSTED, f"{DAYS[2]} 23:00:00", "2020-02-30", "line 4, column DATETIME: expected a date .* '2020-02-30'"),
         (ADJUSTED, f"{DAYS[2]} 23:00:00", "today", "line 4, column DATETIME: expected a date .* found 'today'"),
@@ -124,7 +124,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path, read: Callable[[Pa
 
 def test_a_missing_configuration_is_refused(folder: Path) -> None:
     (folder / CONFIG_FILE).unlink()
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(FileError, match="No such file"):
         read_pysystemtrade(folder)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from dynopt_milp.data import Market, read_pysystemtrade
 from dynopt_milp.errors import DataError
+from dynopt_milp.io import csv_table
 from tests.conftest import shared
 
 TWINS = ["CRUDE_W", "GAS_US", "GOLD", "KOSPI", "NASDAQ", "SP500"]
@@ -113,13 +114,13 @@ def test_what_starts_after_the_end_is_left_out_or_refused_if_it_was_chosen() -> 
 
 def test_each_file_is_parsed_once_and_only_those_that_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
-    parse = pd.read_csv
+    parse = csv_table.read_csv
 
-    def counted(path: Any, **options: Any) -> Any:
-        parsed.append(str(Path(path).relative_to(real())))
-        return parse(path, **options)
+    def counted(path: Path, kind: Any) -> Any:
+        parsed.append(str(path.relative_to(real())))
+        return parse(path, kind)
 
-    monkeypatch.setattr(pd, "read_csv", counted)
+    monkeypatch.setattr(csv_table, "read_csv", counted)
     read_pysystemtrade(real(), instruments=["GOLD", "OAT"])
     prices = [f"{kind}_prices_csv/{name}.csv" for kind in ("adjusted", "multiple") for name in ("GOLD", "OAT")]
     assert sorted(parsed) == sorted([*prices, "csvconfig/instrumentconfig.csv", "fx_prices_csv/EURUSD.csv"])

@@ -1,0 +1,173 @@
+"""CSV files, read strictly: all rows as long as the header, and nothing but numbers and dates where they belong."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.errors import DataError, FormatError, InputError
+from dynopt_milp.io.atomic import reported
+from formulations import FloatArray
+
+EMPTY = ("", "nan", "NaN", "NA", "N/A", "null")
+"""What a cell without a number may say; in a column of text only the empty cell is empty."""
+
+A_DATE = "a date as 2019-12-31 or 2019-12-31 23:00:00"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CsvTable:
+    """The cells of a CSV file, without spaces around them.
+
+    Attributes
+    ----------
+    path : Path
+    header : list of str
+        Names of columns, each once; several may be empty.
+    rows : list of list of str
+        Rows that say something, each as long as the header.
+    lines : list of int
+        Where each row ends in the file: blank lines and line breaks within quotes count too.
+    kind : type
+        Of the errors.
+    """
+
+    path: Path
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    kind: type[FormatError] | type[DataError]
+
+    def require(self, *columns: str) -> None:
+        """Refuse a header without one of these columns."""
+        for column in columns:
+            if column not in self.header:
+                raise self.kind(
+                    f"the column {column} is missing; the columns are {', '.join(self.header)}", field=str(self.path)
+                )
+
+    def texts(self, column: str) -> list[str]:
+        """The cells of a column."""
+        place = self.header.index(column)
+        return [row[place] for row in self.rows]
+
+    def numbers(self, column: str) -> FloatArray:
+        """The numbers of a column, NaN for :data:`EMPTY` cells; anything else is refused."""
+        numbers = np.array([number_in(cell) for cell in self.texts(column)])
+        for row in np.flatnonzero(np.isnan(numbers)):
+            if self.rows[row][self.header.index(column)] not in EMPTY:
+                raise self.fault(int(row), column, "a number")
+        return numbers
+
+    def days(self, column: str) -> pd.DatetimeIndex:
+        """The dates of a column, with or without a time; a zone is dropped, so that the day stays as it is written."""
+        cells = pd.Series(self.texts(column), dtype=object)
+        # pandas would take "now" for a date, and a year alone for its first day.
+        self._refuse(column, ~cells.str.match(r"\d{4}-?\d\d-?\d\d").astype(bool))
+        try:
+            days = pd.to_datetime(cells, format="ISO8601")
+        except ValueError:  # or several zones, of summer and winter
+            cells = cells.str.replace(r"(?:Z|[+-]\d\d:?\d\d)$", "", regex=True)
+            days = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+            self._refuse(column, days.isna())
+        return pd.DatetimeIndex(days).tz_localize(None)
+
+    def _refuse(self, column: str, bad: pd.Series) -> None:
+        if bad.any():
+            raise self.fault(int(bad.to_numpy().argmax()), column, A_DATE)
+
+    def fault(self, row: int, column: str, expected: str, instrument: str | None = None) -> InputError:
+        """The error of a cell that does not hold what was expected."""
+        found = self.rows[row][self.header.index(column)]
+        return self.kind(
+            f"line {self.lines[row]}, column {column}: expected {expected}, found {found!r}",
+            field=str(self.path), instrument=instrument,
+        )  # fmt: skip
+
+
+def read_csv(path: Path, kind: type[FormatError] | type[DataError] = FormatError) -> CsvTable:
+    """Read a CSV file: UTF-8, comma separated, with a header line; rows of empty cells are left out.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or it cannot be read.
+    FormatError or DataError
+        Of the kind asked for, if it is not such a table: it is empty, a column appears twice, or a row has more or
+        fewer cells than the header.
+    """
+    try:
+        with reported(path), path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, skipinitialspace=True, strict=True)
+            table = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+    except UnicodeDecodeError:
+        raise kind("is not a text file", field=str(path)) from None
+    except csv.Error as error:
+        raise kind(f"is not a table of comma-separated values: {error}", field=str(path)) from None
+    if not table:
+        raise kind("is empty; expected a header and rows", field=str(path))
+    (_, header), *rows = table
+    for name in header:
+        if name and header.count(name) > 1:
+            raise kind(f"the column {name} appears more than once", field=str(path))
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise kind(f"line {line} has {len(cells)} cells, the header has {len(header)}", field=str(path))
+    return CsvTable(path, header, [cells for _, cells in rows], [line for line, _ in rows], kind)
+
+
+def read_columns(
+    path: Path,
+    *,
+    dates: str | None = None,
+    numbers: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    optional: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Columns of a CSV file of market data, in the order of its rows.
+
+    Parameters
+    ----------
+    path : Path
+    dates : str, optional
+        The column that becomes the index.
+    numbers, texts : sequence of str
+        Columns that must be there.
+    optional : sequence of str
+        Columns of text that may be there.
+
+    Returns
+    -------
+    DataFrame, rows × columns
+        Numbers are float64, NaN where a cell is empty.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    DataError
+        If it is empty, lacks a column, or has something else where a date or a number is expected; ``field`` is the
+        path.
+    """
+    table = read_csv(path, DataError)
+    table.require(*([] if dates is None else [dates]), *numbers, *texts)
+    if not table.rows:
+        raise DataError("has a header and no rows", field=str(path))
+    columns: dict[str, Any] = {name: table.numbers(name) for name in numbers}
+    columns |= {name: table.texts(name) for name in (*texts, *optional) if name in table.header}
+    return pd.DataFrame(columns, index=None if dates is None else table.days(dates))
+
+
+def number_in(text: str) -> float:
+    """The number a cell says; NaN where it says none."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
