@@ -7,7 +7,7 @@ Examples
 >>> solution.positions, solution.status, solution.gap  # doctest: +SKIP
 """
 
-from dynopt_milp.backtests.decision import Past
+from dynopt_milp.backtests.decision import RebalanceHistory
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data import (
@@ -67,9 +67,9 @@ __all__ = [
     "Market",
     "MissingPackage",
     "NoPortfolioError",
-    "Past",
     "Problem",
     "Rebalance",
+    "RebalanceHistory",
     "Solution",
     "SolveInterrupted",
     "SolverError",

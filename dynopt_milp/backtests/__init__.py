@@ -2,7 +2,7 @@
 
 from dynopt_milp.backtests.accounting import contracts_traded, profits, trading_costs
 from dynopt_milp.backtests.compare import comparison_table, run_comparison
-from dynopt_milp.backtests.decision import Past
+from dynopt_milp.backtests.decision import RebalanceHistory
 from dynopt_milp.backtests.diagnostics import Finding, findings
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.frequency import rebalance_days
@@ -14,7 +14,7 @@ __all__ = [
     "Backtest",
     "Execution",
     "Finding",
-    "Past",
+    "RebalanceHistory",
     "backtest",
     "comparison_table",
     "contracts_traded",

@@ -20,15 +20,15 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
 from dynopt_milp.solvers.solving import solve
-from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, Wanted
+from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, TargetPositions
 from dynopt_milp.trades.rebalancing import rebalance
 
-BufferFraction = float | Callable[["Past"], float]
+BufferFraction = float | Callable[["RebalanceHistory"], float]
 """A share of the risk target, or a function of what has happened so far."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Past:
+class RebalanceHistory:
     """What is known when a rebalance is decided, for buffers that adapt.
 
     Attributes
@@ -94,12 +94,12 @@ class Decisions:
         row: dict[str, Any] = dict(method)
         fraction = self._fraction(day, held, before)  # outside: what is wrong here is wrong on every day
         try:
-            wanted = self.inputs.wanted(day)
-            row |= {"idm": wanted.multiplier, "instruments": len(wanted.weights)}
+            targets = self.inputs.target_positions(day)
+            row |= {"idm": targets.multiplier, "instruments": len(targets.weights)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
-                positions = self._static(wanted, kept, row)
+                positions = self._static(targets, kept, row)
             else:
-                positions = self._optimised(wanted, kept, fraction, row)
+                positions = self._optimised(targets, kept, fraction, row)
         except (UnknownNameError, UnsupportedError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
@@ -120,28 +120,28 @@ class Decisions:
         known = {
             name: getattr(self.inputs, name).loc[:day].copy() for name in ("volatility", "forecasts", "costs", "values")
         }
-        return not_negative(self.buffer_fraction(Past(day, rows(before), held, **known)), "buffer_fraction")
+        return not_negative(self.buffer_fraction(RebalanceHistory(day, rows(before), held, **known)), "buffer_fraction")
 
     def _without_gone(self, day: pd.Timestamp, held: pd.Series) -> pd.Series:
         """Held positions, without those whose market is gone: they are closed at the last price."""
         age = self.inputs.age(day)
         return held.where(~((age > GONE_AFTER) & (held != 0)), 0.0)
 
-    def _static(self, wanted: Wanted, held: pd.Series, row: dict[str, Any]) -> pd.Series:
-        target = wanted.optimal_positions
+    def _static(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> pd.Series:
+        target = targets.optimal_positions
         positions = held.copy()
-        traded = [name for name in target.index if name not in wanted.closed]
+        traded = [name for name in target.index if name not in targets.closed]
         positions[traded] = target[traded] if self.optimizer == "unrounded" else target[traded].round()
         row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
         if not positions[target.index].equals(target):
-            program = self.inputs.problem(wanted.day, held[target.index].round()).program()
-            names = list(wanted.weights.index[(wanted.weights > 0) | (held[target.index].round() != 0)])
+            program = self.inputs.problem(targets.day, held[target.index].round()).program()
+            names = list(targets.weights.index[(targets.weights > 0) | (held[target.index].round() != 0)])
             row["tracking_error"] = program.tracking_error(positions[names].to_numpy())
         return positions
 
-    def _optimised(self, wanted: Wanted, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
+    def _optimised(self, targets: TargetPositions, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
         problem = self.inputs.problem(
-            wanted.day, held[wanted.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
+            targets.day, held[targets.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
         )
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(

@@ -81,7 +81,7 @@ def backtest(
     buffer_rule : {"book", "edge", "deadband"} or None
         As in :func:`~dynopt_milp.rebalance`.
     buffer_fraction : float or callable
-        Share of the risk target; or a function from :class:`Past` to one.
+        Share of the risk target; or a function from :class:`RebalanceHistory` to one.
     start, end : date, optional
         First and last day of the run, both included. It begins with the first rebalance on which there is something
         to hold.
@@ -231,7 +231,7 @@ def _decision_days(inputs: Inputs, days: pd.DatetimeIndex, frequency: str) -> pd
     problem: HistoryError | None = None
     for place, day in enumerate(decisions):
         try:
-            inputs.wanted(day)
+            inputs.target_positions(day)
         except HistoryError as error:
             problem = error
         else:

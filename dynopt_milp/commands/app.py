@@ -55,12 +55,12 @@ def guarded(run: Callable[[], int], interrupted: Callable[[Solution], int] | Non
     try:
         code = run()
     except (InputError, FileError, MissingPackage) as error:
-        code = complain(str(error))
+        code = print_error(str(error))
     except NoPortfolioError as error:
-        complain(str(error))
+        print_error(str(error))
         code = LIMIT_HIT
     except DynoptError as error:
-        complain(str(error))
+        print_error(str(error))
         code = SOLVER_FAILED
     except SolveInterrupted as stop:
         if interrupted is not None:
@@ -75,14 +75,14 @@ def guarded(run: Callable[[], int], interrupted: Callable[[Solution], int] | Non
     raise typer.Exit(code)
 
 
-def complain(message: str) -> int:
+def print_error(message: str) -> int:
     """One line on stderr; the exit code of bad input."""
     typer.echo("error: " + " ".join(message.split()), err=True)
     return BAD_INPUT
 
 
-def words(text: str) -> list[str]:
-    """What stands between commas."""
+def comma_separated(text: str) -> list[str]:
+    """The parts of a text with commas between, without spaces around them."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

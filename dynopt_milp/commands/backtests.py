@@ -12,7 +12,7 @@ from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest as run_backtest
-from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json, words
+from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     WEIGHTS,
@@ -101,7 +101,7 @@ def backtest(
             buffer_fraction=buffer_fraction,
             start=start,
             end=end,
-            also=words(also),
+            also=comma_separated(also),
             gap=gap,
             time_limit=time_limit,
             folder=out,
@@ -240,7 +240,7 @@ def demo(
 
 
 def _listed(text: str, field: str) -> list[str]:
-    names = words(text)
+    names = comma_separated(text)
     if not names or len(set(names)) < len(names):
         raise InputError(f"expected a list of distinct names, found {text!r}", field=field)
     return names

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from dynopt_milp.commands import backtests, gaps, problems, trades
-from dynopt_milp.commands.app import INTERRUPTED, app, complain
+from dynopt_milp.commands.app import INTERRUPTED, app, print_error
 
 __all__ = ["app", "backtests", "gaps", "main", "problems", "trades"]
 
@@ -29,7 +29,7 @@ def main() -> NoReturn:
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except USAGE_ERROR as error:
-        code = complain(error.format_message())
+        code = print_error(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough

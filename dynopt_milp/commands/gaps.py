@@ -11,7 +11,7 @@ from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
 
-from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, guarded, print_json, words
+from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, comma_separated, guarded, print_json
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     BaseCurrency,
@@ -85,10 +85,10 @@ def gap(
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),
             cost_multipliers=_numbers(multiplier, "multiplier"),
-            buffer_rules=words(buffer_rule),
-            frequencies=words(rebalance),
+            buffer_rules=comma_separated(buffer_rule),
+            frequencies=comma_separated(rebalance),
             sizes=[_whole(size) for size in _numbers(sizes, "sizes")],
-            paths=words(path),
+            paths=comma_separated(path),
             start=start,
             end=end,
             seed=subset_seed,
@@ -104,7 +104,7 @@ def gap(
             chosen_strategy(forecasts, weights, risk_target, correlation_span, shrinkage),
             workers=workers,
             cluster=cluster,
-            also=words(also),
+            also=comma_separated(also),
             gap=gap_to_prove,
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,
@@ -176,7 +176,7 @@ def _share(value: object) -> str:
 
 def _numbers(text: str, field: str) -> list[float]:
     try:
-        return [float(part) for part in words(text)]
+        return [float(part) for part in comma_separated(text)]
     except ValueError:
         raise InputError(f"expected numbers with commas between, found {text!r}", field=field) from None
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from dynopt_milp.commands.app import words
+from dynopt_milp.commands.app import comma_separated
 from dynopt_milp.data import Market, read_market, simulated_market
 from dynopt_milp.errors import InputError, UnknownNameError
 from dynopt_milp.strategy.correlation import BOOK_SPAN, ExponentialCorrelation
@@ -44,7 +44,7 @@ DEFAULT_SPAN = float(BOOK_SPAN)
 
 def chosen_market(folder: Path | None, instruments: str | None, base_currency: str, seed: int = 1) -> Market:
     """The market of the options."""
-    names = None if instruments is None else words(instruments)
+    names = None if instruments is None else comma_separated(instruments)
     if folder is None:
         if base_currency != "USD":
             raise InputError("the simulated market is in USD; give --data for another", field="--base-currency")

@@ -22,7 +22,7 @@ from dynopt_milp.trades.input_files import read_covariance, read_held, read_targ
 OF_PRICES = (
     "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "shrinkage", "notes",
 )  # fmt: skip
-SENSELESS = {
+UNUSED_OPTIONS = {
     "a problem file has it inside": (
         "capital", "held", "targets", "covariance", "cost_multiplier", "long_only", "no_trade", "reduce_only",
         *OF_PRICES,
@@ -118,6 +118,6 @@ class ProblemSource:
         return made, {"date": day, "capital": capital, "base_currency": self.base_currency}
 
     def _refuse(self, reason: str) -> None:
-        for name in SENSELESS[reason]:
+        for name in UNUSED_OPTIONS[reason]:
             if name in self.given:
                 raise InputError(f"makes no sense where {reason}", field=f"--{name.replace('_', '-')}")

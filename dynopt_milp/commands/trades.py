@@ -17,10 +17,10 @@ from dynopt_milp.commands.app import (
     Method,
     TimeLimit,
     app,
+    comma_separated,
     exit_code,
     guarded,
     print_json,
-    words,
 )
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
@@ -109,7 +109,8 @@ def rebalance(
             instruments=instruments, base_currency=base_currency,
             strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
             cost_multiplier=cost_multiplier,
-            limits=Limits(**{name: text.strip() == ALL or words(text) for name, text in rules.items()}), notes=notes,
+            limits=Limits(**{name: text.strip() == ALL or comma_separated(text) for name, text in rules.items()}),
+            notes=notes,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),
         )  # fmt: skip
 

@@ -35,7 +35,7 @@ CONSEQUENCES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class StudySettings:
     """What all cells of a study have in common."""
 
     market: Market
@@ -48,61 +48,61 @@ class Terms:
     also: tuple[str | Optimizer, ...] = ()
 
 
-def run_cell(terms: Terms, cell: Cell) -> None:
+def run_cell(study: StudySettings, cell: Cell) -> None:
     """Run one cell, or go on with it, and keep its rows and its line of the summary."""
-    record = terms.folder / cell.key
-    if not summary_path(terms, cell).exists():  # a cluster asks again when a worker dies while it clears up
-        _finish(terms, cell, record)
+    record = study.folder / cell.key
+    if not summary_path(study, cell).exists():  # a cluster asks again when a worker dies while it clears up
+        _finish(study, cell, record)
     if record.exists():
         shutil.rmtree(record)
 
 
-def _finish(terms: Terms, cell: Cell, record: Path) -> None:
+def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
     warm_up()  # so that no rebalance has to wait for it, and none counts it
-    market = terms.market.select(cell.instruments)
-    inputs = Inputs(market, terms.strategy, cell.capital)
+    market = study.market.select(cell.instruments)
+    inputs = Inputs(market, study.strategy, cell.capital)
     buffer_rule = None if cell.buffer_rule == "none" else cell.buffer_rule
     common: dict[str, Any] = {
-        "capital": cell.capital, "frequency": cell.frequency, "start": terms.start, "end": terms.end, "inputs": inputs,
+        "capital": cell.capital, "frequency": cell.frequency, "start": study.start, "end": study.end, "inputs": inputs,
         "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule,
     }  # fmt: skip
     run = backtest(
-        market, terms.strategy, optimizer=cell.path, folder=record, portfolios=True, gap=terms.gap,
-        also=(*(path for path in PATHS if path != cell.path), SAME_SIDE, *terms.also), time_limit=terms.time_limit,
+        market, study.strategy, optimizer=cell.path, folder=record, portfolios=True, gap=study.gap,
+        also=(*(path for path in PATHS if path != cell.path), SAME_SIDE, *study.also), time_limit=study.time_limit,
         **common,
     )  # fmt: skip
-    ideal = backtest(market, terms.strategy, optimizer="unrounded", **common)
-    rows = cell_rows(cell, run, [method_name(method) for method in terms.also])
+    ideal = backtest(market, study.strategy, optimizer="unrounded", **common)
+    rows = cell_rows(cell, run, [method_name(method) for method in study.also])
     line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
     line["realised_tracking_error"] = realised_tracking_error(run.returns["gross"], ideal.returns["gross"])
     line["instruments"] = " ".join(cell.instruments)
     buffer = BytesIO()
     rows.to_parquet(buffer, index=False)
-    write_atomically(_rows_path(terms, cell), buffer.getvalue())
+    write_atomically(_rows_path(study, cell), buffer.getvalue())
     content = {name: _plain(value) for name, value in line.items()}
-    write_atomically(summary_path(terms, cell), json.dumps(content, allow_nan=False) + "\n")
+    write_atomically(summary_path(study, cell), json.dumps(content, allow_nan=False) + "\n")
 
 
-def collect(terms: Terms, cells: list[Cell], path: Path) -> None:
+def collect(study: StudySettings, cells: list[Cell], path: Path) -> None:
     """One file of all rows, a cell at a time."""
     import pyarrow.parquet as pq
 
     temporary = path.with_name(f".{path.name}")
-    with _readable(_rows_path(terms, cells[0])):
-        schema = pq.read_schema(_rows_path(terms, cells[0]))
+    with _readable(_rows_path(study, cells[0])):
+        schema = pq.read_schema(_rows_path(study, cells[0]))
     with pq.ParquetWriter(temporary, schema) as writer:
         for cell in cells:
-            with _readable(_rows_path(terms, cell)):
-                writer.write_table(pq.read_table(_rows_path(terms, cell)).cast(schema))
+            with _readable(_rows_path(study, cell)):
+                writer.write_table(pq.read_table(_rows_path(study, cell)).cast(schema))
     with reported(path):
         temporary.replace(path)
 
 
-def check_done(terms: Terms, cell: Cell) -> None:
+def check_done(study: StudySettings, cell: Cell) -> None:
     """Refuse a finished cell whose rows and line do not belong together."""
-    line = cell_line(summary_path(terms, cell))
-    with _readable(_rows_path(terms, cell)):
-        rows = pd.read_parquet(_rows_path(terms, cell), columns=list(CELL_COLUMNS))
+    line = cell_line(summary_path(study, cell))
+    with _readable(_rows_path(study, cell)):
+        rows = pd.read_parquet(_rows_path(study, cell), columns=list(CELL_COLUMNS))
         if len(rows) != line["rebalances"] or rows.drop_duplicates().to_dict("records") != [cell_values(cell)]:
             raise ValueError("its rows are not those of its line")
 
@@ -132,13 +132,13 @@ def cell_line(path: Path) -> dict[str, Any]:
     return line
 
 
-def _rows_path(terms: Terms, cell: Cell) -> Path:
-    return terms.folder / f"{cell.key}.parquet"
+def _rows_path(study: StudySettings, cell: Cell) -> Path:
+    return study.folder / f"{cell.key}.parquet"
 
 
-def summary_path(terms: Terms, cell: Cell) -> Path:
+def summary_path(study: StudySettings, cell: Cell) -> Path:
     """Where a cell writes its line of the summary; that it is there says that the cell is done."""
-    return terms.folder / f"{cell.key}.json"
+    return study.folder / f"{cell.key}.json"
 
 
 def _plain(value: Any) -> Any:

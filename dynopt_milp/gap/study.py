@@ -13,7 +13,7 @@ from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, StudyInterrupted
-from dynopt_milp.gap.cells import Terms, cell_line, check_done, collect, summary_path
+from dynopt_milp.gap.cells import StudySettings, cell_line, check_done, collect, summary_path
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.grid import PATHS, GapGrid
 from dynopt_milp.gap.rows import ROW_COLUMNS, further_columns
@@ -95,7 +95,7 @@ def run_gap_study(
     whole_number(workers, "workers", least=1)
     folder, strategy = Path(folder), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
-    terms = Terms(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS, _checked(also))
+    study = StudySettings(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS, _checked(also))
     settings = {
         "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
@@ -105,27 +105,27 @@ def run_gap_study(
     if cluster is not None:
         check_cluster(cluster)
     with run_folder(folder, settings, CELLS):
-        with reported(terms.folder):
-            terms.folder.mkdir(exist_ok=True)
-        missing = [cell for cell in cells if not summary_path(terms, cell).exists()]
+        with reported(study.folder):
+            study.folder.mkdir(exist_ok=True)
+        missing = [cell for cell in cells if not summary_path(study, cell).exists()]
         for cell in cells:
             if cell not in missing:
-                check_done(terms, cell)
+                check_done(study, cell)
         days = grid.days(market)
         counts = {cell: len(rebalance_days(days, cell.frequency)) for cell in cells}
         finished = sum(counts[cell] for cell in cells if cell not in missing)
         try:
             with (
                 Progress(sum(counts.values()), "rebalances", show=show_progress) as progress,
-                polled(progress, terms, missing, finished, counts) if show_progress else nullcontext(),
+                polled(progress, study, missing, finished, counts) if show_progress else nullcontext(),
             ):
-                for _ in in_parallel(terms, missing, workers, cluster):
+                for _ in in_parallel(study, missing, workers, cluster):
                     pass
         except KeyboardInterrupt:
-            done = sum(summary_path(terms, cell).exists() for cell in cells)
+            done = sum(summary_path(study, cell).exists() for cell in cells)
             raise StudyInterrupted(done, len(cells), folder) from None
-        collect(terms, cells, folder / REBALANCES)
-        summary = pd.DataFrame([cell_line(summary_path(terms, cell)) for cell in cells])
+        collect(study, cells, folder / REBALANCES)
+        summary = pd.DataFrame([cell_line(summary_path(study, cell)) for cell in cells])
         write_atomically(folder / SUMMARY, summary.to_csv(index=False))
     return summary
 

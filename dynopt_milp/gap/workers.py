@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from dynopt_milp.backtests.journal import JOURNAL
 from dynopt_milp.errors import InputError, WorkerError
-from dynopt_milp.gap.cells import Terms, run_cell, summary_path
+from dynopt_milp.gap.cells import StudySettings, run_cell, summary_path
 from dynopt_milp.gap.grid import Cell
 from dynopt_milp.io.progress import Progress
 
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.5
 CONNECT_SECONDS = 10
 
 
-def in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | None) -> Iterator[None]:
+def in_parallel(study: StudySettings, cells: list[Cell], workers: int, cluster: str | None) -> Iterator[None]:
     """The cells as they end, in any order."""
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import BrokenProcessPool  # TerminatedWorkerError is one
@@ -30,29 +30,29 @@ def in_parallel(terms: Terms, cells: list[Cell], workers: int, cluster: str | No
     if cluster is None:
         if workers == 1 or len(cells) <= 1:
             for cell in cells:
-                run_cell(terms, cell)
+                run_cell(study, cell)
                 yield
             return
         try:
             yield from Parallel(n_jobs=workers, return_as="generator_unordered")(
-                delayed(_run_cell_for)(os.getpid(), terms, cell) for cell in cells
+                delayed(_run_cell_for)(os.getpid(), study, cell) for cell in cells
             )
         except BrokenProcessPool:
             raise WorkerError(
-                f"a worker has ended, killed or out of memory; what is done is kept in {terms.folder.parent}: run the "
+                f"a worker has ended, killed or out of memory; what is done is kept in {study.folder.parent}: run the "
                 "same again to go on, with fewer workers if memory is short"
             ) from None
         return
     from distributed import Client
 
     with Client(cluster), parallel_config(backend="dask"):
-        yield from Parallel()(delayed(run_cell)(terms, cell) for cell in cells)
+        yield from Parallel()(delayed(run_cell)(study, cell) for cell in cells)
 
 
-def _run_cell_for(parent: int, terms: Terms, cell: Cell) -> None:
+def _run_cell_for(parent: int, study: StudySettings, cell: Cell) -> None:
     """Run a cell, but do not outlive the process that asked for it: the next one would find the record in use."""
     _end_with(parent)
-    run_cell(terms, cell)
+    run_cell(study, cell)
 
 
 @cache
@@ -86,7 +86,7 @@ def check_cluster(address: str) -> None:
 
 @contextmanager
 def polled(
-    progress: Progress, terms: Terms, missing: list[Cell], finished: int, counts: dict[Cell, int]
+    progress: Progress, study: StudySettings, missing: list[Cell], finished: int, counts: dict[Cell, int]
 ) -> Iterator[None]:
     """Show how many rebalances the records hold, wherever they are written."""
     ended = Event()
@@ -95,8 +95,8 @@ def polled(
         while not ended.wait(POLL_SECONDS):
             done = finished
             for cell in missing:
-                record = terms.folder / cell.key / JOURNAL
-                if summary_path(terms, cell).exists():
+                record = study.folder / cell.key / JOURNAL
+                if summary_path(study, cell).exists():
                     done += counts[cell]
                 elif record.exists():
                     with record.open("rb") as file:

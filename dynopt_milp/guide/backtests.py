@@ -134,7 +134,7 @@ def backtest_portfolio_with_individual_data(
         "performance": run.performance,
         "portfolio_weights": weights,
         "correlation_matrix": inputs.correlation(last),
-        "idm": inputs.wanted(last).multiplier,
+        "idm": inputs.target_positions(last).multiplier,
         "backtest": run,
     }
 

@@ -32,8 +32,8 @@ GONE_AFTER = 90
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
-    """What a strategy wants to hold after the close of one day.
+class TargetPositions:
+    """The fractional positions of a strategy after the close of one day.
 
     Attributes
     ----------
@@ -170,7 +170,7 @@ class Inputs:
         places = np.flatnonzero(self._alive[row])
         return pd.Series(shares[places], index=self.market.prices.columns[places])
 
-    def wanted(self, day: pd.Timestamp) -> Wanted:
+    def target_positions(self, day: pd.Timestamp) -> TargetPositions:
         """The fractional positions of a day.
 
         Raises
@@ -199,7 +199,7 @@ class Inputs:
         )
         index = self.market.prices.columns[places]
         closed = tuple(self._names[place] for place in places if self._age[row, place] > CLOSED_AFTER)
-        return Wanted(day, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
+        return TargetPositions(day, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
 
     def problem(
         self,
@@ -232,10 +232,10 @@ class Inputs:
         """
         row = self._row(day)
         contracts = to_whole(held, self._names, "held", missing=0.0)
-        wanted = self.wanted(day)
+        targets = self.target_positions(day)
         places = np.flatnonzero(self._alive[row])
-        kept = (wanted.weights.to_numpy() > 0) | (contracts[places] != 0)
-        places, target = places[kept], wanted.optimal_positions.to_numpy()[kept]
+        kept = (targets.weights.to_numpy() > 0) | (contracts[places] != 0)
+        places, target = places[kept], targets.optimal_positions.to_numpy()[kept]
         names, now = [self._names[place] for place in places], contracts[places]
         own = limits_of(limits, names, self._names)
         shut = self._age[row, places] > CLOSED_AFTER

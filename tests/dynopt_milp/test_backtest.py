@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Limits, Problem, solve
-from dynopt_milp.backtests.decision import Past
+from dynopt_milp.backtests.decision import RebalanceHistory
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.journal import Journal
 from dynopt_milp.backtests.metrics import max_drawdown, performance, sharpe_ratio
@@ -173,7 +173,7 @@ def test_rounded_and_unrounded_hold_what_is_wanted(market: Market) -> None:
         )
         day = run.rebalances.index[3]
         next_day = market.days[market.days.get_loc(day) + 1]
-        wanted = inputs.wanted(day).optimal_positions
+        wanted = inputs.target_positions(day).optimal_positions
         expected = wanted.round() if optimizer == "rounded" else wanted
         assert run.positions.loc[next_day].to_numpy() == pytest.approx(expected.to_numpy())
         assert (run.rebalances["status"] == "static").all()
@@ -261,7 +261,7 @@ def test_an_optimizer_of_ones_own_is_refused_where_it_would_not_know(market: Mar
 def test_an_interrupted_run_goes_on_and_ends_the_same(market: Market, greedy: Backtest, tmp_path: Path) -> None:
     calls = iter(range(10_000))
 
-    def stop_at_ten(past: Past) -> float:
+    def stop_at_ten(history: RebalanceHistory) -> float:
         if next(calls) == 10:
             raise KeyboardInterrupt
         return 0.05
@@ -365,11 +365,11 @@ def test_positions_in_a_market_that_is_gone_are_closed_at_its_last_price(market:
 def test_a_buffer_that_adapts_sees_the_past_only(market: Market) -> None:
     seen = []
 
-    def adaptive(past: Past) -> float:
-        seen.append((past.day, list(past.rebalances.index)))
-        for frame in (past.volatility, past.forecasts, past.costs, past.values):
-            assert frame.index[-1] == past.day
-        return 0.02 + 0.001 * len(past.rebalances)
+    def adaptive(history: RebalanceHistory) -> float:
+        seen.append((history.day, list(history.rebalances.index)))
+        for frame in (history.volatility, history.forecasts, history.costs, history.values):
+            assert frame.index[-1] == history.day
+        return 0.02 + 0.001 * len(history.rebalances)
 
     run = backtest(market, optimizer="greedy", buffer_fraction=adaptive, **YEAR | {"end": "2016-03-31"})
     assert all(before == list(run.rebalances.index[:count]) for count, (_, before) in enumerate(seen))
@@ -460,7 +460,7 @@ def test_the_picture_is_a_png_with_something_on_it(greedy: Backtest, tmp_path: P
 @pytest.mark.parametrize("fraction", [-0.1, float("nan"), "little"])
 def test_a_buffer_that_makes_no_sense_ends_the_run(market: Market, fraction: Any) -> None:
     with pytest.raises(InputError, match="buffer_fraction: expected"):
-        backtest(market, optimizer="greedy", buffer_fraction=lambda past: fraction, **YEAR)
+        backtest(market, optimizer="greedy", buffer_fraction=lambda history: fraction, **YEAR)
 
 
 def test_settings_tell_functions_of_one_name_apart() -> None:

@@ -32,7 +32,7 @@ from dynopt_milp.errors import (
     WorkerError,
 )
 from dynopt_milp.gap import GapGrid, run_gap_study, summarise
-from dynopt_milp.gap.cells import Terms, run_cell
+from dynopt_milp.gap.cells import StudySettings, run_cell
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
 from dynopt_milp.gap.summary import gaps
@@ -391,10 +391,10 @@ def test_a_cell_that_is_done_and_half_cleared_up_is_not_done_again(market: Marke
     """A worker can be killed while it clears up; a cluster then gives its cell to another."""
     shutil.copytree(study / "cells", tmp_path / "cells")
     cell = GRID.cells(market)[0]
-    terms = Terms(market, Strategy(), GRID.start, GRID.end, 1e-6, None, tmp_path / "cells")
-    (terms.folder / cell.key).mkdir()
-    (terms.folder / cell.key / "journal.jsonl").write_text("{}\n")
-    before = {path.name: path.stat().st_mtime_ns for path in terms.folder.glob("*.*")}
-    run_cell(terms, cell)
-    assert not (terms.folder / cell.key).exists()
-    assert {path.name: path.stat().st_mtime_ns for path in terms.folder.glob("*.*")} == before
+    study = StudySettings(market, Strategy(), GRID.start, GRID.end, 1e-6, None, tmp_path / "cells")
+    (study.folder / cell.key).mkdir()
+    (study.folder / cell.key / "journal.jsonl").write_text("{}\n")
+    before = {path.name: path.stat().st_mtime_ns for path in study.folder.glob("*.*")}
+    run_cell(study, cell)
+    assert not (study.folder / cell.key).exists()
+    assert {path.name: path.stat().st_mtime_ns for path in study.folder.glob("*.*")} == before

@@ -197,7 +197,7 @@ def test_the_diversification_multiplier() -> None:
 
 def test_the_whole_chain_of_one_position(inputs: Inputs) -> None:
     market, day = inputs.market, inputs.market.days[-20]
-    wanted = inputs.wanted(day)
+    wanted = inputs.target_positions(day)
     value = 10.0 * float(market.prices.loc[:day, "GOLD_micro"].dropna().iloc[-1])
     forecast = float(TrendFollowing()(market).loc[:day, "GOLD_micro"].ffill().iloc[-1])
     sigma = float(EwmaVolatility()(market).loc[day, "GOLD_micro"])
@@ -279,7 +279,10 @@ def test_the_rebalance_of_a_day_knows_nothing_later(market: Market) -> None:
     day = "2012-05-12"  # a Saturday: Friday counts
     problem = problem_of_day(market, Strategy(), 5e5, day, {"US10": 1})
     cut = Inputs(market.between(end="2012-05-11"), Strategy(), 5e5)
-    assert problem.optimal_positions.tolist() == cut.wanted(pd.Timestamp("2012-05-11")).optimal_positions.tolist()
+    assert (
+        problem.optimal_positions.tolist()
+        == cut.target_positions(pd.Timestamp("2012-05-11")).optimal_positions.tolist()
+    )
     assert problem.previous_positions[problem.instruments.index("US10")] == 1
 
 
@@ -293,7 +296,7 @@ def test_days_and_holdings_that_make_no_sense_are_refused(market: Market) -> Non
     with pytest.raises(HistoryError, match="no instrument of the strategy"):
         problem_of_day(market, Strategy(), 5e5, "2008-01-15")
     with pytest.raises(DataError, match="is not a day of this market"):
-        Inputs(market, Strategy(), 5e5).wanted(pd.Timestamp("2012-05-12"))
+        Inputs(market, Strategy(), 5e5).target_positions(pd.Timestamp("2012-05-12"))
 
 
 @pytest.mark.parametrize(
@@ -315,7 +318,7 @@ def test_what_a_function_of_the_strategy_returns_is_checked(
     market: Market, part: str, function: object, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        Inputs(market, Strategy(**{part: function}), 5e5).wanted(market.days[-1])  # type: ignore[arg-type]
+        Inputs(market, Strategy(**{part: function}), 5e5).target_positions(market.days[-1])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def numbers_of(values: Any, field: str) -> dict[str, float]:
     Raises
     ------
     InputError
-        If they are not, or an instrument stands twice.
+        If ``values`` are not such numbers, or an instrument appears twice.
     """
     if isinstance(values, pd.Series):
         check_distinct(values.index, field)
@@ -47,7 +47,7 @@ def names_and_matrix(given: Any) -> tuple[list[str], FloatArray]:
     Raises
     ------
     InputError
-        If it is none of them, an instrument stands twice or an entry is not a number.
+        If ``given`` is none of them, an instrument appears twice or an entry is not a number.
     """
     if isinstance(given, Mapping):
         given = pd.DataFrame(given)
@@ -76,8 +76,8 @@ def _matrix(values: Any) -> FloatArray:
         raise InputError("expected numbers", field="covariance_matrix") from None
 
 
-def like(kind: Any, content: dict[str, Any]) -> Any:
-    """A dict as the kind of weights that ``kind`` is; what ``kind`` itself holds stays."""
+def same_kind(kind: Any, content: dict[str, Any]) -> Any:
+    """The content in an object of the type of ``kind``, which itself stays as it is."""
     if isinstance(kind, pd.Series):
         index = pd.Index(list(content), name=kind.index.name)
         return type(kind)(list(content.values()), index=index, name=kind.name)
@@ -95,7 +95,7 @@ def keys_by_rule(constraints: Any) -> dict[str, list[str]]:
     Raises
     ------
     InputError
-        If one of the first two attributes is missing, or one is no list.
+        If one of the first two attributes is missing, or one is not a list.
     """
     rules: dict[str, list[str]] = {"reduce_only": [], "no_trade": [], "long_only": []}
     if constraints is None:
@@ -116,13 +116,13 @@ def keys_by_rule(constraints: Any) -> dict[str, list[str]]:
     return rules
 
 
-def speed(control: Any, name: str) -> float:
+def speed_control_value(control: Any, name: str) -> float:
     """A number of the speed control, finite and not negative; its defaults are tuples of one number.
 
     Raises
     ------
     InputError
-        If it is none.
+        If ``control`` has no such attribute, or its value is not such a number.
     """
     if not hasattr(control, name):
         raise InputError(

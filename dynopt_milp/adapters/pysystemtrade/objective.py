@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from dynopt_milp.adapters.pysystemtrade.callers_kind import (
     keys_by_rule,
-    like,
     names_and_matrix,
     numbers_of,
-    speed,
+    same_kind,
+    speed_control_value,
     supplied,
 )
 from dynopt_milp.adapters.repaired_problem import repaired_problem
@@ -129,13 +129,13 @@ class ObjectiveFunction:
         self._target = numbers_of(contracts_optimal, "contracts_optimal")
         self._per_contract = numbers_of(per_contract_value, "per_contract_value")
         self._costs = numbers_of(costs, "costs")
-        self.trade_shadow_cost = speed(speed_control, "trade_shadow_cost")
-        self.tracking_error_buffer = speed(speed_control, "tracking_error_buffer")
+        self.trade_shadow_cost = speed_control_value(speed_control, "trade_shadow_cost")
+        self.tracking_error_buffer = speed_control_value(speed_control, "tracking_error_buffer")
         self.previous_positions, self._held = previous_positions, None
         if supplied(previous_positions) is not None:
             given = numbers_of(previous_positions, "previous_positions")
             self._held = {name: 0.0 if np.isnan(number) else number for name, number in given.items()}
-            self.previous_positions = like(previous_positions, self._held)
+            self.previous_positions = same_kind(previous_positions, self._held)
         self._rules = keys_by_rule(supplied(constraints))
         most = supplied(maximum_positions)
         self._maxima = None if most is None else numbers_of(most, "maximum_positions")
@@ -149,12 +149,12 @@ class ObjectiveFunction:
     def optimise_positions(self) -> Any:
         """Contracts to hold, whole, of the kind and with the instruments of ``contracts_optimal``."""
         found = dict(zip(self._keys, self._optimised_contracts(), strict=True))
-        return like(self.contracts_optimal, {name: int(found.get(name, 0)) for name in self._target})
+        return same_kind(self.contracts_optimal, {name: int(found.get(name, 0)) for name in self._target})
 
     def optimise_weights(self) -> Any:
         """The same as weights; 0 for instruments without valid data."""
         found = dict(zip(self._keys, self.optimise_np_for_valid_keys(), strict=True))
-        return like(self.contracts_optimal, {name: float(found.get(name, 0.0)) for name in self._target})
+        return same_kind(self.contracts_optimal, {name: float(found.get(name, 0.0)) for name in self._target})
 
     def optimise_np_for_valid_keys(self) -> FloatArray:
         """The same as an array of weights, for ``keys_with_valid_data``."""
@@ -193,7 +193,7 @@ class ObjectiveFunction:
         if self.constraint_function is None:
             return 0.0
         named = {name: float(weight) for name, weight in zip(self._keys, weights, strict=True)}
-        return float(self.constraint_function(like(self.contracts_optimal, named)))
+        return float(self.constraint_function(same_kind(self.contracts_optimal, named)))
 
     def is_tracking_error_of_prior_smaller_than_buffer(self) -> bool:
         """Whether the held portfolio is so close to the unrounded one that nothing trades."""
@@ -419,7 +419,9 @@ class ObjectiveFunction:
 
     def _as_weights(self, kind: Any, numbers: Mapping[str, float]) -> Any:
         missing = float("nan")
-        return like(kind, {name: number * self._per_contract.get(name, missing) for name, number in numbers.items()})
+        return same_kind(
+            kind, {name: number * self._per_contract.get(name, missing) for name, number in numbers.items()}
+        )
 
     def _say(self, level: str, text: str) -> None:
         speak = getattr(self.log, level, None) or getattr(self.log, "msg", None)
