@@ -6,44 +6,38 @@ With ``--again`` what is stored is solved again by branch and bound, and compare
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 
 from comparisons.agreement.study import ENVIRONMENT, GRID, SCIP_LIMIT, run, table
-from comparisons.environment import environment
+from comparisons.environment import write_environment
+from comparisons.runner import run_study, study_parser
 from dynopt_milp.data import read_market
-from dynopt_milp.errors import DynoptError
-from dynopt_milp.io.atomic import write_atomically
 
 
-def main(arguments: list[str]) -> int:
+def study(options: Namespace, output: Console, progress: Console) -> None:
     """Compare what has not been compared, and print the table."""
-    console, progress = Console(width=160), Console(stderr=True)
-    again = "--again" in arguments
-    arguments = [word for word in arguments if word != "--again"]
-    if not 1 <= len(arguments) <= 3 or arguments[0].startswith("-"):
-        usage = "usage: python -m comparisons.agreement PRICE_FOLDER [WEEKS [SCIP_SECONDS]] [--again]"
-        progress.print(usage, markup=False)
-        return 2
-    try:
-        weeks = int(arguments[1]) if len(arguments) > 1 else GRID.weeks
-        limit = float(arguments[2]) if len(arguments) > 2 else SCIP_LIMIT
-        market = read_market(Path(arguments[0]))
-        results = run(
-            market, replace(GRID, weeks=weeks), scip_limit=limit, again=again, show_progress=progress.is_terminal
-        )
-    except KeyboardInterrupt:
-        progress.print("interrupted; the same command goes on")
-        return 130
-    except (DynoptError, ValueError) as error:
-        progress.print(f"error: {error}", highlight=False)
-        return 2
-    console.print(table(results).T.to_string(header=False), highlight=False)
-    write_atomically(ENVIRONMENT, environment("one thread each", f"SCIP's time limit: {limit:g} s a rebalance"))
-    return 0
+    grid = replace(GRID, weeks=options.weeks)
+    results = run(
+        read_market(options.folder), grid, scip_limit=options.seconds, again=options.again,
+        show_progress=progress.is_terminal,
+    )  # fmt: skip
+    output.print(table(results).T.to_string(header=False))
+    note = f"SCIP's time limit: {options.seconds:g} s a rebalance"
+    write_environment(ENVIRONMENT, "one thread each", note)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it with these arguments, or those of the process."""
+    parser = study_parser("agreement", "Branch and bound against SCIP on weekly rebalances.")
+    parser.add_argument("weeks", type=int, nargs="?", default=GRID.weeks, metavar="WEEKS", help="of each path")
+    parser.add_argument("seconds", type=float, nargs="?", default=SCIP_LIMIT, metavar="SCIP_SECONDS")
+    parser.add_argument("--again", action="store_true", help="solve what is stored again by branch and bound")
+    return run_study(parser, study, arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from comparisons.solver_race.instances import Grid, Instance, real_instances
+from comparisons.stored import load, save
 from dynopt_milp import Status, solve
 from dynopt_milp.data import Market
-from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.progress import Progress
 
 FOLDER = Path(__file__).parent
@@ -80,24 +79,19 @@ def run(market: Market, grid: Grid = GRID, results: Path = RESULTS, *, scip_limi
 
     With ``again`` those that are there are solved again by branch and bound, and what SCIP said in hours is kept.
     """
-    done = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=[item.name for item in fields(Row)])
+    done = load(results, tuple(item.name for item in fields(Row)))
     rows: dict[str, dict[Any, Any]] = {str(row["instance"]): row for row in done.to_dict("records")}
     with Progress(grid.real, "rebalances", show=show_progress) as progress:
         for instance in real_instances(market, grid):
             if instance.name not in rows:
                 rows[instance.name] = asdict(compare(instance, scip_limit))
-                _save(rows, results)
+                save(pd.DataFrame(list(rows.values())), results, None)
             elif again:
                 rows[instance.name] |= _own(instance)
             progress.advance(instance.name)
-    _save(rows, results)
-    return pd.DataFrame(list(rows.values()))
-
-
-def _save(rows: dict[str, dict[Any, Any]], results: Path) -> None:
-    text = io.StringIO()
-    pd.DataFrame(list(rows.values())).to_csv(text, index=False)
-    write_atomically(results, text.getvalue())
+    frame = pd.DataFrame(list(rows.values()))
+    save(frame, results, None)
+    return frame
 
 
 def _own(instance: Instance) -> dict[str, Any]:

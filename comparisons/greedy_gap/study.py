@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from dynopt_milp.data import Market
 from dynopt_milp.gap import GapGrid, run_gap_study
 from dynopt_milp.gap.study import REBALANCES
 from dynopt_milp.gap.summary import count_differences
-from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.show.pictures import save_picture
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, RUNS = FOLDER / "results.csv", FOLDER / "environment.txt", FOLDER / "runs"
@@ -113,30 +111,18 @@ def _rows(folder: Path, columns: list[str], cost_multiplier: float) -> pd.DataFr
 
 def picture(results: pd.DataFrame, path: Path = PICTURE) -> None:
     """Mean gap against capital, a panel for each size and a line for each multiplier."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
     along = results[results["path"] == "greedy"]
     sizes = sorted(along["size"].unique())
-    figure, panels = plt.subplots(1, len(sizes), figsize=(3.2 * len(sizes), 3.4), sharey=True, layout="constrained")
-    for panel, size in zip(np.atleast_1d(panels), sizes, strict=True):
+    figure = Figure(figsize=(3.2 * len(sizes), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for panel, size in zip(panels, sizes, strict=True):
         for multiplier, group in along[along["size"] == size].groupby("cost_multiplier"):
             panel.plot(group["capital"], 100 * group["mean_gap"], marker="o", label=f"λ = {multiplier:g}")
         panel.set(xscale="log", title=f"{size} instruments", xlabel="capital, $")
         panel.set_yscale("symlog", linthresh=1.0)  # percent; a mean can be zero
         panel.grid(alpha=0.3)
-    np.atleast_1d(panels)[0].set_ylabel("greedy worse by, mean, %")
-    np.atleast_1d(panels)[0].legend(fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, metadata={"Software": None})
-    plt.close(figure)
-    write_atomically(path, buffer.getvalue())
-
-
-def to_csv(results: pd.DataFrame) -> str:
-    """The results file."""
-    text = io.StringIO()
-    results.to_csv(text, index=False, float_format="%.6g")
-    return text.getvalue()
+    panels[0].set_ylabel("greedy worse by, mean, %")
+    panels[0].legend(fontsize=8)
+    save_picture(figure, path)

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 
+import pandas as pd
 from rich.console import Console
 
-from comparisons.naive_model.study import CASES, ENVIRONMENT, RESULTS, Row, environment, run_case, table, to_csv
-from dynopt_milp.io.atomic import write_atomically
-from dynopt_milp.problem.solution import SolveInterrupted
+from comparisons.environment import write_environment
+from comparisons.naive_model.study import CASES, DIGITS, ENVIRONMENT, RESULTS, run_case, scip_version, table
+from comparisons.runner import run_study, study_parser
+from comparisons.stored import save
+from dynopt_milp.io.progress import Progress
 
-WIDTH = 100
+LEGEND = """
+Daily units; objectives in thousandths of capital, seconds naive / exact. 'cvxpy says' is
+problem.value; 'SCIP says' is the objective SCIP itself reached; 'truth' is the objective of
+the naive portfolio, recomputed from its whole contracts."""
 
 
-def main() -> int:
-    """Run all cases, print the table, write the results."""
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    progress = Console(stderr=True)
-    rows: list[Row] = []
-    try:
-        for done, case in enumerate(CASES):
-            progress.print(f"{done + 1} of {len(CASES)}: seed {case.seed}, ${case.capital:,.0f}", highlight=False)
+def study(_: Namespace, output: Console, progress: Console) -> None:
+    """Run all cases, print the table, keep the results."""
+    rows = []
+    with Progress(len(CASES), "cases", show=progress.is_terminal) as bar:
+        for case in CASES:
             rows.append(run_case(case))
-    except (KeyboardInterrupt, SolveInterrupted):
-        progress.print("Interrupted; the stored results are as they were.")
-        return 130
-    console.print(table(rows))
-    console.print(
-        "\nDaily units; objectives in thousandths of capital, seconds naive / exact. 'cvxpy says' is\n"
-        "problem.value; 'SCIP says' is the objective SCIP itself reached; 'truth' is the objective of\n"
-        "the naive portfolio, recomputed from its whole contracts.",
-        highlight=False,
-    )
-    write_atomically(RESULTS, to_csv(rows))
-    write_atomically(ENVIRONMENT, environment())
-    return 0
+            bar.advance(f"seed {case.seed}, ${case.capital:,.0f}")
+    output.print(table(rows))
+    output.print(LEGEND)
+    save(pd.DataFrame(rows), RESULTS, DIGITS)
+    write_environment(ENVIRONMENT, "one thread each", more={"SCIP": scip_version()})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it with these arguments, or those of the process."""
+    parser = study_parser("naive_model", "What a naive model claims, against the truth.", prices=False)
+    return run_study(parser, study, arguments, resumes=False)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import os
-import platform
 import time
 import warnings
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from rich.table import Table
 
 from dynopt_milp import Problem, solve
@@ -27,6 +23,7 @@ DAYS = 256
 """Trading days in a year, the book's. Its root, 16, divides the cost multiplier: the optimum stays where it is."""
 NAIVE_TIME_LIMIT = 60.0
 DIGITS = 9
+"""Significant digits of the results."""
 NOT_OPTIMAL = 1e-6
 """A portfolio worse than the optimum by more than this part of it is not optimal; it is the gap that was proved."""
 
@@ -204,46 +201,22 @@ def table(rows: Iterable[Row]) -> Table:
     return shown
 
 
-def to_csv(rows: Iterable[Row]) -> str:
-    """The rows as CSV, numbers to nine significant digits."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Row))
-    for row in rows:
-        writer.writerow(_rounded(value) for value in astuple(row))
-    return file.getvalue()
-
-
 def stored_rows() -> list[Row]:
     """The rows of ``results.csv``."""
-    kinds = {"int": int, "float": float, "str": str}
-    with RESULTS.open(encoding="utf-8", newline="") as file:
-        return [
-            Row(*(kinds[str(field.type)](line[field.name]) for field in fields(Row))) for line in csv.DictReader(file)
-        ]
+    return [
+        Row(**{str(name): value for name, value in line.items()}) for line in pd.read_csv(RESULTS).to_dict("records")
+    ]
 
 
-def environment() -> str:
-    """What the study ran on."""
+def scip_version() -> str:
+    """That of the solver itself, not of its interface."""
     from pyscipopt import Model
 
     scip = Model()
-    lines = {
-        "python": platform.python_version(),
-        "cvxpy": version("cvxpy"),
-        "PySCIPOpt": version("pyscipopt"),
-        "SCIP": f"{scip.getMajorVersion()}.{scip.getMinorVersion()}.{scip.getTechVersion()}",
-        "numpy": version("numpy"),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }
-    return "".join(f"{name}: {text}\n" for name, text in lines.items())
+    return f"{scip.getMajorVersion()}.{scip.getMinorVersion()}.{scip.getTechVersion()}"
 
 
 def _percent_above(value: float, reference: float) -> float:
     """Per cent; differences below the stored digits are round-off and come out as zero."""
     relative = value / reference - 1
     return 0.0 if abs(relative) < 10.0**-DIGITS else 100 * relative
-
-
-def _rounded(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.{DIGITS}g}"

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from comparisons.solver_race.stored import load, save, with_row
-from comparisons.solver_race.study import CALLS, FOLDER, REFERENCE, SHORT, WARM_UPS, save_picture
+from comparisons.solver_race.study import CALLS, DIGITS, FOLDER, REFERENCE, SHORT, WARM_UPS
+from comparisons.stored import load, save, with_row
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem, Solution, solve
-from dynopt_milp.show.pictures import COLOURS
+from dynopt_milp.show.pictures import COLOURS, save_picture
 
 RESULTS, PICTURE = FOLDER / "scale.csv", FOLDER / "scale.png"
 COLUMNS = ("n", "capital", "cost_multiplier", "seed", "seconds", "nodes", "status", "gap")
@@ -88,7 +88,7 @@ def sweep(plan: Sweep = FULL, path: Path = RESULTS, advance: Callable[[str], Non
                     "n": size, "capital": capital, "cost_multiplier": cost_multiplier, "seed": seed,
                     "seconds": seconds, "nodes": solution.nodes, "status": solution.status.value, "gap": solution.gap,
                 })  # fmt: skip
-                save(rows, path)
+                save(rows, path, DIGITS)
             advance(f"n = {size}")
         here = rows[(rows[KEY[:3]] == [size, capital, cost_multiplier]).all(axis=1)]
         if not (here["status"] == "optimal").any():

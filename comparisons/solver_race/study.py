@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,15 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from comparisons.environment import environment
 from comparisons.solver_race.claim import LICENCE, OPTIMAL, Claim
 from comparisons.solver_race.instances import Grid, Instance
 from comparisons.solver_race.racers import Racer
-from comparisons.solver_race.stored import load, save, with_row
+from comparisons.stored import load, save, with_row
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem
-from dynopt_milp.io.atomic import write_atomically
-from dynopt_milp.show.pictures import COLOURS
+from dynopt_milp.show.pictures import COLOURS, save_picture
 
 FOLDER = Path(__file__).parent
 RESULTS, PICTURE, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "race.png", FOLDER / "environment.txt"
@@ -35,6 +32,8 @@ FULL_GRID = Grid(
 QUICK_GRID = Grid((250_000.0,), (0.0, 50.0), ("2018-06-01",), 1, (12, 20), (0,))
 TIME_LIMIT, QUICK_TIME_LIMIT = 10.0, 5.0
 REFERENCE = "branch_and_bound"
+DIGITS = 12
+"""Significant digits of the results."""
 CALLS = 3
 SHORT = 5.0
 """Seconds: a longer call is not repeated."""
@@ -93,7 +92,7 @@ def race(
                 warm.add(racer.name)
             claim = measured(racer, instance.problem, time_limit)
             rows = with_row(rows, _row(instance, racer.name, claim))
-            save(judged(rows), path)
+            save(judged(rows), path, DIGITS)
         advance(instance.name)
     return judged(rows)
 
@@ -203,22 +202,15 @@ def picture(results: pd.DataFrame, path: Path = PICTURE) -> None:
     save_picture(figure, path)
 
 
-def save_picture(figure: Any, path: Path) -> None:
-    """As PNG, atomically."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=120)
-    write_atomically(path, drawn.getvalue())
-
-
-def environment_of_race() -> str:
-    """Versions, those of the commercial solvers too, and machine."""
+def solver_versions() -> dict[str, str]:
+    """Versions of what the package itself does not use."""
     found = {}
     for name in SOLVERS:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed"
-    return environment("one thread a solver", more=found)
+    return found
 
 
 def _row(instance: Instance, racer: str, claim: Claim) -> dict[str, Any]:

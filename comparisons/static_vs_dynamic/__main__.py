@@ -1,12 +1,15 @@
-"""Run the study: ``python -m comparisons.static_vs_dynamic PRICE_FOLDER [CAPITAL]``; interrupt and go on at will."""
+"""Run the study: ``python -m comparisons.static_vs_dynamic PRICE_FOLDER [CAPITAL ...]``; it goes on where it stopped."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from argparse import Namespace
+from collections.abc import Sequence
 
 from rich.console import Console
 
+from comparisons.environment import write_environment
+from comparisons.runner import run_study, study_parser
 from comparisons.static_vs_dynamic.study import (
     CAPITALS,
     ENVIRONMENT,
@@ -14,48 +17,41 @@ from comparisons.static_vs_dynamic.study import (
     PICTURE,
     RESULTS,
     Runs,
-    environment_of_runs,
     run,
+    seconds_of_exact,
     table,
-    to_csv,
-)  # fmt: skip
+)
+from comparisons.stored import save
 from dynopt_milp.data import read_market
-from dynopt_milp.errors import BacktestInterrupted, DynoptError
-from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.show.backtests import show_backtests
 from dynopt_milp.show.pictures import draw_backtests
 
 
-def main(arguments: list[str]) -> int:
-    """Run what has not been run, print the tables; write the results once all capitals are done."""
-    console, progress = Console(), Console(stderr=True)
-    if not arguments:
-        progress.print("usage: python -m comparisons.static_vs_dynamic PRICE_FOLDER [CAPITAL ...]")
-        return 2
+def study(options: Namespace, output: Console, progress: Console) -> None:
+    """Run what has not been run, print the tables; keep the results once all capitals are done."""
+    market = read_market(options.folder)
+    capitals = options.capitals or list(CAPITALS)
     runs: Runs = {}
-    try:
-        market = read_market(Path(arguments[0]))
-        capitals = [float(text) for text in arguments[1:]] or list(CAPITALS)
-        for capital in capitals:
-            progress.print(f"${capital:,.0f}", highlight=False)
-            runs |= run(market, capital, show_progress=progress.is_terminal)
-    except BacktestInterrupted as stop:
-        progress.print(str(stop), highlight=False)
-        return 130
-    except (DynoptError, ValueError) as error:
-        progress.print(f"error: {error}", highlight=False)
-        return 2
     for capital in capitals:
-        console.print(f"\n${capital:,.0f}", highlight=False)
-        show_backtests({optimizer: runs[capital, optimizer] for optimizer in OPTIMIZERS}, console)
+        progress.print(f"${capital:,.0f}")
+        runs |= run(market, capital, show_progress=progress.is_terminal)
+    for capital in capitals:
+        output.print(f"\n${capital:,.0f}")
+        show_backtests({optimizer: runs[capital, optimizer] for optimizer in OPTIMIZERS}, output)
     if set(CAPITALS) <= set(capitals):
-        write_atomically(RESULTS, to_csv(table(runs)))
-        write_atomically(ENVIRONMENT, environment_of_runs(runs))
+        save(table(runs), RESULTS)
+        write_environment(ENVIRONMENT, "one thread a run", *seconds_of_exact(runs))
         draw_backtests({f"${capital:,.0f}, {optimizer}": found for (capital, optimizer), found in runs.items()
                         if optimizer in ("greedy", "exact")}, PICTURE,
                        title="Trend following on 42 futures, weekly, net of costs")  # fmt: skip
-    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it with these arguments, or those of the process."""
+    parser = study_parser("static_vs_dynamic", "What each way of holding whole contracts earns and costs.")
+    parser.add_argument("capitals", type=float, nargs="*", metavar="CAPITAL", help="default: those of the study")
+    return run_study(parser, study, arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

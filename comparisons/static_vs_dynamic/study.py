@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from comparisons.environment import environment
 from dynopt_milp.backtests.compare import comparison_table, run_comparison
 from dynopt_milp.backtests.metrics import realised_tracking_error, return_difference
 from dynopt_milp.backtests.result import Backtest
@@ -71,13 +70,8 @@ def table(runs: Runs) -> pd.DataFrame:
     return pd.concat([figures, pd.DataFrame(beside)], axis=1)
 
 
-def to_csv(figures: pd.DataFrame) -> str:
-    """The results file."""
-    return figures.to_csv(index=False, float_format="%.6g")
-
-
-def environment_of_runs(runs: Runs) -> str:
-    """Versions, machine, and what the exact runs took."""
+def seconds_of_exact(runs: Runs) -> list[str]:
+    """What the exact runs took, a line each."""
     lines = []
     for (capital, optimizer), found in runs.items():
         if optimizer == "exact":
@@ -86,4 +80,4 @@ def environment_of_runs(runs: Runs) -> str:
                 f"exact, {capital:.0f}: {len(seconds)} rebalances, {seconds.sum():.0f} s of solving; median "
                 f"{seconds.median():.2f} s, longest {seconds.max():.1f} s"
             )
-    return environment("one thread a run", *lines)
+    return lines

@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from comparisons.environment import environment
-from comparisons.swap_in.study import ENVIRONMENT, REPEATS, RESULTS, run, table, to_csv
+from comparisons.environment import write_environment
+from comparisons.runner import run_study, study_parser
+from comparisons.stored import save
+from comparisons.swap_in.study import ENVIRONMENT, REPEATS, RESULTS, run, table
 from comparisons.swap_in.their_search import their_search
 from dynopt_milp.data import read_market
-from dynopt_milp.errors import DynoptError
-from dynopt_milp.io.atomic import write_atomically
 
 
-def main(arguments: list[str]) -> int:
-    """Time every day, print the table, and keep both."""
-    console, progress = Console(width=160), Console(stderr=True)
-    if len(arguments) not in (1, 2):
-        progress.print("usage: python -m comparisons.swap_in PRICE_FOLDER [PYSYSTEMTRADE_FOLDER]", markup=False)
-        return 2
-    try:
-        theirs = their_search(Path(arguments[1])) if len(arguments) == 2 else None
-        results = run(read_market(Path(arguments[0])), theirs=theirs, show_progress=progress.is_terminal)
-    except KeyboardInterrupt:
-        progress.print("interrupted; nothing was kept")
-        return 130
-    except DynoptError as error:
-        progress.print(f"error: {error}", highlight=False)
-        return 2
-    write_atomically(RESULTS, to_csv(results))
+def study(options: Namespace, output: Console, progress: Console) -> None:
+    """Time every day, keep the results and print the table."""
+    theirs = None if options.pysystemtrade is None else their_search(options.pysystemtrade)
+    results = run(read_market(options.folder), theirs=theirs, show_progress=progress.is_terminal)
+    save(results, RESULTS)
     threads = f"OPENBLAS_NUM_THREADS={os.environ.get('OPENBLAS_NUM_THREADS', 'not set')}"
-    write_atomically(ENVIRONMENT, environment(threads, f"seconds: the least of {REPEATS}, in turn"))
-    console.print(table(results).round(2).to_string(index=False), highlight=False)
-    return 0
+    write_environment(ENVIRONMENT, threads, f"seconds: the least of {REPEATS}, in turn")
+    output.print(table(results).round(2).to_string(index=False))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it with these arguments, or those of the process."""
+    parser = study_parser("swap_in", "What a day costs with the swap-ins.")
+    parser.add_argument(
+        "pysystemtrade", type=Path, nargs="?", metavar="PYSYSTEMTRADE_FOLDER", help="a clone, for its own search"
+    )
+    return run_study(parser, study, arguments, resumes=False)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

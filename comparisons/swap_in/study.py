@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -87,13 +86,6 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
             line[f"{one} ÷ {other}"] = float(np.exp(np.log(seconds[one] / seconds[other]).mean()))
         lines.append(line)
     return pd.DataFrame(lines)
-
-
-def to_csv(results: pd.DataFrame) -> str:
-    """The results file."""
-    text = io.StringIO()
-    results.to_csv(text, index=False, float_format="%.6g")
-    return text.getvalue()
 
 
 def _days(market: Market, capital: float, count: int) -> Iterator[tuple[str, Problem]]:

@@ -75,7 +75,7 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
         axes.margins(x=0.01)
     error.set_ylim(bottom=0)
     turnover.set_ylim(bottom=0)
-    _save(figure, Path(path))
+    save_picture(figure, Path(path))
 
 
 def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) -> None:
@@ -116,7 +116,7 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.suptitle("Profit net of costs, share of capital", x=0.01, ha="left", fontsize="medium")
-    _save(figure, Path(path))
+    save_picture(figure, Path(path))
 
 
 def draw_tracking(runs: Mapping[str, Backtest], path: str | Path) -> None:
@@ -183,7 +183,14 @@ def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
     return traded.rolling(min(QUARTER, max(len(traded) // 4, 1))).mean() * DAYS_A_YEAR
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_atomically(path, picture.getvalue())

@@ -21,9 +21,9 @@ from comparisons.greedy_gap.study import (
     instruments,
     picture,
     run,
-    to_csv,
     worst,
 )
+from comparisons.stored import csv_text
 from dynopt_milp import simulated_market
 from dynopt_milp.gap import GapGrid
 
@@ -47,7 +47,7 @@ def test_a_small_study_runs_goes_on_and_keeps_its_table(tmp_path: Path) -> None:
     assert largest["gap"].to_numpy() == pytest.approx(results["largest_gap"].to_numpy()[[0, 2, 1, 3]])
     picture(results, tmp_path / "gap.png")
     assert (tmp_path / "gap.png").read_bytes().startswith(b"\x89PNG")
-    read = pd.read_csv(io.StringIO(to_csv(results)))
+    read = pd.read_csv(io.StringIO(csv_text(results)))
     assert list(read.columns) == list(results.columns)
     assert read["mean_gap"].round(4).tolist() == results["mean_gap"].round(4).tolist()
 

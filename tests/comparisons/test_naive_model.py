@@ -6,10 +6,12 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from comparisons.naive_model import study
+from comparisons.stored import csv_text, save
 from dynopt_milp.trades.examples import example_problem
 
 FAST = [case for case in study.CASES if case.seed in (3, 8)]
@@ -80,14 +82,18 @@ def test_the_table_fits_a_hundred_columns(stored):
     assert max(len(line.rstrip()) for line in console.file.getvalue().splitlines()) <= 100
 
 
+def test_the_stored_file_is_what_is_written_of_its_rows(stored):
+    assert csv_text(pd.DataFrame(stored), study.DIGITS) == study.RESULTS.read_text(encoding="utf-8")
+
+
 def test_csv_reads_back_to_nine_digits(rows, tmp_path, monkeypatch):
     path = tmp_path / "results.csv"
-    path.write_text(study.to_csv(rows), encoding="utf-8")
+    save(pd.DataFrame(rows), path, study.DIGITS)
     monkeypatch.setattr(study, "RESULTS", path)
     again = study.stored_rows()
     assert [row.seed for row in again] == [3, 8]
     assert again[0].exact_objective == pytest.approx(rows[0].exact_objective, rel=1e-8)
-    assert study.to_csv(again) == study.to_csv(rows)
+    assert csv_text(pd.DataFrame(again), study.DIGITS) == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("case", FAST, ids=str)

@@ -7,7 +7,8 @@ import re
 import pandas as pd
 import pytest
 
-from comparisons.static_vs_dynamic.study import CAPITALS, ENVIRONMENT, FOLDER, OPTIMIZERS, RESULTS, run, table, to_csv
+from comparisons.static_vs_dynamic.study import CAPITALS, ENVIRONMENT, FOLDER, OPTIMIZERS, RESULTS, run, table
+from comparisons.stored import csv_text
 from dynopt_milp.data import simulated_market
 
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -57,7 +58,7 @@ def test_a_small_study_has_the_same_columns_and_proves_what_it_calls_exact(resul
     runs = run(market, 250_000.0, show_progress=False, start="2018-01-01", end="2018-03-31", folder=None)
     small = table(runs)
     assert list(small.columns) == list(results.columns)
-    assert len(to_csv(small).splitlines()) == 5
+    assert len(csv_text(small).splitlines()) == 5
     last = small.iloc[-1]
     assert last["optimizer"] == "exact"
     assert last["num_optimal"] == last["num_rebalances"] == 12

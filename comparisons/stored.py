@@ -1,4 +1,4 @@
-"""Rows of a study in a CSV file, kept after each of them."""
+"""Results of a study in a CSV file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ def load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"held": str})[list(columns)]
 
 
-def save(rows: pd.DataFrame, path: Path) -> None:
-    """Write all rows at once."""
-    write_atomically(path, rows.to_csv(index=False, float_format="%.12g"))
+def csv_text(rows: pd.DataFrame, digits: int | None = 6) -> str:
+    """The rows as CSV, with so many significant digits; all digits if None."""
+    return rows.to_csv(index=False, float_format=None if digits is None else f"%.{digits}g", lineterminator="\n")
+
+
+def save(rows: pd.DataFrame, path: Path, digits: int | None = 6) -> None:
+    """Write all rows at once, as :func:`csv_text` has them."""
+    write_atomically(path, csv_text(rows, digits))
 
 
 def with_row(rows: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
