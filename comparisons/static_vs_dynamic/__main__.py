@@ -1,4 +1,4 @@
-"""Run the study: ``python -m comparisons.static_vs_dynamic PRICE_FOLDER [CAPITAL ...]``; it goes on where it stopped."""
+"""Run the study: ``python -m comparisons.static_vs_dynamic PRICE_FOLDER [CAPITAL ...]``; interrupt at will."""
 
 from __future__ import annotations
 
