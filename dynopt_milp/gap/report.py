@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from dynopt_milp.errors import FormatError
+from dynopt_milp.gap.cells import CONSEQUENCES
 from dynopt_milp.gap.charts import figures
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
@@ -45,27 +45,17 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         If the extra ``studies`` is not installed.
     """
     require("pyarrow", "jinja2", "plotly")
-    try:
-        page = _page(folder)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(
-            f"holds no finished study, or another format of one: {type(error).__name__} {error}; run dynopt-milp gap "
-            "again in a new folder", field=str(folder),
-        ) from None  # fmt: skip
     path = Path(folder) / REPORT if out is None else Path(out)
-    write_atomically(path, page)
+    write_atomically(path, _page(read_study(Path(folder))))
     return path
 
 
-def _page(folder: str | Path) -> str:
+def _page(study: Study) -> str:
     """The study as HTML."""
     from jinja2 import Environment, PackageLoader, select_autoescape
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    study = read_study(Path(folder))
     varying, common = in_common(study.summary)
     environment = Environment(loader=PackageLoader("dynopt_milp", "gap"), autoescape=select_autoescape(["j2"]))
     page: str = environment.get_template(TEMPLATE).render(
@@ -116,11 +106,7 @@ def cell_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 def consequence_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
     """The cells for the table of what holding the path came to."""
-    names = [
-        *CELL_COLUMNS, "annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "annual_turnover",
-        "avg_tracking_error", "realised_tracking_error",
-    ]  # fmt: skip
-    return records(summary[names])
+    return records(summary[[*CELL_COLUMNS, *CONSEQUENCES]])
 
 
 def other_optimizers(summary: pd.DataFrame) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ CELL_HEADS = {
     "path": "path",
 }  # fmt: skip
 """The columns that tell a cell from the others, and what tables call them."""
+CELL_TEXTS = ("buffer_rule", "frequency", "path")
+"""Those of them that are text."""
 CELL_COLUMNS = ("capital", "cost_multiplier", "buffer_rule", "frequency", "path", "size")
 ROW_COLUMNS = (
     *CELL_COLUMNS, "date", "instruments",
@@ -83,7 +85,7 @@ def cell_rows(cell: Cell, run: Backtest, also: Sequence[str] = ()) -> pd.DataFra
                 row |= {f"{name}_positions": json.dumps(found["positions"]), f"seconds_{name}": found["seconds"]}
         rows.append(row)
     frame = pd.DataFrame(rows, columns=columns)
-    texts = ["buffer_rule", "frequency", "path", "status", "same_side_status", "reason"]
+    texts = [*CELL_TEXTS, "status", "same_side_status", "reason"]
     texts += [name for name in columns if name.endswith("_positions")]
     numbers = [name for name in columns if name not in (*texts, "date", "size", "instruments")]
     return frame.astype(dict.fromkeys(texts, "str") | dict.fromkeys(numbers, "float64"))

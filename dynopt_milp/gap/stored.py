@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from dynopt_milp.errors import FormatError
+from dynopt_milp.gap.cells import CONSEQUENCES
+from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_TEXTS, ROW_COLUMNS, further
 from dynopt_milp.gap.study import REBALANCES, SUMMARY
-from dynopt_milp.gap.summary import gaps
+from dynopt_milp.gap.summary import CELL_FIGURES, further_figures, gaps
 
 POSITIONS = ("held_positions", "greedy_positions", "exact_positions")
+DESCRIBED = {"strategy": dict, "versions": dict, "notes": list}
+"""Settings that the report lists, and what each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +37,34 @@ def read_study(folder: Path) -> Study:
     Raises
     ------
     FormatError
-        If something is missing or damaged.
+        If a file or a column is missing, or is damaged.
     """
     import pyarrow.parquet as pq
 
     try:
-        names = [name for name in pq.read_schema(folder / REBALANCES).names if name not in POSITIONS]
-        rows = pd.read_parquet(folder / REBALANCES, columns=names)
+        there = pq.read_schema(folder / REBALANCES).names
+        rows = pd.read_parquet(folder / REBALANCES, columns=[name for name in there if name not in POSITIONS])
         summary = pd.read_csv(folder / SUMMARY)
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FormatError(f"holds no finished study: {error}; run dynopt-milp gap first", field=str(folder)) from None
-    if summary.empty or not isinstance(settings, dict) or not {"strategy", "versions"} <= settings.keys():
+    if summary.empty or not isinstance(settings, dict):
         raise FormatError("holds no finished study; run dynopt-milp gap first", field=str(folder))
+    others = [figure for name in further(there) for figure in further_figures(name)]
+    faults = [f"{REBALANCES} has no column {name}" for name in ROW_COLUMNS if name not in there]
+    for name in (*CELL_COLUMNS, *CELL_FIGURES, *CONSEQUENCES, *others):
+        if name not in summary:
+            faults.append(f"{SUMMARY} has no column {name}")
+        elif name not in CELL_TEXTS and not is_numeric_dtype(summary[name]):
+            faults.append(f"the column {name} of {SUMMARY} has something else than numbers")
+    faults += [
+        f"settings.json has no {name}" for name, kind in DESCRIBED.items() if type(settings.get(name)) is not kind
+    ]
+    if faults:
+        raise FormatError(
+            f"holds another format of a study: {faults[0]}; run dynopt-milp gap again in a new folder",
+            field=str(folder),
+        )
     return Study(folder, rows.assign(**gaps(rows)), summary, settings)
 
 

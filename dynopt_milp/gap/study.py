@@ -13,11 +13,11 @@ from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, StudyInterrupted
-from dynopt_milp.gap.cells import StudySettings, cell_line, check_done, collect, summary_path
+from dynopt_milp.gap.cells import CONSEQUENCES, StudySettings, cell_line, check_done, collect, summary_path
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.grid import PATHS, GapGrid
 from dynopt_milp.gap.rows import ROW_COLUMNS, further_columns
-from dynopt_milp.gap.summary import FIGURES, further_figures
+from dynopt_milp.gap.summary import CELL_FIGURES, further_figures
 from dynopt_milp.gap.workers import check_cluster, in_parallel, polled
 from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.describe import describe
@@ -134,7 +134,7 @@ def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
     """The further optimizers, each with a name of its own."""
     if isinstance(also, str):
         raise InputError(f"expected a list of optimizers, found {also!r}", field="also")
-    taken = {*PATHS, SAME_SIDE, *ROW_COLUMNS, *FIGURES}
+    taken = {*PATHS, SAME_SIDE, *ROW_COLUMNS, *CELL_FIGURES, *CONSEQUENCES}
     for method in also:
         if not callable(method):
             find_method(method)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dynopt_milp.backtests.metrics import FAILED
 from dynopt_milp.gap.grid import PATHS
@@ -15,14 +17,6 @@ from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS, further
 
 SAME = 1e-6
 """Relative; greedy counts as optimal within it, the gap that exact is asked to close."""
-
-
-FIGURES = (
-    "mean_gap", "median_gap", "p90_gap", "largest_gap", "mean_reachable_gap", "mean_sign_gap",
-    "mean_tracking_error_gap", "mean_cost_gap", "greedy_optimal", "most_gap", "median_seconds_greedy",
-    "median_seconds_exact",
-)  # fmt: skip
-"""What a cell's line says of gaps and seconds."""
 
 
 def gaps(rows: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +105,43 @@ def cell_text(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:,.15g}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rebalances of one cell, apart by what is known of them, and the gaps of those that were proved."""
+
+    all: pd.DataFrame
+    proved: pd.DataFrame
+    open: pd.DataFrame
+    failed: pd.DataFrame
+    gaps: pd.DataFrame
+
+
+CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
+    "rebalances": lambda rows: len(rows.all),
+    "not_proved": lambda rows: len(rows.open),
+    "failed": lambda rows: len(rows.failed),
+    "mean_gap": lambda rows: rows.gaps["gap"].mean(),
+    "median_gap": lambda rows: rows.gaps["gap"].median(),
+    "p90_gap": lambda rows: float(rows.gaps["gap"].quantile(0.9)),
+    "largest_gap": lambda rows: rows.gaps["gap"].max(),
+    "mean_reachable_gap": lambda rows: rows.gaps["reachable_gap"].mean(),
+    "mean_sign_gap": lambda rows: rows.gaps["sign_gap"].mean(),
+    "mean_tracking_error_gap": lambda rows: rows.gaps["tracking_error_gap"].mean(),
+    "mean_cost_gap": lambda rows: rows.gaps["cost_gap"].mean(),
+    "greedy_optimal": lambda rows: _share((rows.gaps["gap"] <= SAME).to_numpy()),
+    "instruments_different": lambda rows: _share(np.array(differences(rows.proved))),
+    "most_gap": lambda rows: gaps(rows.open)["most_gap"].max(),
+    "median_seconds_greedy": lambda rows: rows.all["seconds_greedy"].median(),
+    "median_seconds_exact": lambda rows: rows.all["seconds_exact"].median(),
+}
+"""What a cell's line says of its rebalances."""
+
+
+def _share(values: NDArray[np.bool_] | NDArray[np.int64]) -> float:
+    """The mean; NaN of nothing."""
+    return float(np.mean(values)) if len(values) else np.nan
+
+
 def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     """One cell in a line.
 
@@ -121,30 +152,12 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     """
     proved = rows[rows["status"] == "optimal"]
     failed = rows["status"] == FAILED
-    open_ones = rows[~failed & (rows["status"] != "optimal")]
-    found = gaps(proved)
+    parts = _Rows(rows, proved, rows[~failed & (rows["status"] != "optimal")], rows[failed], gaps(proved))
     figures: dict[str, Any] = {name: rows[name].iloc[0] for name in CELL_COLUMNS}
-    figures |= {
-        "rebalances": len(rows),
-        "not_proved": len(open_ones),
-        "failed": int(failed.sum()),
-        "mean_gap": found["gap"].mean(),
-        "median_gap": found["gap"].median(),
-        "p90_gap": found["gap"].quantile(0.9),
-        "largest_gap": found["gap"].max(),
-        "mean_reachable_gap": found["reachable_gap"].mean(),
-        "mean_sign_gap": found["sign_gap"].mean(),
-        "mean_tracking_error_gap": found["tracking_error_gap"].mean(),
-        "mean_cost_gap": found["cost_gap"].mean(),
-        "greedy_optimal": float((found["gap"] <= SAME).mean()) if len(found) else np.nan,
-        "instruments_different": float(np.mean(differences(proved))) if len(proved) else np.nan,
-        "most_gap": gaps(open_ones)["most_gap"].max(),
-        "median_seconds_greedy": rows["seconds_greedy"].median(),
-        "median_seconds_exact": rows["seconds_exact"].median(),
-    }
+    figures |= {name: figure(parts) for name, figure in CELL_FIGURES.items()}
     for name in further(rows.columns):
         worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
-        optimal = float((worse <= SAME).mean()) if len(worse) else np.nan
+        optimal = _share((worse <= SAME).to_numpy())
         failures = int(rows[f"{name}_objective"].isna().sum())
         found_of_it = (worse.mean(), optimal, failures, rows[f"seconds_{name}"].median())
         figures |= dict(zip(further_figures(name), found_of_it, strict=True))

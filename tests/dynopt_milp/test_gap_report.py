@@ -141,6 +141,25 @@ def test_which_instruments_differ_is_counted_from_the_rows(study: Path) -> None:
     assert shares[0] > 0
 
 
+def test_a_study_of_another_format_is_refused_with_what_is_missing(study: Path, tmp_path: Path) -> None:
+    for name, change, message in (
+        (
+            "summary.csv",
+            lambda text: text.replace("mean_gap,", "average_gap,", 1),
+            "summary.csv has no column mean_gap",
+        ),
+        ("summary.csv", lambda text: text.replace("\n1", "\nmuch1", 1), "the column capital of summary.csv has"),
+        ("settings.json", lambda text: text.replace('"versions"', '"version"'), "settings.json has no versions"),
+    ):
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(study, folder, ignore=shutil.ignore_patterns("cells"))
+        text = (folder / name).read_text(encoding="utf-8")
+        assert change(text) != text
+        (folder / name).write_text(change(text), encoding="utf-8")
+        with pytest.raises(FormatError, match=f"holds another format of a study: {message}"):
+            read_study(folder)
+
+
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="holds no finished study"):
         write_report(tmp_path)
