@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp import Problem, solve
+from dynopt_milp.problem.book import BOOK_MULTIPLIER_CAP, BOOK_RISK_TARGET
 
-RISK_TARGET = 0.2
-MULTIPLIER = 2.5
-"""Diversification multiplier; the book's cap."""
 HELD_TIME_LIMIT = 10.0
 SECTOR_SIZE = 8
 PERSISTENCE = 0.9
@@ -53,7 +51,7 @@ def synthetic_problem(size: int, capital: float, cost_multiplier: float, seed: i
     yesterday = 10 * loadings @ draw.normal(size=loadings.shape[1])
     news = 10 * loadings @ draw.normal(size=loadings.shape[1])
     today = PERSISTENCE * yesterday + np.sqrt(1 - PERSISTENCE**2) * news
-    per_forecast = capital * MULTIPLIER / size * RISK_TARGET / (value * volatility) / 10
+    per_forecast = capital * BOOK_MULTIPLIER_CAP / size * BOOK_RISK_TARGET / (value * volatility) / 10
     first = Problem(
         covariance=(loadings @ loadings.T) * np.outer(volatility, volatility),
         optimal_positions=np.clip(yesterday, -20, 20) * per_forecast,

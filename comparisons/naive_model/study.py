@@ -14,13 +14,12 @@ import pandas as pd
 from rich.table import Table
 
 from dynopt_milp import Problem, solve
+from dynopt_milp.problem.book import DAYS_A_YEAR
 from dynopt_milp.trades.examples import EXAMPLE_CAPITALS, example_problem
 from formulations import FloatArray, TrackingProgram
 
 RESULTS = Path(__file__).with_name("results.csv")
 ENVIRONMENT = Path(__file__).with_name("environment.txt")
-DAYS = 256
-"""Trading days in a year, the book's. Its root, 16, divides the cost multiplier: the optimum stays where it is."""
 NAIVE_TIME_LIMIT = 60.0
 DIGITS = 9
 """Significant digits of the results."""
@@ -119,9 +118,9 @@ class Naive:
 
 
 def daily(problem: Problem) -> Problem:
-    """The same problem in daily units: every objective is 1/16 of what it was."""
+    """The same problem in daily units: every objective is 1/16 of what it was, and the optimum stays where it is."""
     return problem.replace(
-        covariance=problem.covariance / DAYS, cost_multiplier=problem.cost_multiplier / math.sqrt(DAYS)
+        covariance=problem.covariance / DAYS_A_YEAR, cost_multiplier=problem.cost_multiplier / math.sqrt(DAYS_A_YEAR)
     )
 
 

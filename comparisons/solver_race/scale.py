@@ -17,7 +17,7 @@ from dynopt_milp import Problem, Solution, solve
 from dynopt_milp.show.pictures import COLOURS, save_picture
 
 RESULTS, PICTURE = FOLDER / "scale.csv", FOLDER / "scale.png"
-COLUMNS = ("n", "capital", "cost_multiplier", "seed", "seconds", "nodes", "status", "gap")
+SWEEP_COLUMNS = ("n", "capital", "cost_multiplier", "seed", "seconds", "nodes", "status", "gap")
 KEY = ["n", "capital", "cost_multiplier", "seed"]
 
 
@@ -67,7 +67,7 @@ def sweep(plan: Sweep = FULL, path: Path = RESULTS, advance: Callable[[str], Non
     Where nothing was proved at one size, larger ones with the same capital and cost multiplier are left out. Short
     calls are repeated, and the fastest of three counts.
     """
-    rows = load(path, COLUMNS)
+    rows = load(path, SWEEP_COLUMNS)
     done = set(rows[KEY].itertuples(index=False, name=None))
     hopeless: set[tuple[float, float]] = set()
     warm = False

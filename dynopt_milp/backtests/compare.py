@@ -15,7 +15,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 
-FIGURES = (
+COMPARED_FIGURES = (
     "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
     "max_drawdown_pct", "annual_turnover", "avg_tracking_error", "num_rebalances", "num_optimal", "num_not_proven",
     "num_failed", "solver_seconds",
@@ -77,7 +77,7 @@ def run_comparison(
 def comparison_table(runs: Runs) -> pd.DataFrame:
     """One row for each run: strategy, optimizer and its figures (see :func:`~dynopt_milp.backtests.performance`)."""
     rows = [
-        {"strategy": strategy, "optimizer": optimizer} | {name: run.performance[name] for name in FIGURES}
+        {"strategy": strategy, "optimizer": optimizer} | {name: run.performance[name] for name in COMPARED_FIGURES}
         for (strategy, optimizer), run in runs.items()
     ]
     return pd.DataFrame(rows)

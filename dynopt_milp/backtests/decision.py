@@ -56,9 +56,9 @@ class RebalanceHistory:
 class Decisions:
     """How the rebalances of a backtest are decided; the fields are arguments of it.
 
-    An entry, which is what :meth:`decide` returns, is a dict of ``date``, the columns of :data:`COLUMNS` that exist,
-    ``positions`` (contracts by instrument, zeros left out) and, if asked for, ``portfolios``: what each method would
-    hold before the buffer (see :data:`PORTFOLIO_COLUMNS`).
+    An entry, which is what :meth:`decide` returns, is a dict of ``date``, those of :data:`REBALANCE_COLUMNS` that
+    exist, ``positions`` (contracts by instrument, zeros left out) and, if asked for, ``portfolios``: what each method
+    would hold before the buffer (see :data:`PORTFOLIO_COLUMNS`).
     """
 
     inputs: Inputs
@@ -200,7 +200,7 @@ def _portfolio(solution: Solution) -> dict[str, Any]:
 PORTFOLIO_COLUMNS = ("objective", "lower_bound", "status", "tracking_error", "cost_penalty", "seconds")
 """What is kept of a portfolio that a method would hold, beside its ``positions``."""
 
-COLUMNS = (
+REBALANCE_COLUMNS = (
     "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
     "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "stopped_by", "reason",
 )  # fmt: skip
@@ -209,7 +209,7 @@ COLUMNS = (
 def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
     """The record of decisions as a frame by day; numbers that do not exist are NaN, texts empty."""
     further = [name for entry in entries for name in entry if name.endswith(("_objective", "_seconds"))]
-    columns = [*COLUMNS[:11], *dict.fromkeys(further), *COLUMNS[11:]]
+    columns = [*REBALANCE_COLUMNS[:11], *dict.fromkeys(further), *REBALANCE_COLUMNS[11:]]
     frame = pd.DataFrame(
         [[entry.get(name) for name in columns] for entry in entries],
         columns=columns,

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.accounting import contracts_traded
+from dynopt_milp.problem.book import DAYS_A_YEAR
 from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.settings import DEFAULT_GAP
-from dynopt_milp.strategy.volatility import DAYS_A_YEAR
 
 FAILED = "failed"
 """The status of a rebalance that could not be solved; the held positions were kept."""

@@ -10,7 +10,8 @@ import typer
 from dynopt_milp.commands.app import comma_separated
 from dynopt_milp.data import Market, read_market, simulated_market
 from dynopt_milp.errors import InputError, UnknownNameError
-from dynopt_milp.strategy.correlation import BOOK_SPAN, ExponentialCorrelation
+from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
+from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing, long_only
 from dynopt_milp.strategy.static_portfolios import STATIC_PORTFOLIOS, Weights
 from dynopt_milp.strategy.strategy import Strategy
@@ -39,7 +40,7 @@ Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
 
 Notes = Annotated[bool, typer.Option("--notes", help="List what was dropped from the data, and why.")]
 
-DEFAULT_SPAN = float(BOOK_SPAN)
+DEFAULT_SPAN = float(BOOK_CORRELATION_SPAN)
 
 
 def chosen_market(folder: Path | None, instruments: str | None, base_currency: str, seed: int = 1) -> Market:

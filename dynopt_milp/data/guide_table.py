@@ -9,7 +9,13 @@ import pandas as pd
 from dynopt_milp.errors import DataError
 from dynopt_milp.problem.labelled import check_distinct
 
-COLUMNS = {"Symbol": "symbol", "Name": "name", "Multiplier": "multiplier", "SR_cost": "sr_cost", "Currency": "currency"}
+GUIDE_COLUMNS = {
+    "Symbol": "symbol",
+    "Name": "name",
+    "Multiplier": "multiplier",
+    "SR_cost": "sr_cost",
+    "Currency": "currency",
+}
 
 
 ASSET_CLASS_COLUMNS = ("Asset_Class", "Asset Class", "AssetClass")
@@ -61,7 +67,7 @@ def guide_specifications(table: pd.DataFrame, source: str, base_currency: str) -
         if column not in table:
             columns = ", ".join(map(str, table.columns))
             raise DataError(f"the column {column} is missing; the columns are {columns}", field=source)
-    found = table[[column for column in COLUMNS if column in table]].rename(columns=COLUMNS)
+    found = table[[column for column in GUIDE_COLUMNS if column in table]].rename(columns=GUIDE_COLUMNS)
     found["symbol"] = found["symbol"].astype(str).str.strip()
     check_distinct(pd.Index(found["symbol"]), source, kind=DataError)
     names = found["name"] if "name" in found else found["symbol"]

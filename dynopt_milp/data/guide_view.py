@@ -10,8 +10,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError
-
-DAILY_TO_ANNUAL = 16.0  # the square root of the 256 business days of a year, as in the book
+from dynopt_milp.problem.book import DAYS_A_YEAR
 
 
 def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
@@ -65,7 +64,7 @@ def _sr_cost(name: str, contract: dict[Hashable, Any], history: pd.DataFrame) ->
     if not np.isnan(contract["sr_cost"]):
         return float(contract["sr_cost"])
     value = contract["multiplier"] * history["Last"].iloc[-1]
-    volatility = history["returns"].std() * DAILY_TO_ANNUAL
+    volatility = history["returns"].std() * np.sqrt(DAYS_A_YEAR)
     if not volatility > 0:
         raise HistoryError(
             "its price never moves, so there is no risk to measure its cost by", field="prices", instrument=name

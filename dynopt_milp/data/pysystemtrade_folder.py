@@ -28,7 +28,7 @@ from dynopt_milp.errors import DataError
 from dynopt_milp.io.csv_table import read_columns
 from dynopt_milp.problem.labelled import check_distinct, check_instruments
 
-COLUMNS = {
+CONFIG_COLUMNS = {
     "Description": "name",
     "Pointsize": "multiplier",
     "Currency": "currency",
@@ -106,7 +106,7 @@ def _specifications(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, lis
         for name, minimum in zip(table.index, table["PerTrade"].to_numpy(float), strict=True)
         if minimum > 0
     ]
-    return table[list(COLUMNS)].rename(columns=COLUMNS), notes
+    return table[list(CONFIG_COLUMNS)].rename(columns=CONFIG_COLUMNS), notes
 
 
 def _rates(folder: Path, currencies: Iterable[str], base_currency: str) -> dict[str, pd.Series]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dynopt_milp.errors import HistoryError, InputError
 from dynopt_milp.guide.current import current
+from dynopt_milp.problem.book import BOOK_VOLATILITY_SPAN, DAYS_A_YEAR
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
@@ -20,8 +21,6 @@ from dynopt_milp.strategy.static_portfolios import (
     normalised,
 )
 from dynopt_milp.strategy.volatility import (
-    BOOK_SPAN,
-    DAYS_A_YEAR,
     MINIMUM_HISTORY,
 )
 from dynopt_milp.trades.rebalancing import rebalance
@@ -82,7 +81,7 @@ def calculate_dynamic_portfolio_positions(
     except (TypeError, ValueError):
         raise InputError("expected numbers", field="returns_matrix") from None
     check_history(returns)
-    sigma = returns.ewm(span=BOOK_SPAN).std().iloc[-1] * np.sqrt(DAYS_A_YEAR)
+    sigma = returns.ewm(span=BOOK_VOLATILITY_SPAN).std().iloc[-1] * np.sqrt(DAYS_A_YEAR)
     rho = ExponentialCorrelation()(returns.resample("W-FRI").sum(min_count=1))[-1]
     shares = np.array(list(weights.values()))
     idm = diversification_multiplier(shares, rho)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-COLUMNS = (
+SHOWN_COLUMNS = (
     ("return", "annualized_return", "{:.1%}"),
     ("vola-\ntility", "annualized_volatility", "{:.1%}"),
     ("Sharpe\nratio", "sharpe_ratio", "{:.2f}"),
@@ -25,7 +25,7 @@ def show_comparison(table: pd.DataFrame, console: Console) -> None:
     shown = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     shown.add_column("", no_wrap=True)
     # A column that is empty or zero everywhere takes the width the others need.
-    columns = [column for column in COLUMNS if column[0] != "failed" or (table[column[1]] > 0).any()]
+    columns = [column for column in SHOWN_COLUMNS if column[0] != "failed" or (table[column[1]] > 0).any()]
     for heading, _, _ in columns:
         shown.add_column(heading, justify="right", no_wrap=True)
     last = ""

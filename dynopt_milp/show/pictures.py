@@ -15,7 +15,7 @@ from dynopt_milp.backtests.compare import Runs
 from dynopt_milp.backtests.metrics import FAILED, above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
-from dynopt_milp.strategy.volatility import DAYS_A_YEAR
+from dynopt_milp.problem.book import DAYS_A_YEAR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

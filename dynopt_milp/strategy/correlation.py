@@ -17,13 +17,12 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
+from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
 from dynopt_milp.problem.labelled import at_least
 from formulations import FloatArray
 
 Correlation = Callable[[pd.DataFrame], FloatArray]
 """From weekly returns, weeks × n, to correlations, weeks × n × n."""
-
-BOOK_SPAN = 25  # weeks, half a year; Advanced Futures Trading Strategies, strategy twenty-five
 
 
 def weekly_returns(market: Market) -> pd.DataFrame:
@@ -43,7 +42,7 @@ class ExponentialCorrelation:
         Share of the way towards zero correlation, between 0 and 1.
     """
 
-    span: float = BOOK_SPAN
+    span: float = BOOK_CORRELATION_SPAN
     shrinkage: float = 0.0
 
     def __call__(self, weekly: pd.DataFrame) -> FloatArray:

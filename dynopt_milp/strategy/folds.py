@@ -9,8 +9,8 @@ from itertools import pairwise
 import pandas as pd
 
 from dynopt_milp.errors import InputError, UnknownNameError
+from dynopt_milp.problem.book import DAYS_A_YEAR
 from dynopt_milp.problem.labelled import whole_number
-from dynopt_milp.strategy.volatility import DAYS_A_YEAR
 
 PERIODS = {"yearly": "Y", "quarterly": "Q", "monthly": "M"}
 

@@ -14,7 +14,8 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
-from dynopt_milp.strategy.volatility import DAYS_A_YEAR, EwmaVolatility
+from dynopt_milp.problem.book import DAYS_A_YEAR
+from dynopt_milp.strategy.volatility import EwmaVolatility
 
 Forecasts = Callable[[Market], pd.DataFrame]
 """From a market to forecasts, days × instruments."""

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
+from dynopt_milp.problem.book import BOOK_MULTIPLIER_CAP
 from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST, FORECAST_CAP
 from formulations import FloatArray
-
-BOOK_MULTIPLIER_CAP = 2.5  # Advanced Futures Trading Strategies, strategy four: no IDM above that is believed
 
 
 def diversification_multiplier(

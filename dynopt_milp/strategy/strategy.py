@@ -11,12 +11,11 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.describe import describe
-from dynopt_milp.problem.book import BOOK_RISK_TARGET
+from dynopt_milp.problem.book import BOOK_MULTIPLIER_CAP, BOOK_RISK_TARGET
 from dynopt_milp.problem.labelled import at_least, positive
 from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation
 from dynopt_milp.strategy.costs import Costs, quoted_costs
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing
-from dynopt_milp.strategy.sizing import BOOK_MULTIPLIER_CAP
 from dynopt_milp.strategy.static_portfolios import FixedShares, Weights, risk_parity
 from dynopt_milp.strategy.volatility import EwmaVolatility
 

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
+from dynopt_milp.problem.book import BOOK_VOLATILITY_SPAN, DAYS_A_YEAR
 from dynopt_milp.problem.labelled import at_least
 
-DAYS_A_YEAR = 256  # the book's round number: its square root is 16
-BOOK_SPAN = 32  # days; Advanced Futures Trading Strategies, strategy three
 BOOK_LONG_RUN_WEIGHT = 0.3  # the same place: 0.3 × ten-year average + 0.7 × current estimate
 MINIMUM_HISTORY = 50  # returns before there is an estimate; below that the covariance is guesswork
 
@@ -38,7 +37,7 @@ class EwmaVolatility:
     Source: *Advanced Futures Trading Strategies*, strategy three.
     """
 
-    span: float = BOOK_SPAN
+    span: float = BOOK_VOLATILITY_SPAN
     long_run_weight: float = 0.0
     long_run_years: float = 10.0
     minimum_history: int = MINIMUM_HISTORY

@@ -12,19 +12,17 @@ import pandas as pd
 
 from dynopt_milp.data.contracts import contracts
 from dynopt_milp.data.simulation.factors import factor_loadings
-from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER, BOOK_MULTIPLIER_CAP, BOOK_RISK_TARGET
 from dynopt_milp.problem.labelled import whole_number
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.solving import solve
+from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST, FORECAST_CAP
 from formulations import FloatArray
 
 __all__ = ["EXAMPLE_CAPITALS", "contracts", "example_problem"]
 
 EXAMPLE_CAPITALS = (50_000.0, 250_000.0, 1_000_000.0)
 """The capitals of the examples, US dollars."""
-RISK_TARGET = 0.2
-DIVERSIFICATION_MULTIPLIER = 2.5  # the book caps it there
-AVERAGE_FORECAST, FORECAST_CAP = 10.0, 20.0
 EXAMPLE_CONTRACTS = 32
 """The number of instruments: the first rows of the table of contracts, for which figures are published."""
 ONE_DAY = 0.96  # autocorrelation of a forecast from one day to the next
@@ -60,7 +58,7 @@ def example_problem(
 
     def problem(forecast: FloatArray, held: pd.Series | float) -> Problem:
         capped = pd.Series(np.clip(forecast, -FORECAST_CAP, FORECAST_CAP), index=table.index)
-        risk = capital * DIVERSIFICATION_MULTIPLIER * weight * RISK_TARGET
+        risk = capital * BOOK_MULTIPLIER_CAP * weight * BOOK_RISK_TARGET
         return Problem.from_market(
             capital=capital,
             prices=table["price"],

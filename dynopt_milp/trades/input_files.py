@@ -14,7 +14,7 @@ from dynopt_milp.io.csv_table import CsvTable, read_csv
 from dynopt_milp.problem.labelled import check_distinct
 from formulations import FloatArray
 
-REQUIRED = ("instrument", "position")
+POSITION_COLUMNS = ("instrument", "position")
 TERMS = ("weight_per_contract", "cost_in_weight_terms", "price", "multiplier", "fx", "cost_per_contract")
 """Further columns of numbers that a file of targets may have."""
 SIDES = {"lower": -np.inf, "upper": np.inf}
@@ -34,7 +34,7 @@ def read_held(path: Path) -> pd.Series:
     FormatError
         If a column is missing, an instrument appears twice or a position is not whole.
     """
-    table = _by_instrument(path, REQUIRED)
+    table = _by_instrument(path, POSITION_COLUMNS)
     names = table.texts("instrument")
     return pd.Series(_finite(table, "position", names, whole=True), names)
 
@@ -52,7 +52,7 @@ def read_targets(path: Path) -> pd.DataFrame:
     FileError, FormatError
         As :func:`read_held`, or if there are no rows or a cell is not a number.
     """
-    table = _by_instrument(path, (*REQUIRED, *TERMS, *SIDES))
+    table = _by_instrument(path, (*POSITION_COLUMNS, *TERMS, *SIDES))
     if not table.rows:
         raise FormatError("has a header and no rows", field=str(path))
     names = table.texts("instrument")
@@ -65,7 +65,7 @@ def read_targets(path: Path) -> pd.DataFrame:
 
 def _by_instrument(path: Path, known: Sequence[str]) -> CsvTable:
     table = read_csv(path)
-    table.require(*REQUIRED)
+    table.require(*POSITION_COLUMNS)
     for name in table.header:
         close = get_close_matches(name.lower(), known, n=1, cutoff=CLOSE)
         if name not in known and close:

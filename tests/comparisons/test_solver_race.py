@@ -189,7 +189,7 @@ def test_importing_the_study_loads_no_solver() -> None:
 def test_the_sweep_goes_on_where_it_stopped_and_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, plan = tmp_path / "scale.csv", scale.Sweep((5, 8), (50.0,), (100_000.0,), (0, 1), 5.0)
     rows = scale.sweep(plan, path)
-    assert [*pd.read_csv(path).columns] == list(scale.COLUMNS)
+    assert [*pd.read_csv(path).columns] == list(scale.SWEEP_COLUMNS)
     shown = scale.table(rows)
     assert list(shown["n"]) == [5, 8]
     assert (shown["proved"] == 2).all()

@@ -30,11 +30,11 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.data.simulation.factors import factor_loadings
 from dynopt_milp.data.simulation.holidays import closed
 from dynopt_milp.errors import DataError
+from dynopt_milp.problem.book import DAYS_A_YEAR
 from dynopt_milp.problem.labelled import whole_number
 from formulations import FloatArray
 
 FIRST_DAY, LAST_DAY = pd.Timestamp("2004-01-01"), pd.Timestamp("2023-12-31")
-DAYS_A_YEAR = 256  # as in the book: the square root is 16
 
 # Daily returns of futures have a kurtosis of 5 to 10; log volatility with these standard deviations gives about 6.
 COMMON_VOLATILITY, OWN_VOLATILITY = 0.3, 0.3
