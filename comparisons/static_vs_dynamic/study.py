@@ -10,7 +10,6 @@ from dynopt_milp.backtests.compare import comparison_table, run_comparison
 from dynopt_milp.backtests.metrics import realised_tracking_error, return_difference
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import Market
-from dynopt_milp.problem.book import DAYS_A_YEAR
 from dynopt_milp.strategy.strategy import Strategy
 
 FOLDER = Path(__file__).parent

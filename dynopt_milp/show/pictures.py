@@ -167,7 +167,7 @@ def draw_tracking(runs: Mapping[str, Backtest], path: str | Path) -> None:
         axes.grid(alpha=0.3)
         if legend:
             axes.legend(loc=legend, ncols=len(lines), fontsize=11, frameon=False)
-    _save(figure, Path(path))
+    save_picture(figure, Path(path))
 
 
 def yearly_tracking_error(gross: pd.Series, unrounded: pd.Series) -> pd.Series:
