@@ -19,6 +19,7 @@ from comparisons.solver_race.instances import real_instances, synthetic_instance
 from comparisons.solver_race.racers import starters
 from dynopt_milp.data import read_market
 from dynopt_milp.io.progress import Progress
+from dynopt_milp.io.versions import versions_of
 
 
 def race_and_sweep(options: Namespace, output: Console, progress: Console) -> None:
@@ -33,7 +34,7 @@ def race_and_sweep(options: Namespace, output: Console, progress: Console) -> No
     instances = chain(real_instances(read_market(options.folder), grid), synthetic_instances(grid))
     with Progress(grid.real + grid.synthetic, "rebalances", show=progress.is_terminal) as bar:
         results = study.race(instances, racers, time_limit=limit, path=folder / study.RESULTS.name, advance=bar.advance)
-    write_environment(folder / study.ENVIRONMENT.name, "one thread a solver", more=study.solver_versions())
+    write_environment(folder / study.ENVIRONMENT.name, "one thread a solver", more=versions_of(study.SOLVERS))
     print_table(output, study.table(results), "Race")
     study.picture(results, folder / study.PICTURE.name)
     with Progress(len(list(plan.cases())) * len(plan.seeds), "solves", show=progress.is_terminal) as bar:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -200,17 +199,6 @@ def picture(results: pd.DataFrame, path: Path = PICTURE) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize="small")
     figure.suptitle("Seconds to solve; open: no correct proof", x=0.01, ha="left", fontsize="medium")
     save_picture(figure, path)
-
-
-def solver_versions() -> dict[str, str]:
-    """Versions of what the package itself does not use."""
-    found = {}
-    for name in SOLVERS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def _row(instance: Instance, racer: str, claim: Claim) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def repaired_problem(covariance: FloatArray, **fields: Any) -> tuple[Problem, st
     Raises
     ------
     InputError
-        As :class:`~dynopt_milp.Problem`.
+        If :class:`~dynopt_milp.Problem` refuses a number, or a name is missing or unknown.
     """
     try:
         return Problem(covariance=covariance, **fields), ""

@@ -43,7 +43,7 @@ def run_comparison(
     strategies : mapping
         By name.
     optimizers : sequence of str or callable
-        As in :func:`~dynopt_milp.backtest`.
+        Names of methods or functions, as :func:`~dynopt_milp.backtest` takes them.
     capital : float
     folder : Path, optional
         Each run is kept in ``folder/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.

@@ -15,7 +15,7 @@ TYPICAL_TURNOVER = (50.0, 500.0)  # contracts a year
 HIGH_TRACKING_ERROR = 0.02
 HIGH_TURNOVER = 1000.0
 UNOPTIMISED = ("unrounded", "rounded")
-"""Optimizers that do not optimise: hold what is wanted, in fractions or rounded."""
+"""Optimizers that do not optimise: hold the target positions, in fractions or rounded."""
 SMALL_CAPITAL = 500_000.0  # the guide calls portfolios above this large
 
 LESS_TURNOVER = (

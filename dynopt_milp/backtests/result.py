@@ -28,7 +28,7 @@ class Backtest:
     rebalances : DataFrame by day of the decision
         ``objective``, ``lower_bound``, ``gap`` (of the optimisation), ``status`` (``"optimal"``, ``"feasible"``,
         ``"static"``, ``"failed"``), ``method``, ``tracking_error_before`` and ``tracking_error`` (of the held and the
-        new positions to the wanted ones; annual, share of capital), ``adjustment_factor``, ``trades`` (contracts),
+        new positions to the target; annual, share of capital), ``adjustment_factor``, ``trades`` (contracts),
         ``cost`` (at the prices of the decision, share of capital), ``seconds``, ``NAME_objective`` and ``NAME_seconds``
         of further methods, ``instruments`` (how many could be held), ``idm``, ``buffer``, ``stopped_by``, ``reason``
         (of a failure).

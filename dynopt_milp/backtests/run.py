@@ -68,12 +68,12 @@ def backtest(
     market : Market
         May begin before ``start``: volatility, forecasts and correlations use what is there.
     strategy : Strategy, optional
-        What is wanted. Default: trend following, risk parity.
+        Default: trend following, risk parity.
     capital : float
         Base currency, positive.
     optimizer : str or callable
         ``"exact"``, ``"scip"``, ``"greedy"`` or another method of :func:`~dynopt_milp.solve`; a function of your own
-        from a Problem to whole contracts; ``"rounded"`` or ``"unrounded"`` for the wanted positions as they are.
+        from a Problem to whole contracts; ``"rounded"`` or ``"unrounded"`` for the target positions as they are.
     frequency : {"daily", "weekly", "monthly"}
         Rebalance on every day, or on the last of the week or month.
     cost_multiplier : float
@@ -257,7 +257,9 @@ def _check(
     if not callable(limits):  # a function is asked on each day, of what there is then
         limits_of(limits, market.instruments[:1], market.instruments)
     if limits is not None and optimizer in UNOPTIMISED:
-        raise UnsupportedError(f"{optimizer!r} holds what is wanted and knows no limits; use exact", field="limits")
+        raise UnsupportedError(
+            f"{optimizer!r} holds the target positions and knows no limits; use exact", field="limits"
+        )
     positive(capital, "capital")
     not_negative(cost_multiplier, "cost_multiplier")
     if not callable(fraction):

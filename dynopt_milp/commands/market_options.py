@@ -69,7 +69,7 @@ def named(name: str, choices: dict[str, Choice], field: str) -> Choice:
     Raises
     ------
     UnknownNameError
-        If there is none.
+        If ``name`` is not among the choices.
     """
     if name not in choices:
         raise UnknownNameError(f"there is no {name!r}; there are {', '.join(choices)}", field=field)

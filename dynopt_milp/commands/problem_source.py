@@ -35,7 +35,7 @@ UNUSED_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ProblemSource:
-    """What the options of the command say; ``given`` are the names of those that stand in the command line."""
+    """What the options of the command say; ``given`` are the names of those that were given."""
 
     problem: Path | None
     targets: Path | None
@@ -95,18 +95,18 @@ class ProblemSource:
 
     def _of_prices(self, folder: Path, capital: float, console: Console) -> tuple[Problem, dict[str, Any]]:
         positions = None if self.held is None else read_held(self.held)
-        wanted = None
+        targets = None
         if self.targets is not None:
             self._refuse("targets are given")
-            wanted = read_targets(self.targets)
+            targets = read_targets(self.targets)
         market = chosen_market(folder, self.instruments, self.base_currency)
         common: dict[str, Any] = {"cost_multiplier": self.cost_multiplier, "limits": self.limits}
-        if wanted is None:
+        if targets is None:
             made = problem_of_day(
                 market, self.strategy(), capital, self.date, 0.0 if positions is None else positions, **common
             )
         else:
-            made = problem_of_day_and_targets(market, self.strategy(), capital, wanted, self.date, positions, **common)
+            made = problem_of_day_and_targets(market, self.strategy(), capital, targets, self.date, positions, **common)
         show_market(market, console)
         if self.notes:
             show_notes(market, console)

@@ -12,7 +12,7 @@ def contracts() -> pd.DataFrame:
 
     Columns: name, asset_class, sector, currency, fx (US dollars per unit), multiplier, price, volatility (annual),
     spread (bid to ask, price points), commission (per contract, local currency). Multipliers are the exchanges';
-    price, volatility and cost levels are typical. Some underlyings stand twice, full size and micro.
+    price, volatility and cost levels are typical. Some underlyings appear twice, full size and micro.
     """
     with (files("dynopt_milp.data") / "contracts.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, index_col="symbol")

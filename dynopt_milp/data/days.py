@@ -29,11 +29,11 @@ def to_day(value: Any, field: str) -> pd.Timestamp:
     DataError
         If ``value`` is not a day, or a text in another form.
     """
-    wanted = isinstance(value, (datetime.date, np.datetime64)) or (
+    readable = isinstance(value, (datetime.date, np.datetime64)) or (
         isinstance(value, str) and WRITTEN.fullmatch(value.strip()) is not None
     )
     try:
-        day = pd.Timestamp(value) if wanted else pd.NaT
+        day = pd.Timestamp(value) if readable else pd.NaT
     except ValueError:  # 2019-02-30
         day = pd.NaT
     if pd.isna(day):
@@ -47,9 +47,9 @@ def day_within(days: pd.DatetimeIndex, value: Any, field: str) -> pd.Timestamp:
     Raises
     ------
     DataError
-        If it cannot be read, see :func:`to_day`.
+        If :func:`to_day` refuses it.
     HistoryError
-        If it lies outside.
+        If the day lies outside.
     """
     day = to_day(value, field)
     if not days[0] <= day <= days[-1]:

@@ -20,12 +20,13 @@ def read_market(
     end: Any = None,
     base_currency: str = "USD",
 ) -> Market:
-    """Read a folder in the layout of pysystemtrade or of the guide; arguments as in the two readers.
+    """Read a folder in the layout of pysystemtrade or of the guide; the arguments are those of
+    :func:`read_guide_folder`.
 
     Raises
     ------
     DataError
-        If it has neither layout, and as the readers.
+        If the folder has neither layout, or its reader refuses it.
     """
     path = Path(folder)
     if not path.is_dir():

@@ -38,7 +38,7 @@ class DataNote:
     rule : str
         The rule that was applied, in a word or two: ``"excluded"``, ``"repeated day"``, ``"not positive"``...
     rows : int
-        How many rows it took away; 0 if none.
+        How many rows it removed.
     reason : str
         In a sentence.
     """
@@ -157,7 +157,7 @@ class Market:
         Raises
         ------
         DataError
-            If one is not there.
+            If one of the names is not in the market.
         """
         names = sorted(set(instruments))
         for name in names:

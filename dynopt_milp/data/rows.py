@@ -87,7 +87,7 @@ def one_row_a_day(
         notes.append(DataNote(instrument, "unsorted", 0, f"{back} rows were earlier than the row before them; sorted"))
         table = table.sort_index(kind="stable")
     there = np.isfinite(table[list(needed or table.columns)].to_numpy()).all(axis=1)
-    table = drop(table, ~there, instrument, "missing price", "no number where a price is wanted", notes)
+    table = drop(table, ~there, instrument, "missing price", "no number where a price is expected", notes)
     table = table.set_axis(pd.DatetimeIndex(table.index).normalize().rename("date"), axis=0)
     again = table.index.duplicated(keep="last")
     return drop(table, again, instrument, "repeated day", "a later row of the same day stays", notes), notes

@@ -15,7 +15,7 @@ COSTS = ("half_spread", "commission", "commission_share")
 
 
 def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The rows that are wanted and there, with numbers as float64 and texts without spaces around them."""
+    """The rows of these instruments that exist, with numbers as float64 and texts without spaces around them."""
     table = specifications.set_axis(specifications.index.astype(str).str.strip(), axis=0)
     check_distinct(table.index, "specifications", kind=DataError)
     for column in ("multiplier", "currency", "asset_class"):

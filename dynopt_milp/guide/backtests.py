@@ -55,10 +55,10 @@ def backtest_portfolio_with_dynamic_optimization(
     capital, risk_target, cost_multiplier, buffer_fraction : float
     start_date, end_date : date
     use_buffering : bool
-        The book's buffer, or none.
+        Whether to apply the book's buffer.
     rebalance_frequency : {"daily", "weekly", "monthly"}
     optimizer : str or callable
-        As in :func:`~dynopt_milp.backtest`.
+        The name of a method or a function, as :func:`~dynopt_milp.backtest` takes it.
     show_progress : bool
         A progress bar on stderr.
 
@@ -75,7 +75,7 @@ def backtest_portfolio_with_dynamic_optimization(
     HistoryError
         If no instrument has data, no two have returns on one day, or none has 50 returns before the last rebalance.
     InputError
-        As :func:`~dynopt_milp.backtest`.
+        If :func:`~dynopt_milp.backtest` refuses an argument.
     """
     run, weights, _ = _run(
         portfolio_weights, data, instruments_df, capital, risk_target,
@@ -122,7 +122,7 @@ def backtest_portfolio_with_individual_data(
     Raises
     ------
     HistoryError, InputError
-        As there.
+        If there are too little data, or an argument is out of range.
     """
     run, weights, inputs = _run(
         portfolio_weights, data, instruments_df, capital, risk_target,

@@ -31,7 +31,7 @@ def run_greedy_algorithm(
     Parameters
     ----------
     optimal_positions : mapping
-        Unrounded contracts wanted.
+        Unrounded contracts.
     initial_positions : mapping
         Whole contracts held now; trades from them are charged. What is not named is not held.
     weight_per_contract : mapping
@@ -103,7 +103,7 @@ def calculate_weight_per_contract(multiplier: float, price: float, fx_rate: floa
     Raises
     ------
     InputError
-        If one of them is not positive.
+        If an argument is not positive.
     """
     for name, value in (("multiplier", multiplier), ("price", price), ("fx_rate", fx_rate), ("capital", capital)):
         positive(value, name)
@@ -136,7 +136,7 @@ def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix:
     Parameters
     ----------
     tracking_error_weights : Series or mapping, by instrument
-        e, wanted less held weights; instruments of the covariance that are not named have none.
+        e, target less held weights; 0 for instruments of the covariance that are not named.
     covariance_matrix : DataFrame
         Σ.
 
@@ -155,8 +155,8 @@ def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix:
     for name in weights:
         if name not in names:
             raise InputError("is not in the covariance", field="tracking_error_weights", instrument=str(name))
-    wanted = {name: weights.get(name, 0.0) for name in names}
-    problem = Problem(covariance_matrix, wanted, dict.fromkeys(names, 1.0))  # type: ignore[arg-type]
+    target = {name: weights.get(name, 0.0) for name in names}
+    problem = Problem(covariance_matrix, target, dict.fromkeys(names, 1.0))  # type: ignore[arg-type]
     return problem.program().tracking_error(np.zeros(len(names)))
 
 
@@ -170,7 +170,7 @@ def calculate_adjustment_factor(
 ) -> float:
     """α = max((T − B) ÷ T, 0), T the tracking error between held and optimised portfolio; 0 where T is 0.
 
-    ``risk_target`` is accepted for the guide's sake; the formula has none.
+    ``risk_target`` is accepted as in the guide, and not used.
     """
     if risk_target is not None:
         to_number(risk_target, "risk_target")
@@ -184,8 +184,8 @@ def calculate_required_trades_with_buffering(
     """Round(α × (optimised − held)) by instrument; halves go to the even number."""
     factor = to_number(adjustment_factor, "adjustment_factor")
     return {
-        name: round(factor * (to_number(wanted, "optimal_positions") - current_positions.get(name, 0)))
-        for name, wanted in optimal_positions.items()
+        name: round(factor * (to_number(target, "optimal_positions") - current_positions.get(name, 0)))
+        for name, target in optimal_positions.items()
     }
 
 

@@ -69,7 +69,7 @@ def calculate_dynamic_portfolio_positions(
     HistoryError
         If no instrument has data and returns, there are fewer than 50 days, or no two instruments have returns on one.
     InputError
-        As :class:`~dynopt_milp.Problem`.
+        If :class:`~dynopt_milp.Problem` refuses a number, or a name is missing or unknown.
     """
     if not isinstance(returns_matrix, pd.DataFrame) or not isinstance(returns_matrix.index, pd.DatetimeIndex):
         raise InputError("expected a DataFrame with days (a DatetimeIndex) as its rows", field="returns_matrix")

@@ -166,7 +166,7 @@ def read_columns(
 
 
 def number_in(text: str) -> float:
-    """The number a cell says; NaN where it says none."""
+    """The number in a cell; NaN if it is not a number."""
     try:
         return math.nan if "_" in text else float(text)
     except ValueError:

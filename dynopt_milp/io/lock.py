@@ -19,7 +19,7 @@ def held_by_one(lock: Path, what: Path) -> Iterator[None]:
     lock : Path
         Made if it does not exist, and left: another process may be about to ask for it.
     what : Path
-        The file or folder it stands for, for the error.
+        The file or folder that it protects, for the error.
 
     Raises
     ------

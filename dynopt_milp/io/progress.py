@@ -1,4 +1,4 @@
-"""A progress bar on stderr, or none."""
+"""An optional progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Progress:
         self._bar.stop()
 
     def advance(self, at: str) -> None:
-        """One more is done."""
+        """Count one more as done, and show where."""
         self._bar.update(self._task, advance=1, description=f"{self._what}, {at}")
 
     def reach(self, done: int) -> None:
-        """So many are done."""
+        """Set how many are done."""
         self._bar.update(self._task, completed=done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("dynopt-milp", "clarabel", "cvxpy", "numba", "numpy", "pandas", "pyscipopt", "scikit-learn", "scipy")
@@ -10,8 +11,13 @@ PACKAGES = ("dynopt-milp", "clarabel", "cvxpy", "numba", "numpy", "pandas", "pys
 
 def versions() -> dict[str, str]:
     """Versions by name of Python and the packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    return {"python": platform.python_version()} | versions_of(PACKAGES)
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Versions by name of some packages, installed or not."""
+    found = {}
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

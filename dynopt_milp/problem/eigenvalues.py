@@ -23,7 +23,7 @@ def clip_eigenvalues(covariance: Covariance) -> tuple[Covariance, str]:
     Parameters
     ----------
     covariance : ndarray or DataFrame, shape (n, n)
-        Symmetric, finite, no negative variance; the names of a frame stand in the same order twice.
+        Symmetric, finite, no negative variance; rows and columns of a frame have the same names in the same order.
 
     Returns
     -------

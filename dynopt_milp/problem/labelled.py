@@ -24,7 +24,7 @@ def check_instruments(instruments: Any, field: str = "instruments") -> tuple[str
     Raises
     ------
     InputError
-        If there are none, one is empty or not a string, or one appears twice.
+        If there are no names, one is empty or not a string, or one appears twice.
     """
     if isinstance(instruments, str) or not hasattr(instruments, "__iter__"):
         raise InputError(f"expected a list of names, found {instruments!r}", field=field)

@@ -64,7 +64,7 @@ class Limits:
         instruments : tuple of str
             The names, n of them.
         target, previous : ndarray, shape (n,)
-            Contracts wanted and held.
+            Target and held contracts.
 
         Returns
         -------
@@ -163,7 +163,7 @@ def limits_of(limits: LimitsLike | None, instruments: Sequence[str], known: Sequ
     Raises
     ------
     LimitsError
-        If it is none of these, the function returns no Limits, or a name is not known.
+        If ``limits`` is something else, the function does not return Limits, or a name is unknown.
     """
     if limits is None:
         return Limits()

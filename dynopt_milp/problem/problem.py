@@ -46,7 +46,7 @@ class Problem:
     covariance : DataFrame or array_like, shape (n, n)
         Σ, of percentage returns, per year. Any other period does as well if the costs are for the same period.
     optimal_positions : Series, dict or array_like, shape (n,)
-        τ (N), the fractional contracts the strategy wants; negative is short.
+        τ (N), the fractional contracts of the strategy; negative is short.
     weight_per_contract : Series, dict or array_like, shape (n,)
         u > 0: multiplier × price × fx ÷ capital.
     previous_positions : Series, dict, array_like or number, shape (n,)
@@ -165,7 +165,7 @@ class Problem:
         multipliers : Series, dict or array_like, shape (n,)
             Currency units per price point and contract, positive.
         covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments
-            As in the class.
+            The fields of the class.
         fx : Series, dict, array_like or number
             Base currency per unit of each instrument's currency, positive. Default 1.
         cost_per_contract : Series, dict, array_like or number
@@ -174,7 +174,7 @@ class Problem:
         Raises
         ------
         InputError
-            As the class, and if capital, a price, a multiplier or a rate is not positive.
+            If capital, a price, a multiplier or a rate is not positive, or the class refuses a number.
         """
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         money = positive(capital, "capital")
@@ -242,7 +242,7 @@ class Problem:
         Raises
         ------
         InputError
-            If there is no such field, or as the class.
+            If there is no such field, or the class refuses its value.
         """
         kept = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
         for name in changes:

@@ -98,7 +98,7 @@ class Solution:
         Raises
         ------
         NoPortfolioError
-            If there are none; the status says why.
+            If there are no positions; the status says why.
         """
         if self.contracts is None:
             raise NoPortfolioError(self)

@@ -29,7 +29,7 @@ RULES = {
 
 
 def show_solution(solution: Solution, console: Console) -> None:
-    """Print a solution: what is known of it, then the positions that are wanted, held or to be held."""
+    """Print a solution: what is known of it, then target, held and new positions."""
     facts = [
         ("status", f"{solution.status.value} ({EXPLANATION[solution.status]})"),
         ("stopped by", solution.stopped_by.value),

@@ -18,7 +18,7 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
-from dynopt_milp.problem.labelled import at_least
+from dynopt_milp.problem.labelled import at_least, whole_number
 from formulations import FloatArray
 
 Correlation = Callable[[pd.DataFrame], FloatArray]
@@ -76,7 +76,7 @@ class WindowCorrelation:
 
     def __call__(self, weekly: pd.DataFrame) -> FloatArray:
         """Correlations, weeks × n × n."""
-        window = int(at_least(2, self.weeks, "weeks", infinite=True))
+        window = whole_number(self.weeks, "weeks", least=2)
         values = weekly.fillna(0.0).to_numpy()
         result = np.empty((values.shape[0], values.shape[1], values.shape[1]))
         for week in range(len(values)):
@@ -116,7 +116,7 @@ class FittedCorrelation:
                 f"expected a scikit-learn covariance estimator, found {type(self.estimator).__name__}",
                 field="estimator",
             )
-        window = int(at_least(2, self.weeks, "weeks", infinite=True))
+        window = whole_number(self.weeks, "weeks", least=2)
         values = weekly.fillna(0.0).to_numpy()
         size = values.shape[1]
         result = np.tile(np.eye(size), (len(values), 1, 1))

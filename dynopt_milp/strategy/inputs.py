@@ -228,7 +228,7 @@ class Inputs:
         HistoryError
             If no instrument can be held, or there is no history yet.
         InputError
-            As :class:`~dynopt_milp.Problem`.
+            If :class:`~dynopt_milp.Problem` refuses a number, or a name is unknown.
         """
         row = self._row(day)
         contracts = to_whole(held, self._names, "held", missing=0.0)

@@ -36,7 +36,7 @@ def risk_decomposition(weights: pd.Series, covariance: pd.DataFrame) -> RiskDeco
     Parameters
     ----------
     weights : Series, by instrument
-        Share of capital (notional), any sign; instruments without one have none.
+        Share of capital (notional), any sign; 0 for instruments that are not named.
     covariance : DataFrame, n × n
         Of percentage returns, per year.
 

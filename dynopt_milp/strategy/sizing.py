@@ -1,4 +1,4 @@
-"""How many contracts the strategy wants, in fractions."""
+"""Fractional positions: how many contracts a strategy holds before rounding."""
 
 from __future__ import annotations
 

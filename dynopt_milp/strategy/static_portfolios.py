@@ -147,7 +147,7 @@ class FixedShares:
     Raises
     ------
     InputError
-        If there are none, one is negative or not finite, or all are zero.
+        If a share is negative or not finite, or no share is positive.
     """
 
     shares: pd.Series
@@ -172,7 +172,7 @@ class FixedShares:
         Raises
         ------
         InputError
-            With the first.
+            With the first instrument that is not.
         """
         known = set(instruments)
         for name in self.shares.index:

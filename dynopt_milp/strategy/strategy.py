@@ -1,4 +1,4 @@
-"""What is wanted: everything between prices and fractional positions."""
+"""A strategy: everything between prices and fractional positions."""
 
 from __future__ import annotations
 

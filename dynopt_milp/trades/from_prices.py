@@ -27,8 +27,8 @@ def known_day(market: Market, day: Any = None) -> pd.Timestamp:
     HistoryError
         If it lies outside the market.
     """
-    wanted = market.days[-1] if day is None else day_within(market.days, day, "date")
-    return market.days[int(market.days.searchsorted(wanted, side="right")) - 1]
+    given = market.days[-1] if day is None else day_within(market.days, day, "date")
+    return market.days[int(market.days.searchsorted(given, side="right")) - 1]
 
 
 def problem_of_day(
@@ -46,7 +46,7 @@ def problem_of_day(
     Parameters
     ----------
     market, strategy, capital
-        As in :class:`~dynopt_milp.Inputs`.
+        The arguments of :class:`~dynopt_milp.Inputs`.
     day : date, optional
         Its close is known, and nothing later is looked at. Default: the last day of the market. On a day without
         prices, the last one before it counts.
@@ -63,7 +63,7 @@ def problem_of_day(
     HistoryError
         If the day lies outside the market, or there is too little history.
     InputError
-        As :class:`~dynopt_milp.Problem`; also if something is held that cannot be valued on that day.
+        If :class:`~dynopt_milp.Problem` refuses a number, or something is held that cannot be valued on that day.
     """
     known = market.between(end=known_day(market, day))
     contracts = held

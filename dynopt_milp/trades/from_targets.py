@@ -35,7 +35,7 @@ def problem_of_targets(
     Parameters
     ----------
     targets : DataFrame, by instrument
-        ``position``, the contracts wanted, and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
+        ``position`` (unrounded contracts), and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
         capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx``. ``lower`` and
         ``upper`` are limits.
     covariance : DataFrame
@@ -52,8 +52,8 @@ def problem_of_targets(
     Raises
     ------
     InputError
-        If a column is missing, something is held without a target, an instrument has no covariance, or as
-        :class:`~dynopt_milp.Problem`.
+        If a column is missing, something is held without a target, an instrument has no covariance, or
+        :class:`~dynopt_milp.Problem` refuses a number.
     """
     names = [str(name) for name in targets.index]
     for name in names:
@@ -164,8 +164,8 @@ def _limits(targets: pd.DataFrame, limits: LimitsLike | None) -> Limits:
 
 def _within(problem: Problem, targets: pd.DataFrame, limits: LimitsLike | None) -> Limits:
     """The limits of the targets, and those of the day: where a market is closed nothing trades."""
-    wanted = targets["position"][list(problem.instruments)].to_numpy()
+    target = targets["position"][list(problem.instruments)].to_numpy()
     held = problem.previous_positions
-    lower, upper = _limits(targets, limits).box(problem.instruments, wanted, held)
+    lower, upper = _limits(targets, limits).box(problem.instruments, target, held)
     closed = problem.lower == problem.upper
     return Limits(lower=np.where(closed, held, lower), upper=np.where(closed, held, upper))

@@ -40,7 +40,7 @@ def read_held(path: Path) -> pd.Series:
 
 
 def read_targets(path: Path) -> pd.DataFrame:
-    """Contracts wanted, fractions and all, from a CSV file with the columns ``instrument`` and ``position``.
+    """Target positions, in fractions of contracts, from a CSV file with the columns ``instrument`` and ``position``.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def read_targets(path: Path) -> pd.DataFrame:
     Raises
     ------
     FileError, FormatError
-        As :func:`read_held`, or if there are no rows or a cell is not a number.
+        If :func:`read_held` would raise it, there are no rows, or a cell is not a number.
     """
     table = _by_instrument(path, (*POSITION_COLUMNS, *TERMS, *SIDES))
     if not table.rows:

@@ -47,7 +47,7 @@ class Rebalance:
         T, the tracking error between held and optimised portfolio, same unit; with ``"deadband"`` between held and
         unrounded portfolio.
     adjustment_factor : float or None
-        α = max((T − B)/T, 0) of the book's rule, 1 without a buffer; None where the rule has none.
+        α = max((T − B)/T, 0) of the book's rule, 1 without a buffer; None under another rule.
     status : Status
         Of what the rule asked to be solved: both solves of ``"edge"``, one otherwise. It says nothing of the book's
         rounding, which is a rule and not an optimum.
@@ -134,7 +134,7 @@ def rebalance(
     problem : Problem
         The rebalance.
     method, gap, time_limit, start, constraints
-        As in :func:`~dynopt_milp.solve`; the time limit holds for everything together.
+        Arguments of :func:`~dynopt_milp.solve`; the time limit holds for everything together.
     buffer_rule : {"book", "edge", "deadband"} or None
         ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0). Where that leaves a limit or a constraint broken,
         which rounding can and a held position outside its limits does, positions are moved to the nearest limit,
@@ -152,7 +152,7 @@ def rebalance(
     NoPortfolioError
         If there is no portfolio within limits and constraints, or none was found in time.
     InputError, SolverError, CertificationError, SolveInterrupted
-        As :func:`~dynopt_milp.solve`.
+        If :func:`~dynopt_milp.solve` raises it, or an argument of the buffer is out of range.
     """
     began = time.monotonic()
     if buffer_rule is not None and buffer_rule not in BUFFER_RULES:

@@ -25,7 +25,7 @@ def trade_table(result: Rebalance) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``target`` (contracts wanted), ``held``, ``trade``, ``position`` (after it), ``status`` (of the optimisation,
+        ``target`` (unrounded contracts), ``held``, ``trade``, ``position`` (after it), ``status`` (of the optimisation,
         ``optimal`` only if it was proved); a row for every instrument.
     """
     problem = result.problem

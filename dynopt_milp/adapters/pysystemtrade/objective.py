@@ -48,7 +48,7 @@ class ObjectiveFunction:
     Parameters
     ----------
     contracts_optimal : dict-like or Series, by instrument
-        Unrounded contracts wanted. What comes back is of its kind, and has its instruments.
+        Unrounded contracts. What comes back is of its kind, and has its instruments.
     covariance_matrix : covarianceEstimate, DataFrame or dict of dicts
         Annual, of percentage returns; anything with ``values`` and ``columns``.
     per_contract_value : dict-like or Series
@@ -206,7 +206,7 @@ class ObjectiveFunction:
 
     @property
     def weights_optimal(self) -> Any:
-        """Unrounded weights wanted."""
+        """Unrounded weights."""
         return self._as_weights(self.contracts_optimal, self._target)
 
     @property
