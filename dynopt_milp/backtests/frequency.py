@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.problem.labelled import one_of
 
 FREQUENCIES = {"daily": None, "weekly": "W-SUN", "monthly": "M"}
 
@@ -24,9 +24,7 @@ def rebalance_days(days: pd.DatetimeIndex, frequency: str) -> pd.DatetimeIndex:
     UnknownNameError
         If there is no such frequency.
     """
-    if frequency not in FREQUENCIES:
-        raise UnknownNameError(f"there is no {frequency!r}; there are {', '.join(FREQUENCIES)}", field="rebalance")
-    period = FREQUENCIES[frequency]
+    period = FREQUENCIES[one_of(frequency, FREQUENCIES, "rebalance")]
     if period is None:
         return days
     return pd.DatetimeIndex(days.to_series().groupby(days.to_period(period)).last().to_numpy(), name=days.name)

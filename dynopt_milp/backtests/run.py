@@ -22,12 +22,12 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import BacktestInterrupted, HistoryError, InputError, UnknownNameError, UnsupportedError
+from dynopt_milp.errors import BacktestInterrupted, HistoryError, InputError, UnsupportedError
 from dynopt_milp.io.describe import describe
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.labelled import not_negative, positive
+from dynopt_milp.problem.labelled import not_negative, one_of, positive
 from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, method_name
@@ -264,8 +264,8 @@ def _check(
     not_negative(cost_multiplier, "cost_multiplier")
     if not callable(fraction):
         not_negative(fraction, "buffer_fraction")
-    if buffer_rule is not None and buffer_rule not in BUFFER_RULES:
-        raise UnknownNameError(f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)}", field="buffer_rule")
+    if buffer_rule is not None:
+        one_of(buffer_rule, BUFFER_RULES, "buffer_rule")
     if not callable(optimizer) and optimizer not in UNOPTIMISED:
         find_method(optimizer)
     if isinstance(also, str):

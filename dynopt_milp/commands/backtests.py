@@ -30,15 +30,16 @@ from dynopt_milp.commands.market_options import (
     Shrinkage,
     Start,
     WeightName,
+    chosen_buffer,
     chosen_market,
     chosen_strategy,
-    named,
 )
 from dynopt_milp.errors import BacktestInterrupted, InputError
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.lock import held_by_one
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
 from dynopt_milp.solvers import METHODS
 from dynopt_milp.solvers.settings import DEFAULT_GAP
@@ -97,7 +98,7 @@ def backtest(
             optimizer=optimizer,
             frequency=frequency,
             cost_multiplier=cost_multiplier,
-            buffer_rule=None if buffer_rule == "none" else buffer_rule,
+            buffer_rule=chosen_buffer(buffer_rule),
             buffer_fraction=buffer_fraction,
             start=start,
             end=end,
@@ -172,7 +173,7 @@ def compare(
         show_market(market, console)
         chosen = _listed(portfolios, "portfolios")
         for name in chosen:
-            named(name, WEIGHTS, "portfolios")
+            one_of(name, WEIGHTS, "portfolios")
         strategies = {
             name: chosen_strategy(forecasts, name, risk_target, correlation_span, shrinkage) for name in chosen
         }
@@ -185,7 +186,7 @@ def compare(
             show_progress=Console(stderr=True).is_terminal,
             frequency=frequency,
             cost_multiplier=cost_multiplier,
-            buffer_rule=None if buffer_rule == "none" else buffer_rule,
+            buffer_rule=chosen_buffer(buffer_rule),
             buffer_fraction=buffer_fraction,
             start=start,
             end=end,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from dynopt_milp.commands.app import comma_separated
 from dynopt_milp.data import Market, read_market, simulated_market
-from dynopt_milp.errors import InputError, UnknownNameError
+from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
+from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing, long_only
 from dynopt_milp.strategy.static_portfolios import STATIC_PORTFOLIOS, Weights
 from dynopt_milp.strategy.strategy import Strategy
-
-Choice = TypeVar("Choice")
 
 FORECASTS: dict[str, Forecasts] = {"trend": TrendFollowing(), "long-only": long_only}
 WEIGHTS: dict[str, Weights] = {name.lower().replace(" ", "-"): rule for name, rule in STATIC_PORTFOLIOS.items()}
@@ -56,21 +55,13 @@ def chosen_market(folder: Path | None, instruments: str | None, base_currency: s
 def chosen_strategy(forecasts: str, weights: str, risk_target: float, span: float, shrinkage: float) -> Strategy:
     """The strategy of the options."""
     return Strategy(
-        forecasts=named(forecasts, FORECASTS, "forecasts"),
-        weights=named(weights, WEIGHTS, "weights"),
+        forecasts=FORECASTS[one_of(forecasts, FORECASTS, "forecasts")],
+        weights=WEIGHTS[one_of(weights, WEIGHTS, "weights")],
         correlation=ExponentialCorrelation(span, shrinkage),
         risk_target=risk_target,
     )
 
 
-def named(name: str, choices: dict[str, Choice], field: str) -> Choice:
-    """The choice of that name.
-
-    Raises
-    ------
-    UnknownNameError
-        If ``name`` is not among the choices.
-    """
-    if name not in choices:
-        raise UnknownNameError(f"there is no {name!r}; there are {', '.join(choices)}", field=field)
-    return choices[name]
+def chosen_buffer(buffer_rule: str) -> str | None:
+    """The rule, or None for ``none``."""
+    return None if buffer_rule == "none" else buffer_rule

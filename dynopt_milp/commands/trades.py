@@ -33,6 +33,7 @@ from dynopt_milp.commands.market_options import (
     RiskTarget,
     Shrinkage,
     WeightName,
+    chosen_buffer,
     chosen_strategy,
 )
 from dynopt_milp.commands.problem_source import ProblemSource
@@ -121,7 +122,7 @@ def rebalance(
             made, known = asked.read(Console(highlight=False, stderr=as_json))
             result = run_rebalance(
                 made, method,
-                buffer_rule=None if buffer_rule == "none" else buffer_rule,  # type: ignore[arg-type]  # checked there
+                buffer_rule=chosen_buffer(buffer_rule),  # type: ignore[arg-type]  # checked there
                 buffer_fraction=buffer_fraction, risk_target=risk_target, gap=gap, time_limit=time_limit,
             )  # fmt: skip
             if out is not None:

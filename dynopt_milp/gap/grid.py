@@ -13,8 +13,8 @@ import pandas as pd
 from dynopt_milp.backtests.frequency import FREQUENCIES, rebalance_days
 from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import HistoryError, InputError, UnknownNameError
-from dynopt_milp.problem.labelled import not_negative, positive, whole_number
+from dynopt_milp.errors import HistoryError, InputError
+from dynopt_milp.problem.labelled import not_negative, one_of, positive, whole_number
 
 PATHS = ("greedy", "exact")
 """Whose positions are carried from one rebalance to the next."""
@@ -147,5 +147,4 @@ def _distinct(values: Any, field: str) -> list[Any]:
 
 def _known(names: Sequence[str], choices: tuple[str, ...], field: str) -> None:
     for name in _distinct(names, field):
-        if name not in choices:
-            raise UnknownNameError(f"there is no {name!r}; there are {', '.join(choices)}", field=field)
+        one_of(name, choices, field)

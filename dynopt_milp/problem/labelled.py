@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import InputError, UnknownNameError
 from formulations import FloatArray
 
 MOST_CONTRACTS = 2.0**53  # beyond, float64 does not hold every whole number
@@ -207,6 +207,20 @@ def whole_number(value: Any, field: str, *, least: int = 0, most: int | None = N
         size = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"expected a whole number {size}, found {value!r}", field=field)
     return int(value)
+
+
+def one_of(name: Any, choices: Iterable[str], field: str) -> str:
+    """A name that is among the choices.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is not.
+    """
+    known = tuple(choices)
+    if not isinstance(name, str) or name not in known:
+        raise UnknownNameError(f"there is no {name!r}; there are {', '.join(known)}", field=field)
+    return name
 
 
 def to_whole(

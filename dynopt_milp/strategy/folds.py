@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pandas as pd
 
-from dynopt_milp.errors import InputError, UnknownNameError
+from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import DAYS_A_YEAR
-from dynopt_milp.problem.labelled import whole_number
+from dynopt_milp.problem.labelled import one_of, whole_number
 
 PERIODS = {"yearly": "Y", "quarterly": "Q", "monthly": "M"}
 
@@ -66,13 +66,12 @@ def walk_forward(
     UnknownNameError
         If there is no such period.
     """
-    if every not in PERIODS:
-        raise UnknownNameError(f"there is no {every!r}; there are {', '.join(PERIODS)}", field="every")
+    period = PERIODS[one_of(every, PERIODS, "every")]
     if not isinstance(days, pd.DatetimeIndex) or not (days.is_monotonic_increasing and days.is_unique):
         raise InputError("expected days in order, each once (a DatetimeIndex)", field="days")
     embargo = whole_number(horizon, "horizon")
     least = whole_number(minimum_history, "minimum_history", least=1)
-    return _folds(days, PERIODS[every], embargo, least)
+    return _folds(days, period, embargo, least)
 
 
 def _folds(days: pd.DatetimeIndex, period: str, embargo: int, least: int) -> Iterator[Fold]:

@@ -9,9 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.errors import UnknownNameError
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET
-from dynopt_milp.problem.labelled import not_negative
+from dynopt_milp.problem.labelled import not_negative, one_of
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status, StoppedBy, by_name
@@ -155,10 +154,8 @@ def rebalance(
         If :func:`~dynopt_milp.solve` raises it, or an argument of the buffer is out of range.
     """
     began = time.monotonic()
-    if buffer_rule is not None and buffer_rule not in BUFFER_RULES:
-        raise UnknownNameError(
-            f"there is no {buffer_rule!r}; there are {', '.join(BUFFER_RULES)} and none", field="buffer_rule"
-        )
+    if buffer_rule is not None:
+        one_of(buffer_rule, BUFFER_RULES, "buffer_rule")
     seconds = None if time_limit is None else not_negative(time_limit, "time_limit", infinite=True)
     buffer = not_negative(buffer_fraction, "buffer_fraction") * not_negative(risk_target, "risk_target")
 
