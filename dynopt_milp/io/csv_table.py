@@ -24,7 +24,7 @@ A_DATE = "a date as 2019-12-31 or 2019-12-31 23:00:00"
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CsvTable:
-    """The cells of a CSV file, without spaces around them.
+    """The cells of a CSV file.
 
     Attributes
     ----------
@@ -54,15 +54,16 @@ class CsvTable:
                 )
 
     def texts(self, column: str) -> list[str]:
-        """The cells of a column."""
+        """The cells of a column, without spaces around them."""
         place = self.header.index(column)
-        return [row[place] for row in self.rows]
+        return [row[place].strip() for row in self.rows]
 
     def numbers(self, column: str) -> FloatArray:
         """The numbers of a column, NaN for :data:`EMPTY` cells; anything else is refused."""
-        numbers = np.array([number_in(cell) for cell in self.texts(column)])
+        cells = self.texts(column)
+        numbers = np.array([number_in(cell) for cell in cells])
         for row in np.flatnonzero(np.isnan(numbers)):
-            if self.rows[row][self.header.index(column)] not in EMPTY:
+            if cells[row] not in EMPTY:
                 raise self.fault(int(row), column, "a number")
         return numbers
 
@@ -85,7 +86,7 @@ class CsvTable:
 
     def fault(self, row: int, column: str, expected: str, instrument: str | None = None) -> InputError:
         """The error of a cell that does not hold what was expected."""
-        found = self.rows[row][self.header.index(column)]
+        found = self.texts(column)[row]
         return self.kind(
             f"line {self.lines[row]}, column {column}: expected {expected}, found {found!r}",
             field=str(self.path), instrument=instrument,
@@ -106,14 +107,15 @@ def read_csv(path: Path, kind: type[FormatError] | type[DataError] = FormatError
     try:
         with reported(path), path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True, strict=True)
-            table = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+            table = [(reader.line_num, row) for row in reader if any(row)]
     except UnicodeDecodeError:
         raise kind("is not a text file", field=str(path)) from None
     except csv.Error as error:
         raise kind(f"is not a table of comma-separated values: {error}", field=str(path)) from None
     if not table:
         raise kind("is empty; expected a header and rows", field=str(path))
-    (_, header), *rows = table
+    (_, head), *rows = table
+    header = [name.strip() for name in head]
     for name in header:
         if name and header.count(name) > 1:
             raise kind(f"the column {name} appears more than once", field=str(path))

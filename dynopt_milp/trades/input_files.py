@@ -89,7 +89,7 @@ def read_covariance(path: Path) -> pd.DataFrame:
         If a name is missing or appears twice, or a cell is not a number.
     """
     table = read_csv(path)
-    names, labels = table.header[1:], [row[0] for row in table.rows]
+    names, labels = table.header[1:], [row[0].strip() for row in table.rows]
     if not names or not labels or not all(names) or not all(labels):
         raise FormatError(
             "expected a header of instruments and a row for each, with its name in the first column", field=str(path)

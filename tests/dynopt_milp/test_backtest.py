@@ -395,7 +395,7 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
         ({"cost_multiplier": -1.0}, InputError, "cost_multiplier: expected"),
         ({"also": "greedy"}, InputError, "also: expected a list"),
         ({"also": ["magic"]}, UnknownNameError, "method: there is no 'magic'"),
-        ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: comparing methods"),
+        ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: methods are compared"),
         ({"optimizer": "greedy", "buffer_rule": "edge"}, UnsupportedError, "greedy search is defined for"),
         ({"start": "2030-01-01"}, HistoryError, "fewer than two days"),
         ({"start": "soon"}, InputError, "start: expected a date as 2019-12-31, found 'soon'"),

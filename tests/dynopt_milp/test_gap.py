@@ -301,6 +301,8 @@ def test_errors_travel_between_processes(error: BaseException) -> None:
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert again.__dict__ == error.__dict__
+    for name in ("filename", "errno", "name"):  # which OSError and ImportError keep elsewhere
+        assert getattr(again, name, None) == getattr(error, name, None)
 
 
 SIDE_BY_SIDE = """
