@@ -10,7 +10,7 @@ from dynopt_milp.strategy.correlation import (
 from dynopt_milp.strategy.costs import contract_values, quoted_costs, sr_costs
 from dynopt_milp.strategy.folds import walk_forward
 from dynopt_milp.strategy.forecasts import TrendFollowing, capped, ewmac, long_only
-from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.inputs import Inputs, TargetPositions
 from dynopt_milp.strategy.look_ahead import check_no_look_ahead
 from dynopt_milp.strategy.risk import RiskDecomposition, risk_decomposition
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
@@ -39,6 +39,7 @@ __all__ = [
     "Inputs",
     "RiskDecomposition",
     "Strategy",
+    "TargetPositions",
     "TrendFollowing",
     "Universe",
     "WindowCorrelation",
