@@ -28,7 +28,7 @@ GRID = Grid(
 )
 SCIP_LIMIT = 60.0
 OWN_LIMIT = 300.0
-SAME = 1e-9  # relative; what counts as agreement of objectives
+AGREEMENT = 1e-9  # of objectives, relative
 ROUND_OFF = 1e-12  # of a bound against a priced portfolio
 
 
@@ -64,13 +64,13 @@ def verdict(row: Row | pd.Series) -> str:
     for bound in (row.lower_bound, row.scip_lower_bound):
         if bound > min(row.objective, row.scip_objective) * (1 + ROUND_OFF):
             return "bound above a known portfolio"
-    if row.status == Status.OPTIMAL.value and row.scip_objective < row.objective * (1 - SAME):
+    if row.status == Status.OPTIMAL.value and row.scip_objective < row.objective * (1 - AGREEMENT):
         return "SCIP found better"
     if row.status != Status.OPTIMAL.value:
         return "unproved"
     if row.scip_status != Status.OPTIMAL.value:
         return "scip unfinished"
-    return "agree" if row.scip_objective <= row.objective * (1 + SAME) else "objectives differ"
+    return "agree" if row.scip_objective <= row.objective * (1 + AGREEMENT) else "objectives differ"
 
 
 def run(market: Market, grid: Grid = GRID, results: Path = RESULTS, *, scip_limit: float = SCIP_LIMIT,

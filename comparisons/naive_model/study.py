@@ -15,6 +15,7 @@ from rich.table import Table
 
 from dynopt_milp import Problem, solve
 from dynopt_milp.problem.book import DAYS_A_YEAR
+from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.examples import EXAMPLE_CAPITALS, example_problem
 from formulations import FloatArray, TrackingProgram
 
@@ -23,8 +24,6 @@ ENVIRONMENT = Path(__file__).with_name("environment.txt")
 NAIVE_TIME_LIMIT = 60.0
 DIGITS = 9
 """Significant digits of the results."""
-NOT_OPTIMAL = 1e-6
-"""A portfolio worse than the optimum by more than this part of it is not optimal; it is the gap that was proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,8 @@ class Row:
 
     @property
     def falsely_optimal(self) -> bool:
-        """Whether the naive model says optimal and its portfolio is not."""
-        return self.naive_status == "optimal" and self.worse_percent > 100 * NOT_OPTIMAL
+        """Whether the naive model says optimal and its portfolio is worse, by more than the gap that was proved."""
+        return self.naive_status == "optimal" and self.worse_percent > 100 * DEFAULT_GAP
 
 
 @dataclass(frozen=True, slots=True, eq=False)

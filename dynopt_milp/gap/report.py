@@ -15,10 +15,11 @@ from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
 from dynopt_milp.gap.stored import POSITIONS, Study, main_path, main_rows, read_study
 from dynopt_milp.gap.study import REBALANCES
-from dynopt_milp.gap.summary import SAME, cell_text, count_differences, further_optimizers, in_common
+from dynopt_milp.gap.summary import cell_text, count_differences, further_optimizers, in_common
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 REPORT = "report.html"
 WORST = 12  # rebalances shown with both portfolios
@@ -91,7 +92,7 @@ def answer(study: Study) -> str:
         f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} futures from {rows['date'].min():%B %Y} to "
         f"{rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
         f"best one on average{among}, more than {rows['gap'].median():.1%} worse in half of them, and the best itself "
-        f"in {(rows['gap'] <= SAME).mean():.1%}."
+        f"in {(rows['gap'] <= DEFAULT_GAP).mean():.1%}."
     )
 
 

@@ -13,7 +13,8 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.gap.grid import Cell
 
-METHODS = ("greedy", SAME_SIDE, "exact")
+PRICED = ("greedy", SAME_SIDE, "exact")
+"""The methods whose portfolios a row compares."""
 CELL_HEADS = {
     "capital": "capital", "cost_multiplier": "λ", "buffer_rule": "buffer", "frequency": "rebalance", "size": "n",
     "path": "path",
@@ -65,7 +66,7 @@ def cell_rows(cell: Cell, run: Backtest, also: Sequence[str] = ()) -> pd.DataFra
     for day, rebalance, held in zip(days, run.rebalances.to_dict("records"), held_by_day, strict=True):
         row = cell_values(cell) | {"date": day, "instruments": int(_or(rebalance["instruments"], 0))}
         row |= {"status": rebalance["status"], "reason": rebalance["reason"], "held_positions": _positions(held)}
-        for name in (*METHODS, *also):
+        for name in (*PRICED, *also):
             found = portfolios.get((day, name))
             if found is None:
                 continue

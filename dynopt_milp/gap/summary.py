@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from dynopt_milp.backtests.metrics import FAILED
 from dynopt_milp.gap.grid import PATHS
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS, further
-
-SAME = 1e-6
-"""Relative; greedy counts as optimal within it, the gap that exact is asked to close."""
+from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 
 def gaps(rows: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +126,7 @@ CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
     "mean_sign_gap": lambda rows: rows.gaps["sign_gap"].mean(),
     "mean_tracking_error_gap": lambda rows: rows.gaps["tracking_error_gap"].mean(),
     "mean_cost_gap": lambda rows: rows.gaps["cost_gap"].mean(),
-    "greedy_optimal": lambda rows: _share((rows.gaps["gap"] <= SAME).to_numpy()),
+    "greedy_optimal": lambda rows: _share((rows.gaps["gap"] <= DEFAULT_GAP).to_numpy()),
     "instruments_different": lambda rows: _share(np.array(differences(rows.proved))),
     "most_gap": lambda rows: gaps(rows.open)["most_gap"].max(),
     "median_seconds_greedy": lambda rows: rows.all["seconds_greedy"].median(),
@@ -157,7 +155,7 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     figures |= {name: figure(parts) for name, figure in CELL_FIGURES.items()}
     for name in further(rows.columns):
         worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
-        optimal = _share((worse <= SAME).to_numpy())
+        optimal = _share((worse <= DEFAULT_GAP).to_numpy())
         failures = int(rows[f"{name}_objective"].isna().sum())
         found_of_it = (worse.mean(), optimal, failures, rows[f"seconds_{name}"].median())
         figures |= dict(zip(further_figures(name), found_of_it, strict=True))
