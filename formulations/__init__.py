@@ -15,6 +15,7 @@ from formulations.integer_hull import IntegerHull
 from formulations.penalty import Penalty
 from formulations.program import FloatArray, IntegerArray, ProgramError, TrackingProgram, set_frozen_state
 from formulations.restriction import Restriction, restrict
+from formulations.search_form import SearchForm
 
 __all__ = [
     "BufferEdge",
@@ -28,6 +29,7 @@ __all__ = [
     "Penalty",
     "ProgramError",
     "Restriction",
+    "SearchForm",
     "TrackingProgram",
     "bounding_box",
     "extract_diagonal",

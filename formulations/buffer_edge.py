@@ -20,6 +20,7 @@ import numpy as np
 
 from formulations.formulation import NORMAL_VALUE, Formulation, Model
 from formulations.program import FloatArray, ProgramError
+from formulations.search_form import SearchForm
 
 # A portfolio that stands on the edge to round-off is inside: float64 carries 1e-16, a norm of some hundred terms
 # loses two digits and the square root of a cancelled sum more.
@@ -65,9 +66,9 @@ class BufferEdge(Formulation):
         return Model(k, trading_cost, [*box, distance <= self.buffer])
 
     @property
-    def free_tracking_error(self) -> float:
-        """The buffer."""
-        return self.buffer
+    def search_form(self) -> SearchForm:
+        """The buffer as a constraint."""
+        return SearchForm(self.buffer, edge=True)
 
     def tracking_radius(self, value: float) -> float:
         """The buffer, whatever the value."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from formulations.formulation import NORMAL_VALUE, Formulation, Model
 from formulations.program import FloatArray, ProgramError
+from formulations.search_form import SearchForm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,9 +62,9 @@ class Deadband(Formulation):
         return Model(k, cp.pos(tracking_error - self.buffer) + trading_cost, box)
 
     @property
-    def free_tracking_error(self) -> float:
-        """The buffer."""
-        return self.buffer
+    def search_form(self) -> SearchForm:
+        """The same with a buffer."""
+        return SearchForm(self.buffer)
 
     def tracking_radius(self, value: float) -> float:
         """B beyond what a portfolio pays for."""

@@ -1,8 +1,8 @@
 """Lower bounds that hold whatever they are computed from.
 
-All formulations here charge for trading cost and for tracking error beyond a buffer B (B = 0 in `penalty`; in
-`buffer_edge` the charge is a Lagrange multiplier). As ‖F(k − τ)‖ ≥ θ'F(k − τ) for every ‖θ‖ ≤ 1, every vector ψ
-with ‖ψ‖ ≤ 1 bounds the value of every integer point of a box from below,
+The value is trading cost plus tracking error beyond a buffer B (`penalty` with B = 0, `deadband`). As
+‖F(k − τ)‖ ≥ θ'F(k − τ) for every ‖θ‖ ≤ 1, every vector ψ with ‖ψ‖ ≤ 1 bounds the value of every integer point of a box
+from below,
 
     value(k) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ ((F'ψ)ᵢ kᵢ + γᵢ|kᵢ − pᵢ|) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ minimum of term i over [lᵢ, uᵢ]
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from formulations.formulation import Formulation
-from formulations.program import FloatArray
+from formulations.program import FloatArray, ProgramError
 
 # Float64 evaluates the sums below to about n·1e-16 of the sum of their terms' sizes; this is that with n = 10⁴.
 ROUND_OFF = 1e-12
@@ -35,17 +35,27 @@ class DualBound:
     Parameters
     ----------
     formulation : Formulation
-        Any but `buffer_edge`, whose ψ may be longer than 1: there the caller multiplies.
+        With a search form whose tracking error is part of the value (``edge`` is false).
     direction : ndarray, shape (m,)
         ψ; it is shortened to length 1 if it is longer.
     lower, upper : ndarray, shape (n,)
         The box, finite.
+
+    Raises
+    ------
+    ProgramError
+        If the formulation has no such search form: its value is bounded by something else.
     """
 
     formulation: Formulation
     direction: FloatArray
     lower: FloatArray
     upper: FloatArray
+
+    def __post_init__(self) -> None:
+        form = self.formulation.search_form
+        if form is None or form.edge:
+            raise ProgramError("formulation", f"the dual bound does not hold for {self.formulation.name!r}")
 
     def value(self) -> float:
         """The lower bound, less what round-off can add to it."""
@@ -74,11 +84,12 @@ class DualBound:
 
     def _line(self) -> tuple[float, FloatArray]:
         """The constant −ψ'Fτ − ‖ψ‖B and the slopes F'ψ."""
-        program = self.formulation.program
+        program, form = self.formulation.program, self.formulation.search_form
+        assert form is not None
         length = float(np.linalg.norm(self.direction))
         psi = self.direction / (max(length, 1.0) * (1 + ROUND_OFF))
         constant = -float(psi @ (program.factor @ program.target))
-        return constant - min(length, 1.0) * self.formulation.free_tracking_error, program.factor.T @ psi
+        return constant - min(length, 1.0) * form.buffer, program.factor.T @ psi
 
     def _least(self, slopes: FloatArray) -> FloatArray:
         """The minimum of each term over its interval."""

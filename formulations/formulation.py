@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from formulations.program import FloatArray, TrackingProgram
+from formulations.search_form import SearchForm
 
 if TYPE_CHECKING:  # cvxpy loads every solver it finds; who only evaluates does not need it
     import cvxpy as cp
@@ -47,6 +48,11 @@ class Formulation(ABC):
     program: TrackingProgram
     name: ClassVar[str]
 
+    def __init_subclass__(cls) -> None:
+        # A class that combines in its own way has another value: it does not inherit the search form of this one.
+        if "combine" in cls.__dict__ and "search_form" not in cls.__dict__:
+            cls.search_form = Formulation.search_form  # type: ignore[method-assign]
+
     @abstractmethod
     def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
         """The value of portfolios from their tracking errors and trading costs; +inf where inadmissible."""
@@ -56,9 +62,14 @@ class Formulation(ABC):
         """The formulation in cvxpy; with ``integer=False`` its continuous relaxation."""
 
     @property
-    @abstractmethod
-    def free_tracking_error(self) -> float:
-        """The tracking error that costs nothing."""
+    def search_form(self) -> SearchForm | None:
+        """How the branch and bound may search it; None, the default, leaves it to solvers that are given the model."""
+        return None
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether the value is tracking error + trading cost: what the greedy search is defined for."""
+        return self.search_form == SearchForm()
 
     @abstractmethod
     def tracking_radius(self, value: float) -> float:
@@ -67,6 +78,10 @@ class Formulation(ABC):
     def cost_budget(self, value: float) -> float:
         """The largest trading cost that a portfolio of at most this value can have."""
         return value
+
+    def norm_parts(self) -> tuple[FloatArray, FloatArray]:
+        """L, shape (m, n), and d ≥ 0, shape (n,), with F'F = L'L + diag(d), as the model writes the tracking error."""
+        return self.program.factor, np.zeros(self.program.size)
 
     @abstractmethod
     def normalised(self, value: float) -> tuple[Formulation, float]:

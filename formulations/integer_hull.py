@@ -72,13 +72,17 @@ class IntegerHull(Penalty):
         weight = np.where(between, fraction * (1 - fraction) + LEAST_WEIGHT, 0.0)
         return extract_diagonal(program.factor, weight)
 
+    def norm_parts(self) -> tuple[FloatArray, FloatArray]:
+        """L and d."""
+        diagonal = self.extracted()
+        return remainder(self.program.factor, diagonal), diagonal
+
     def model(self, *, integer: bool = True) -> Model:
         """The mixed-integer second-order-cone program in cvxpy."""
         import cvxpy as cp
 
         data = self.program
-        diagonal = self.extracted()
-        left = remainder(data.factor, diagonal)
+        left, diagonal = self.norm_parts()
         k, box = self._variable(integer)
         tracking_error = cp.norm(left @ k - left @ data.target, 2)
         some = diagonal > 0

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from formulations.formulation import NORMAL_VALUE, Formulation, Model
 from formulations.program import FloatArray
+from formulations.search_form import SearchForm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +46,9 @@ class Penalty(Formulation):
         return Model(k, tracking_error + trading_cost, box)
 
     @property
-    def free_tracking_error(self) -> float:
-        """None."""
-        return 0.0
+    def search_form(self) -> SearchForm:
+        """Tracking error + trading cost."""
+        return SearchForm()
 
     def tracking_radius(self, value: float) -> float:
         """Costs are not negative, so the tracking error is at most the value."""

@@ -16,7 +16,7 @@ import numpy as np
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Penalty, TrackingProgram
+from formulations import FloatArray, TrackingProgram
 
 
 def solve_greedy(task: Task) -> Answer:
@@ -27,7 +27,7 @@ def solve_greedy(task: Task) -> Answer:
     UnsupportedError
         With a formulation other than ``penalty``, or with user constraints.
     """
-    if not isinstance(task.formulation, Penalty):
+    if not task.formulation.is_sum:
         raise UnsupportedError(
             f"the greedy search is defined for 'penalty', not {task.formulation.name!r}; use exact", field="formulation"
         )

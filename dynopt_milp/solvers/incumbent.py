@@ -10,7 +10,7 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.exchange import exchange
 from dynopt_milp.solvers.greedy import greedy_positions
 from dynopt_milp.solvers.task import Task
-from formulations import FloatArray, Penalty
+from formulations import FloatArray
 
 # The greedy search adds contracts one at a time; beyond this many it costs more than its answer is worth as a start.
 MOST_GREEDY_STEPS = 5000
@@ -26,7 +26,7 @@ def first_incumbent(task: Task, check: ConstraintCheck) -> FloatArray | None:
     simple = (program.previous, np.round(program.target), np.zeros(program.size))
     starts = [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
     steps = float(np.abs(program.target).sum())
-    if isinstance(task.formulation, Penalty) and steps <= MOST_GREEDY_STEPS:
+    if task.formulation.is_sum and steps <= MOST_GREEDY_STEPS:
         # A short greedy search is finished whatever the deadline: no answer is then worse than the book's.
         short = steps * program.size <= SHORT_EVALUATIONS
         starts.append(greedy_positions(program, None if short else task)[0])

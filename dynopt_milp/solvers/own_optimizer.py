@@ -10,7 +10,6 @@ from dynopt_milp.problem.labelled import to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.task import Answer, Method, Task
-from formulations import Penalty
 
 Optimizer = Callable[[Problem], Any]
 """From a problem to whole contracts: a Series, a dict, or an array in the order of the problem's instruments."""
@@ -50,7 +49,7 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
     name = method_name(optimizer)
 
     def run(task: Task) -> Answer:
-        if not isinstance(task.formulation, Penalty) or task.constraints is not None:
+        if not task.formulation.is_sum or task.constraints is not None:
             raise UnsupportedError(
                 "an optimizer of your own is given the problem alone, without formulation or constraints; use exact",
                 field="method",

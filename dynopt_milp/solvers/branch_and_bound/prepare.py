@@ -15,7 +15,7 @@ from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge
 from dynopt_milp.solvers.branch_and_bound.reach import reach
 from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Task
-from formulations import BufferEdge, FloatArray
+from formulations import FloatArray
 
 EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself
 
@@ -55,11 +55,12 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
     largest = float(lattice.cost.max())
     if not math.isfinite(largest):  # sums that no split has
         largest = float(lattice.cost[np.isfinite(lattice.cost)].max(initial=0.0))
-    edge, buffer = isinstance(formulation, BufferEdge), formulation.free_tracking_error
+    form = formulation.search_form
+    assert form is not None
     goal = Goal(
         # A portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards.
-        buffer=buffer * (1 + EDGE) + merged.slip if edge else buffer,
-        edge=edge,
+        buffer=form.buffer * (1 + EDGE) + merged.slip if form.edge else form.buffer,
+        edge=form.edge,
         error=lattice_round_off(lattice),
         cost_error=16 * UNIT_ROUND_OFF * program.size * program.size * largest,
     )

@@ -48,19 +48,25 @@ def solve_branch_and_bound(task: Task) -> Answer:
     Raises
     ------
     UnsupportedError
-        With constraints of the user's own, or if positions have millions of possible values.
+        With constraints of the user's own, for a formulation without a search form, or if positions have millions of
+        possible values.
     UnboundedError
         If nothing bounds some of the positions.
     """
     if task.constraints is not None:
         raise UnsupportedError("the branch and bound knows limits only, no constraints; use exact", field="constraints")
+    if task.formulation.search_form is None:
+        raise UnsupportedError(
+            f"the branch and bound cannot search {task.formulation.name!r}, which has no search form; use exact",
+            field="formulation",
+        )
     began = time.monotonic()
     try:
         warm_up()
         if task.deadline is not None:  # the time limit is for solving
             task = replace(task, deadline=task.deadline + time.monotonic() - began)
         program = task.formulation.program
-        if isinstance(task.formulation, Penalty) and program.size <= MOST_CONTRACTS and task.seconds_left() > AMPLE:
+        if task.formulation.is_sum and program.size <= MOST_CONTRACTS and task.seconds_left() > AMPLE:
             answer, start = _at_root(task)
             if answer is not None:
                 return answer
@@ -120,7 +126,7 @@ def warm_up() -> None:
 
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     """The best simple portfolio; for `penalty` never worse than the greedy search's."""
-    if not isinstance(task.formulation, Penalty):
+    if not task.formulation.is_sum:
         return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
     program = task.formulation.program
     best, _ = incumbents.simple_start(

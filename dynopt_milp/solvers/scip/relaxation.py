@@ -8,7 +8,7 @@ from scipy.sparse import csc_array, csr_array, vstack
 
 from dynopt_milp.solvers.scip.cone import formulation_cone
 from dynopt_milp.solvers.task import Task
-from formulations import BufferEdge, DualBound, FloatArray, Formulation, IntegerHull, Penalty, restrict
+from formulations import DualBound, FloatArray, Formulation, Penalty, restrict
 
 # Nothing rests on the accuracy of these solves: the dual bound is valid for any direction, only less sharp.
 ACCURACY = 1e-6
@@ -28,7 +28,7 @@ class Relaxation:
     """
 
     def __init__(self, formulation: Formulation) -> None:
-        if isinstance(formulation, IntegerHull):
+        if formulation.is_sum:
             formulation = Penalty(formulation.program)
         size = formulation.program.size
         data, self._positions = formulation_cone(formulation)
@@ -86,13 +86,14 @@ def tightened_box(
     task : Task
         For its deadline.
     formulation : Formulation
-        Normalised; `buffer_edge` is left as it is.
+        Normalised; the box stays as it is where the dual bound does not hold (`buffer_edge`, or no search form).
     value : float
         Of a known portfolio.
     lower, upper : ndarray, shape (n,)
         A finite box that holds every portfolio of at most this value; what is returned may be empty.
     """
-    if isinstance(formulation, BufferEdge) or formulation.program.size > MOST_INSTRUMENTS:
+    form = formulation.search_form
+    if form is None or form.edge or formulation.program.size > MOST_INSTRUMENTS:
         return lower, upper
     lower, upper = lower.copy(), upper.copy()
     for _ in range(PASSES):

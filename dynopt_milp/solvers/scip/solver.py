@@ -32,7 +32,7 @@ from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip.thread import run_in_scip_thread
 from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Formulation, IntegerHull, Penalty, restrict
+from formulations import FloatArray, Formulation, IntegerHull, restrict
 from formulations.formulation import NORMAL_VALUE
 
 FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 100
@@ -157,7 +157,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
         if task.constraints is None and not plain:
             small = restrict(normalised, lower, upper)
             inner = small.formulation
-            if isinstance(inner, Penalty) and relaxed_value < WEAK * value:
+            if inner.is_sum and relaxed_value < WEAK * value:
                 inner = IntegerHull(inner.program)
             run = _run(task, inner, check, fine=fine, whole=small.whole)
         else:  # constraints are written in all positions
