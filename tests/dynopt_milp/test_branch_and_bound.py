@@ -17,14 +17,14 @@ from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, Goal, cone_
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
-from dynopt_milp.solvers.branch_and_bound.merge import merge
+from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge, new_lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, load, new_node
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.branch_and_bound.solver import solve_branch_and_bound
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, nearest_first
 from dynopt_milp.solvers.branch_and_bound.tree import search
 from dynopt_milp.trades.examples import example_problem
-from formulations import Penalty, TrackingProgram
+from formulations import FloatArray, Penalty, TrackingProgram
 from tests.random_programs import hard_problem
 
 INFINITE = np.full(3, np.inf)
@@ -48,6 +48,12 @@ def sizes_problem(seed: int, multiplier: float = 10.0) -> Problem:
     )
 
 
+def merged_in(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> Merged:
+    """The program merged over a box."""
+    gram = program.factor.T @ program.factor
+    return merge(program.factor, gram, program.target, lower.copy(), upper.copy())
+
+
 def listed(groups: Groups) -> list[tuple[int, list[int], list[float]]]:
     """Variable, members and ratios of each group."""
     ends = zip(groups.variable, groups.start[:-1], groups.start[1:], strict=True)
@@ -58,7 +64,7 @@ def listed(groups: Groups) -> list[tuple[int, list[int], list[float]]]:
 def test_sizes_of_one_contract_are_merged_and_split_as_cheaply_as_can_be(seed: int) -> None:
     problem = sizes_problem(seed)
     program = problem.program()
-    merged = merge(program, program.factor.T @ program.factor, program.lower.copy(), program.upper.copy())
+    merged = merged_in(program, program.lower, program.upper)
     assert {place: members for place, members, _ in listed(merged.groups)} == {0: [0, 1, 2], 1: [3, 4]}
     assert list(merged.lead) == [0, 3, 5]
     truth, found = solve(problem, "enumerate"), solve(problem, "branch_and_bound")
@@ -70,7 +76,7 @@ def test_sizes_of_one_contract_are_merged_and_split_as_cheaply_as_can_be(seed: i
 def test_ratios_that_are_not_whole_are_not_merged() -> None:
     factor = np.array([[1.0, 2.0, 2.5], [0.5, 1.0, 1.25]])
     program = TrackingProgram(factor, np.zeros(3), np.zeros(3), np.ones(3), -INFINITE, INFINITE)
-    merged = merge(program, factor.T @ factor, np.full(3, -9.0), np.full(3, 9.0))
+    merged = merged_in(program, np.full(3, -9.0), np.full(3, 9.0))
     assert list(merged.lead) == [0, 2]
     assert listed(merged.groups) == [(0, [0, 1], [1, 2])]
 
@@ -150,8 +156,8 @@ def test_the_cone_bound_reaches_the_relaxation_however_much_alike_instruments_ar
     program = problem.program()
     relaxation = cp.Problem(cp.Minimize((model := Penalty(program).model(integer=False)).objective), model.constraints)
     value = float(relaxation.solve(solver="CLARABEL"))
-    merged = merge(program, program.factor.T @ program.factor, program.lower.copy(), program.upper.copy())
-    lattice = merged.lattice(merged.lower, merged.upper)
+    merged = merged_in(program, program.lower, program.upper)
+    lattice = new_lattice(program.factor, merged, program.previous, program.cost)
     node = new_node(30, 81)
     node.high[:] = 80
     cut = solve(problem, "branch_and_bound", gap=0.5, time_limit=10).objective
@@ -233,7 +239,7 @@ def test_a_third_size_is_merged_where_its_table_is_small(reach: int, ratios: tup
     factor = np.outer([0.3, -0.1], ratios)
     box = np.full(3, float(reach))
     program = TrackingProgram(factor, np.array([0.4, 1.3, -0.2]), np.zeros(3), np.zeros(3), -box, box)
-    found = merge(program, factor.T @ factor, -box, box)
+    found = merged_in(program, -box, box)
     assert [len(members) for _, members, _ in listed(found.groups)] == [merged]
 
 

@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, refresh
 from dynopt_milp.solvers.branch_and_bound.relaxation import (
@@ -42,6 +43,7 @@ from dynopt_milp.solvers.branch_and_bound.relaxation import (
 )
 
 UNIT_ROUND_OFF = 1.1e-16
+EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself
 SWEEPS = 2  # of coordinate descent between two evaluations of a bound
 CONE_ROUNDS = 30
 HULL_ROUNDS = 12
@@ -73,17 +75,28 @@ class Goal(NamedTuple):
 
 
 @compiled
-def round_off(
-    rows: int, gram: np.ndarray, target: np.ndarray, first: np.ndarray, start: np.ndarray, shift: float
-) -> float:
+def new_goal(lattice: Lattice, buffer: float, edge: bool, slip: float, contracts: int) -> Goal:
+    """The goal in a lattice of so many contracts; ``slip`` is that of `merge`."""
+    largest = 0.0  # of the costs; sums that no split has are infinite
+    for entry in range(lattice.cost.size):
+        if largest < lattice.cost[entry] < np.inf:
+            largest = lattice.cost[entry]
+    if edge:  # a portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards
+        buffer = buffer * (1 + EDGE) + slip
+    return Goal(buffer, edge, round_off(lattice), 16 * UNIT_ROUND_OFF * contracts * contracts * largest)
+
+
+@part
+def round_off(lattice: Lattice) -> float:
     """By how much a computed q, or ê'Mê, can exceed the true one anywhere in the box of the lattice.
 
     Every quantity here is a sum of products, of a few times rows + 3n terms, whose sizes add up to at most S²,
     S = Σ ‖Gᵢ‖ maxᵢ|y − σ|: it is wrong by less than that number × u × S², whatever the order of summation (Higham,
-    section 3.1). M may have eigenvalues as low as −shift on the scale of H's diagonal, and its factorisation proves
+    section 3.1). M may have eigenvalues as low as −SHIFT on the scale of H's diagonal, and its factorisation proves
     that up to (n + 2)u S².
     """
-    size = target.size
+    first, gram, start, target = lattice.first, lattice.gram, lattice.start, lattice.target
+    size, rows = target.size, len(lattice.factor)
     total, squares = 0.0, 0.0
     for i in range(size):
         last = first[i] + start[i + 1] - start[i] - 1
@@ -91,7 +104,7 @@ def round_off(
         risk = math.sqrt(gram[i, i]) * farthest
         total += risk
         squares += risk * risk
-    return 4 * UNIT_ROUND_OFF * (rows + 3 * size + 10) * total * total + 4 * shift * squares
+    return 4 * UNIT_ROUND_OFF * (rows + 3 * size + 10) * total * total + 4 * SHIFT * squares
 
 
 @part

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled
+from dynopt_milp.solvers.branch_and_bound.compiled import part
 from formulations import FloatArray, IntegerArray
 
 # Beyond this many entries the tables would not fit the processor's memory any more.
@@ -45,20 +45,7 @@ class Lattice(NamedTuple):
     cost: FloatArray
 
 
-@compiled
-def cropped(lattice: Lattice, low: IntegerArray, high: IntegerArray) -> Lattice:
-    """The lattice over the part low ≤ index ≤ high of its box, shape (n,) each; index 0 becomes ``low``."""
-    start = np.zeros(low.size + 1, dtype=np.int64)
-    for i in range(low.size):
-        start[i + 1] = start[i] + high[i] - low[i] + 1
-    cost = np.empty(start[-1])
-    for i in range(low.size):
-        begin = lattice.start[i] + low[i]
-        cost[start[i] : start[i + 1]] = lattice.cost[begin : begin + start[i + 1] - start[i]]
-    return Lattice(lattice.factor, lattice.gram, lattice.target, lattice.first + low, start, cost)
-
-
-@compiled
+@part
 def tables(lower: np.ndarray, upper: np.ndarray, held: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``start`` and ``cost`` of a lattice whose variables are contracts, each a position held and a cost of trading."""
     size = lower.size

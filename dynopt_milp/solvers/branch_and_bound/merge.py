@@ -13,14 +13,14 @@ taking them for whole comes off the lower bound (``slip``).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
-from dynopt_milp.solvers.branch_and_bound.splits import Groups, fill_tables, split_sums
-from formulations import FloatArray, IntegerArray, TrackingProgram
+from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, fill_tables
+from formulations import FloatArray, IntegerArray
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
 WHOLE = 1e-12
@@ -37,18 +37,12 @@ MOST_TRIED = 500
 MOST_TRIALS = 4_000_000
 
 
-Columns = tuple[IntegerArray, IntegerArray, FloatArray, Groups, FloatArray, FloatArray, FloatArray, FloatArray, float]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Merged:
+class Merged(NamedTuple):
     """A tracking program with parallel columns merged.
 
     Attributes
     ----------
-    program : TrackingProgram
-        What was merged.
-    low, high : ndarray, shape (n of the program,)
+    least, most : ndarray, shape (n of the program,)
         The box of its positions that was looked at.
     lead : ndarray of int, shape (n,)
         The place in the program of each variable of the lattice, or of the first contract of its group.
@@ -63,14 +57,13 @@ class Merged:
     target : ndarray, shape (n,)
         σ.
     lower, upper : ndarray, shape (n,)
-        What the box leaves of each y; ±inf where it leaves everything.
+        The box of y; ±inf where nothing bounds it.
     slip : float
         How much smaller than in the lattice a tracking error can be in the program, anywhere in the box.
     """
 
-    program: TrackingProgram
-    low: FloatArray
-    high: FloatArray
+    least: FloatArray
+    most: FloatArray
     lead: IntegerArray
     variable: IntegerArray
     ratio: FloatArray
@@ -81,37 +74,56 @@ class Merged:
     upper: FloatArray
     slip: float
 
-    def merged(self, positions: FloatArray) -> FloatArray:
-        """Y of a portfolio k, shape (n,)."""
-        return np.bincount(self.variable, self.ratio * positions).astype(np.float64, copy=False)
 
-    def split(self, sums: FloatArray) -> FloatArray:
-        """The cheapest portfolio k with these y, shape of the program; of those that tie, the one nearest to p."""
-        if not len(self.groups.variable):
-            return sums.copy()
-        program = self.program
-        return split_sums(sums, self.lead, self.groups, program.previous, program.cost, self.low, self.high)
-
-    def lattice(self, lower: FloatArray, upper: FloatArray) -> Lattice:
-        """The tables over a finite box of y, shape (n,) each."""
-        program = self.program
-        start, cost = tables(lower, upper, program.previous[self.lead], program.cost[self.lead])
-        if len(self.groups.variable):
-            fill_tables(lower, start, cost, self.groups, program.previous, program.cost, self.low, self.high)
-        factor = np.ascontiguousarray(program.factor[:, self.lead])
-        return Lattice(factor, self.gram, self.target, lower, start, cost)
-
-
-def merge(program: TrackingProgram, gram: FloatArray, low: FloatArray, high: FloatArray) -> Merged:
+@compiled
+def merge(factor: np.ndarray, gram: np.ndarray, target: np.ndarray, least: np.ndarray, most: np.ndarray) -> Merged:
     """Find parallel columns with whole ratios and merge them.
 
-    ``gram`` is F'F, shape (n, n), and ``low`` to ``high`` a box inside the program's, shape (n,) each.
+    ``gram`` is F'F, shape (n, n), and ``least`` to ``most`` a box inside the program's, shape (n,) each.
     """
-    base, ratio, apart = parallels(program.factor, gram, low, high)
-    return Merged(program, low, high, *merged_columns(base, ratio, apart, gram, program.target, low, high))
+    base, ratio, apart = parallels(factor, gram, least, most)
+    return merged_columns(base, ratio, apart, gram, target, least, most)
 
 
 @compiled
+def sums_of(merged: Merged, positions: np.ndarray) -> np.ndarray:
+    """Y of a portfolio k, shape (n,)."""
+    sums = np.zeros(merged.lead.size)
+    for i in range(positions.size):
+        sums[merged.variable[i]] += merged.ratio[i] * positions[i]
+    return sums
+
+
+@compiled
+def split_sums(merged: Merged, sums: np.ndarray, held: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """The cheapest portfolio k with these y, shape of the program; of those that tie, the one nearest to p."""
+    groups = merged.groups
+    positions = np.empty(held.size)
+    for a in range(sums.size):
+        positions[merged.lead[a]] = sums[a]
+    for group in range(groups.variable.size):
+        begin, end = groups.start[group], groups.start[group + 1]
+        member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
+        cheapest(sums[groups.variable[group]], member, ratio, held, unit, merged.least, merged.most, split)
+        for k in range(member.size):
+            positions[member[k]] = split[k]
+    return positions
+
+
+@compiled
+def new_lattice(factor: np.ndarray, merged: Merged, held: np.ndarray, unit: np.ndarray) -> Lattice:
+    """The tables over the box of y, which is finite."""
+    lead, first = merged.lead, merged.lower
+    start, cost = tables(first, merged.upper, held[lead], unit[lead])
+    fill_tables(first, start, cost, merged.groups, held, unit, merged.least, merged.most)
+    columns = np.empty((len(factor), lead.size))
+    for a in range(lead.size):
+        for row in range(len(factor)):
+            columns[row, a] = factor[row, lead[a]]
+    return Lattice(columns, merged.gram, merged.target, first, start, cost)
+
+
+@part
 def parallels(
     factor: np.ndarray, gram: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -175,12 +187,12 @@ def parallels(
     return base, ratio, apart
 
 
-@compiled
+@part
 def merged_columns(
     base: np.ndarray, ratio: np.ndarray, apart: np.ndarray, gram: np.ndarray, target: np.ndarray, low: np.ndarray,
     high: np.ndarray,
-) -> Columns:  # fmt: skip
-    """Lead, variable, ratio, groups, Gram matrix, target, lower, upper and slip of what `parallels` found.
+) -> Merged:  # fmt: skip
+    """The program merged as `parallels` found.
 
     The slip: by how far columns that count as parallel are not, times how far positions can be from their targets. A
     position that neither limits nor costs bound is taken to stay within a million contracts of its target.
@@ -217,4 +229,4 @@ def merged_columns(
         start[group + 1] = start[group] + members.size
         member[start[group] : start[group + 1]] = members[np.argsort(rank, kind="mergesort")]
     groups = Groups(variable[shared], start, member, ratio[member])
-    return lead, variable, ratio, groups, merged_gram, sums, lower, upper, slip
+    return Merged(low, high, lead, variable, ratio, groups, merged_gram, sums, lower, upper, slip)

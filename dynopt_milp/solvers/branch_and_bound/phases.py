@@ -9,13 +9,13 @@ import numpy as np
 
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import incumbents
-from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF
+from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.lattice import cropped
 from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan, make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.merge import split_sums, sums_of
 from dynopt_milp.solvers.branch_and_bound.node import Node, new_node
-from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, lattice_round_off
+from dynopt_milp.solvers.branch_and_bound.prepare import Prepared
 from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES, WEAK
 from dynopt_milp.solvers.branch_and_bound.tree import (
     DONE,
@@ -23,6 +23,8 @@ from dynopt_milp.solvers.branch_and_bound.tree import (
     SPHERES_ENDED,
     SPHERES_TRIED,
     Stack,
+    begin,
+    claimed_bound,
     grown,
     new_stack,
     search,
@@ -122,18 +124,12 @@ class Search:
         self._stack.value[0] = min(value, self._ceiling)
         if incumbent is not None:
             self._improve(incumbent)
-        top = self._stack
-        top.high[0] = self._widths - 1
-        top.x[0] = np.minimum(np.maximum(lattice.target, lattice.first), lattice.first + self._widths - 1)
-        goal = self._goal
-        top.most[0] = goal.buffer if goal.edge else top.value[0] + goal.buffer
-        top.omega[0] = top.value[0] / goal.buffer / goal.buffer if goal.edge else 1.0
-        top.state[0] = 1
+        begin(self._stack, lattice, self._goal)
 
     def _improve(self, incumbent: FloatArray) -> None:
         """Local search from the incumbent."""
         lattice = self._lattice
-        index = (self._merged.merged(incumbent) - lattice.first).astype(np.int64)
+        index = (sums_of(self._merged, np.array(incumbent)) - lattice.first).astype(np.int64)
         if not ((index >= 0) & (index < self._widths)).all():
             return  # round-off at the edge of the box
         self._stack.best[:] = index
@@ -141,9 +137,14 @@ class Search:
             self._split_again(incumbent, index)
         self._exchange(index)
 
+    def _split(self, index: IntegerArray) -> FloatArray:
+        """The cheapest portfolio of the program that the lattice has at these indices."""
+        program = self._formulation.program
+        return split_sums(self._merged, self._lattice.first + index, program.previous, program.cost)
+
     def _split_again(self, incumbent: FloatArray, index: IntegerArray) -> None:
         """Hold the same sums with less trade, if they can be: nothing is traded that need not be."""
-        program, portfolio = self._formulation.program, self._merged.split(self._lattice.first + index)
+        program, portfolio = self._formulation.program, self._split(index)
         less = np.abs(incumbent - program.previous) - np.abs(portfolio - program.previous)
         if less @ np.abs(self._merged.ratio) > 0:
             value = self._formulation.value(portfolio)
@@ -172,7 +173,7 @@ class Search:
         """Take a portfolio of the lattice if it is better when priced by the formulation."""
         if not self._stack.value[0] < self._value * (1 - incumbents.GAIN):
             return
-        portfolio = self._merged.split(self._lattice.first + index)
+        portfolio = self._split(index)
         value = self._formulation.value(portfolio)
         if value < self._value and self._formulation.program.contains(portfolio):
             self._incumbent, self._value = portfolio, value
@@ -183,11 +184,7 @@ class Search:
         """Search to the end, the deadline or Ctrl-C."""
         stopped_by = self._search()
         self._adopt(self._stack.best.copy())
-        open_nodes = int(self._stack.state[0])
-        pruned = float(self._stack.value[0]) * (1 - self._slack)
-        bound = min([pruned, *self._stack.bound[:open_nodes]]) - self._merged.slip
-        if math.isfinite(bound):
-            bound -= 8 * UNIT_ROUND_OFF * self._widths.size * abs(bound)
+        bound = claimed_bound(self._stack, self._stack.value[0], self._slack, self._merged.slip)
         nodes = int(self._stack.state[1])
         if self._incumbent is None or not math.isfinite(self._value):
             if stopped_by is None and self._stack.value[0] == self._ceiling:
@@ -271,20 +268,15 @@ class Search:
 
     def _crop(self) -> None:
         """Keep of the tables what open nodes can still use: smaller numbers round less, and searches are shorter."""
-        stack, opened = self._stack, int(self._stack.state[0])
-        low, high = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
+        stack = self._stack
+        low, high = open_box(stack)
         if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
             return
         if (stack.best < low).any() or (stack.best > high).any():  # what is known will not be in the tables
             self._adopt(stack.best.copy())
             stack.value[0] = min(self._value, self._ceiling)
-        self._lattice = cropped(self._lattice, low, high)
+        self._lattice, self._node, self._goal = crop(self._lattice, stack, self._goal, low, high)
         self._widths = high - low + 1
-        stack.low[:opened] -= low
-        stack.high[:opened] -= low
-        stack.best[:] = np.clip(stack.best - low, 0, high - low)
-        self._node = new_node(self._widths.size, int(self._widths.max()))
-        self._goal = self._goal._replace(error=lattice_round_off(self._lattice))
 
     def _dive(self) -> None:
         """Dive from the node on top, and search around what is found."""
@@ -299,7 +291,7 @@ class Search:
     def _join(self) -> None:
         """One node again of the few that are open: their bounds are worth nothing, and that of their child will be."""
         stack, opened = self._stack, int(self._stack.state[0])
-        stack.low[0], stack.high[0] = stack.low[:opened].min(axis=0), stack.high[:opened].max(axis=0)
+        stack.low[0], stack.high[0] = open_box(stack)
         stack.least[0], stack.most[0] = stack.least[:opened].min(), stack.most[:opened].max()
         stack.bound[0] = stack.bound[:opened].min()
         stack.state[0] = 1

@@ -7,9 +7,8 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.cholesky import inverse_diagonal
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge
-from formulations import FloatArray, TrackingProgram
 
 # Outward, relative: what rounding the ends of a box can lose.
 OUTWARD = 1e-9
@@ -19,30 +18,34 @@ LEAST_PIVOT = 1e-7
 INVERSE_ERROR = 1e-5
 
 
-def reach(
-    program: TrackingProgram, gram: FloatArray, radius: float, budget: float
-) -> tuple[Merged, FloatArray, FloatArray] | None:
-    """The program merged in the box that costs leave, and the box that costs and risk leave of the merged one.
-
-    The arguments are those of `formulations.bounding_box`: γᵢ|kᵢ − pᵢ| ≤ budget, and
-    |yᵢ − σᵢ| ≤ radius·sqrt((H⁻¹)ᵢᵢ). ``gram`` is F'F, shape (n, n). None if no portfolio is left; ends are infinite
-    where nothing bounds them.
-    """
-    held = program.previous
-    least, most = within_costs(held, program.cost, program.lower, program.upper, budget)
-    if (least > most).any():
-        return None
-    merged = merge(program, gram, least, most)
-    lower, upper = merged.lower.copy(), merged.upper.copy()
-    idle = merged.gram.diagonal() <= 0
-    if idle.any():  # without risk there is no better place than where it is held
-        lower[idle] = upper[idle] = np.clip(held[merged.lead], lower, upper)[idle]
-    if math.isfinite(radius):
-        within_risk(merged.gram, merged.target, radius + merged.slip, lower, upper)
-    return merged, lower, upper
-
-
 @compiled
+def reach(
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, held: np.ndarray, unit: np.ndarray, lower: np.ndarray,
+    upper: np.ndarray, radius: float, budget: float,
+) -> tuple[bool, Merged]:  # fmt: skip
+    """The program merged in the box that costs leave, over the box that costs and risk leave of the merged one.
+
+    The arrays are those of a `TrackingProgram`; ``gram`` is F'F, shape (n, n). ``radius`` and ``budget`` are those of
+    `formulations.bounding_box`: γᵢ|kᵢ − pᵢ| ≤ budget, and |yᵢ − σᵢ| ≤ radius·sqrt((H⁻¹)ᵢᵢ). The first result is whether
+    a portfolio can be left; ends are infinite where nothing bounds them.
+    """
+    least, most = within_costs(held, unit, lower, upper, budget)
+    merged = merge(factor, gram, target, least, most)
+    first, last = merged.lower, merged.upper
+    for a in range(first.size):
+        if not merged.gram[a, a] > 0:  # without risk there is no better place than where it is held
+            first[a] = last[a] = min(max(held[merged.lead[a]], first[a]), last[a])
+    if radius < np.inf:
+        within_risk(merged.gram, merged.target, radius + merged.slip, first, last)
+    some = True
+    for i in range(least.size):
+        some &= least[i] <= most[i]
+    for a in range(first.size):
+        some &= first[a] <= last[a]
+    return some, merged
+
+
+@part
 def within_costs(
     held: np.ndarray, cost: np.ndarray, lower: np.ndarray, upper: np.ndarray, budget: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +60,7 @@ def within_costs(
     return least, most
 
 
-@compiled
+@part
 def within_risk(gram: np.ndarray, target: np.ndarray, radius: float, lower: np.ndarray, upper: np.ndarray) -> None:
     """Narrow the box, in place, to what a tracking error of at most ``radius`` leaves of it."""
     risky = np.flatnonzero(np.diag(gram) > 0)

@@ -1,26 +1,24 @@
 """Proved within a few nodes, as most rebalances with costs are: from the program to the answer in one compiled call.
 
-The same steps as `solver`'s, first portfolio, merged contracts, box, tables, local search and the first nodes, without
-what takes the time of a small rebalance: two hundred calls from Python. What is larger, or not closed by then, is left
-to `solver`, which begins anew.
+The kernels are those of `prepare` and `phases`: merged contracts and box, tables, first node, cropping, claimed bound.
+What is saved is what takes the time of a small rebalance, two hundred calls from Python. What is larger, or not closed
+by then, is left to the tree, which begins with the portfolio found here.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal, round_off
+from dynopt_milp.solvers.branch_and_bound.bounds import new_goal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
+from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.incumbents import GAIN, exchange, simple_start
-from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, cropped, tables
 from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan
-from dynopt_milp.solvers.branch_and_bound.merge import merged_columns, parallels
+from dynopt_milp.solvers.branch_and_bound.merge import new_lattice, split_sums, sums_of
 from dynopt_milp.solvers.branch_and_bound.node import new_node
 from dynopt_milp.solvers.branch_and_bound.pricing import priced
-from dynopt_milp.solvers.branch_and_bound.reach import within_costs, within_risk
-from dynopt_milp.solvers.branch_and_bound.splits import fill_tables, split_sums
-from dynopt_milp.solvers.branch_and_bound.tree import DONE, new_stack, search
+from dynopt_milp.solvers.branch_and_bound.reach import reach
+from dynopt_milp.solvers.branch_and_bound.tree import DONE, begin, claimed_bound, new_stack, search
 
 LARGEST, MOST_ENTRIES = 64, 20_000  # variables, and positions of all of them
 CAPACITY = 64
@@ -71,92 +69,53 @@ def prove_at_root(
     best, value = simple_start(factor, gram, target, held, unit, lower, upper, starts, greedy_steps)
     if value == 0:
         return True, best, 0.0, 0.0, 0
-    least, most = within_costs(held, unit, lower, upper, value)
-    for i in range(size):
-        if least[i] > most[i]:
-            return False, best, value, 0.0, 0
-    base, ratio, apart = parallels(factor, gram, least, most)
-    lead, variable, ratio, groups, merged_gram, sums, first, last, slip = merged_columns(
-        base, ratio, apart, gram, target, least, most
-    )
-    for a in range(lead.size):
-        if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held
-            first[a] = last[a] = min(max(held[lead[a]], first[a]), last[a])
-    within_risk(merged_gram, sums, value + slip, first, last)
-    at, widest, entries = np.zeros(lead.size), 0.0, 0.0
-    for i in range(size):
-        at[variable[i]] += ratio[i] * best[i]
-    for a in range(lead.size):
+    some, merged = reach(factor, gram, target, held, unit, lower, upper, value, value)
+    first, last = merged.lower, merged.upper
+    sums, widest, entries = sums_of(merged, best), 0.0, 0.0
+    for a in range(sums.size):
         width = last[a] - first[a] + 1
         widest = max(widest, width)
         entries += width
-        if not first[a] <= at[a] <= last[a]:
-            return False, best, value, 0.0, 0
-    if lead.size > LARGEST or not entries <= MOST_ENTRIES:
+        some &= first[a] <= sums[a] <= last[a]
+    if not some or sums.size > LARGEST or not entries <= MOST_ENTRIES:
         return False, best, value, 0.0, 0
-    start, table = tables(first, last, held[lead], unit[lead])
-    fill_tables(first, start, table, groups, held, unit, least, most)
-    columns = np.empty((len(factor), lead.size))
-    largest = 0.0
-    for a in range(lead.size):
-        for row in range(len(factor)):
-            columns[row, a] = factor[row, lead[a]]
-    for entry in range(table.size):
-        if largest < table[entry] < np.inf:
-            largest = table[entry]
-    lattice = Lattice(columns, merged_gram, sums, first, start, table)
-    error = round_off(len(factor), merged_gram, sums, first, start, SHIFT)
-    goal = Goal(0.0, hull, error, 16 * UNIT_ROUND_OFF * size * size * largest)
+    lattice = new_lattice(factor, merged, held, unit)
+    goal = new_goal(lattice, 0.0, hull, merged.slip, size)
 
-    stack, node = new_stack(lead.size, capacity), new_node(lead.size, int(widest))
-    nothing, budget = np.zeros(lead.size, dtype=np.int64), np.array([0, 0, 0, MOST_NODES])
-    plan = SpherePlan(hull, nothing, np.zeros((lead.size + 1, lead.size)), budget)
-    index, highest = np.empty(lead.size, dtype=np.int64), np.empty(lead.size, dtype=np.int64)
-    for a in range(lead.size):
+    size = sums.size
+    stack, node = new_stack(size, capacity), new_node(size, int(widest))
+    nothing, budget = np.zeros(size, dtype=np.int64), np.array([0, 0, 0, MOST_NODES])
+    plan = SpherePlan(hull, nothing, np.zeros((size + 1, size)), budget)
+    index, highest = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    for a in range(size):
         highest[a] = np.int64(last[a] - first[a])
-        index[a] = stack.best[a] = np.int64(at[a] - first[a])
-        stack.high[0, a] = highest[a]
-        stack.x[0, a] = min(max(sums[a], first[a]), last[a])
+        index[a] = stack.best[a] = np.int64(sums[a] - first[a])
     stack.value[0] = value
-    found = exchange(lattice, nothing, highest, index, 0.0, hull, 10 * lead.size)
+    found = exchange(lattice, nothing, highest, index, 0.0, hull, 10 * size)
     if found < value:
         stack.value[0] = found
         stack.best[:] = index
-    stack.most[0], stack.omega[0], stack.state[0] = stack.value[0], 1.0, 1
+    begin(stack, lattice, goal)
     ended = search(lattice, stack, node, goal, slack, hull, plan, one, few)
     known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
-        # Tables of what is open alone: nodes take less, and numbers are smaller.
-        opened = stack.state[0]
-        low, high = stack.low[0].copy(), stack.high[0].copy()
-        for k in range(opened):
-            for a in range(lead.size):
-                low[a], high[a] = min(low[a], stack.low[k, a]), max(high[a], stack.high[k, a])
-        lattice = cropped(lattice, low, high)
-        first = lattice.first
-        for a in range(lead.size):
-            for k in range(opened):
-                stack.low[k, a] -= low[a]
-                stack.high[k, a] -= low[a]
-            stack.best[a] = min(max(stack.best[a] - low[a], 0), high[a] - low[a])
-        node = new_node(lead.size, (high - low).max() + 1)
-        error = round_off(len(factor), merged_gram, sums, first, lattice.start, SHIFT)
-        goal = Goal(0.0, hull, error, goal.cost_error)
-        weak = stack.bound[:opened].min() < WEAK * stack.value[0]
-        more = work // lead.size
+        low, high = open_box(stack)
+        lattice, node, goal = crop(lattice, stack, goal, low, high)
+        weak = stack.bound[: stack.state[0]].min() < WEAK * stack.value[0]
+        more = work // size
         if weak:
-            more = WEAK_NODES if lead.size <= WEAK_SIZE else 0
+            more = WEAK_NODES if size <= WEAK_SIZE else 0
         ended = search(lattice, stack, node, goal, slack, hull, plan, ahead, more)
     proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
-        known = first + stack.best
-    portfolio = split_sums(known, lead, groups, held, unit, least, most)
+        known = lattice.first + stack.best
+    portfolio = split_sums(merged, known, held, unit)
     worth = priced(factor, target, held, unit, portfolio)
     # Nothing is traded that need not be, even where it costs nothing.
-    if worth < value or (worth <= value * (1 + GAIN) and traded(ratio, held, portfolio) < traded(ratio, held, best)):
+    less = traded(merged.ratio, held, portfolio) < traded(merged.ratio, held, best)
+    if worth < value or (worth <= value * (1 + GAIN) and less):
         best, value = portfolio, worth
-    bound = min(stack.value[0], value) * (1 - slack) - slip
-    bound -= 8 * UNIT_ROUND_OFF * lead.size * abs(bound)
+    bound = claimed_bound(stack, min(stack.value[0], value), slack, merged.slip)
     return proved, best, value, max(bound, 0.0) if proved else 0.0, stack.state[1]
 
 

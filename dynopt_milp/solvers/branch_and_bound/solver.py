@@ -21,6 +21,7 @@ from dynopt_milp.solvers.branch_and_bound import incumbents
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.merge import split_sums
 from dynopt_milp.solvers.branch_and_bound.phases import (
     EXHAUSTIVE_GAP,
     LEVEL_STEPS,
@@ -121,7 +122,7 @@ def warm_up() -> None:
         sizes = Penalty(replace(program, factor=np.array([[1.0, 2.0]])))
         prepared = prepare(Task(sizes, ("A", "B"), EXHAUSTIVE_GAP), sizes.program.factor.T @ sizes.program.factor, 1.0)
         assert prepared is not None
-        prepared.merged.split(prepared.lattice.first)
+        split_sums(prepared.merged, prepared.lattice.first, sizes.program.previous, sizes.program.cost)
 
 
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.compiled import part
 from formulations import FloatArray, IntegerArray
 
 
@@ -116,7 +116,7 @@ def nearest_first(held: float, low: float, high: float, rank: int) -> float:
     return middle - beyond if middle - low > both else middle + beyond
 
 
-@compiled
+@part
 def fill_tables(
     lower: np.ndarray, start: np.ndarray, cost: np.ndarray, groups: Groups, held: np.ndarray, unit: np.ndarray,
     low: np.ndarray, high: np.ndarray,
@@ -128,21 +128,3 @@ def fill_tables(
         for entry in range(start[a], start[a + 1]):
             total = lower[a] + (entry - start[a])
             cost[entry] = cheapest(total, member, ratio, held, unit, low, high, split)
-
-
-@compiled
-def split_sums(
-    sums: np.ndarray, lead: np.ndarray, groups: Groups, held: np.ndarray, unit: np.ndarray, low: np.ndarray,
-    high: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """The cheapest portfolio with these sums."""
-    positions = np.empty(held.size)
-    for a in range(lead.size):
-        positions[lead[a]] = sums[a]
-    for group in range(groups.variable.size):
-        begin, end = groups.start[group], groups.start[group + 1]
-        member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
-        cheapest(sums[groups.variable[group]], member, ratio, held, unit, low, high, split)
-        for k in range(member.size):
-            positions[member[k]] = split[k]
-    return positions

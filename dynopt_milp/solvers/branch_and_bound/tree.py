@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, HULL_ROUNDS, Goal, cone_bound, drop, hull_bound
+from dynopt_milp.solvers.branch_and_bound.bounds import (
+    CONE_ROUNDS,
+    HULL_ROUNDS,
+    UNIT_ROUND_OFF,
+    Goal,
+    cone_bound,
+    drop,
+    hull_bound,
+)
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
@@ -90,6 +98,31 @@ def grown(stack: Stack) -> Stack:
     for old, new in zip(stack[:8], larger[:8], strict=True):
         new[: len(old)] = old
     return larger._replace(best=stack.best, value=stack.value, state=stack.state)
+
+
+@compiled
+def begin(stack: Stack, lattice: Lattice, goal: Goal) -> None:
+    """Open the first node, the whole box of the lattice; the value of the incumbent is known."""
+    first, start, target = lattice.first, lattice.start, lattice.target
+    for i in range(target.size):
+        stack.high[0, i] = start[i + 1] - start[i] - 1
+        stack.x[0, i] = min(max(target[i], first[i]), first[i] + stack.high[0, i])
+    stack.most[0], stack.omega[0] = stack.value[0] + goal.buffer, 1.0
+    if goal.edge:
+        stack.most[0], stack.omega[0] = goal.buffer, stack.value[0] / goal.buffer / goal.buffer
+    stack.state[0] = 1
+
+
+@compiled
+def claimed_bound(stack: Stack, value: float, slack: float, slip: float) -> float:
+    """What is proved: no portfolio of the program, whose best known value is ``value``, is worth less."""
+    bound = value * (1 - slack)
+    for k in range(stack.state[0]):
+        bound = min(bound, stack.bound[k])
+    bound -= slip
+    if abs(bound) < np.inf:
+        bound -= 8 * UNIT_ROUND_OFF * stack.best.size * abs(bound)
+    return bound
 
 
 @part
