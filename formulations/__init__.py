@@ -13,7 +13,14 @@ from formulations.dual_bound import DualBound
 from formulations.formulation import Formulation, Model
 from formulations.integer_hull import IntegerHull
 from formulations.penalty import Penalty
-from formulations.program import FloatArray, IntegerArray, ProgramError, TrackingProgram, set_frozen_state
+from formulations.program import (
+    FloatArray,
+    IntegerArray,
+    ProgramArrays,
+    ProgramError,
+    TrackingProgram,
+    set_frozen_state,
+)
 from formulations.restriction import Restriction, restrict
 from formulations.search_form import SearchForm
 
@@ -27,6 +34,7 @@ __all__ = [
     "IntegerHull",
     "Model",
     "Penalty",
+    "ProgramArrays",
     "ProgramError",
     "Restriction",
     "SearchForm",

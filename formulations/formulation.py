@@ -69,7 +69,8 @@ class Formulation(ABC):
     @property
     def is_sum(self) -> bool:
         """Whether the value is tracking error + trading cost: what the greedy search is defined for."""
-        return self.search_form == SearchForm()
+        form = self.search_form
+        return form is not None and form.buffer == 0 and not form.edge
 
     @abstractmethod
     def tracking_radius(self, value: float) -> float:
@@ -98,7 +99,7 @@ class Formulation(ABC):
     def value(self, positions: ArrayLike) -> float:
         """The value of one portfolio, shape (n,), in float64: the figure every solver's answer is priced at."""
         error, cost = self.program.tracking_error(positions), self.program.trading_cost(positions)
-        return float(self.combine(np.array(error), np.array(cost)))
+        return float(self.combine(error, cost))  # type: ignore[arg-type]  # numpy takes numbers as it takes arrays
 
     def _variable(self, integer: bool) -> tuple[cp.Variable, list[Any]]:
         """The positions and the box they lie in."""

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from formulations.formulation import NORMAL_VALUE, Formulation, Model
 from formulations.program import FloatArray
-from formulations.search_form import SearchForm
+from formulations.search_form import SUM, SearchForm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,7 @@ class Penalty(Formulation):
     @property
     def search_form(self) -> SearchForm:
         """Tracking error + trading cost."""
-        return SearchForm()
+        return SUM
 
     def tracking_radius(self, value: float) -> float:
         """Costs are not negative, so the tracking error is at most the value."""

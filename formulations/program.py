@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 """An array of float64."""
 IntegerArray = NDArray[np.int64]
+ProgramArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 """An array of int64."""
 
 
@@ -111,6 +112,10 @@ class TrackingProgram:
             object.__setattr__(program, name, array)
         return program
 
+    def arrays(self) -> ProgramArrays:
+        """F, τ, p, γ, lower and upper."""
+        return self.factor, self.target, self.previous, self.cost, self.lower, self.upper
+
     @property
     def size(self) -> int:
         """n, the number of instruments."""
@@ -147,7 +152,7 @@ class TrackingProgram:
     def contains(self, positions: ArrayLike) -> bool:
         """Whether the portfolio is made of whole contracts inside the box."""
         point = np.asarray(positions, dtype=np.float64)
-        return bool(((point == np.rint(point)) & (self.lower <= point) & (point <= self.upper)).all())
+        return bool((point == np.minimum(np.maximum(np.rint(point), self.lower), self.upper)).all())
 
     def scaled(self, tracking: float, cost: float) -> TrackingProgram:
         """The program with tracking errors multiplied by ``tracking`` and costs by ``cost`` (both positive)."""

@@ -26,3 +26,7 @@ class SearchForm:
 
     buffer: float = 0.0
     edge: bool = False
+
+
+SUM = SearchForm()
+"""Tracking error + trading cost."""

@@ -16,6 +16,7 @@ from dynopt_milp.problem.labelled import positive, to_number
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy import sizing
+from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 
 
 def run_greedy_algorithm(
@@ -175,7 +176,7 @@ def calculate_adjustment_factor(
     if risk_target is not None:
         to_number(risk_target, "risk_target")
     error, width = to_number(current_tracking_error, "current_tracking_error"), to_number(buffer, "buffer")
-    return max((error - width) / error, 0.0) if error > 0 else 0.0
+    return adjustment_factor(error, width)
 
 
 def calculate_required_trades_with_buffering(
@@ -184,7 +185,7 @@ def calculate_required_trades_with_buffering(
     """Round(α × (optimised − held)) by instrument; halves go to the even number."""
     factor = to_number(adjustment_factor, "adjustment_factor")
     return {
-        name: round(factor * (to_number(target, "optimal_positions") - current_positions.get(name, 0)))
+        name: int(buffered_trades(current_positions.get(name, 0), to_number(target, "optimal_positions"), factor))
         for name, target in optimal_positions.items()
     }
 

@@ -10,6 +10,7 @@ from dynopt_milp.errors import CertificationError
 from dynopt_milp.problem.solution import Status, StoppedBy, relative_gap
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.task import Answer, Task
+from formulations import FloatArray
 
 # A lower bound above the objective by less than this part of it is round-off in the pricing.
 ROUND_OFF = 1e-9
@@ -35,9 +36,8 @@ def certify(task: Task, answer: Answer) -> tuple[float, Status]:
         return np.inf, Status.INFEASIBLE if none_exists else Status.NO_SOLUTION
     if not task.formulation.program.contains(answer.positions):
         raise CertificationError(f"{answer.solver} returned positions that are not whole or break a limit")
-    check = ConstraintCheck(task.constraints, task.formulation.program.size)
     objective = task.formulation.value(answer.positions)
-    if not math.isfinite(objective) or (check.decidable and not check.admits(answer.positions)):
+    if not math.isfinite(objective) or not _admitted(task, answer.positions):
         raise CertificationError(f"{answer.solver} returned positions that break a constraint")
     if answer.lower_bound > objective * (1 + ROUND_OFF):
         raise CertificationError(
@@ -45,3 +45,11 @@ def certify(task: Task, answer: Answer) -> tuple[float, Status]:
         )
     proved = relative_gap(objective, min(answer.lower_bound, objective)) <= task.gap
     return objective, Status.OPTIMAL if proved else Status.FEASIBLE
+
+
+def _admitted(task: Task, positions: FloatArray) -> bool:
+    """Whether the user's constraints hold, as far as that can be decided here."""
+    if task.constraints is None:
+        return True
+    check = ConstraintCheck(task.constraints, positions.size)
+    return not check.decidable or check.admits(positions)

@@ -19,6 +19,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Constraints
+from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 from formulations import FloatArray, IntegerArray, set_frozen_state
 
 BufferRule = Literal["book", "edge", "deadband"]
@@ -184,8 +185,8 @@ def rebalance(
     else:
         distance, adjustment = problem.program().distance(held, best), 1.0
         if buffer_rule == "book":
-            adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
-            final = np.maximum(held + np.rint(adjustment * (best - held)), problem.lower)
+            adjustment = adjustment_factor(distance, buffer)
+            final = np.maximum(held + buffered_trades(held, best, adjustment), problem.lower)
             final = np.minimum(final, problem.upper)
             if not admitted(final):
                 final, adjustment = best, 1.0

@@ -17,6 +17,7 @@ from dynopt_milp.adapters.book import algorithm as book
 from dynopt_milp.adapters.book import ordinary_day
 from dynopt_milp.errors import DataWarning
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
+from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.optimizers import MethodOptimizer
 from formulations import FloatArray
 from tests.random_days import RandomDay, as_the_book_has_it, random_day
@@ -113,7 +114,7 @@ def test_what_is_out_of_the_ordinary_goes_the_long_way(name: str, place: Any, va
 def test_arrays_of_any_layout_are_taken_and_compile_nothing(kind: Any) -> None:
     day = as_the_book_has_it(random_day(ORDINARY[0]))
     expected = book.exact_with_costs_and_buffering(day)
-    kernels = (ordinary_day.program_of_day, ordinary_day.prove_at_root)
+    kernels = (ordinary_day.program_of_day, prove_at_root)
     before = [len(kernel.signatures) for kernel in kernels]
     laid_out = SimpleNamespace(**{name: kind(array) for name, array in vars(day).items()})
     np.testing.assert_array_equal(book.exact_with_costs_and_buffering(laid_out), expected)

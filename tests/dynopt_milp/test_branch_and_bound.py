@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+from pathlib import Path
 
 import cvxpy as cp
 import numba
@@ -13,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import InputError, Limits, Problem, Status, StoppedBy, UnboundedError, solve
+from dynopt_milp.adapters.book import ordinary_day
 from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, Goal, cone_bound
+from dynopt_milp.solvers.branch_and_bound.compiled import forget_stale
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
@@ -294,3 +298,16 @@ def test_what_floating_point_leaves_open_is_answered_by_whoever_proved_more() ->
     assert own.stopped_by is StoppedBy.PRECISION
     assert exact.stopped_by is StoppedBy.PRECISION
     assert exact.gap <= own.gap < 1e-9
+
+
+def test_kernels_older_than_what_they_are_made_of_are_forgotten(tmp_path: Path) -> None:
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    for name, made in (("old.nbi", 100), ("new.nbi", 300)):
+        (cache / name).touch()
+        os.utime(cache / name, (made, made))
+    (source := tmp_path / "elsewhere.py").touch()
+    os.utime(source, (200, 200))
+    forget_stale(tmp_path, [source])
+    assert [path.name for path in cache.iterdir()] == ["new.nbi"]
+    assert all((ordinary_day.PACKAGE / name).is_file() for name in ordinary_day.CONSTANTS)

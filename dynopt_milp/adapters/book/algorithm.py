@@ -119,12 +119,12 @@ class BookAlgorithm:
         covariance, given = _arrays(day)
         unit = given["weight_per_contract"]
         names = _places(len(unit))
-        for place in np.flatnonzero(unit <= 0):
-            text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
-            warnings.warn(text, DataWarning, stacklevel=2)
         ordinary = self._ordinary(covariance, given, names)
         if ordinary is not None:
             return ordinary * unit
+        for place in np.flatnonzero(unit <= 0):
+            text = f"weight_per_contract of {names[place]} is {unit[place]:g}: left out, its weight is 0"
+            warnings.warn(text, DataWarning, stacklevel=2)
         valid = with_valid_data(covariance, given["unrounded_optimal_position_weights"], unit)
         weights = np.zeros(len(valid))
         held = given["previous_position_weights"] if self._looks_at_held else weights
@@ -210,12 +210,14 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
     """The arrays of a day, float64."""
     given = {}
     for name in ("covariance_matrix", *ARRAYS):
-        if not hasattr(day, name):
+        try:
+            array = getattr(day, name)
+        except AttributeError:
             raise InputError(
                 f"is no attribute of the {type(day).__name__} that came; give the book's day in numpy", field=name
-            )
+            ) from None
         try:
-            given[name] = np.array(getattr(day, name), dtype=np.float64, order="C")
+            given[name] = np.array(array, dtype=np.float64, order="C")
         except (TypeError, ValueError):
             raise InputError("wants an array of numbers", field=name) from None
     covariance = given.pop("covariance_matrix")

@@ -9,28 +9,37 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from dynopt_milp.adapters.valid_instruments import ROUND_OFF, WHOLE
 from dynopt_milp.errors import DynoptError
 from dynopt_milp.problem.covariance_factor import ASYMMETRY, ROUTINE
-from dynopt_milp.problem.labelled import MOST_CONTRACTS as MOST_COUNTED
+from dynopt_milp.problem.labelled import MOST_CONTRACTS
 from dynopt_milp.problem.plausible import MOST_VARIANCE
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import SolveInterrupted, Status, StoppedBy, relative_gap
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.phases import search_slack
-from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
-from dynopt_milp.solvers.branch_and_bound.solver import GREEDY_STEPS, MOST_CONTRACTS, ROOT_WORK, search_tree, warm_up
+from dynopt_milp.problem.solution import SolveInterrupted, Status, StoppedBy
+from dynopt_milp.solvers.branch_and_bound import prove_root, prove_tree, warm_up
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, forget_stale, part
 from dynopt_milp.solvers.certificate import certify
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
-from formulations import FloatArray, Penalty, TrackingProgram
+from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
+from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
 
 # What units, prices and correlations are on an ordinary day; rarer ones are no error, but take the other way.
 LEAST_UNIT, MOST_UNIT = 1e-60, 1e60
 LEAST_PIVOT = 1e-6
+MOST_INSTRUMENTS = 100  # with more the checks of the other way take little beside the search
+
+# Numbers of these files are compiled into the kernels here.
+PACKAGE = Path(__file__).parents[2]
+CONSTANTS = (
+    "adapters/valid_instruments.py", "problem/covariance_factor.py", "problem/labelled.py", "problem/plausible.py",
+    "solvers/branch_and_bound/compiled.py",
+)  # fmt: skip
+forget_stale(Path(__file__).parent, (PACKAGE / name for name in CONSTANTS))
 
 
 def ordinary_day(
@@ -56,35 +65,30 @@ def ordinary_day(
         On Ctrl-C; it carries the best portfolio so far.
     """
     compile_all()
-    ordinary, *program = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
+    ordinary, arrays = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
     if not ordinary:
         return None
-    for array in program:
+    for array in arrays:
         array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
-    factor, target, previous, penalty, lower, upper = program
-    nothing = np.empty((0, len(unit)))
-    proved, best, value, bound, _ = prove_at_root(
-        factor, target, previous, penalty, lower, upper, nothing, search_slack(gap), GREEDY_STEPS, ROOT_WORK
-    )
-    if not proved or not relative_gap(value, min(bound, value)) <= gap:
-        formulation = Penalty(TrackingProgram.unchecked(**dict(zip(TrackingProgram.__slots__, program, strict=True))))
-        task = Task(formulation, instruments, gap, starts=(best,))
+    factor, target, previous = arrays[:3]
+    answer, best = prove_root(arrays, gap, np.empty((0, len(unit))))
+    if answer is None:
+        program = TrackingProgram.unchecked(**dict(zip(TrackingProgram.__slots__, arrays, strict=True)))
+        task = Task(Penalty(program), instruments, gap, starts=(best,))
         try:
-            answer = search_tree(task)
+            answer = prove_tree(task)
             _, status = certify(task, answer)
         except DynoptError:  # the long way names the instruments
             return None
+        best = best if answer.positions is None else answer.positions
         if answer.stopped_by is StoppedBy.INTERRUPT:
             problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
-            known = best if answer.positions is None else answer.positions
-            raise SolveInterrupted(solve(problem, time_limit=0.0, start=known))
-        if answer.positions is None or status is not Status.OPTIMAL:
+            raise SolveInterrupted(solve(problem, time_limit=0.0, start=best))
+        if status is not Status.OPTIMAL:
             return None
-        best = answer.positions
     away = factor @ (best - previous)
-    distance = math.sqrt(away @ away)
-    adjustment = max((distance - buffer) / distance, 0.0) if distance > 0 else 0.0
-    return np.asarray(previous + np.rint(adjustment * (best - previous)))
+    trades = buffered_trades(previous, best, adjustment_factor(math.sqrt(away @ away), buffer))
+    return np.asarray(previous + trades)
 
 
 @cache
@@ -98,36 +102,36 @@ def compile_all() -> None:
 @compiled
 def program_of_day(
     covariance: np.ndarray, wanted: np.ndarray, held: np.ndarray, unit: np.ndarray, cost: np.ndarray, multiplier: float
-) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[bool, ProgramArrays]:
     """Whether the day is ordinary, and F, τ, p, γ and the limits, infinite, of its program."""
     size = unit.size
     target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
-    ordinary, large = 0 < size <= MOST_CONTRACTS, 0
+    ordinary, large = 0 < size <= MOST_INSTRUMENTS, 0
     for i in range(size):
         variance = covariance[i, i]
         ordinary &= LEAST_UNIT < variance < MOST_UNIT and LEAST_UNIT < unit[i] < MOST_UNIT
         target[i], number = wanted[i] / unit[i], held[i] / unit[i]
         previous[i] = np.rint(number) + 0.0
-        ordinary &= abs(target[i]) <= MOST_COUNTED and abs(number) <= MOST_COUNTED
+        ordinary &= abs(target[i]) <= MOST_CONTRACTS and abs(number) <= MOST_CONTRACTS
         ordinary &= abs(number - previous[i]) <= WHOLE + ROUND_OFF * abs(number)
         penalty[i] = multiplier * cost[i] * unit[i]
         ordinary &= 0 <= cost[i] < MOST_UNIT and 0 <= penalty[i] < MOST_UNIT
         deviation[i] = math.sqrt(max(variance, 0.0))
         large += variance > MOST_VARIANCE
     if not ordinary or 2 * large >= size:
-        return False, factor, target, previous, penalty, -limit, limit
+        return False, (factor, target, previous, penalty, -limit, limit)
     for i in range(size):
         for j in range(size):
             correlation[i, j] = (covariance[i, j] / 2 + covariance[j, i] / 2) / deviation[i] / deviation[j]
             difference = abs(covariance[i, j] - covariance[j, i]) / deviation[i] / deviation[j]
             ordinary &= difference <= ASYMMETRY and abs(correlation[i, j]) <= 2
     if not ordinary or not semidefinite(correlation, factor):
-        return False, factor, target, previous, penalty, -limit, limit
+        return False, (factor, target, previous, penalty, -limit, limit)
     for i in range(size):
         for j in range(i, size):
             factor[i, j] *= deviation[j] * unit[j]
-    return True, factor, target, previous, penalty, -limit, limit
+    return True, (factor, target, previous, penalty, -limit, limit)
 
 
 @part

@@ -77,10 +77,10 @@ class Goal(NamedTuple):
 @compiled
 def new_goal(lattice: Lattice, buffer: float, edge: bool, slip: float, contracts: int) -> Goal:
     """The goal in a lattice of so many contracts; ``slip`` is that of `merge`."""
-    largest = 0.0  # of the costs; sums that no split has are infinite
-    for entry in range(lattice.cost.size):
-        if largest < lattice.cost[entry] < np.inf:
-            largest = lattice.cost[entry]
+    cost, largest = lattice.cost, 0.0  # sums that no split has are infinite
+    for entry in range(cost.size):
+        if largest < cost[entry] < np.inf:
+            largest = cost[entry]
     if edge:  # a portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards
         buffer = buffer * (1 + EDGE) + slip
     return Goal(buffer, edge, round_off(lattice), 16 * UNIT_ROUND_OFF * contracts * contracts * largest)

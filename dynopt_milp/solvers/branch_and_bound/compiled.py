@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
@@ -32,10 +32,12 @@ def part(function: Kernel) -> Kernel:
     return numba.njit(**SETTINGS, no_cpython_wrapper=True)(function)  # type: ignore[no-any-return]
 
 
-def _forget_stale() -> None:
-    """Delete cached kernels older than any source of kernels: numba looks at the file of the outermost one alone."""
-    folder = Path(__file__).parent
-    changed = max(source.stat().st_mtime for source in folder.glob("*.py") if source.name != "solver.py")
+def forget_stale(folder: Path, sources: Iterable[Path]) -> None:
+    """Delete the cached kernels of a folder that are older than a source of what they call or of their constants.
+
+    numba looks at the file of the outermost function alone.
+    """
+    changed = max(source.stat().st_mtime for source in sources)
     for index in (folder / "__pycache__").glob("*.nbi"):
         with suppress(OSError):  # another process did it, or the folder is not ours to change
             if index.stat().st_mtime < changed:
@@ -70,4 +72,5 @@ def announced() -> Iterator[None]:
             notice.timer.cancel()
 
 
-_forget_stale()
+HERE = Path(__file__).parent
+forget_stale(HERE, (source for source in HERE.glob("*.py") if source.name != "solver.py"))

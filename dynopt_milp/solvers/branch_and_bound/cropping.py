@@ -14,10 +14,11 @@ from dynopt_milp.solvers.branch_and_bound.tree import Stack
 @compiled
 def open_box(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
     """The smallest box, as indices, that holds those of all open nodes; there is one at least."""
-    low, high = stack.low[0].copy(), stack.high[0].copy()
+    lows, highs = stack.low, stack.high
+    low, high = lows[0].copy(), highs[0].copy()
     for k in range(stack.state[0]):
         for i in range(low.size):
-            low[i], high[i] = min(low[i], stack.low[k, i]), max(high[i], stack.high[k, i])
+            low[i], high[i] = min(low[i], lows[k, i]), max(high[i], highs[k, i])
     return low, high
 
 
@@ -30,11 +31,12 @@ def crop(
     The incumbent's indices are moved into the box: who needs it has taken it before.
     """
     cropped = cropped_lattice(lattice, low, high)
+    lows, highs, best = stack.low, stack.high, stack.best
     for i in range(low.size):
         for k in range(stack.state[0]):
-            stack.low[k, i] -= low[i]
-            stack.high[k, i] -= low[i]
-        stack.best[i] = min(max(stack.best[i] - low[i], 0), high[i] - low[i])
+            lows[k, i] -= low[i]
+            highs[k, i] -= low[i]
+        best[i] = min(max(best[i] - low[i], 0), high[i] - low[i])
     error = round_off(cropped)
     return cropped, new_node(low.size, (high - low).max() + 1), Goal(goal.buffer, goal.edge, error, goal.cost_error)
 

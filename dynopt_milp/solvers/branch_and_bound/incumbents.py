@@ -102,19 +102,23 @@ def simple_start(
     upper: np.ndarray, starts: np.ndarray, most_steps: int,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
     """The best, for `penalty`, of ``starts`` (a row each), held, rounded target, nothing and greedy; and its value."""
-    best, best_value = np.empty(target.size), np.inf
+    size = target.size
+    best, best_value = np.empty(size), np.inf
     for choice in range(len(starts) + 4):
-        own = choice - len(starts)
-        if own < 0:
-            positions = starts[choice].copy()
-        elif own == 0:
-            positions = np.minimum(np.maximum(previous, lower), upper)
-        elif own == 1:
-            positions = np.minimum(np.maximum(np.rint(target), lower), upper)
-        elif own == 2:
-            positions = np.minimum(np.maximum(np.zeros(target.size), lower), upper)
-        else:
+        simple = choice - len(starts)
+        if simple == 3:
             positions = greedy_start(gram, target, previous, cost, lower, upper, most_steps)
+        else:
+            positions = np.zeros(size)
+            for i in range(size):
+                if simple < 0:
+                    positions[i] = starts[choice, i]
+                    continue
+                if simple == 0:
+                    positions[i] = previous[i]
+                elif simple == 1:
+                    positions[i] = np.rint(target[i])
+                positions[i] = min(max(positions[i], lower[i]), upper[i])
         value = priced(factor, target, previous, cost, positions)
         if not choice or value < best_value:
             best, best_value = positions, value

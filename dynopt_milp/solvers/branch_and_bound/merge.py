@@ -86,25 +86,27 @@ def merge(factor: np.ndarray, gram: np.ndarray, target: np.ndarray, least: np.nd
 
 
 @compiled
-def sums_of(merged: Merged, positions: np.ndarray) -> np.ndarray:
-    """Y of a portfolio k, shape (n,)."""
-    sums = np.zeros(merged.lead.size)
+def sums_of(variable: np.ndarray, ratio: np.ndarray, size: int, positions: np.ndarray) -> np.ndarray:
+    """Y of a portfolio k, shape (size,)."""
+    sums = np.zeros(size)
     for i in range(positions.size):
-        sums[merged.variable[i]] += merged.ratio[i] * positions[i]
+        sums[variable[i]] += ratio[i] * positions[i]
     return sums
 
 
 @compiled
-def split_sums(merged: Merged, sums: np.ndarray, held: np.ndarray, unit: np.ndarray) -> np.ndarray:
+def split_sums(
+    sums: np.ndarray, lead: np.ndarray, groups: Groups, held: np.ndarray, unit: np.ndarray, least: np.ndarray,
+    most: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """The cheapest portfolio k with these y, shape of the program; of those that tie, the one nearest to p."""
-    groups = merged.groups
     positions = np.empty(held.size)
     for a in range(sums.size):
-        positions[merged.lead[a]] = sums[a]
+        positions[lead[a]] = sums[a]
     for group in range(groups.variable.size):
         begin, end = groups.start[group], groups.start[group + 1]
         member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
-        cheapest(sums[groups.variable[group]], member, ratio, held, unit, merged.least, merged.most, split)
+        cheapest(sums[groups.variable[group]], member, ratio, held, unit, least, most, split)
         for k in range(member.size):
             positions[member[k]] = split[k]
     return positions
@@ -132,14 +134,21 @@ def parallels(
     Most are multiples of themselves alone. Of several, the shortest is the base.
     """
     size = len(gram)
-    base, ratio, apart = np.arange(size), np.ones(size), np.zeros(size)
-    length = np.sqrt(np.diag(gram))
-    parallel = np.zeros((size, size), dtype=np.bool_)
+    base, ratio, apart, length = np.arange(size), np.ones(size), np.zeros(size), np.empty(size)
     for i in range(size):
+        length[i] = math.sqrt(gram[i, i])
+    parallel = np.zeros((size, size), dtype=np.bool_)
+    some, count = np.empty(size, dtype=np.int64), 0
+    for i in range(size):
+        others = 0
         for j in range(size):
             parallel[i, j] = abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0
+            others += parallel[i, j] and i != j
         parallel[i, i] = True  # whatever underflows
-    left = np.array([i for i in range(size) if parallel[i].sum() > 1], dtype=np.int64)
+        if others > 0:
+            some[count] = i
+            count += 1
+    left = some[:count].copy()
     while left.size > 1:
         nearest, whole = np.zeros(left.size, dtype=np.int64), np.zeros(left.size, dtype=np.bool_)
         times, over, sharing = np.zeros(left.size), np.zeros(left.size), np.zeros(left.size, dtype=np.int64)

@@ -128,8 +128,9 @@ class Search:
 
     def _improve(self, incumbent: FloatArray) -> None:
         """Local search from the incumbent."""
-        lattice = self._lattice
-        index = (sums_of(self._merged, np.array(incumbent)) - lattice.first).astype(np.int64)
+        lattice, merged = self._lattice, self._merged
+        sums = sums_of(merged.variable, merged.ratio, self._widths.size, np.array(incumbent))
+        index = (sums - lattice.first).astype(np.int64)
         if not ((index >= 0) & (index < self._widths)).all():
             return  # round-off at the edge of the box
         self._stack.best[:] = index
@@ -139,8 +140,8 @@ class Search:
 
     def _split(self, index: IntegerArray) -> FloatArray:
         """The cheapest portfolio of the program that the lattice has at these indices."""
-        program = self._formulation.program
-        return split_sums(self._merged, self._lattice.first + index, program.previous, program.cost)
+        program, merged, sums = self._formulation.program, self._merged, self._lattice.first + index
+        return split_sums(sums, merged.lead, merged.groups, program.previous, program.cost, merged.least, merged.most)
 
     def _split_again(self, incumbent: FloatArray, index: IntegerArray) -> None:
         """Hold the same sums with less trade, if they can be: nothing is traded that need not be."""

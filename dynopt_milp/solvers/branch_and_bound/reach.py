@@ -31,12 +31,12 @@ def reach(
     """
     least, most = within_costs(held, unit, lower, upper, budget)
     merged = merge(factor, gram, target, least, most)
-    first, last = merged.lower, merged.upper
+    first, last, lead, merged_gram = merged.lower, merged.upper, merged.lead, merged.gram
     for a in range(first.size):
-        if not merged.gram[a, a] > 0:  # without risk there is no better place than where it is held
-            first[a] = last[a] = min(max(held[merged.lead[a]], first[a]), last[a])
+        if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held
+            first[a] = last[a] = min(max(held[lead[a]], first[a]), last[a])
     if radius < np.inf:
-        within_risk(merged.gram, merged.target, radius + merged.slip, first, last)
+        within_risk(merged_gram, merged.target, radius + merged.slip, first, last)
     some = True
     for i in range(least.size):
         some &= least[i] <= most[i]
@@ -63,13 +63,17 @@ def within_costs(
 @part
 def within_risk(gram: np.ndarray, target: np.ndarray, radius: float, lower: np.ndarray, upper: np.ndarray) -> None:
     """Narrow the box, in place, to what a tracking error of at most ``radius`` leaves of it."""
-    risky = np.flatnonzero(np.diag(gram) > 0)
-    block = np.empty((risky.size, risky.size))
-    for a in range(risky.size):
-        for c in range(risky.size):
+    risky, count = np.empty(target.size, dtype=np.int64), 0
+    for i in range(target.size):
+        if gram[i, i] > 0:
+            risky[count] = i
+            count += 1
+    block = np.empty((count, count))
+    for a in range(count):
+        for c in range(count):
             block[a, c] = gram[risky[a], risky[c]]
     variance = inverse_diagonal(block, LEAST_PIVOT)
-    for a in range(risky.size):
+    for a in range(count):
         i = risky[a]
         width = radius * (1 + INVERSE_ERROR) * math.sqrt(variance[a]) + OUTWARD * (1 + abs(target[i]))
         lower[i] = max(lower[i], np.ceil(target[i] - width))

@@ -70,8 +70,8 @@ def prove_at_root(
     if value == 0:
         return True, best, 0.0, 0.0, 0
     some, merged = reach(factor, gram, target, held, unit, lower, upper, value, value)
-    first, last = merged.lower, merged.upper
-    sums, widest, entries = sums_of(merged, best), 0.0, 0.0
+    first, last, ratio, slip = merged.lower, merged.upper, merged.ratio, merged.slip
+    sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
     for a in range(sums.size):
         width = last[a] - first[a] + 1
         widest = max(widest, width)
@@ -80,7 +80,7 @@ def prove_at_root(
     if not some or sums.size > LARGEST or not entries <= MOST_ENTRIES:
         return False, best, value, 0.0, 0
     lattice = new_lattice(factor, merged, held, unit)
-    goal = new_goal(lattice, 0.0, hull, merged.slip, size)
+    goal = new_goal(lattice, 0.0, hull, slip, size)
 
     size = sums.size
     stack, node = new_stack(size, capacity), new_node(size, int(widest))
@@ -109,13 +109,13 @@ def prove_at_root(
     proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
         known = lattice.first + stack.best
-    portfolio = split_sums(merged, known, held, unit)
+    portfolio = split_sums(known, merged.lead, merged.groups, held, unit, merged.least, merged.most)
     worth = priced(factor, target, held, unit, portfolio)
     # Nothing is traded that need not be, even where it costs nothing.
-    less = traded(merged.ratio, held, portfolio) < traded(merged.ratio, held, best)
+    less = traded(ratio, held, portfolio) < traded(ratio, held, best)
     if worth < value or (worth <= value * (1 + GAIN) and less):
         best, value = portfolio, worth
-    bound = claimed_bound(stack, min(stack.value[0], value), slack, merged.slip)
+    bound = claimed_bound(stack, min(stack.value[0], value), slack, slip)
     return proved, best, value, max(bound, 0.0) if proved else 0.0, stack.state[1]
 
 

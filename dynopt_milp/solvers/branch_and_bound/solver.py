@@ -21,7 +21,6 @@ from dynopt_milp.solvers.branch_and_bound import incumbents
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
-from dynopt_milp.solvers.branch_and_bound.merge import split_sums
 from dynopt_milp.solvers.branch_and_bound.phases import (
     EXHAUSTIVE_GAP,
     LEVEL_STEPS,
@@ -35,7 +34,7 @@ from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Penalty, TrackingProgram
+from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
 
 # The root is tried in one call, which nothing interrupts, with so many seconds left and contracts at most: it takes
 # some milliseconds.
@@ -68,17 +67,45 @@ def solve_branch_and_bound(task: Task) -> Answer:
             task = replace(task, deadline=task.deadline + time.monotonic() - began)
         program = task.formulation.program
         if task.formulation.is_sum and program.size <= MOST_CONTRACTS and task.seconds_left() > AMPLE:
-            answer, start = _at_root(task)
+            answer, best = prove_root(program.arrays(), task.gap, _starts(task))
             if answer is not None:
                 return answer
-            task = replace(task, starts=(*task.starts, start))
+            task = replace(task, starts=(*task.starts, best))
     except KeyboardInterrupt:
         return Answer(None, 0.0, StoppedBy.INTERRUPT, SOLVER)
-    return search_tree(task)
+    return prove_tree(task)
 
 
-def search_tree(task: Task) -> Answer:
-    """The same without trying the root in one call first; :func:`warm_up` has been called, and constraints none."""
+def prove_root(arrays: ProgramArrays, gap: float, starts: FloatArray) -> tuple[Answer | None, FloatArray]:
+    """The optimum of a `penalty` program if a few nodes prove it: one compiled call.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarray
+        Of the program, as `TrackingProgram.arrays` has them: of its layout, and read-only.
+    gap : float
+        Relative gap to prove.
+    starts : ndarray, shape (any, n)
+        Portfolios to begin with.
+
+    Returns
+    -------
+    answer : Answer or None
+        None if the gap is still open.
+    portfolio : ndarray, shape (n,)
+        The best that was found in any case.
+    """
+    proved, portfolio, value, bound, nodes = prove_at_root(*arrays, starts, search_slack(gap), GREEDY_STEPS, ROOT_WORK)
+    if proved and (value == 0 or relative_gap(value, min(bound, value)) <= gap):
+        return Answer(portfolio, min(bound, value), StoppedBy.GAP, SOLVER, nodes), portfolio
+    return None, portfolio
+
+
+def prove_tree(task: Task) -> Answer:
+    """What :func:`solve_branch_and_bound` does where the root is not enough, or not of that kind.
+
+    Constraints are none, there is a search form, and :func:`warm_up` has been called.
+    """
     incumbent = None
     try:
         formulation = task.formulation
@@ -112,7 +139,7 @@ def warm_up() -> None:
         value = task.formulation.value(incumbent)
         prepared = prepare(task, np.eye(2), value)
         assert prepared is not None
-        _at_root(task)
+        prove_root(program.arrays(), task.gap, _starts(task))
         search = Search(task, prepared, incumbent, value)
         search._dive()
         search.run()
@@ -122,7 +149,7 @@ def warm_up() -> None:
         sizes = Penalty(replace(program, factor=np.array([[1.0, 2.0]])))
         prepared = prepare(Task(sizes, ("A", "B"), EXHAUSTIVE_GAP), sizes.program.factor.T @ sizes.program.factor, 1.0)
         assert prepared is not None
-        split_sums(prepared.merged, prepared.lattice.first, sizes.program.previous, sizes.program.cost)
+        Search(Task(sizes, ("A", "B"), EXHAUSTIVE_GAP), prepared, none, 1.0)  # sums are split
 
 
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:
@@ -140,15 +167,3 @@ def _first(task: Task, gram: FloatArray) -> FloatArray | None:
 def _starts(task: Task) -> FloatArray:
     """The user's portfolios, a row each."""
     return np.array(task.starts).reshape(-1, task.formulation.program.size)
-
-
-def _at_root(task: Task) -> tuple[Answer | None, FloatArray]:
-    """The answer, if a few nodes prove it, and the best portfolio they found."""
-    program = task.formulation.program
-    proved, portfolio, value, bound, nodes = prove_at_root(
-        program.factor, program.target, program.previous, program.cost, program.lower, program.upper, _starts(task),
-        search_slack(task.gap), GREEDY_STEPS, ROOT_WORK,
-    )  # fmt: skip
-    if proved and (value == 0 or relative_gap(value, min(bound, value)) <= task.gap):
-        return Answer(portfolio, min(bound, value), StoppedBy.GAP, SOLVER, nodes), portfolio
-    return None, portfolio

@@ -103,10 +103,10 @@ def grown(stack: Stack) -> Stack:
 @compiled
 def begin(stack: Stack, lattice: Lattice, goal: Goal) -> None:
     """Open the first node, the whole box of the lattice; the value of the incumbent is known."""
-    first, start, target = lattice.first, lattice.start, lattice.target
+    first, start, target, high, x = lattice.first, lattice.start, lattice.target, stack.high, stack.x
     for i in range(target.size):
-        stack.high[0, i] = start[i + 1] - start[i] - 1
-        stack.x[0, i] = min(max(target[i], first[i]), first[i] + stack.high[0, i])
+        high[0, i] = start[i + 1] - start[i] - 1
+        x[0, i] = min(max(target[i], first[i]), first[i] + high[0, i])
     stack.most[0], stack.omega[0] = stack.value[0] + goal.buffer, 1.0
     if goal.edge:
         stack.most[0], stack.omega[0] = goal.buffer, stack.value[0] / goal.buffer / goal.buffer
