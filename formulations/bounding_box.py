@@ -24,7 +24,7 @@ from scipy.optimize import linprog
 from formulations.program import FloatArray, TrackingProgram
 
 # Outward, relative to the size of the number: what the float64 steps above can lose, with room to spare.
-ROUND_OFF = 1e-9
+OUTWARD = 1e-9
 # Columns of length one count as independent if their smallest singular value is above this. Two sizes of one contract
 # leave round-off, 1e-16; a pseudo-inverse of less than this would itself be mostly round-off.
 INDEPENDENT = 1e-7
@@ -52,8 +52,8 @@ def bounding_box(program: TrackingProgram, radius: float, budget: float) -> tupl
     """
     lower, upper = program.lower.copy(), program.upper.copy()
     costly = program.cost > 0
-    reach = budget / program.cost[costly]
-    _tighten(lower, upper, costly, program.previous[costly] - reach, program.previous[costly] + reach)
+    distance = budget / program.cost[costly]
+    _tighten(lower, upper, costly, program.previous[costly] - distance, program.previous[costly] + distance)
 
     everything = np.ones(program.size, dtype=bool)
     if _independent(program.factor):
@@ -70,8 +70,8 @@ def _tighten(
     lower: FloatArray, upper: FloatArray, which: NDArray[np.bool_], least: FloatArray, most: FloatArray
 ) -> None:
     """Intersect the box with [least, most], rounded outwards to whole numbers."""
-    lower[which] = np.maximum(lower[which], np.ceil(least - ROUND_OFF * (1 + np.abs(least))))
-    upper[which] = np.minimum(upper[which], np.floor(most + ROUND_OFF * (1 + np.abs(most))))
+    lower[which] = np.maximum(lower[which], np.ceil(least - OUTWARD * (1 + np.abs(least))))
+    upper[which] = np.minimum(upper[which], np.floor(most + OUTWARD * (1 + np.abs(most))))
 
 
 def _independent(columns: FloatArray) -> bool:
@@ -92,9 +92,9 @@ def _tighten_by_risk(
     below, above = lower[~free] - program.target[~free], upper[~free] - program.target[~free]
     most = np.maximum(pull * below, pull * above).sum(axis=1)
     least = np.minimum(pull * below, pull * above).sum(axis=1)
-    reach = radius * np.linalg.norm(rows, axis=1)
+    distance = radius * np.linalg.norm(rows, axis=1)
     target = program.target[free]
-    _tighten(lower, upper, free, target + least - reach, target + most + reach)
+    _tighten(lower, upper, free, target + least - distance, target + most + distance)
 
 
 def _tighten_by_sign(program: TrackingProgram, radius: float, lower: FloatArray, upper: FloatArray) -> None:
@@ -133,8 +133,8 @@ def _tighten_by_sign(program: TrackingProgram, radius: float, lower: FloatArray,
             continue
         pull = -(columns[:, both].T @ vector) * lengths[both]
         ends = pull * (lower[both] - program.target[both]), pull * (upper[both] - program.target[both])
-        reach = radius * float(np.linalg.norm(vector)) - float(slack @ limit) + float(np.maximum(*ends).sum())
-        new_most[place] = reach / lengths[one_sided[place]]
+        distance = radius * float(np.linalg.norm(vector)) - float(slack @ limit) + float(np.maximum(*ends).sum())
+        new_most[place] = distance / lengths[one_sided[place]]
     for place, variable in enumerate(one_sided):
         which = np.zeros(program.size, dtype=bool)
         which[variable] = True

@@ -24,13 +24,13 @@ from formulations.program import FloatArray, ProgramError
 
 # Smaller singular values of unit columns count as zero here: they are wrong by about 1e-16, and 1 − σ² with them. The
 # norm keeps them.
-INDEPENDENT = 1e-6
+SINGULAR = 1e-6
 # ‖eᵢ − VV'eᵢ‖² is 1e-32 where eᵢ is in the row space, and at least 1/n for the smallest part of n duplicates.
 INSIDE = 1e-20
 # The largest σ² of what is extracted: below one by more than round-off, and by less than shows in a bound.
 MOST = 1 - 1e-10
 # How far above one σ² of a given diagonal may be: what round-off in H − D ⪰ 0 can be, of entries of about one.
-ROUND_OFF = 1e-9
+DIAGONAL_ROUND_OFF = 1e-9
 # The barrier stops within this part of the largest Σwᵢdᵢ; a sharper one moves no bound by more.
 BARRIER_GAP = 0.01
 BARRIER_FALL = 0.2  # per centre: about ten Newton steps in all for 40 columns
@@ -106,7 +106,7 @@ def remainder(factor: ArrayLike, diagonal: ArrayLike) -> FloatArray:
     _, sigma, basis = np.linalg.svd((np.sqrt(d) / split.lengths)[:, None] * split.rows)
     square = np.zeros(len(basis))
     square[: len(sigma)] = sigma**2
-    if square.max(initial=0.0) > 1 + ROUND_OFF:
+    if square.max(initial=0.0) > 1 + DIAGONAL_ROUND_OFF:
         raise ProgramError("diagonal", f"is too large: F'F − D is indefinite; {1 / square.max():.6g} of it would do")
     left = np.sqrt(np.maximum(1 - square, 0.0))[:, None] * (basis @ split.risk)
     return np.asarray(np.vstack([left[square < 1], split.faint]) * split.lengths)
@@ -133,7 +133,7 @@ class _Split:
         lengths = np.linalg.norm(factor, axis=0)
         self.lengths: FloatArray = np.where(lengths > 0, lengths, 1.0)
         _, sizes, right = np.linalg.svd(factor / self.lengths, full_matrices=False)
-        strong: NDArray[np.bool_] = sizes > INDEPENDENT
+        strong: NDArray[np.bool_] = sizes > SINGULAR
         self.rows: FloatArray = right[strong].T / sizes[strong]
         self.risk: FloatArray = sizes[strong, None] * right[strong]
         self.faint: FloatArray = (sizes[:, None] * right)[~strong]

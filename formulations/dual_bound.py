@@ -19,13 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from formulations.bounding_box import OUTWARD
 from formulations.formulation import Formulation
 from formulations.program import FloatArray, ProgramError
 
 # Float64 evaluates the sums below to about n·1e-16 of the sum of their terms' sizes; this is that with n = 10⁴.
-ROUND_OFF = 1e-12
-# How far, relative to its size, a limit is moved outwards before it is rounded: the division can lose digits.
-OUTWARD = 1e-9
+BOUND_ROUND_OFF = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +61,13 @@ class DualBound:
         constant, slopes = self._line()
         least = self._least(slopes)
         size = np.abs(slopes) * np.maximum(np.abs(self.lower), np.abs(self.upper))
-        return float(constant + least.sum() - ROUND_OFF * (abs(constant) + size.sum()))
+        return float(constant + least.sum() - BOUND_ROUND_OFF * (abs(constant) + size.sum()))
 
     def tightened(self, value: float) -> tuple[FloatArray, FloatArray]:
         """The box without positions that only portfolios above ``value`` can have; it may come out empty."""
         program = self.formulation.program
         _, slopes = self._line()
-        spare = value - self.value() + ROUND_OFF * abs(value)
+        spare = value - self.value() + BOUND_ROUND_OFF * abs(value)
         allowed = spare + self._least(slopes)  # term i may be this large
         if spare < 0:
             return self.upper + 1.0, self.upper
@@ -87,7 +86,7 @@ class DualBound:
         program, form = self.formulation.program, self.formulation.search_form
         assert form is not None
         length = float(np.linalg.norm(self.direction))
-        psi = self.direction / (max(length, 1.0) * (1 + ROUND_OFF))
+        psi = self.direction / (max(length, 1.0) * (1 + BOUND_ROUND_OFF))
         constant = -float(psi @ (program.factor @ program.target))
         return constant - min(length, 1.0) * form.buffer, program.factor.T @ psi
 

@@ -13,7 +13,7 @@ from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray
 
 # A lower bound above the objective by less than this part of it is round-off in the pricing.
-ROUND_OFF = 1e-9
+PRICING_ROUND_OFF = 1e-9
 
 
 def certify(task: Task, answer: Answer) -> tuple[float, Status]:
@@ -39,7 +39,7 @@ def certify(task: Task, answer: Answer) -> tuple[float, Status]:
     objective = task.formulation.value(answer.positions)
     if not math.isfinite(objective) or not _admitted(task, answer.positions):
         raise CertificationError(f"{answer.solver} returned positions that break a constraint")
-    if answer.lower_bound > objective * (1 + ROUND_OFF):
+    if answer.lower_bound > objective * (1 + PRICING_ROUND_OFF):
         raise CertificationError(
             f"{answer.solver} claims the lower bound {answer.lower_bound:.9g} and found a portfolio of {objective:.9g}"
         )

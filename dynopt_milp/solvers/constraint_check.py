@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # 1e-9 relative; a margin budget of $100,000 is kept to a tenth of a cent.
 TOLERANCE = 1e-8
 # What float64 loses in a sum of terms that cancel, relative to their size.
-ROUND_OFF = 1e-13
+SUM_ROUND_OFF = 1e-13
 
 
 class ConstraintCheck:
@@ -97,7 +97,7 @@ def all_met(constraints: list[Any]) -> bool:
         values = [np.abs(np.asarray(argument.value, dtype=np.float64)).max(initial=0.0) for argument in item.args]
         terms = [np.abs(_dense(constant.value)).max(initial=0.0) for constant in item.constants()]
         leaves = [np.abs(variable.value).max(initial=0.0) for variable in item.variables()]
-        size = TOLERANCE * max(values, default=0.0) + ROUND_OFF * max(terms, default=1.0) * max(leaves, default=1.0)
+        size = TOLERANCE * max(values, default=0.0) + SUM_ROUND_OFF * max(terms, default=1.0) * max(leaves, default=1.0)
         with np.errstate(all="ignore"):  # cvxpy's projections divide by norms that can be zero
             violation = np.max(item.violation(), initial=0.0)
         if not violation <= size:

@@ -11,8 +11,8 @@ import numpy as np
 from dynopt_milp.errors import SolverError, UnknownNameError
 from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
+from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import first_incumbent
-from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Answer, Task
 
 # How each solver calls its time limit, in seconds.
@@ -51,7 +51,7 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
     value = np.inf if incumbent is None else task.formulation.value(incumbent)
     if incumbent is not None and value == 0:
         return Answer(incumbent, 0.0, StoppedBy.GAP, f"{name} through cvxpy (not needed)")
-    lower, upper = search_box(task, value)
+    lower, upper = finite_box(task, value)
     formulation, _ = task.formulation.normalised(value) if np.isfinite(value) else (task.formulation, 1.0)
     model = formulation.model()
     own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)

@@ -9,8 +9,8 @@ import numpy as np
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import first_incumbent
-from dynopt_milp.solvers.search_box import search_box
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray
 
@@ -42,7 +42,7 @@ def solve_enumerate(task: Task) -> Answer:
     if not np.isfinite(lower).all() or not np.isfinite(upper).all():
         incumbent = first_incumbent(task, check)
         value = np.inf if incumbent is None else task.formulation.value(incumbent)
-        lower, upper = search_box(task, value)
+        lower, upper = finite_box(task, value)
     widths = np.maximum(upper - lower + 1, 0)
     points = float(np.prod(widths))
     if points > MOST_POINTS:

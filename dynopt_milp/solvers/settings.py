@@ -11,6 +11,8 @@ from dynopt_milp.problem.labelled import to_number
 from dynopt_milp.solvers.methods import find_method
 
 DEFAULT_GAP = 1e-6
+# Up to this gap a search goes on until nothing is left, and stops for floating point alone.
+EXHAUSTIVE_GAP = 1e-6
 
 
 def check_settings(method: Any, gap: float, time_limit: float | None) -> None:

@@ -251,7 +251,7 @@ def test_a_third_size_is_merged_where_its_table_is_small(reach: int, ratios: tup
 def test_the_root_in_one_call_and_the_tree_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = sizes_problem(seed, multiplier=(10.0, 1.0, 0.1)[seed % 3])
     at_root = solve(problem, "branch_and_bound")
-    monkeypatch.setitem(solve_branch_and_bound.__globals__, "AMPLE", np.inf)
+    monkeypatch.setitem(solve_branch_and_bound.__globals__, "ROOT_SECONDS", np.inf)
     in_the_tree = solve(problem, "branch_and_bound")
     assert at_root.status is in_the_tree.status is Status.OPTIMAL
     assert at_root.objective == pytest.approx(in_the_tree.objective, rel=1e-9)

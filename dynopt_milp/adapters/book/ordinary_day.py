@@ -29,9 +29,9 @@ from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
 
 # What units, prices and correlations are on an ordinary day; rarer ones are no error, but take the other way.
-LEAST_UNIT, MOST_UNIT = 1e-60, 1e60
-LEAST_PIVOT = 1e-6
-MOST_INSTRUMENTS = 100  # with more the checks of the other way take little beside the search
+LEAST_NUMBER, MOST_NUMBER = 1e-60, 1e60
+CLEAR_PIVOT = 1e-6
+MOST_ORDINARY = 100  # with more the checks of the other way take little beside the search
 
 # Numbers of these files are compiled into the kernels here.
 PACKAGE = Path(__file__).parents[2]
@@ -107,16 +107,16 @@ def program_of_day(
     size = unit.size
     target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
-    ordinary, large = 0 < size <= MOST_INSTRUMENTS, 0
+    ordinary, large = 0 < size <= MOST_ORDINARY, 0
     for i in range(size):
         variance = covariance[i, i]
-        ordinary &= LEAST_UNIT < variance < MOST_UNIT and LEAST_UNIT < unit[i] < MOST_UNIT
+        ordinary &= LEAST_NUMBER < variance < MOST_NUMBER and LEAST_NUMBER < unit[i] < MOST_NUMBER
         target[i], number = wanted[i] / unit[i], held[i] / unit[i]
         previous[i] = np.rint(number) + 0.0
         ordinary &= abs(target[i]) <= MOST_CONTRACTS and abs(number) <= MOST_CONTRACTS
         ordinary &= abs(number - previous[i]) <= WHOLE + ROUND_OFF * abs(number)
         penalty[i] = multiplier * cost[i] * unit[i]
-        ordinary &= 0 <= cost[i] < MOST_UNIT and 0 <= penalty[i] < MOST_UNIT
+        ordinary &= 0 <= cost[i] < MOST_NUMBER and 0 <= penalty[i] < MOST_NUMBER
         deviation[i] = math.sqrt(max(variance, 0.0))
         large += variance > MOST_VARIANCE
     if not ordinary or 2 * large >= size:
@@ -143,7 +143,7 @@ def semidefinite(matrix: np.ndarray, upper: np.ndarray) -> bool:
     size = len(matrix)
     for j in range(size):
         pivot = matrix[j, j]
-        if pivot > LEAST_PIVOT:
+        if pivot > CLEAR_PIVOT:
             root = math.sqrt(pivot)
             for i in range(j, size):
                 upper[j, i] = matrix[j, i] / root

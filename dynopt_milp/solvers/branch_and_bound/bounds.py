@@ -32,15 +32,15 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
-from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.node import Node, refresh
-from dynopt_milp.solvers.branch_and_bound.relaxation import (
+from dynopt_milp.solvers.branch_and_bound.descent import (
     descend,
     interpolate,
     least_term,
     newton,
 )
+from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.node import Node, refresh
 
 UNIT_ROUND_OFF = 1.1e-16
 EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself

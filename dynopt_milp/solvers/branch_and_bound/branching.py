@@ -16,15 +16,15 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.bounds import Goal, cone_bound, hull_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import part
+from dynopt_milp.solvers.branch_and_bound.descent import find_piece
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, refresh
-from dynopt_milp.solvers.branch_and_bound.relaxation import find_piece
 
 ROUNDS = 6  # of descent for one side: bounds that have not converged choose badly
 WORK = 60_000  # candidates × free variables squared: with hundreds of variables looking ahead saves less than it takes
 AGAIN = 2  # a node is bounded again if looking ahead tightened one candidate of so many
 LEAST_GAIN = 1e-6  # of the cut, so that a side that gains nothing does not hide what the other gains
-WHOLE = 1e-7  # x̂ counts as a vertex within this
+AT_VERTEX = 1e-7  # x̂ counts as a vertex within this
 # What to do with the node.
 CLOSED, TIGHTER, LEFT_FIRST, RIGHT_FIRST = 0, 1, 2, 3
 
@@ -54,7 +54,7 @@ def find_candidates(node: Node, size: int, candidates: np.ndarray, scores: np.nd
                 vertex = find_piece(points, a, count[a], x[a])
                 before = x[a] - points[a, vertex]
                 after = points[a, min(vertex + 1, count[a] - 1)] - x[a]
-                if before < WHOLE or after < WHOLE:
+                if before < AT_VERTEX or after < AT_VERTEX:
                     continue
                 fraction = x[a] - math.floor(x[a])
                 score = max(fraction * (1 - fraction), min(before, after) * 0.25)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import numba
 from numba.core import event
 
+import formulations
+
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 # Said after so many seconds of compiling; loading compiled kernels is no reason, however slow the machine is.
@@ -73,4 +75,12 @@ def announced() -> Iterator[None]:
 
 
 HERE = Path(__file__).parent
-forget_stale(HERE, (source for source in HERE.glob("*.py") if source.name != "solver.py"))
+# Files whose numbers are compiled into the kernels here.
+NAMES = ("bounding_box", "buffer_edge", "diagonal", "integer_hull")
+NUMBERS = (
+    HERE.parent / "exchange.py",
+    *(Path(formulations.__file__).parent / f"{name}.py" for name in NAMES),
+)
+NO_KERNELS = ("solver.py", "prepare.py", "phases.py", "tuning.py")
+forget_stale(HERE, (source for source in HERE.glob("*.py") if source.name not in NO_KERNELS))
+forget_stale(HERE, NUMBERS)

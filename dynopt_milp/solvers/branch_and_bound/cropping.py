@@ -8,7 +8,7 @@ from dynopt_milp.solvers.branch_and_bound.bounds import Goal, round_off
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, new_node
-from dynopt_milp.solvers.branch_and_bound.tree import Stack
+from dynopt_milp.solvers.branch_and_bound.tree import OPEN, Stack
 
 
 @compiled
@@ -16,7 +16,7 @@ def open_box(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
     """The smallest box, as indices, that holds those of all open nodes; there is one at least."""
     lows, highs = stack.low, stack.high
     low, high = lows[0].copy(), highs[0].copy()
-    for k in range(stack.state[0]):
+    for k in range(stack.state[OPEN]):
         for i in range(low.size):
             low[i], high[i] = min(low[i], lows[k, i]), max(high[i], highs[k, i])
     return low, high
@@ -33,7 +33,7 @@ def crop(
     cropped = cropped_lattice(lattice, low, high)
     lows, highs, best = stack.low, stack.high, stack.best
     for i in range(low.size):
-        for k in range(stack.state[0]):
+        for k in range(stack.state[OPEN]):
             lows[k, i] -= low[i]
             highs[k, i] -= low[i]
         best[i] = min(max(best[i] - low[i], 0), high[i] - low[i])

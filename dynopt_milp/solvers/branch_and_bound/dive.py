@@ -12,7 +12,7 @@ from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, load, nearest
 
-WHOLE = 1e-9
+ALREADY_WHOLE = 1e-9  # contracts: so near to one x̂ is taken and not rounded
 
 
 @compiled
@@ -35,7 +35,7 @@ def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, ro
             i = node.place[a]
             x[i] = node.x[a]
             near = nearest(lattice, node, a)
-            if abs(x[i] - lattice.first[i] - near) < WHOLE:
+            if abs(x[i] - lattice.first[i] - near) < ALREADY_WHOLE:
                 node.low[i], node.high[i] = near, near
             elif riskiest < 0 or node.gram[a, a] > node.gram[riskiest, riskiest]:
                 riskiest = a

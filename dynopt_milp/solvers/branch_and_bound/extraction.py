@@ -17,13 +17,13 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, invert_factored, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from formulations.diagonal import BARRIER_FALL
 
 # H − D may be indefinite by this part of H's diagonal; `round_off` takes it off every bound.
 SHIFT = 1e-13
 # Of the optimum Σwᵢdᵢ, how much the barrier may leave; a sharper D saves no nodes.
-BARRIER_GAP = 0.02
-BARRIER_FALL = 0.2
-RIDGE = 1e-9  # added to the correlations and taken off D again, so that singular ones have an interior
+DIAGONAL_GAP = 0.02
+DIAGONAL_RIDGE = 1e-9  # added to the correlations and taken off D again, so that singular ones have an interior
 POWER_STEPS = 8
 
 
@@ -121,7 +121,7 @@ def climb(size: int, correlation: np.ndarray, pays: np.ndarray, d: np.ndarray, b
             d[i] += length * step[i]
             worth += pays[i] * d[i]
         if fall < 0.5 * barrier:
-            if 2 * size * barrier < BARRIER_GAP * worth:
+            if 2 * size * barrier < DIAGONAL_GAP * worth:
                 return
             barrier *= BARRIER_FALL
 
@@ -153,7 +153,7 @@ def largest_diagonal(gram: np.ndarray, weight: np.ndarray, steps: int) -> np.nda
         pays[i] /= total
         for j in range(size):
             correlation[i, j] = gram[i, j] / (scale[i] * scale[j])
-        correlation[i, i] = 1 + RIDGE
+        correlation[i, i] = 1 + DIAGONAL_RIDGE
     if not cholesky(size, correlation, upper):
         return zero
     invert_factored(size, upper, inverse)
@@ -170,5 +170,5 @@ def largest_diagonal(gram: np.ndarray, weight: np.ndarray, steps: int) -> np.nda
         worth += pays[i] * d[i]
     climb(size, correlation, pays, d, 0.5 * worth / size, steps)
     for i in range(size):
-        d[i] = max(d[i] * (1 - RIDGE) - 2 * RIDGE, 0.0) * gram[i, i]
+        d[i] = max(d[i] * (1 - DIAGONAL_RIDGE) - 2 * DIAGONAL_RIDGE, 0.0) * gram[i, i]
     return d if is_valid(size, gram, d) else zero

@@ -9,11 +9,12 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, invert_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
-from dynopt_milp.solvers.branch_and_bound.extraction import BARRIER_GAP, climb, is_valid
+from dynopt_milp.solvers.branch_and_bound.extraction import DIAGONAL_GAP, climb, is_valid
 
 # A search that ends earns the next one twice its budget, one that does not leaves it a quarter. The fewest are what a
 # node of the tree costs in time.
 FEWEST_NODES, MOST_NODES = 200, 20_000
+NEXT, MOST = 0, 1  # places in the budget of a plan
 
 
 class SpherePlan(NamedTuple):
@@ -26,8 +27,8 @@ class SpherePlan(NamedTuple):
         Variables of the highest rank are fixed first.
     levels : ndarray, shape (n + 1, n)
         ``levels[j]`` is a valid D for the variables of rank below j together.
-    budget : ndarray of int, shape (4,)
-        Nodes of one search at most; nodes so far; searches that ended; what the first may grow to.
+    budget : ndarray of int, shape (2,)
+        Nodes of the next search at most, and what that number may grow to.
     """
 
     active: bool
@@ -38,7 +39,7 @@ class SpherePlan(NamedTuple):
 
 def no_plan(size: int) -> SpherePlan:
     """Without sphere search."""
-    budget = np.array([0, 0, 0, MOST_NODES])
+    budget = np.array([0, MOST_NODES])
     return SpherePlan(False, np.zeros(size, dtype=np.int64), np.zeros((size + 1, size)), budget)
 
 
@@ -96,7 +97,7 @@ def make_levels(
         for a in range(level):
             worth += pays[a] * d[a]
         if level % stride == 0 or level < 4 * stride:
-            climb(level, correlation, pays, d, BARRIER_GAP * worth / (2 * level), steps)
+            climb(level, correlation, pays, d, DIAGONAL_GAP * worth / (2 * level), steps)
         for a in range(level):
             larger[a] = max(d[a] * (1 - 1e-9) - 2e-9, 0.0) * scale[a]
         if level == 1:

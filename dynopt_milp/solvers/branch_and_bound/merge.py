@@ -23,14 +23,14 @@ from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, fill_t
 from formulations import FloatArray, IntegerArray
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
-WHOLE = 1e-12
+WHOLE_RATIO = 1e-12
 # Where nothing bounds positions, only what is round-off of the factor itself (some 1e-14 with 42 futures): with a real
 # difference they could be held against each other a million times over.
-WHOLE_UNBOUNDED = 1e-13
-PARALLEL = 1 - math.sqrt(WHOLE)  # of their lengths: what the product of parallel columns is at least
+WHOLE_RATIO_UNBOUNDED = 1e-13
+PARALLEL = 1 - math.sqrt(WHOLE_RATIO)  # of their lengths: what the product of parallel columns is at least
 LARGEST_RATIO = 10_000.0
 FARTHEST = 1e6  # contracts
-ROUND_OFF = 1e-15  # of the sum of targets, relative
+TARGET_ROUND_OFF = 1e-15  # of the sum of targets, relative
 # All positions of third and further sizes of a contract are tried, for every sum that all sizes can have. Beyond so
 # many positions, or positions times sums of all groups, they stay on their own.
 MOST_TRIED = 500
@@ -164,7 +164,7 @@ def parallels(
             for row in range(len(factor)):
                 square += (factor[row, i] - times[a] * factor[row, found]) ** 2
             over[a] = math.sqrt(square)
-            tolerance = WHOLE_UNBOUNDED if np.isinf(low[i]) or np.isinf(high[i]) else WHOLE
+            tolerance = WHOLE_RATIO_UNBOUNDED if np.isinf(low[i]) or np.isinf(high[i]) else WHOLE_RATIO
             whole[a] = (
                 1 <= abs(times[a]) <= LARGEST_RATIO
                 and over[a] <= tolerance * length[i]
@@ -222,7 +222,7 @@ def merged_columns(
         if base[i] != i:
             below = FARTHEST if np.isinf(low[i]) else abs(low[i] - target[i])
             above = FARTHEST if np.isinf(high[i]) else abs(high[i] - target[i])
-            rounded = ROUND_OFF * abs(ratio[i] * target[i]) * math.sqrt(gram[base[i], base[i]])
+            rounded = TARGET_ROUND_OFF * abs(ratio[i] * target[i]) * math.sqrt(gram[base[i], base[i]])
             slip += apart[i] * max(below, above) + rounded
     merged_gram = np.empty((lead.size, lead.size))
     for a in range(lead.size):

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.relaxation import (
+from dynopt_milp.solvers.branch_and_bound.descent import (
     envelope,
 )
+from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 
 
 class Node(NamedTuple):

@@ -1,4 +1,4 @@
-"""The phases of the search."""
+"""The phases of the search of one task: cone alone, sphere searches where that is weak, hull, everything."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from importlib.metadata import version
 import numpy as np
 
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
-from dynopt_milp.solvers.branch_and_bound import incumbents
+from dynopt_milp.solvers.branch_and_bound import local_search
 from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan, make_levels, no_plan
+from dynopt_milp.solvers.branch_and_bound.levels import MOST, MOST_NODES, NEXT, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.merge import split_sums, sums_of
 from dynopt_milp.solvers.branch_and_bound.node import Node, new_node
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared
-from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES, WEAK
+from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES
 from dynopt_milp.solvers.branch_and_bound.tree import (
     DONE,
     FULL,
+    NODES,
+    OPEN,
     SPHERES_ENDED,
     SPHERES_TRIED,
     Stack,
@@ -29,73 +31,37 @@ from dynopt_milp.solvers.branch_and_bound.tree import (
     new_stack,
     search,
 )
+from dynopt_milp.solvers.branch_and_bound.tuning import (
+    CONE_NODES,
+    CONE_WORK,
+    DIAGONAL_STEPS,
+    DIVE_ROUNDS,
+    FEW_LEVELS,
+    FRACTION_FLOOR,
+    HULL_NODES,
+    IMPROVE_WORK,
+    LEVEL_STEPS,
+    MOST_LEVELS,
+    NODES_UNCHECKED,
+    SECONDS_A_CUBE,
+    SECONDS_A_FOURTH,
+    SECONDS_A_SPHERE_NODE,
+    SECONDS_AN_ENTRY,
+    SECONDS_CHECKED,
+    SPHERE_WORK,
+    STACK_CAPACITY,
+    WIDEST,
+    WORTH_CROPPING,
+)
+from dynopt_milp.solvers.exchange import GAIN
+from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, IntegerArray
+from formulations.integer_hull import WEAK
 
 SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
-
-
-# Portfolios within this of the best are told apart, whatever gap is asked for up to a millionth.
+# Of the value: portfolios that differ by more are told apart, whatever gap up to EXHAUSTIVE_GAP is asked for.
 FINEST = 1e-10
-
-
-EXHAUSTIVE_GAP = 1e-6
-
-
-# Nodes with the cone alone, at least, and times the variables; after them nodes with the hull.
-CONE_NODES, CONE_WORK = 400, 40_000
-
-
-HULL_NODES = 100
-
-
-DIVE_ROUNDS = 3  # of descent after each rounding
-
-
-WORTH_CROPPING = 0.7  # of the tables' entries
-
-
-# The deadline and Ctrl-C are looked at after so many nodes, of 0.05 to 100 ms, and after each of them with so many
-# seconds left.
-CHUNK, HURRY = 10, 3.0
-
-
-EXCHANGE_WORK = 2_000_000  # and after so many steps of the local search, times the variables squared
-
-
-CAPACITY = 128
-
-
-NEWTON_STEPS = 40
-
-
-LEVEL_STEPS = 2  # of Newton's method from one level to the next
-
-
-FRACTION_FLOOR = 0.05  # every variable is worth something to the diagonal, whatever its target's fraction is
-
-
-WIDEST = 1_000  # positions of a variable, from which on the sphere search leaves it to the tree
-
-
-# Where the cone bound at the root is weak (see `root`), the sphere search comes first. Where it is better than the tree
-# it needs few nodes, so the first one gets this many times the free variables squared.
-SPHERE_WORK = 1.5
-
-
-# Levels cost the fourth power of their number: beyond some only every fourth is made sharper than the one before.
-FEW_LEVELS, MOST_LEVELS = 60, 200
-
-
-# What a diagonal takes, over the cube of its size, and a dive or levels over the fourth power: not begun when less time
-# is left.
-SECONDS_A_CUBE, SECONDS_A_FOURTH = 4e-8, 2e-10
-
-
-SECONDS_AN_ENTRY = 1e-8  # of the tables, each time all envelopes are drawn
-
-
-SECONDS_A_SPHERE_NODE = 2e-7  # and variable
 
 
 def search_slack(gap: float) -> float:
@@ -113,7 +79,7 @@ class Search:
         self._widths = lattice.start[1:] - lattice.start[:-1]
         size = self._widths.size
         self._slack = search_slack(task.gap)
-        self._stack: Stack = new_stack(size, CAPACITY)
+        self._stack: Stack = new_stack(size, STACK_CAPACITY)
         self._node: Node = new_node(size, int(self._widths.max()))
         self._plan: SpherePlan = no_plan(size)
         self._incumbent, self._value = incumbent, value
@@ -136,7 +102,7 @@ class Search:
         self._stack.best[:] = index
         if self._merged.groups.variable.size:
             self._split_again(incumbent, index)
-        self._exchange(index)
+        self._improve_index(index)
 
     def _split(self, index: IntegerArray) -> FloatArray:
         """The cheapest portfolio of the program that the lattice has at these indices."""
@@ -149,18 +115,18 @@ class Search:
         less = np.abs(incumbent - program.previous) - np.abs(portfolio - program.previous)
         if less @ np.abs(self._merged.ratio) > 0:
             value = self._formulation.value(portfolio)
-            if value <= self._value * (1 + incumbents.GAIN) and program.contains(portfolio):
+            if value <= self._value * (1 + GAIN) and program.contains(portfolio):
                 self._incumbent, self._value = portfolio, value
 
-    def _exchange(self, index: IntegerArray) -> None:
+    def _improve_index(self, index: IntegerArray) -> None:
         """Local search from a portfolio of the lattice."""
         nothing, goal = np.zeros(index.size, dtype=np.int64), self._goal
         value = np.inf
         most = 10 * index.size
-        steps = min(most, 1 + EXCHANGE_WORK // index.size**2)
+        steps = min(most, 1 + IMPROVE_WORK // index.size**2)
         for _ in range(0, most, steps):
             before = value
-            value = incumbents.exchange(self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, steps)
+            value = local_search.improve(self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, steps)
             if not value < before or self._task.seconds_left() == 0:
                 break
         if value < self._stack.value[0]:
@@ -172,7 +138,7 @@ class Search:
 
     def _adopt(self, index: np.ndarray) -> None:
         """Take a portfolio of the lattice if it is better when priced by the formulation."""
-        if not self._stack.value[0] < self._value * (1 - incumbents.GAIN):
+        if not self._stack.value[0] < self._value * (1 - GAIN):
             return
         portfolio = self._split(index)
         value = self._formulation.value(portfolio)
@@ -186,7 +152,7 @@ class Search:
         stopped_by = self._search()
         self._adopt(self._stack.best.copy())
         bound = claimed_bound(self._stack, self._stack.value[0], self._slack, self._merged.slip)
-        nodes = int(self._stack.state[1])
+        nodes = int(self._stack.state[NODES])
         if self._incumbent is None or not math.isfinite(self._value):
             if stopped_by is None and self._stack.value[0] == self._ceiling:
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, nodes)
@@ -205,7 +171,7 @@ class Search:
         try:
             for phase in phases:
                 stopped = phase()
-                if stopped is not None or not self._stack.state[0]:
+                if stopped is not None or not self._stack.state[OPEN]:
                     break
         except KeyboardInterrupt:
             return StoppedBy.INTERRUPT
@@ -214,21 +180,21 @@ class Search:
     def _root(self) -> StoppedBy | None:
         """A few nodes in the box as it comes; what is left of it is cropped, and the dive begins there."""
         stopped = self._nodes(FIRST_NODES, hull=False, ahead=1)
-        if stopped is None and self._stack.state[0]:
+        if stopped is None and self._stack.state[OPEN]:
             self._crop()
-            self._dive()
+            self.dive()
         return stopped
 
     def _sphere_nodes(self) -> StoppedBy | None:
         """Where the cone is weak, nodes as long as sphere searches end."""
         stack, state = self._stack, self._stack.state
-        if self._goal.edge or stack.bound[: state[0]].min() >= WEAK * stack.value[0]:
+        if self._goal.edge or stack.bound[: state[OPEN]].min() >= WEAK * stack.value[0]:
             return None
         self._join()
         self._extract()
         self._level()
         stopped = None
-        while self._plan.active and stopped is None and state[0] and state[SPHERES_TRIED] == state[SPHERES_ENDED]:
+        while self._plan.active and stopped is None and state[OPEN] and state[SPHERES_TRIED] == state[SPHERES_ENDED]:
             stopped = self._nodes(1, hull=True)
         self._plan = no_plan(self._widths.size)
         return stopped
@@ -247,14 +213,14 @@ class Search:
     def _nodes(self, most: int | None, hull: bool, ahead: int = AHEAD) -> StoppedBy | None:
         """So many nodes, or all."""
         left = most
-        while self._stack.state[0] and (left is None or left > 0):
+        while self._stack.state[OPEN] and (left is None or left > 0):
             seconds = self._task.seconds_left()
             if seconds == 0:
                 return StoppedBy.TIME
             budget = self._plan.budget
-            budget[3] = min(seconds / SECONDS_A_SPHERE_NODE / self._widths.size, MOST_NODES)
-            budget[0] = min(budget[0], budget[3])
-            chunk = CHUNK if seconds > HURRY else 1
+            budget[MOST] = min(seconds / SECONDS_A_SPHERE_NODE / self._widths.size, MOST_NODES)
+            budget[NEXT] = min(budget[NEXT], budget[MOST])
+            chunk = NODES_UNCHECKED if seconds > SECONDS_CHECKED else 1
             chunk = chunk if left is None else min(left, chunk)
             ended = search(
                 self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, ahead, chunk
@@ -279,27 +245,27 @@ class Search:
         self._lattice, self._node, self._goal = crop(self._lattice, stack, self._goal, low, high)
         self._widths = high - low + 1
 
-    def _dive(self) -> None:
+    def dive(self) -> None:
         """Dive from the node on top, and search around what is found."""
         stack, size = self._stack, self._widths.size
         if self._task.seconds_left() < size * (SECONDS_A_FOURTH * size**3 + SECONDS_AN_ENTRY * self._widths.sum()):
             return
         index = np.empty(size, dtype=np.int64)
-        x = stack.x[int(stack.state[0]) - 1].copy()
+        x = stack.x[int(stack.state[OPEN]) - 1].copy()
         dive(self._lattice, self._node, self._goal, x, stack.value[0], DIVE_ROUNDS, index)
-        self._exchange(index)
+        self._improve_index(index)
 
     def _join(self) -> None:
         """One node again of the few that are open: their bounds are worth nothing, and that of their child will be."""
-        stack, opened = self._stack, int(self._stack.state[0])
+        stack, opened = self._stack, int(self._stack.state[OPEN])
         stack.low[0], stack.high[0] = open_box(stack)
         stack.least[0], stack.most[0] = stack.least[:opened].min(), stack.most[:opened].max()
         stack.bound[0] = stack.bound[:opened].min()
-        stack.state[0] = 1
+        stack.state[OPEN] = 1
 
     def _free(self) -> IntegerArray:
         """The variables that some open node has free."""
-        opened = int(self._stack.state[0])
+        opened = int(self._stack.state[OPEN])
         return np.flatnonzero((self._stack.low[:opened] < self._stack.high[:opened]).any(axis=0))
 
     def _extract(self) -> None:
@@ -311,7 +277,7 @@ class Search:
         fraction = lattice.target - np.floor(lattice.target)
         self._weight = fraction * (1 - fraction) + FRACTION_FLOOR
         gram = np.ascontiguousarray(lattice.gram[np.ix_(free, free)])
-        self._stack.diagonal[:, free] = largest_diagonal(gram, self._weight[free], NEWTON_STEPS)
+        self._stack.diagonal[:, free] = largest_diagonal(gram, self._weight[free], DIAGONAL_STEPS)
         self._diagonal[:] = self._stack.diagonal[0]
 
     def _level(self) -> None:
@@ -328,5 +294,5 @@ class Search:
         stride = 1 if free.size <= FEW_LEVELS else 4
         plan = no_plan(self._widths.size)._replace(active=True)
         make_levels(self._lattice.gram, self._diagonal, self._weight, free, LEVEL_STEPS, stride, plan.rank, plan.levels)
-        plan.budget[0] = min(SPHERE_WORK * free.size**2, MOST_NODES)
+        plan.budget[NEXT] = min(SPHERE_WORK * free.size**2, MOST_NODES)
         self._plan = plan

@@ -10,8 +10,8 @@ from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.solvers.branch_and_bound.bounds import Goal, new_goal
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge, new_lattice
-from dynopt_milp.solvers.branch_and_bound.reach import reach
-from dynopt_milp.solvers.search_box import search_box
+from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
+from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray
 
@@ -55,13 +55,13 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
 def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
     """Contracts merged over a finite box; None if it is empty."""
     formulation, program = task.formulation, task.formulation.program
-    some, merged = reach(
+    some, merged = merged_box(
         program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper,
         float(formulation.tracking_radius(value)), float(formulation.cost_budget(value)),
     )  # fmt: skip
     if some and not (np.isfinite(merged.lower) & np.isfinite(merged.upper)).all():
         # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
-        low, high = search_box(task, value)
+        low, high = finite_box(task, value)
         some = bool((low <= high).all())
         if some:
             merged = merge(program.factor, gram, program.target, low, high)

@@ -8,8 +8,7 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-
-EDGE_ROUND_OFF = 1e-12  # as in formulations/buffer_edge.py
+from formulations.buffer_edge import EDGE_ROUND_OFF
 
 
 @part

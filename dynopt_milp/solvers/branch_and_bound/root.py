@@ -12,20 +12,22 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.bounds import new_goal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
-from dynopt_milp.solvers.branch_and_bound.incumbents import GAIN, exchange, simple_start
 from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan
+from dynopt_milp.solvers.branch_and_bound.local_search import improve, simple_start
 from dynopt_milp.solvers.branch_and_bound.merge import new_lattice, split_sums, sums_of
+from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
 from dynopt_milp.solvers.branch_and_bound.node import new_node
 from dynopt_milp.solvers.branch_and_bound.pricing import priced
-from dynopt_milp.solvers.branch_and_bound.reach import reach
-from dynopt_milp.solvers.branch_and_bound.tree import DONE, begin, claimed_bound, new_stack, search
+from dynopt_milp.solvers.branch_and_bound.tree import DONE, NODES, OPEN, begin, claimed_bound, new_stack, search
+from dynopt_milp.solvers.exchange import GAIN
+from formulations.integer_hull import WEAK
 
-LARGEST, MOST_ENTRIES = 64, 20_000  # variables, and positions of all of them
-CAPACITY = 64
+ROOT_VARIABLES, ROOT_ENTRIES = 64, 20_000  # variables, and positions of all of them
+ROOT_CAPACITY = 64
 FIRST_NODES = 3
-# Where the cone's bound is below this share of the value, so many nodes after them with few variables, and none with
-# more: sphere searches do better.
-WEAK, WEAK_SIZE, WEAK_NODES = 0.6, 16, 60
+# Where the cone's bound is weak, so many nodes after them with few variables, and none with more: sphere searches do
+# better.
+WEAK_SIZE, WEAK_NODES = 16, 60
 AHEAD = 40  # candidates looked at before a node is split
 
 
@@ -60,7 +62,7 @@ def prove_at_root(
     size = target.size
     # Not literals: numba would compile what is called once more for each.
     zero, hull = greedy_steps * 0, greedy_steps < 0
-    capacity, one, few, ahead = zero + CAPACITY, zero + 1, zero + FIRST_NODES, zero + AHEAD
+    capacity, one, few, ahead = zero + ROOT_CAPACITY, zero + 1, zero + FIRST_NODES, zero + AHEAD
     gram = np.zeros((size, size))
     for row in range(len(factor)):
         for i in range(size):
@@ -69,7 +71,7 @@ def prove_at_root(
     best, value = simple_start(factor, gram, target, held, unit, lower, upper, starts, greedy_steps)
     if value == 0:
         return True, best, 0.0, 0.0, 0
-    some, merged = reach(factor, gram, target, held, unit, lower, upper, value, value)
+    some, merged = merged_box(factor, gram, target, held, unit, lower, upper, value, value)
     first, last, ratio, slip = merged.lower, merged.upper, merged.ratio, merged.slip
     sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
     for a in range(sums.size):
@@ -77,21 +79,21 @@ def prove_at_root(
         widest = max(widest, width)
         entries += width
         some &= first[a] <= sums[a] <= last[a]
-    if not some or sums.size > LARGEST or not entries <= MOST_ENTRIES:
+    if not some or sums.size > ROOT_VARIABLES or not entries <= ROOT_ENTRIES:
         return False, best, value, 0.0, 0
     lattice = new_lattice(factor, merged, held, unit)
     goal = new_goal(lattice, 0.0, hull, slip, size)
 
     size = sums.size
     stack, node = new_stack(size, capacity), new_node(size, int(widest))
-    nothing, budget = np.zeros(size, dtype=np.int64), np.array([0, 0, 0, MOST_NODES])
+    nothing, budget = np.zeros(size, dtype=np.int64), np.array([0, MOST_NODES])
     plan = SpherePlan(hull, nothing, np.zeros((size + 1, size)), budget)
     index, highest = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
     for a in range(size):
         highest[a] = np.int64(last[a] - first[a])
         index[a] = stack.best[a] = np.int64(sums[a] - first[a])
     stack.value[0] = value
-    found = exchange(lattice, nothing, highest, index, 0.0, hull, 10 * size)
+    found = improve(lattice, nothing, highest, index, 0.0, hull, 10 * size)
     if found < value:
         stack.value[0] = found
         stack.best[:] = index
@@ -101,7 +103,7 @@ def prove_at_root(
     if ended != DONE:
         low, high = open_box(stack)
         lattice, node, goal = crop(lattice, stack, goal, low, high)
-        weak = stack.bound[: stack.state[0]].min() < WEAK * stack.value[0]
+        weak = stack.bound[: stack.state[OPEN]].min() < WEAK * stack.value[0]
         more = work // size
         if weak:
             more = WEAK_NODES if size <= WEAK_SIZE else 0
@@ -116,7 +118,7 @@ def prove_at_root(
     if worth < value or (worth <= value * (1 + GAIN) and less):
         best, value = portfolio, worth
     bound = claimed_bound(stack, min(stack.value[0], value), slack, slip)
-    return proved, best, value, max(bound, 0.0) if proved else 0.0, stack.state[1]
+    return proved, best, value, max(bound, 0.0) if proved else 0.0, stack.state[NODES]
 
 
 @part

@@ -17,29 +17,26 @@ import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
-from dynopt_milp.solvers.branch_and_bound import incumbents
+from dynopt_milp.solvers.branch_and_bound import local_search
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
-from dynopt_milp.solvers.branch_and_bound.phases import (
-    EXHAUSTIVE_GAP,
-    LEVEL_STEPS,
-    NEWTON_STEPS,
-    SOLVER,
-    Search,
-    search_slack,
-)
+from dynopt_milp.solvers.branch_and_bound.phases import SOLVER, Search, search_slack
 from dynopt_milp.solvers.branch_and_bound.prepare import prepare
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
+from dynopt_milp.solvers.branch_and_bound.tuning import (
+    DIAGONAL_STEPS,
+    GREEDY_STEPS,
+    LEVEL_STEPS,
+    ROOT_CONTRACTS,
+    ROOT_SECONDS,
+    ROOT_WORK,
+)
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
+from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
-
-# The root is tried in one call, which nothing interrupts, with so many seconds left and contracts at most: it takes
-# some milliseconds.
-AMPLE, MOST_CONTRACTS, ROOT_WORK = 0.2, 100, 2_000
-GREEDY_STEPS = 5_000
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -66,7 +63,7 @@ def solve_branch_and_bound(task: Task) -> Answer:
         if task.deadline is not None:  # the time limit is for solving
             task = replace(task, deadline=task.deadline + time.monotonic() - began)
         program = task.formulation.program
-        if task.formulation.is_sum and program.size <= MOST_CONTRACTS and task.seconds_left() > AMPLE:
+        if task.formulation.is_sum and program.size <= ROOT_CONTRACTS and task.seconds_left() > ROOT_SECONDS:
             answer, best = prove_root(program.arrays(), task.gap, _starts(task))
             if answer is not None:
                 return answer
@@ -141,10 +138,10 @@ def warm_up() -> None:
         assert prepared is not None
         prove_root(program.arrays(), task.gap, _starts(task))
         search = Search(task, prepared, incumbent, value)
-        search._dive()
+        search.dive()
         search.run()
         gram, plan = np.eye(2), no_plan(2)
-        diagonal = largest_diagonal(gram, none + 1, NEWTON_STEPS)
+        diagonal = largest_diagonal(gram, none + 1, DIAGONAL_STEPS)
         make_levels(gram, diagonal, none + 1, np.arange(2), LEVEL_STEPS, 1, plan.rank, plan.levels)
         sizes = Penalty(replace(program, factor=np.array([[1.0, 2.0]])))
         prepared = prepare(Task(sizes, ("A", "B"), EXHAUSTIVE_GAP), sizes.program.factor.T @ sizes.program.factor, 1.0)
@@ -157,7 +154,7 @@ def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     if not task.formulation.is_sum:
         return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
     program = task.formulation.program
-    best, _ = incumbents.simple_start(
+    best, _ = local_search.simple_start(
         program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper,
         _starts(task), GREEDY_STEPS,
     )  # fmt: skip

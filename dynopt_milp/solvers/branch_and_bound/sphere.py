@@ -29,11 +29,11 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import part
+from dynopt_milp.solvers.branch_and_bound.descent import descend
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.levels import FEWEST_NODES, SpherePlan
+from dynopt_milp.solvers.branch_and_bound.levels import FEWEST_NODES, MOST, NEXT, SpherePlan
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box
 from dynopt_milp.solvers.branch_and_bound.pricing import tracking_error, trading_cost, value_of
-from dynopt_milp.solvers.branch_and_bound.relaxation import descend
 
 # Where round-off could be this part of the square of the cut, the search is left to the tree.
 MOST_ERROR = 1e-5
@@ -294,14 +294,11 @@ def search_sphere(
         if kept_next[j] >= kept_count[j] or kept_bound[j, kept_next[j]] >= cut:
             level += 1
             if level > size:
-                plan.budget[1] += nodes
-                plan.budget[2] += 1
-                plan.budget[0] = min(2 * plan.budget[0], plan.budget[3])
+                plan.budget[NEXT] = min(2 * plan.budget[NEXT], plan.budget[MOST])
                 return True
             continue
-        if nodes > plan.budget[0]:
-            plan.budget[1] += nodes
-            plan.budget[0] = max(plan.budget[0] // 4, FEWEST_NODES)
+        if nodes > plan.budget[NEXT]:
+            plan.budget[NEXT] = max(plan.budget[NEXT] // 4, FEWEST_NODES)
             return False
         chosen[j] = kept[j, kept_next[j]]
         kept_next[j] += 1

@@ -27,9 +27,9 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
-from dynopt_milp.solvers.branch_and_bound.incumbents import exchange
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import SpherePlan
+from dynopt_milp.solvers.branch_and_bound.local_search import improve
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest
 from dynopt_milp.solvers.branch_and_bound.pricing import tracking_error, trading_cost, value_of
 from dynopt_milp.solvers.branch_and_bound.sphere import search_sphere
@@ -42,15 +42,15 @@ TRY_ROUNDS = 30
 AGAIN_VARIABLES, AGAIN_INTERVAL = 4, 0.2
 HOLE = 0.15  # of the interval, from which on a hole in its middle is worth two nodes
 # The hull is tried where it pruned one node of three lately, the sphere one of two, and each on every sixteenth node.
-PAYS = (3, 2)
+HULL_PAYS, SPHERE_PAYS = 3, 2
 FIRST_TRIES, PROBE = 24, 16
-SPHERES_TRIED, SPHERES_ENDED = 4, 5  # places in the state of a stack
+# Places in the state of a stack.
+OPEN, NODES, HULLS_TRIED, HULLS_PRUNED, SPHERES_TRIED, SPHERES_ENDED = range(6)
 SPHERE_SIZE = 2  # free variables from which on the sphere search is asked
 
 
 class Stack(NamedTuple):
-    """Open nodes and what is known, shape (capacity, n) and (capacity,); ``state`` is [open nodes, nodes so far,
-    hulls tried, hulls that pruned, spheres tried, spheres that ended].
+    """Open nodes and what is known; arrays of shape (capacity, n) and (capacity,).
 
     Attributes
     ----------
@@ -66,6 +66,8 @@ class Stack(NamedTuple):
         The incumbent.
     value : ndarray, shape (1,)
         Its value.
+    state : ndarray of int, shape (6,)
+        Counts: open nodes, nodes so far, hulls tried, hulls that pruned, spheres tried, spheres that ended.
     """
 
     low: np.ndarray
@@ -110,14 +112,14 @@ def begin(stack: Stack, lattice: Lattice, goal: Goal) -> None:
     stack.most[0], stack.omega[0] = stack.value[0] + goal.buffer, 1.0
     if goal.edge:
         stack.most[0], stack.omega[0] = goal.buffer, stack.value[0] / goal.buffer / goal.buffer
-    stack.state[0] = 1
+    stack.state[OPEN] = 1
 
 
 @compiled
 def claimed_bound(stack: Stack, value: float, slack: float, slip: float) -> float:
     """What is proved: no portfolio of the program, whose best known value is ``value``, is worth less."""
     bound = value * (1 - slack)
-    for k in range(stack.state[0]):
+    for k in range(stack.state[OPEN]):
         bound = min(bound, stack.bound[k])
     bound -= slip
     if abs(bound) < np.inf:
@@ -146,7 +148,7 @@ def push(
     low = node.low
     place = node.place
     x = node.x
-    top = stack.state[0]
+    top = stack.state[OPEN]
     for i in range(low.size):
         stack.low[top, i], stack.high[top, i] = low[i], high[i]
     for a in range(size):
@@ -158,27 +160,29 @@ def push(
         else:
             stack.low[top, split] = at + 1
     stack.least[top], stack.most[top], stack.bound[top], stack.omega[top] = least, most, bound, omega
-    stack.state[0] = top + 1
+    stack.state[OPEN] = top + 1
 
 
 @part
-def worth_trying(stack: Stack, what: int) -> bool:
-    """Whether a bound that does not always pay (0: hull, 1: sphere) is tried on this node: if it often prunes."""
-    tried, won = stack.state[2 + 2 * what], stack.state[3 + 2 * what]
-    often: bool = tried < FIRST_TRIES or won * PAYS[what] >= tried
-    return often or stack.state[1] % PROBE == 0
+def worth_trying(stack: Stack, what: int, pays: int) -> bool:
+    """Whether a bound that does not always prune is tried on this node: if it does once in ``pays`` times.
+
+    ``what`` is where its tries are counted; its successes are next to them.
+    """
+    tried, won = stack.state[what], stack.state[what + 1]
+    often: bool = tried < FIRST_TRIES or won * pays >= tried
+    return often or stack.state[NODES] % PROBE == 0
 
 
 @part
 def record(stack: Stack, what: int, pruned: bool) -> None:
     """Count a try and whether it pruned; older tries fade."""
-    tried, won = 2 + 2 * what, 3 + 2 * what
-    stack.state[tried] += 1
+    stack.state[what] += 1
     if pruned:
-        stack.state[won] += 1
-    if stack.state[tried] >= 4 * FIRST_TRIES:
-        stack.state[tried] //= 2
-        stack.state[won] //= 2
+        stack.state[what + 1] += 1
+    if stack.state[what] >= 4 * FIRST_TRIES:
+        stack.state[what] //= 2
+        stack.state[what + 1] //= 2
 
 
 @part
@@ -243,15 +247,15 @@ def search(
     rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
     cone_rounds, hull_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0 + HULL_ROUNDS, nodes * 0
     candidates, scores = np.empty(ahead, dtype=np.int64), np.empty(ahead)
-    last = stack.state[1] + nodes
-    while stack.state[0] > 0:
-        if stack.state[0] + 3 > stack.bound.size:
+    last = stack.state[NODES] + nodes
+    while stack.state[OPEN] > 0:
+        if stack.state[OPEN] + 3 > stack.bound.size:
             return FULL
-        if stack.state[1] >= last:
+        if stack.state[NODES] >= last:
             return PAUSED
-        stack.state[0] -= 1
-        stack.state[1] += 1
-        top = stack.state[0]
+        stack.state[OPEN] -= 1
+        stack.state[NODES] += 1
+        top = stack.state[OPEN]
         cut = stack.value[0] * (1 - slack)
         bound, omega, least = stack.bound[top], stack.omega[top], stack.least[top]
         most = stack.most[top]
@@ -276,7 +280,11 @@ def search(
             bound = cone
         cuts = drop(lattice, node, size, cut - cone, omega, 0.0)
 
-        hulled = use_hull and (goal.edge or root > goal.buffer or goal.buffer == 0) and worth_trying(stack, 0)
+        hulled = (
+            use_hull
+            and (goal.edge or root > goal.buffer or goal.buffer == 0)
+            and worth_trying(stack, HULLS_TRIED, HULL_PAYS)
+        )
         hull, weight, constant = -np.inf, 0.0, 0.0
         if hulled:
             enter_box(lattice, node, size)
@@ -285,19 +293,19 @@ def search(
             constant = -weight * goal.buffer * goal.buffer if goal.edge else least * most * weight - goal.buffer
             build_envelopes(lattice, node, none, size, weight)
             hull = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant, hull_rounds)
-            record(stack, 0, hull >= cut)
+            record(stack, HULLS_TRIED, hull >= cut)
             if hull >= cut:
                 continue
             if hull > bound:
                 bound = hull
             cuts += drop(lattice, node, size, cut - hull, 0.0, weight)
 
-        if stack.state[1] % TRY_EVERY == 1:
+        if stack.state[NODES] % TRY_EVERY == 1:
             for i in range(n):
                 index[i] = node.low[i]
             for a in range(size):
                 index[node.place[a]] = nearest(lattice, node, a)
-            exchange(lattice, whole_low, whole_high, index, goal.buffer, goal.edge, rounds)
+            improve(lattice, whole_low, whole_high, index, goal.buffer, goal.edge, rounds)
             consider(lattice, stack, index, goal)
             cut = stack.value[0] * (1 - slack)
 
@@ -320,11 +328,11 @@ def search(
         if cuts * AGAIN_VARIABLES >= size and cuts > 0:
             push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
             continue
-        if plan.active and size >= SPHERE_SIZE and worth_trying(stack, 1):
+        if plan.active and size >= SPHERE_SIZE and worth_trying(stack, SPHERES_TRIED, SPHERE_PAYS):
             ended = search_sphere(
                 lattice, node, size, kappa, paid, stack.value, stack.best, goal, slack, plan, least, most
             )
-            record(stack, 1, ended)
+            record(stack, SPHERES_TRIED, ended)
             if ended:
                 continue
             cut = stack.value[0] * (1 - slack)

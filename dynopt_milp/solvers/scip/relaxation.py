@@ -13,7 +13,7 @@ from formulations import DualBound, FloatArray, Formulation, Penalty, restrict
 # Nothing rests on the accuracy of these solves: the dual bound is valid for any direction, only less sharp.
 ACCURACY = 1e-6
 # Beyond this many instruments a pass over all of them costs more than it saves.
-MOST_INSTRUMENTS = 150
+MOST_TIGHTENED = 150
 # What the first pass cuts off sharpens the directions of the second; a third finds next to nothing.
 PASSES = 2
 
@@ -93,7 +93,7 @@ def tightened_box(
         A finite box that holds every portfolio of at most this value; what is returned may be empty.
     """
     form = formulation.search_form
-    if form is None or form.edge or formulation.program.size > MOST_INSTRUMENTS:
+    if form is None or form.edge or formulation.program.size > MOST_TIGHTENED:
         return lower, upper
     lower, upper = lower.copy(), upper.copy()
     for _ in range(PASSES):

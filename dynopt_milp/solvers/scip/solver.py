@@ -22,18 +22,21 @@ from pyscipopt import SCIP_PARAMSETTING, Model
 
 from dynopt_milp.errors import SolverError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.certificate import PRICING_ROUND_OFF
 from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
 from dynopt_milp.solvers.exchange import exchange
+from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import best_of, first_incumbent
 from dynopt_milp.solvers.scip.cone import formulation_cone
 from dynopt_milp.solvers.scip.conic import conic_program
 from dynopt_milp.solvers.scip.model import build_model
 from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip.thread import run_in_scip_thread
-from dynopt_milp.solvers.search_box import search_box
+from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, Formulation, IntegerHull, restrict
 from formulations.formulation import NORMAL_VALUE
+from formulations.integer_hull import WEAK
 
 FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 100
 FINE_TOLERANCE = 1e-9  # where the other leaves a gap open; the linear solver accepts no less
@@ -45,18 +48,7 @@ DUAL_TOLERANCE = 1e-9
 TOLERANCES = 5
 # A portfolio as good as the incumbent must pass the objective limit, or "nothing found" would prove nothing.
 LIMIT_SLACK = 1e-6
-# From this gap on SCIP may stop short; below it runs until nothing is left to search.
-EXHAUSTIVE_GAP = 1e-6
 MOST_PASSES = 4
-# Where the relaxation is below this part of the best known value, SCIP is given the hull of a diagonal instead (see
-# `integer_hull`). Measured in processor time on 25 problems of 27 to 42 futures, λ from 0 to 50: below 0.6 it takes
-# 0.78 of the time (geometric mean of 15; 0.61 at λ = 0, where long searches gain most, 0.91 otherwise) and 0.2 to 0.8
-# of the nodes; above 0.6 1.05 of the time (of 10), as its cone is larger. The variance-lifted form (beside the plain
-# cone, a chord of the squared norm against the squares of positions, or their secants) saved as many nodes and took
-# longer on most.
-WEAK = 0.6
-# A bound that is higher than a known value by less than this part of it is round-off.
-ROUND_OFF = 1e-9
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
 
@@ -133,7 +125,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
             return Answer(incumbent, lower_bound, StoppedBy.GAP, solver, nodes)
         if task.seconds_left() == 0:
             return Answer(incumbent, lower_bound, StoppedBy.TIME, solver, nodes)
-        lower, upper = search_box(task, value)
+        lower, upper = finite_box(task, value)
         normalised, unit = task.formulation.normalised(value)
         if passed == 0 and not plain:
             relaxed = Relaxation(normalised).minimiser(NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
@@ -147,7 +139,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
                     value = task.formulation.value(incumbent)
                     if value == 0:
                         continue
-                    lower, upper = search_box(task, value)
+                    lower, upper = finite_box(task, value)
                     normalised, unit = task.formulation.normalised(value)
         if not plain:
             lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
@@ -167,7 +159,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
         bound = run.lower_bound / unit
-        too_high = bound > task.formulation.value(incumbent) * (1 + ROUND_OFF)
+        too_high = bound > task.formulation.value(incumbent) * (1 + PRICING_ROUND_OFF)
         if run.status in ("infeasible", FAILED) or too_high:
             # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)

@@ -9,9 +9,8 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.cholesky import inverse_diagonal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge
+from formulations.bounding_box import OUTWARD
 
-# Outward, relative: what rounding the ends of a box can lose.
-OUTWARD = 1e-9
 # The inverse of a correlation matrix is accurate to size × 1e-16 times its condition number, which is below
 # size ÷ smallest pivot; below this pivot the slower arguments of `bounding_box` are asked.
 LEAST_PIVOT = 1e-7
@@ -19,7 +18,7 @@ INVERSE_ERROR = 1e-5
 
 
 @compiled
-def reach(
+def merged_box(
     factor: np.ndarray, gram: np.ndarray, target: np.ndarray, held: np.ndarray, unit: np.ndarray, lower: np.ndarray,
     upper: np.ndarray, radius: float, budget: float,
 ) -> tuple[bool, Merged]:  # fmt: skip

@@ -10,7 +10,7 @@ from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, bounding_box
 
 
-def search_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
+def finite_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
     """The smallest box known to hold every portfolio of at most this value.
 
     Raises

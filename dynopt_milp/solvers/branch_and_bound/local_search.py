@@ -12,16 +12,16 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.pricing import EDGE_ROUND_OFF, priced, value_of
+from dynopt_milp.solvers.branch_and_bound.pricing import priced, value_of
+from dynopt_milp.solvers.exchange import GAIN
+from formulations.buffer_edge import EDGE_ROUND_OFF
 
-# A move counts if it gains more than round-off; so the search ends.
-GAIN = 1e-12
 # How far one variable jumps in one move: tables of merged contracts have their cheap positions that far apart.
 JUMP = 12
 
 
 @compiled
-def exchange(
+def improve(
     lattice: Lattice,
     lower: np.ndarray,
     upper: np.ndarray,

@@ -27,7 +27,7 @@ from dynopt_milp.solvers.branch_and_bound.compiled import part
 
 NEWTON_STEPS = 10
 HALVINGS = 4  # of one step
-RIDGE = 1e-11  # of H's diagonal: where H is singular, Newton's method goes far, and is stopped
+NEWTON_RIDGE = 1e-11  # of H's diagonal: where H is singular, Newton's method goes far, and is stopped
 
 
 @part
@@ -158,7 +158,7 @@ def newton(
             a = active[i]
             for j in range(i, inside):
                 matrix[i, j] = gram[a, active[j]]
-            matrix[i, i] = matrix[i, i] * (1 + RIDGE) - diagonal[a]
+            matrix[i, i] = matrix[i, i] * (1 + NEWTON_RIDGE) - diagonal[a]
             step[i] = diagonal[a] * (x[a] - target[a]) - pull[a]
             along[i] = -slopes[a, piece[i]]
         if inside == 0 or not cholesky(inside, matrix, upper):
