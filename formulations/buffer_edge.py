@@ -49,7 +49,7 @@ class BufferEdge(Formulation):
 
     def __post_init__(self) -> None:
         if not 0 < self.buffer < np.inf:
-            raise ProgramError("buffer", f"wants a positive finite number; is {self.buffer}")
+            raise ProgramError("buffer", f"expected a positive finite number, found {self.buffer}")
 
     def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
         """Trading cost, +inf beyond the buffer."""
@@ -67,7 +67,7 @@ class BufferEdge(Formulation):
 
     @property
     def search_form(self) -> SearchForm:
-        """The buffer as a constraint."""
+        """The value is trading cost, with the tracking error at most the buffer."""
         return SearchForm(self.buffer, edge=True)
 
     def tracking_radius(self, value: float) -> float:
@@ -75,7 +75,7 @@ class BufferEdge(Formulation):
         return self.buffer * (1 + EDGE_ROUND_OFF)
 
     def normalised(self, value: float) -> tuple[BufferEdge, float]:
-        """Scale the cost to the value and the distance to the buffer: they meet nowhere, so each has its own unit."""
+        """Scale the cost to the value and the distance to the buffer: they are never added, each has its own unit."""
         unit = NORMAL_VALUE / value
         distance_unit = NORMAL_VALUE / self.buffer
         return BufferEdge(self.program.scaled(tracking=distance_unit, cost=unit), NORMAL_VALUE), unit

@@ -45,7 +45,7 @@ class Deadband(Formulation):
 
     def __post_init__(self) -> None:
         if not 0 <= self.buffer < np.inf:
-            raise ProgramError("buffer", f"wants a finite number, not negative; is {self.buffer}")
+            raise ProgramError("buffer", f"expected a finite number that is not negative, found {self.buffer}")
 
     def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
         """max(tracking error − B, 0) + trading cost."""
@@ -63,7 +63,7 @@ class Deadband(Formulation):
 
     @property
     def search_form(self) -> SearchForm:
-        """The same with a buffer."""
+        """The value is tracking error beyond the buffer + trading cost."""
         return SearchForm(self.buffer)
 
     def tracking_radius(self, value: float) -> float:

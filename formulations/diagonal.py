@@ -61,7 +61,7 @@ def extract_diagonal(factor: ArrayLike, weight: ArrayLike) -> FloatArray:
     columns = np.asarray(factor, dtype=np.float64)
     pays = np.asarray(weight, dtype=np.float64)
     if pays.shape != (columns.shape[1],):
-        raise ProgramError("weight", f"wants shape ({columns.shape[1]},), has {pays.shape}")
+        raise ProgramError("weight", f"expected shape ({columns.shape[1]},), found {pays.shape}")
     bad = ~(np.isfinite(pays) & (pays >= 0))
     if bad.any():
         raise ProgramError("weight", "is negative or not finite", int(np.argmax(bad)))
@@ -93,7 +93,7 @@ def remainder(factor: ArrayLike, diagonal: ArrayLike) -> FloatArray:
     columns = np.asarray(factor, dtype=np.float64)
     d = np.asarray(diagonal, dtype=np.float64)
     if d.shape != (columns.shape[1],):
-        raise ProgramError("diagonal", f"wants shape ({columns.shape[1]},), has {d.shape}")
+        raise ProgramError("diagonal", f"expected shape ({columns.shape[1]},), found {d.shape}")
     bad = ~(np.isfinite(d) & (d >= 0))
     if bad.any():
         raise ProgramError("diagonal", "is negative or not finite", int(np.argmax(bad)))
@@ -101,7 +101,7 @@ def remainder(factor: ArrayLike, diagonal: ArrayLike) -> FloatArray:
     outside = (d > 0) & ~split.inside
     if outside.any():
         raise ProgramError(
-            "diagonal", "wants 0 where other columns of the factor make up the same risk", int(np.argmax(outside))
+            "diagonal", "expected 0 where other columns of the factor make up the same risk", int(np.argmax(outside))
         )
     _, sigma, basis = np.linalg.svd((np.sqrt(d) / split.lengths)[:, None] * split.rows)
     square = np.zeros(len(basis))

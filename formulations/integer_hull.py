@@ -79,7 +79,7 @@ class IntegerHull(Penalty):
         return extract_diagonal(program.factor, weight)
 
     def norm_parts(self) -> tuple[FloatArray, FloatArray]:
-        """L and d."""
+        """L and d of the diagonal that is extracted."""
         diagonal = self.extracted()
         return remainder(self.program.factor, diagonal), diagonal
 

@@ -47,7 +47,7 @@ class Penalty(Formulation):
 
     @property
     def search_form(self) -> SearchForm:
-        """Tracking error + trading cost."""
+        """The value is tracking error + trading cost."""
         return SUM
 
     def tracking_radius(self, value: float) -> float:

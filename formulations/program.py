@@ -34,7 +34,7 @@ class ProgramError(ValueError):
 
 
 def set_frozen_state(instance: Any, state: list[Any]) -> None:
-    """The state of a frozen dataclass with slots out of a pickle or a deep copy; numpy forgets what was read-only."""
+    """Restore a frozen dataclass with slots from a pickle or a deep copy, its arrays read-only again."""
     for field, value in zip(fields(instance), state, strict=True):
         if isinstance(value, np.ndarray):
             value.setflags(write=False)
@@ -86,14 +86,14 @@ class TrackingProgram:
 
     def _check(self) -> None:
         if self.factor.ndim != 2:
-            raise ProgramError("factor", f"wants two dimensions, has {self.factor.ndim}")
+            raise ProgramError("factor", f"expected two dimensions, found {self.factor.ndim}")
         if not np.isfinite(self.factor).all():
             raise ProgramError("factor", "has entries that are not finite")
         names = ("target", "cost", "previous", "lower", "upper")
         arrays: list[FloatArray] = [getattr(self, name) for name in names]
         for name, array in zip(names, arrays, strict=True):
             if array.shape != (self.size,):
-                raise ProgramError(name, f"wants shape ({self.size},), has {array.shape}")
+                raise ProgramError(name, f"expected shape ({self.size},), found {array.shape}")
         table = np.array(arrays)
         table[3:][np.isinf(table[3:])] = 0.0  # no limit
         _refuse(names, ~np.isfinite(table), "is not finite")
@@ -105,7 +105,7 @@ class TrackingProgram:
 
     @classmethod
     def unchecked(cls, **arrays: FloatArray) -> TrackingProgram:
-        """A program of float64 arrays that are known to form one, and are nobody else's to change."""
+        """Make a program of float64 arrays that are known to form one; they become read-only and are not copied."""
         program = object.__new__(cls)
         for name, array in arrays.items():
             array.setflags(write=False)

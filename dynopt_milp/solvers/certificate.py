@@ -17,14 +17,14 @@ PRICING_ROUND_OFF = 1e-9
 
 
 def certify(task: Task, answer: Answer) -> tuple[float, Status]:
-    """Check an answer and say what it is worth.
+    """Check an answer: its objective, recomputed, and its status.
 
     Returns
     -------
     objective : float
-        Recomputed in float64; +inf without positions.
+        Recomputed by the formulation, in float64; +inf without positions.
     status : Status
-        OPTIMAL only if the gap between the recomputed objective and the lower bound is within the one asked for.
+        OPTIMAL only if the gap between the recomputed objective and the lower bound is at most the task's.
 
     Raises
     ------

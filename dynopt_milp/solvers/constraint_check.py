@@ -22,7 +22,7 @@ SUM_ROUND_OFF = 1e-13
 
 
 class ConstraintCheck:
-    """The user's constraints as a question that can be asked of one portfolio after another.
+    """Evaluates the user's constraints at one portfolio after another.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class ConstraintCheck:
         self.decidable = all(variable.id in own for item in self._constraints for variable in item.variables())
 
     def admits(self, positions: FloatArray | IntegerArray) -> bool:
-        """Whether the portfolio meets them all; False where that is not decidable."""
+        """Whether the portfolio meets all constraints; False where that is not decidable."""
         if not self._constraints:
             return True
         if not self.decidable:
@@ -80,12 +80,12 @@ def user_constraints(constraints: Constraints, positions: cp.Expression) -> list
     if isinstance(found, cp.Constraint):
         found = [found]
     if not isinstance(found, Sequence):
-        raise InputError(f"wants a list of cvxpy constraints, found {type(found).__name__}", field="constraints")
+        raise InputError(f"expected a list of cvxpy constraints, found {type(found).__name__}", field="constraints")
     for item in found:
         if not isinstance(item, cp.Constraint):
-            raise InputError(f"wants cvxpy constraints, found {item!r}", field="constraints")
+            raise InputError(f"expected cvxpy constraints, found {item!r}", field="constraints")
         if not item.is_dcp():
-            raise InputError(f"wants convex constraints (cvxpy's DCP rules), found {item}", field="constraints")
+            raise InputError(f"expected convex constraints (cvxpy's DCP rules), found {item}", field="constraints")
         if any(np.isnan(_dense(constant.value)).any() for constant in item.constants()):
             raise InputError(f"a constant in it is not a number: {item}", field="constraints")
     return list(found)

@@ -45,7 +45,7 @@ def finite_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
 
 
 def _dependent(factor: FloatArray, loose: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Those of the loose variables that the others can be held against without risk; all, if that names none."""
+    """The unbounded variables whose risk the others can offset entirely; all unbounded ones if there are none."""
     rank = np.linalg.matrix_rank(factor)
     found = [place for place in loose if np.linalg.matrix_rank(np.delete(factor, place, axis=1)) == rank]
     return np.array(found, dtype=np.intp) if found else loose

@@ -64,7 +64,10 @@ def greedy_search(
     upper: FloatArray,
     task: Task | None = None,
 ) -> tuple[FloatArray, bool]:
-    """As :func:`greedy_positions`, of any value, from any portfolio, one way (−1, 0 or 1) for each instrument."""
+    """The greedy search on any value function, from any portfolio, with a direction (−1, 0 or 1) for each instrument.
+
+    Returns the portfolio, shape (n,), and whether the search ended before the task's deadline.
+    """
     positions = start.copy()
     best = value(positions)
     while task is None or task.seconds_left() > 0:

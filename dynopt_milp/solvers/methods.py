@@ -33,7 +33,7 @@ def find_method(name: str) -> Method:
         If there is none.
     """
     if not isinstance(name, str):
-        raise UnknownNameError(f"wants a name, found {name!r}", field="method")
+        raise UnknownNameError(f"expected a name, found {name!r}", field="method")
     head, _, tail = name.partition(":")
     if head not in METHODS or (tail and head != "cvxpy") or name.endswith(":"):
         known = ", ".join(sorted(METHODS))

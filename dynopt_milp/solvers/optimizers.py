@@ -1,4 +1,4 @@
-"""Every method as a function from a Problem to whole contracts, for code that wants one."""
+"""Every method as a function from a Problem to whole contracts, for code that takes a function."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ class MethodOptimizer:
     Parameters
     ----------
     method : str
-        As in :func:`~dynopt_milp.solve`.
-    gap, time_limit
-        As there.
+        As in :func:`~dynopt_milp.solve`, as are the next two.
+    gap : float
+        Relative gap to prove, between 0 and 1.
+    time_limit : float, optional
+        Seconds.
 
     Raises
     ------
     UnknownNameError, InputError
-        If there is no such method, or a setting makes no sense.
+        If there is no such method, or a setting is out of range.
     NoPortfolioError
         When it is called, if there is no portfolio within the limits, or none was found in time.
     """

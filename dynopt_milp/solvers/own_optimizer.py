@@ -31,7 +31,7 @@ def distinct_names(methods: Iterable[str | Optimizer], field: str) -> list[str]:
     names = [method_name(method) for method in methods]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{name!r} stands twice; give every optimizer a name of its own", field=field)
+            raise InputError(f"{name!r} appears more than once; give every optimizer a name of its own", field=field)
     return names
 
 

@@ -16,11 +16,14 @@ EXHAUSTIVE_GAP = 1e-6
 
 
 def check_settings(method: Any, gap: float, time_limit: float | None) -> None:
-    """Refuse a method that does not exist, and a gap or time limit that makes no sense, before there is a problem.
+    """Refuse an unknown method, and a gap or time limit out of range, before there is a problem.
 
     Raises
     ------
-    UnknownNameError, InputError
+    UnknownNameError
+        If there is no such method.
+    InputError
+        If the gap or the time limit is out of range.
     """
     check_gap(gap)
     check_time_limit(time_limit)
@@ -34,7 +37,7 @@ def check_gap(gap: float) -> float:
     Raises
     ------
     InputError
-        If it is none.
+        If ``gap`` is not a number between 0 and 1.
     """
     return _between(gap, "gap", 0.0, 1.0)
 
@@ -57,7 +60,7 @@ def check_time_limit(time_limit: float | None) -> float | None:
     Raises
     ------
     InputError
-        If it is neither.
+        If ``time_limit`` is not a number, or negative.
     """
     return None if time_limit is None else _between(time_limit, "time_limit", 0.0, np.inf)
 
@@ -65,5 +68,5 @@ def check_time_limit(time_limit: float | None) -> float | None:
 def _between(value: float, field: str, least: float, most: float) -> float:
     number = to_number(value, field, infinite=True)
     if not least <= number <= most:
-        raise InputError(f"wants a number between {least:g} and {most:g}, found {value!r}", field=field)
+        raise InputError(f"expected a number between {least:g} and {most:g}, found {value!r}", field=field)
     return number

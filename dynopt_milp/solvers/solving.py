@@ -89,7 +89,7 @@ def solve(
     Raises
     ------
     InputError
-        If an argument makes no sense; subclasses say which.
+        If an argument is unknown, of the wrong kind or out of range; subclasses say which.
     UnboundedError
         If nothing bounds some of the positions.
     SolverError
@@ -100,9 +100,9 @@ def solve(
         On Ctrl-C; it carries the solution so far.
     """
     if not isinstance(problem, Problem):
-        raise InputError(f"wants a Problem, found {type(problem).__name__}", field="problem")
+        raise InputError(f"expected a Problem, found {type(problem).__name__}", field="problem")
     if constraints is not None and not callable(constraints):
-        raise InputError("wants a function from positions to cvxpy constraints", field="constraints")
+        raise InputError("expected a function from positions to cvxpy constraints", field="constraints")
     run = own_method(method, problem) if callable(method) else find_method(method)
     began = time.monotonic()  # the time limit is for solving, not for loading a solver
     order = problem.order()

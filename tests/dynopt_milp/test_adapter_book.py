@@ -144,7 +144,7 @@ def test_the_array_that_is_too_short_is_named() -> None:
     day = as_the_book_has_it(random_day(ORDINARY[0]))
     size = len(day.weight_per_contract)
     day.covariance_matrix = day.covariance_matrix[1:, 1:]
-    with pytest.raises(InputError, match=rf"^covariance_matrix: wants shape \({size}, {size}\), found"):
+    with pytest.raises(InputError, match=rf"^covariance_matrix: expected shape \({size}, {size}\), found"):
         book.exact_with_costs(day)
 
 
@@ -284,7 +284,7 @@ def test_the_algorithms_travel_to_other_processes() -> None:
             "cost_in_weight_terms of instrument 1: expected a finite number",
         ),
         ({"direction_as_np": [1.0]}, r"direction_as_np: wants shape \(2,\), found \(1,\)"),
-        ({"covariance_matrix": [[1.0, 0.0]]}, "covariance_matrix: wants shape"),
+        ({"covariance_matrix": [[1.0, 0.0]]}, "covariance_matrix: expected shape"),
         ({"starting_weights": ["a", "b"]}, "starting_weights: wants an array of numbers"),
     ],
 )

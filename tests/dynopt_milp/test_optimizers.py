@@ -25,7 +25,7 @@ def test_a_comparison_takes_functions(market: Market, tmp_path: Path) -> None:
     )  # fmt: skip
     assert set(runs) == {("trend", "rounded"), ("trend", "greedy")}
     assert (tmp_path / "trend" / "rounded" / "positions.csv").exists()
-    with pytest.raises(InputError, match="optimizers: 'greedy' stands twice"):
+    with pytest.raises(InputError, match="optimizers: 'greedy' appears more than once"):
         run_comparison(market, {"trend": Strategy()}, ["greedy", greedy], capital=250_000)
 
 
@@ -59,7 +59,7 @@ def test_a_backtest_compares_functions(market: Market) -> None:
     named = backtest(market, also=["greedy"], **year)  # type: ignore[arg-type]
     pd.testing.assert_series_equal(run.rebalances["greedy_objective"], named.rebalances["greedy_objective"])
     assert (run.rebalances["rounded_objective"] >= run.rebalances["objective"] * (1 - 1e-9)).all()
-    with pytest.raises(InputError, match="'greedy' stands twice"):
+    with pytest.raises(InputError, match="'greedy' appears more than once"):
         backtest(market, also=[greedy, "greedy"], **year)  # type: ignore[arg-type]
 
 

@@ -88,15 +88,15 @@ class BookAlgorithm:
         Instruments have no names here: arrays in their order, or rules for all; or a function from a list of made-up
         names, one an instrument, to Limits.
     gap, time_limit
-        As in :func:`~dynopt_milp.solve`; a function of your own does not know of them.
+        As in :func:`~dynopt_milp.solve`; not passed on to a function of your own.
 
     Raises
     ------
     InputError
-        When it is made, if a setting makes no sense. When it is called, if the day has no such attribute, arrays differ
-        in length, what is held is not whole contracts, or an array makes no :class:`~dynopt_milp.Problem`.
+        When it is made, if a setting is out of range. When it is called, if the day lacks an attribute, arrays differ
+        in length, what is held is not whole contracts, or the arrays are not a valid :class:`~dynopt_milp.Problem`.
     UnboundedError, SolverError, NoPortfolioError
-        As :func:`~dynopt_milp.rebalance`.
+        As in :func:`~dynopt_milp.rebalance`.
     """
 
     method: str | Optimizer = "exact"
@@ -151,7 +151,7 @@ class BookAlgorithm:
     def _ordinary(
         self, covariance: FloatArray, given: dict[str, FloatArray], names: tuple[str, ...]
     ) -> FloatArray | None:
-        """Contracts to hold, found the short way; None if the day or what is asked for is out of the ordinary."""
+        """Contracts to hold, the short way; None if the day or a setting is not ordinary."""
         if self.method != "exact" or self.limits is not None or self.time_limit is not None or self.gap < LEAST_GAP:
             return None
         from dynopt_milp.adapters.book.ordinary_day import ordinary_day  # numba, which greedy does without
@@ -219,13 +219,13 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
         try:
             given[name] = np.array(array, dtype=np.float64, order="C")
         except (TypeError, ValueError):
-            raise InputError("wants an array of numbers", field=name) from None
+            raise InputError("expected an array of numbers", field=name) from None
     covariance = given.pop("covariance_matrix")
     size = given["weight_per_contract"].size
     for name, array in (("covariance_matrix", covariance), *given.items()):
-        wanted = (size, size) if name == "covariance_matrix" else (size,)
-        if array.shape != wanted:
-            raise InputError(f"wants shape {wanted}, found {array.shape}", field=name)
+        shape = (size, size) if name == "covariance_matrix" else (size,)
+        if array.shape != shape:
+            raise InputError(f"expected shape {shape}, found {array.shape}", field=name)
     return covariance, given
 
 

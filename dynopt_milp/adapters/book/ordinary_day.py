@@ -1,8 +1,8 @@
 """An ordinary day of the book's code, most of the time in two compiled calls: less than the search they replace.
 
-Ordinary is a day on which nothing is missing and nothing has to be repaired, without limits, whose optimum the branch
-and bound proves. On any other, and whenever something is wrong, there is no answer here, and the way through
-:class:`~dynopt_milp.Problem` and :func:`~dynopt_milp.rebalance` says what it is.
+A day is ordinary if nothing is missing, nothing has to be repaired, there are no limits, and the branch and bound
+proves the optimum. For any other day there is no answer here: the way through :class:`~dynopt_milp.Problem` and
+:func:`~dynopt_milp.rebalance` solves it, or says what is wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
 
-# What units, prices and correlations are on an ordinary day; rarer ones are no error, but take the other way.
+# Variances, weights per contract and costs of an ordinary day; others are no error, but take the other way.
 LEAST_NUMBER, MOST_NUMBER = 1e-60, 1e60
 CLEAR_PIVOT = 1e-6
 MOST_ORDINARY = 100  # with more the checks of the other way take little beside the search
@@ -46,7 +46,7 @@ def ordinary_day(
     covariance: FloatArray, wanted: FloatArray, held: FloatArray, unit: FloatArray, cost: FloatArray, *,
     cost_multiplier: float, buffer: float, gap: float, instruments: tuple[str, ...],
 ) -> FloatArray | None:  # fmt: skip
-    """Contracts to hold after the buffer, shape (n,); None if the day is not an ordinary one.
+    """Contracts to hold after the buffer, shape (n,); None if the day is not ordinary.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def ordinary_day(
 
 @cache
 def compile_all() -> None:
-    """Compile all kernels there are, or load them: first call of a process."""
+    """Compile all kernels, or load them from the cache, at the first call in a process."""
     warm_up()
     one = np.ones(1)
     program_of_day(np.eye(1), one, one, one, one, 1.0)  # two seconds

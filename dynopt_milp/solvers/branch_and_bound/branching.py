@@ -31,7 +31,7 @@ CLOSED, TIGHTER, LEFT_FIRST, RIGHT_FIRST = 0, 1, 2, 3
 
 @part
 def find_candidates(node: Node, size: int, candidates: np.ndarray, scores: np.ndarray) -> int:
-    """Fill ``candidates`` with free variables (places in the node), best first; how many there are.
+    """Fill ``candidates`` with free variables (places in the node), best first; return how many there are.
 
     Those furthest from whole numbers in units of risk; if x̂ is at vertices only, those with the most risk in their
     ranges.
@@ -75,7 +75,7 @@ def find_candidates(node: Node, size: int, candidates: np.ndarray, scores: np.nd
 
 @part
 def move_inside(lattice: Lattice, node: Node, size: int, a: int) -> None:
-    """X̂ of one variable into its range, and b + Hê after it."""
+    """Move x̂ of one variable into its range, and update b + Hê."""
     gram = node.gram
     pull = node.pull
     x = node.x
@@ -92,7 +92,7 @@ def choose(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float,
     bound: float, weight: float, constant: float, candidates: np.ndarray, scores: np.ndarray,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """What to do, the variable to split, and the last index of its left side.
+    """Decide what to do with the node; return that, the variable to split and the last index of its left side.
 
     ``bound`` is that of the node: the hull bound with ``weight`` and ``constant``, or if there is no weight the cone
     bound with ω. As many variables are looked at as ``candidates`` has room for. The node is

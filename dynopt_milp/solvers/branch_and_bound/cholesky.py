@@ -53,7 +53,7 @@ def solve_factored(size: int, upper: np.ndarray, right: np.ndarray) -> None:
 
 @part
 def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
-    """(U'U)⁻¹, all of it."""
+    """Fill ``inverse`` with (U'U)⁻¹, both triangles."""
     n, one = np.uintp(size), np.uintp(1)
     half = np.zeros((size, size))  # (U')⁻¹
     for i in range(n):

@@ -16,7 +16,7 @@ import formulations
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-# Said after so many seconds of compiling; loading compiled kernels is no reason, however slow the machine is.
+# Seconds of compiling after which the notice is shown; loading compiled kernels shows none.
 PATIENCE = 1.0
 NOTICE = "dynopt-milp: compiling the branch and bound, once on this machine (a minute or two) ..."
 # No fast-math: sums are added in the order they are written, so results do not depend on the processor. Division by
@@ -30,7 +30,7 @@ def compiled(function: Kernel) -> Kernel:
 
 
 def part(function: Kernel) -> Kernel:
-    """The same for a function that only compiled ones call: half the time to compile, and Python cannot call it."""
+    """Compile a function that only compiled ones call: Python cannot call it, and it compiles in half the time."""
     return numba.njit(**SETTINGS, no_cpython_wrapper=True)(function)  # type: ignore[no-any-return]
 
 
@@ -47,7 +47,7 @@ def forget_stale(folder: Path, sources: Iterable[Path]) -> None:
 
 
 class _Notice(event.Listener):  # type: ignore[misc]  # numba has no types
-    """Starts a timer when numba compiles something, which it does not where it finds it in the cache."""
+    """Starts a timer when numba compiles something; what it finds in its cache it does not compile."""
 
     def __init__(self) -> None:
         self.timer: Timer | None = None
@@ -59,12 +59,12 @@ class _Notice(event.Listener):  # type: ignore[misc]  # numba has no types
             self.timer.start()
 
     def on_end(self, event: Any) -> None:
-        """Nothing: more may follow."""
+        """Do nothing: more compilations may follow."""
 
 
 @contextmanager
 def announced() -> Iterator[None]:
-    """Say on stderr what takes so long, if it does: compilation, the first time on a machine."""
+    """Show a notice on stderr if kernels are compiled here for longer than ``PATIENCE``."""
     notice = _Notice()
     try:
         with event.install_listener("numba:compile", notice):

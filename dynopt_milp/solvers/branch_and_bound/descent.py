@@ -212,7 +212,7 @@ def newton(
 
 @part
 def interpolate(points: np.ndarray, heights: np.ndarray, slopes: np.ndarray, a: int, count: int, x: float) -> float:
-    """Envelope a at x."""
+    """The value of envelope a at x."""
     vertex = find_piece(points, a, count, x)
     height: float = heights[a, vertex]
     return height + (slopes[a, vertex] * (x - points[a, vertex]) if count > 1 else 0.0)

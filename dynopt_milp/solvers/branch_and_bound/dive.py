@@ -17,7 +17,7 @@ ALREADY_WHOLE = 1e-9  # contracts: so near to one x̂ is taken and not rounded
 
 @compiled
 def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, rounds: int, index: np.ndarray) -> None:
-    """Fill ``index``, shape (n,), with what the dive ends at; ``x``, shape (n,), is where descent begins.
+    """Dive; ``index``, shape (n,), becomes the portfolio it ends at, and ``x``, shape (n,), is where descent begins.
 
     ``rounds`` of descent follow each rounding; ``cut`` is the value of the incumbent.
     """

@@ -11,8 +11,8 @@ from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, invert_facto
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from dynopt_milp.solvers.branch_and_bound.extraction import DIAGONAL_GAP, climb, is_valid
 
-# A search that ends earns the next one twice its budget, one that does not leaves it a quarter. The fewest are what a
-# node of the tree costs in time.
+# Nodes of one search. A search that ends doubles the next one's budget, one that does not quarters it; the fewest take
+# about as long as a node of the tree.
 FEWEST_NODES, MOST_NODES = 200, 20_000
 NEXT, MOST = 0, 1  # places in the budget of a plan
 
@@ -38,7 +38,7 @@ class SpherePlan(NamedTuple):
 
 
 def no_plan(size: int) -> SpherePlan:
-    """Without sphere search."""
+    """A plan without sphere search."""
     budget = np.array([0, MOST_NODES])
     return SpherePlan(False, np.zeros(size, dtype=np.int64), np.zeros((size + 1, size)), budget)
 

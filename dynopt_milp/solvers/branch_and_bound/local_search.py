@@ -101,7 +101,7 @@ def simple_start(
     factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, lower: np.ndarray,
     upper: np.ndarray, starts: np.ndarray, most_steps: int,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
-    """The best, for `penalty`, of ``starts`` (a row each), held, rounded target, nothing and greedy; and its value."""
+    """The best of ``starts`` (a row each), held, rounded target, nothing and greedy, and its `penalty` value."""
     size = target.size
     best, best_value = np.empty(size), np.inf
     for choice in range(len(starts) + 4):

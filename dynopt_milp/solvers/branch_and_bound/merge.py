@@ -77,7 +77,7 @@ class Merged(NamedTuple):
 
 @compiled
 def merge(factor: np.ndarray, gram: np.ndarray, target: np.ndarray, least: np.ndarray, most: np.ndarray) -> Merged:
-    """Find parallel columns with whole ratios and merge them.
+    """Merge parallel columns with whole ratios.
 
     ``gram`` is F'F, shape (n, n), and ``least`` to ``most`` a box inside the program's, shape (n,) each.
     """
@@ -87,7 +87,7 @@ def merge(factor: np.ndarray, gram: np.ndarray, target: np.ndarray, least: np.nd
 
 @compiled
 def sums_of(variable: np.ndarray, ratio: np.ndarray, size: int, positions: np.ndarray) -> np.ndarray:
-    """Y of a portfolio k, shape (size,)."""
+    """The sums y of a portfolio k, shape (size,)."""
     sums = np.zeros(size)
     for i in range(positions.size):
         sums[variable[i]] += ratio[i] * positions[i]

@@ -48,7 +48,7 @@ def merged_box(
 def within_costs(
     held: np.ndarray, cost: np.ndarray, lower: np.ndarray, upper: np.ndarray, budget: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The box that a budget for trading leaves of another."""
+    """The part of a box that a budget for trading admits."""
     size = held.size
     least, most = np.empty(size), np.empty(size)
     for i in range(size):

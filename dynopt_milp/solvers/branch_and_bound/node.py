@@ -15,7 +15,7 @@ from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 
 
 class Node(NamedTuple):
-    """Scratch arrays of the node in hand; the first ``size`` entries belong to its free variables.
+    """Scratch arrays of the current node; the first ``size`` entries belong to its free variables.
 
     Attributes
     ----------
@@ -65,7 +65,10 @@ def new_node(size: int, width: int) -> Node:
 
 @part
 def load(lattice: Lattice, node: Node, start: np.ndarray, diagonal: np.ndarray) -> tuple[int, float, float]:
-    """Collect the free variables of the box ``node.low`` to ``node.high``; their number, κ and the fixed cost."""
+    """Collect the free variables of the box ``node.low`` to ``node.high``.
+
+    Returns their number, κ and the cost of the fixed ones.
+    """
     node_diagonal = node.diagonal
     gram = node.gram
     high = node.high
@@ -114,7 +117,7 @@ def load(lattice: Lattice, node: Node, start: np.ndarray, diagonal: np.ndarray) 
 
 @part
 def refresh(node: Node, size: int) -> None:
-    """B + Hê anew."""
+    """Recompute b + Hê from x̂."""
     gram = node.gram
     link = node.link
     pull = node.pull
@@ -130,7 +133,7 @@ def refresh(node: Node, size: int) -> None:
 
 @part
 def enter_box(lattice: Lattice, node: Node, size: int) -> None:
-    """X̂ into the box, which has become smaller, and b + Hê after it."""
+    """Move x̂ into the box, which has become smaller, and recompute b + Hê."""
     first = lattice.first
     high = node.high
     low = node.low
@@ -152,9 +155,9 @@ def nearest(lattice: Lattice, node: Node, a: int) -> int:
 
 @part
 def build_envelopes(lattice: Lattice, node: Node, begin: int, end: int, weight: float) -> None:
-    """The envelopes of ν d (z − σ)² + c(z) from one variable to another; with ν = 0 those of the costs.
+    """Build the envelopes of ν d (z − σ)² + c(z) for the variables ``begin`` to ``end``; ν is ``weight``.
 
-    Those that are there already stay: from one node to the next few boxes change.
+    Envelopes that are still valid are kept: from one node to the next few boxes change.
     """
     count = node.vertices
     curvature = node.curvature

@@ -60,17 +60,17 @@ from formulations import FloatArray, IntegerArray
 from formulations.integer_hull import WEAK
 
 SOLVER = f"branch and bound (dynopt-milp {version('dynopt-milp')})"
-# Of the value: portfolios that differ by more are told apart, whatever gap up to EXHAUSTIVE_GAP is asked for.
+# Share of the value; portfolios that differ by more are told apart, for any gap up to EXHAUSTIVE_GAP.
 FINEST = 1e-10
 
 
 def search_slack(gap: float) -> float:
-    """Below the gap asked for nothing is told apart; at a fine gap everything is that floating point can."""
+    """The relative difference below which portfolios are not told apart, for a gap to prove."""
     return gap / 2 if gap > EXHAUSTIVE_GAP else min(FINEST, gap / 2)
 
 
 class Search:
-    """The tree of one task, a chunk at a time."""
+    """The search of one task, a few nodes at a time."""
 
     def __init__(self, task: Task, prepared: Prepared, incumbent: FloatArray | None, value: float) -> None:
         self._task, self._formulation = task, task.formulation
@@ -93,7 +93,7 @@ class Search:
         begin(self._stack, lattice, self._goal)
 
     def _improve(self, incumbent: FloatArray) -> None:
-        """Local search from the incumbent."""
+        """Improve the incumbent by local search."""
         lattice, merged = self._lattice, self._merged
         sums = sums_of(merged.variable, merged.ratio, self._widths.size, np.array(incumbent))
         index = (sums - lattice.first).astype(np.int64)
@@ -110,7 +110,7 @@ class Search:
         return split_sums(sums, merged.lead, merged.groups, program.previous, program.cost, merged.least, merged.most)
 
     def _split_again(self, incumbent: FloatArray, index: IntegerArray) -> None:
-        """Hold the same sums with less trade, if they can be: nothing is traded that need not be."""
+        """Hold the same sums with less trade where that is possible."""
         program, portfolio = self._formulation.program, self._split(index)
         less = np.abs(incumbent - program.previous) - np.abs(portfolio - program.previous)
         if less @ np.abs(self._merged.ratio) > 0:
@@ -119,7 +119,7 @@ class Search:
                 self._incumbent, self._value = portfolio, value
 
     def _improve_index(self, index: IntegerArray) -> None:
-        """Local search from a portfolio of the lattice."""
+        """Improve a portfolio of the lattice by local search; ``index`` is changed in place."""
         nothing, goal = np.zeros(index.size, dtype=np.int64), self._goal
         value = np.inf
         most = 10 * index.size
@@ -178,7 +178,7 @@ class Search:
         return stopped
 
     def _root(self) -> StoppedBy | None:
-        """A few nodes in the box as it comes; what is left of it is cropped, and the dive begins there."""
+        """Search a few nodes in the whole box, crop it to what is left, and dive from there."""
         stopped = self._nodes(FIRST_NODES, hull=False, ahead=1)
         if stopped is None and self._stack.state[OPEN]:
             self._crop()
@@ -186,7 +186,7 @@ class Search:
         return stopped
 
     def _sphere_nodes(self) -> StoppedBy | None:
-        """Where the cone is weak, nodes as long as sphere searches end."""
+        """Where the cone is weak, go on with sphere searches as long as they end."""
         stack, state = self._stack, self._stack.state
         if self._goal.edge or stack.bound[: state[OPEN]].min() >= WEAK * stack.value[0]:
             return None
@@ -211,7 +211,7 @@ class Search:
         return self._nodes(None, hull=True)
 
     def _nodes(self, most: int | None, hull: bool, ahead: int = AHEAD) -> StoppedBy | None:
-        """So many nodes, or all."""
+        """Search ``most`` more nodes, or all if it is None."""
         left = most
         while self._stack.state[OPEN] and (left is None or left > 0):
             seconds = self._task.seconds_left()
@@ -234,7 +234,7 @@ class Search:
         return None
 
     def _crop(self) -> None:
-        """Keep of the tables what open nodes can still use: smaller numbers round less, and searches are shorter."""
+        """Crop the tables to what open nodes can still use: smaller numbers round less, and searches are shorter."""
         stack = self._stack
         low, high = open_box(stack)
         if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
@@ -256,7 +256,7 @@ class Search:
         self._improve_index(index)
 
     def _join(self) -> None:
-        """One node again of the few that are open: their bounds are worth nothing, and that of their child will be."""
+        """Join the few open nodes into one: their bounds are weak, and the sphere search is given the whole."""
         stack, opened = self._stack, int(self._stack.state[OPEN])
         stack.low[0], stack.high[0] = open_box(stack)
         stack.least[0], stack.most[0] = stack.least[:opened].min(), stack.most[:opened].max()
@@ -269,7 +269,7 @@ class Search:
         return np.flatnonzero((self._stack.low[:opened] < self._stack.high[:opened]).any(axis=0))
 
     def _extract(self) -> None:
-        """A diagonal for what is free."""
+        """Extract a diagonal for the free variables."""
         free, lattice = self._free(), self._lattice
         self._diagonal = np.zeros(self._widths.size)
         if self._task.seconds_left() < SECONDS_A_CUBE * free.size**3:
@@ -281,7 +281,7 @@ class Search:
         self._diagonal[:] = self._stack.diagonal[0]
 
     def _level(self) -> None:
-        """The levels of the sphere search, where every free variable has a part of the diagonal."""
+        """Make the levels of the sphere search, if every free variable has a part of the diagonal."""
         free = self._free()
         if (
             self._widths.max() > WIDEST

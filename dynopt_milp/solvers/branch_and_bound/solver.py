@@ -1,10 +1,10 @@
-"""Exact: branch and bound written for this problem.
+"""Branch and bound written for this problem: the method, its two steps, and the warm-up.
 
-From a task to a lattice (contracts of one market merged, a finite box, tables), to a first portfolio, to the tree, with
-a dive from its root for a better one. The first nodes are bounded by the cone alone, which is all that most rebalances
-with costs need. Only then a diagonal is extracted, for the hull and for the sphere search: it is tried on a node with a
-budget, and the tree goes on where that runs out. Where the cone is weak at the root, as without costs, the sphere
-search comes first.
+The root is tried in one compiled call (see `root`). What that does not prove goes through the tree: a first portfolio,
+a lattice (contracts of one market merged, a finite box, tables; see `prepare`), and the phases of the search (see
+`phases`). The first nodes are bounded by the cone alone, which is all that most rebalances with costs need. Then a
+diagonal is extracted, for the hull bound and for the sphere search. Where the cone is weak at the root, as without
+costs, the sphere search comes first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
-    """Solve to the gap asked for, or say how far it got.
+    """Solve to the gap of the task, or as far as its deadline allows.
 
     Raises
     ------
@@ -99,9 +99,9 @@ def prove_root(arrays: ProgramArrays, gap: float, starts: FloatArray) -> tuple[A
 
 
 def prove_tree(task: Task) -> Answer:
-    """What :func:`solve_branch_and_bound` does where the root is not enough, or not of that kind.
+    """Solve a task by the tree: where the root does not prove it, or the value is not tracking error + trading cost.
 
-    Constraints are none, there is a search form, and :func:`warm_up` has been called.
+    The task has no constraints and its formulation has a search form; :func:`warm_up` has been called.
     """
     incumbent = None
     try:
@@ -126,7 +126,7 @@ def prove_tree(task: Task) -> Answer:
 
 @cache
 def warm_up() -> None:
-    """Compile the kernels, or load them: first call of a process."""
+    """Compile the kernels, or load them from the cache, at the first call in a process."""
     with announced():
         none = np.zeros(2)
         program = TrackingProgram(np.eye(2), none + 0.4, none, none + 0.01, none - 1, none + 1)

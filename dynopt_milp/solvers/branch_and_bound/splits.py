@@ -68,7 +68,7 @@ def cheapest(
     total: float, member: np.ndarray, ratio: np.ndarray, held: np.ndarray, unit: np.ndarray, low: np.ndarray,
     high: np.ndarray, split: np.ndarray,
 ) -> float:  # fmt: skip
-    """The least cost of a sum of two or more contracts; ``split`` becomes what has it.
+    """The least cost of a sum of two or more contracts; ``split`` is filled with the positions that have it.
 
     Further sizes are tried at all their positions, the last slowest, each from the one nearest to what is held on.
     """

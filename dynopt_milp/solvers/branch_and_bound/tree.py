@@ -35,18 +35,18 @@ from dynopt_milp.solvers.branch_and_bound.pricing import tracking_error, trading
 from dynopt_milp.solvers.branch_and_bound.sphere import search_sphere
 
 DONE, PAUSED, FULL = 0, 1, 2
-# Every so many nodes x̂ rounded is the start of a local search.
+# Nodes; at every 20th a local search starts from x̂ rounded. And its rounds.
 TRY_EVERY = 20
 TRY_ROUNDS = 30
 # A node is bounded again if a quarter of its variables lost positions, or a fifth of its interval.
 AGAIN_VARIABLES, AGAIN_INTERVAL = 4, 0.2
-HOLE = 0.15  # of the interval, from which on a hole in its middle is worth two nodes
+HOLE = 0.15  # share of the interval; a larger hole in its middle makes two nodes
 # The hull is tried where it pruned one node of three lately, the sphere one of two, and each on every sixteenth node.
 HULL_PAYS, SPHERE_PAYS = 3, 2
 FIRST_TRIES, PROBE = 24, 16
 # Places in the state of a stack.
 OPEN, NODES, HULLS_TRIED, HULLS_PRUNED, SPHERES_TRIED, SPHERES_ENDED = range(6)
-SPHERE_SIZE = 2  # free variables from which on the sphere search is asked
+SPHERE_SIZE = 2  # free variables; with fewer the sphere search is not tried
 
 
 class Stack(NamedTuple):
@@ -95,7 +95,7 @@ def new_stack(size: int, capacity: int) -> Stack:
 
 
 def grown(stack: Stack) -> Stack:
-    """The same stack with twice the room."""
+    """A copy of the stack with twice the capacity."""
     larger = new_stack(stack.best.size, 2 * len(stack.bound))
     for old, new in zip(stack[:8], larger[:8], strict=True):
         new[: len(old)] = old
@@ -176,7 +176,7 @@ def worth_trying(stack: Stack, what: int, pays: int) -> bool:
 
 @part
 def record(stack: Stack, what: int, pruned: bool) -> None:
-    """Count a try and whether it pruned; older tries fade."""
+    """Count a try and whether it pruned; older tries lose weight."""
     stack.state[what] += 1
     if pruned:
         stack.state[what + 1] += 1
@@ -187,7 +187,7 @@ def record(stack: Stack, what: int, pruned: bool) -> None:
 
 @part
 def trim(lattice: Lattice, node: Node) -> bool:
-    """Drop positions without a cost from the ends of the box; False if a variable has none left."""
+    """Drop positions of infinite cost from the ends of the box; False if a variable has none left."""
     high = node.high
     low = node.low
     cost = lattice.cost
@@ -204,7 +204,7 @@ def trim(lattice: Lattice, node: Node) -> bool:
 
 @part
 def stretch(node: Node, size: int) -> None:
-    """A larger D for the block of free variables, if one is found and proved valid."""
+    """Enlarge D for the block of free variables, if a larger one is found and proved valid."""
     if size < 2:
         return
     factor = stretched(size, node.gram, node.diagonal)

@@ -65,13 +65,13 @@ def conic_program(problem: cp.Problem) -> ConicProgram:
         offset = data["param_prob"].apply_parameters()[1]
     except cp.error.SolverError as error:
         raise InputError(
-            f"wants constraints made of linear and second-order-cone terms; cvxpy says: {error}", field="constraints"
+            f"expected constraints made of linear and second-order-cone terms; cvxpy says: {error}", field="constraints"
         ) from error
     except Exception as error:  # cvxpy raises many kinds; what it compiles is the user's
         raise SolverError(f"cvxpy cannot compile the problem: {error}") from error
     dims = data["dims"]
     if dims.exp or dims.psd or getattr(dims, "p3d", None) or getattr(dims, "pnd", None):
-        raise InputError("wants constraints made of linear and second-order-cone terms", field="constraints")
+        raise InputError("expected constraints made of linear and second-order-cone terms", field="constraints")
     compiled = data["param_prob"]
     whole = np.zeros(len(data["c"]), dtype=bool)
     boolean = sorted(data["bool_vars_idx"])

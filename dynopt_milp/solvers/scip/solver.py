@@ -64,7 +64,7 @@ class _Run:
 
 
 def solve_scip(task: Task) -> Answer:
-    """Solve to the gap asked for, or say how far it got.
+    """Solve to the gap of the task, or as far as its deadline allows.
 
     Raises
     ------
