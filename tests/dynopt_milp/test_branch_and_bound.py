@@ -6,6 +6,7 @@ import copy
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import cvxpy as cp
 import numba
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 
 from dynopt_milp import InputError, Limits, Problem, Status, StoppedBy, UnboundedError, solve
 from dynopt_milp.adapters.book import ordinary_day
+from dynopt_milp.errors import CertificationError
+from dynopt_milp.solvers.branch_and_bound import solver
 from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, Goal, cone_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import forget_stale
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
@@ -311,3 +314,27 @@ def test_kernels_older_than_what_they_are_made_of_are_forgotten(tmp_path: Path) 
     forget_stale(tmp_path, [source])
     assert [path.name for path in cache.iterdir()] == ["new.nbi"]
     assert all((ordinary_day.PACKAGE / name).is_file() for name in ordinary_day.CONSTANTS)
+
+
+@pytest.mark.parametrize(("value", "bound", "refused"), [(0.5, 0.5, False), (2.0, 2.0, True), (1.0, 1.001, False)])
+def test_a_kernel_that_prices_wrongly_is_not_believed(
+    value: float, bound: float, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its value is never reported; a bound above its own value is cut to it, and one above the true value raises."""
+    problem = example_problem(capital=50_000)
+    true = solve(problem, "branch_and_bound")
+
+    def wrong(*arguments: Any) -> tuple[bool, FloatArray, float, float, int]:
+        proved, portfolio, priced, proved_bound, nodes = prove_at_root(*arguments)
+        assert proved
+        return proved, portfolio, priced * value, max(priced, proved_bound) * bound, nodes
+
+    monkeypatch.setattr(solver, "prove_at_root", wrong)
+    if refused:
+        with pytest.raises(CertificationError, match="claims the lower bound"):
+            solve(problem, "branch_and_bound")
+        return
+    found = solve(problem, "branch_and_bound")
+    assert found.objective == true.objective == problem.program().objective(found.positions.to_numpy())
+    assert found.lower_bound <= found.objective
+    assert (found.status is Status.OPTIMAL) == (value == 1.0)
