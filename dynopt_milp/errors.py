@@ -75,11 +75,11 @@ class LookAheadError(InputError):
 
 
 class UnknownNameError(InputError):
-    """A method, formulation, rule or solver that does not exist or is not installed."""
+    """An optimizer, formulation, rule or solver that does not exist or is not installed."""
 
 
 class UnsupportedError(InputError):
-    """A method that cannot do what is asked of it (the greedy search with user constraints, say)."""
+    """An optimizer that cannot do what is asked of it (the greedy search with user constraints, say)."""
 
 
 class FileError(DynoptError, OSError):

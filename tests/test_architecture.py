@@ -176,11 +176,11 @@ def test_every_figure_that_is_reported_is_computed_by_the_program(monkeypatch: p
     def figures() -> dict[str, float]:
         found = {}
         for formulation in ("penalty", "deadband"):
-            for method in METHODS:
-                if method != "greedy" or formulation == "penalty":
-                    solution = solve(problem, method, formulation=formulation, buffer=0.0)
+            for optimizer in METHODS:
+                if optimizer != "greedy" or formulation == "penalty":
+                    solution = solve(problem, optimizer, formulation=formulation, buffer=0.0)
                     for name in ("objective", "tracking_error", "cost_penalty"):
-                        found[f"{method} {formulation} {name}"] = getattr(solution, name)
+                        found[f"{optimizer} {formulation} {name}"] = getattr(solution, name)
                         assert solution.to_dict()[name] == getattr(solution, name)
         result = rebalance(problem, buffer_fraction=0.0)
         found |= {"distance": result.distance, "held": result.tracking_error, "optimised": result.optimised.objective}

@@ -160,7 +160,8 @@ def test_the_difference_of_returns_and_its_standard_error() -> None:
 def test_the_distance_from_the_best_is_of_whichever_method_found_it() -> None:
     rows = pd.DataFrame(
         {
-            "method": "greedy", "objective": [1.2, 1.0, np.nan, 1.0], "exact_objective": [1.0, 1.0 - 1e-7, 1.0, np.nan],
+            "optimizer": "greedy",
+            "objective": [1.2, 1.0, np.nan, 1.0], "exact_objective": [1.0, 1.0 - 1e-7, 1.0, np.nan],
             "scip_objective": [1.1, 2.0, 1.0, 0.8],
         }
     )  # fmt: skip

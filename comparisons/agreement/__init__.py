@@ -1,1 +1,1 @@
-"""Whether two exact methods agree, on hundreds of weekly rebalances of real futures."""
+"""Whether two exact optimizers agree, on hundreds of weekly rebalances of real futures."""

@@ -34,7 +34,7 @@ ROUND_OFF = 1e-12  # of a bound against a priced portfolio
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One rebalance: objective, lower bound, status and seconds of both methods."""
+    """One rebalance: objective, lower bound, status and seconds of both optimizers."""
 
     instance: str
     size: int

@@ -29,9 +29,9 @@ class Racer:
     run : callable
         From a problem and a time limit in seconds to what it claims.
     own : bool
-        Whether it is a method of this package: these are warmed up, and short calls are repeated.
+        Whether it is an optimizer of this package: these are warmed up, and short calls are repeated.
     needs : str
-        The package or the method without which it cannot start.
+        The package or the optimizer without which it cannot start.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Racer:
             try:
                 find_method(self.needs)
             except UnknownNameError:
-                return f"there is no method {self.needs!r}"
+                return f"there is no optimizer {self.needs!r}"
             return None
         return None if find_spec(self.needs) else f"{self.needs} is not installed"
 
 
 def own_method(name: str) -> Racer:
-    """A method of this package, the whole call."""
+    """An optimizer of this package, the whole call."""
 
     def run(problem: Problem, time_limit: float) -> Claim:
         began = time.perf_counter()

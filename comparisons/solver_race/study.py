@@ -102,7 +102,7 @@ def warm_up(racer: Racer) -> None:
 
 
 def measured(racer: Racer, problem: Problem, time_limit: float) -> Claim:
-    """One call; of a method of this package the fastest of three, if they are short."""
+    """One call; of an optimizer of this package the fastest of three, if they are short."""
     claim = racer.run(problem, time_limit)
     for _ in range(CALLS - 1 if racer.own else 0):
         if claim.seconds > SHORT:

@@ -49,11 +49,11 @@ class Row:
     date: str
     instruments: int
     greedy_contracts: int
-    seconds_search: float
-    seconds_greedy: float
-    seconds_theirs: float
-    seconds_exact: float
-    seconds_swap_in: float
+    search_seconds: float
+    greedy_seconds: float
+    theirs_seconds: float
+    exact_seconds: float
+    swap_in_seconds: float
     objective_greedy: float
     objective_exact: float
     solved: bool
@@ -78,7 +78,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     """By size and capital, of the days that are solved: medians in milliseconds, and search over swap-in, geometric."""
     lines = []
     for (size, capital), group in results[results["solved"]].groupby(["size", "capital"]):
-        seconds = {name: group[f"seconds_{name}"] for name in TIMED}
+        seconds = {name: group[f"{name}_seconds"] for name in TIMED}
         line: dict[str, Any] = {"size": size, "capital": capital, "days": len(group)}
         line["contracts"] = group["greedy_contracts"].median()
         line |= {f"{name} ms": 1e3 * times.median() for name, times in seconds.items()}
@@ -122,7 +122,7 @@ def _row(size: int, capital: float, date: str, problem: Problem, theirs: Search 
     return Row(
         size=size, capital=capital, date=date, instruments=len(problem.instruments),
         greedy_contracts=int(np.abs(search.positions).sum()),
-        **{f"seconds_{name}": seconds.get(name, np.nan) for name in TIMED}, objective_greedy=search.objective,
+        **{f"{name}_seconds": seconds.get(name, np.nan) for name in TIMED}, objective_greedy=search.objective,
         objective_exact=program.objective(exact_with_costs(day) / day.weight_per_contract),
         solved=not ObjectiveFunction(**arguments).is_tracking_error_of_prior_smaller_than_buffer(),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from dynopt_milp.strategy.strategy import Strategy
 
 COMPARED_FIGURES = (
     "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
-    "max_drawdown_pct", "annual_turnover", "avg_tracking_error", "num_rebalances", "num_optimal", "num_not_proven",
+    "max_drawdown_pct", "annual_turnover", "avg_tracking_error", "num_rebalances", "num_optimal", "num_not_proved",
     "num_failed", "solver_seconds",
 )  # fmt: skip
 
@@ -31,7 +31,7 @@ def run_comparison(
     optimizers: Sequence[str | Optimizer],
     *,
     capital: float,
-    folder: Path | None = None,
+    out: Path | None = None,
     show_progress: bool = False,
     **settings: Any,
 ) -> Runs:
@@ -43,9 +43,9 @@ def run_comparison(
     strategies : mapping
         By name.
     optimizers : sequence of str or callable
-        Names of methods or functions, as :func:`~dynopt_milp.backtest` takes them.
+        Names of optimizers or functions, as :func:`~dynopt_milp.backtest` takes them.
     capital : float
-    folder : Path, optional
+    out : Path, optional
         Each run is kept in ``folder/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
     show_progress : bool
     **settings
@@ -67,7 +67,7 @@ def run_comparison(
                 capital=capital,
                 optimizer=optimizer,
                 inputs=inputs,
-                folder=None if folder is None else folder / name / called,
+                out=None if out is None else out / name / called,
                 show_progress=show_progress,
                 **settings,
             )

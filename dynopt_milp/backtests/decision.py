@@ -18,7 +18,7 @@ from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
-from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
+from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, TargetPositions
 from dynopt_milp.trades.rebalancing import rebalance
@@ -33,7 +33,7 @@ class RebalanceHistory:
 
     Attributes
     ----------
-    day : Timestamp
+    date : Timestamp
         Its close is known.
     rebalances : DataFrame by day
         The rebalances before, as in :class:`~dynopt_milp.Backtest`.
@@ -43,7 +43,7 @@ class RebalanceHistory:
         As in :class:`~dynopt_milp.Inputs`, up to the day and no further.
     """
 
-    day: pd.Timestamp
+    date: pd.Timestamp
     rebalances: pd.DataFrame
     held: pd.Series
     volatility: pd.DataFrame
@@ -57,8 +57,8 @@ class Decisions:
     """How the rebalances of a backtest are decided; the fields are arguments of it.
 
     An entry, which is what :meth:`decide` returns, is a dict of ``date``, those of :data:`REBALANCE_COLUMNS` that
-    exist, ``positions`` (contracts by instrument, zeros left out) and, if asked for, ``portfolios``: what each method
-    would hold before the buffer (see :data:`PORTFOLIO_COLUMNS`).
+    exist, ``positions`` (contracts by instrument, zeros left out) and, if asked for, ``portfolios``: what each
+    optimizer would hold before the buffer (see :data:`PORTFOLIO_COLUMNS`).
     """
 
     inputs: Inputs
@@ -72,12 +72,12 @@ class Decisions:
     gap: float
     time_limit: float | None
 
-    def decide(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> dict[str, Any]:
+    def decide(self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> dict[str, Any]:
         """The entry of one day: what is known of the rebalance, and the positions after it.
 
         Parameters
         ----------
-        day : Timestamp
+        date : Timestamp
             Its close is known.
         held : Series, by instrument
             Contracts held.
@@ -89,12 +89,12 @@ class Decisions:
         UnknownNameError, UnsupportedError
             If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
         """
-        kept = self._without_gone(day, held)
-        method = {"method": method_name(self.optimizer)}
-        row: dict[str, Any] = dict(method)
-        fraction = self._fraction(day, held, before)  # outside: what is wrong here is wrong on every day
+        kept = self._without_gone(date, held)
+        optimizer = {"optimizer": optimizer_name(self.optimizer)}
+        row: dict[str, Any] = dict(optimizer)
+        fraction = self._fraction(date, held, before)  # outside: what is wrong here is wrong on every day
         try:
-            targets = self.inputs.target_positions(day)
+            targets = self.inputs.target_positions(date)
             row |= {"idm": targets.multiplier, "instruments": len(targets.weights)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
                 positions = self._static(targets, kept, row)
@@ -103,28 +103,31 @@ class Decisions:
         except (UnknownNameError, UnsupportedError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
-            row = method | {"status": FAILED, "reason": " ".join(str(error).split())}
+            row = optimizer | {"status": FAILED, "reason": " ".join(str(error).split())}
             positions = kept
-        costs = self.inputs.costs.loc[day]
+        costs = self.inputs.costs.loc[date]
         traded = (positions - held).abs()
         row["trades"] = float(traded.sum())
         row["cost"] = float((traded * costs).where(traded > 0, 0.0).to_numpy().sum()) / self.inputs.capital
         kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
-        return {"date": f"{day:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
+        return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
         }  # fmt: skip
 
-    def _fraction(self, day: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
+    def _fraction(self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
         if not callable(self.buffer_fraction):
             return self.buffer_fraction
         known = {
-            name: getattr(self.inputs, name).loc[:day].copy() for name in ("volatility", "forecasts", "costs", "values")
+            name: getattr(self.inputs, name).loc[:date].copy()
+            for name in ("volatility", "forecasts", "costs", "values")
         }
-        return not_negative(self.buffer_fraction(RebalanceHistory(day, rows(before), held, **known)), "buffer_fraction")
+        return not_negative(
+            self.buffer_fraction(RebalanceHistory(date, rows(before), held, **known)), "buffer_fraction"
+        )
 
-    def _without_gone(self, day: pd.Timestamp, held: pd.Series) -> pd.Series:
+    def _without_gone(self, date: pd.Timestamp, held: pd.Series) -> pd.Series:
         """Held positions, without those whose market is gone: they are closed at the last price."""
-        age = self.inputs.age(day)
+        age = self.inputs.age(date)
         return held.where(~((age > GONE_AFTER) & (held != 0)), 0.0)
 
     def _static(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> pd.Series:
@@ -134,14 +137,14 @@ class Decisions:
         positions[traded] = target[traded] if self.optimizer == "unrounded" else target[traded].round()
         row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
         if not positions[target.index].equals(target):
-            program = self.inputs.problem(targets.day, held[target.index].round()).program()
+            program = self.inputs.problem(targets.date, held[target.index].round()).program()
             names = list(targets.weights.index[(targets.weights > 0) | (held[target.index].round() != 0)])
             row["tracking_error"] = program.tracking_error(positions[names].to_numpy())
         return positions
 
     def _optimised(self, targets: TargetPositions, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
         problem = self.inputs.problem(
-            targets.day, held[targets.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
+            targets.date, held[targets.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
         )
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(
@@ -161,12 +164,12 @@ class Decisions:
             "adjustment_factor": result.adjustment_factor,
             "seconds": result.seconds,
         }
-        found = {method_name(self.optimizer): _portfolio(best)}
-        for method in self.also:
-            name = method_name(method)
+        found = {optimizer_name(self.optimizer): _portfolio(best)}
+        for optimizer in self.also:
+            name = optimizer_name(optimizer)
             try:
-                other = self._compared(method, problem)
-            except DynoptError as error:  # a method that is there for comparison only must not stop the trade
+                other = self._compared(optimizer, problem)
+            except DynoptError as error:  # an optimizer that is there for comparison only must not stop the trade
                 row |= {f"{name}_objective": None, f"{name}_seconds": None}
                 found[name] = {"status": FAILED, "reason": " ".join(str(error).split())}
             else:
@@ -178,18 +181,18 @@ class Decisions:
         positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
         return positions
 
-    def _compared(self, method: str | Optimizer, problem: Problem) -> Solution:
-        if method == SAME_SIDE:
+    def _compared(self, optimizer: str | Optimizer, problem: Problem) -> Solution:
+        if optimizer == SAME_SIDE:
             return solve(reachable(problem), "exact", gap=self.gap, time_limit=self.time_limit)
-        return solve(problem, method, gap=self.gap, time_limit=self._limit(method))
+        return solve(problem, optimizer, gap=self.gap, time_limit=self._limit(optimizer))
 
-    def _limit(self, method: str | Optimizer) -> float | None:
+    def _limit(self, optimizer: str | Optimizer) -> float | None:
         """Greedy cut off in the middle is not greedy: it is run to its end."""
-        return None if method == "greedy" else self.time_limit
+        return None if optimizer == "greedy" else self.time_limit
 
 
 def _portfolio(solution: Solution) -> dict[str, Any]:
-    """What a method would hold, as JSON has it; nothing where it found nothing."""
+    """What an optimizer would hold, as JSON has it; nothing where it found nothing."""
     if solution.contracts is None:
         return {"status": solution.status.value, "seconds": solution.seconds}
     content = solution.to_dict()
@@ -198,10 +201,10 @@ def _portfolio(solution: Solution) -> dict[str, Any]:
 
 
 PORTFOLIO_COLUMNS = ("objective", "lower_bound", "status", "tracking_error", "cost_penalty", "seconds")
-"""What is kept of a portfolio that a method would hold, beside its ``positions``."""
+"""What is kept of a portfolio that an optimizer would hold, beside its ``positions``."""
 
 REBALANCE_COLUMNS = (
-    "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
+    "objective", "lower_bound", "gap", "status", "optimizer", "tracking_error_before", "tracking_error",
     "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "stopped_by", "reason",
 )  # fmt: skip
 
@@ -221,10 +224,10 @@ def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def portfolios_by_day(entries: list[dict[str, Any]]) -> pd.DataFrame:
-    """What each method would hold before the buffer, one row for each day and method; empty if that was not kept."""
-    columns = ["date", "method", *PORTFOLIO_COLUMNS, "reason", "positions"]
+    """What each optimizer would hold before the buffer, a row a day and optimizer; empty if that was not kept."""
+    columns = ["date", "optimizer", *PORTFOLIO_COLUMNS, "reason", "positions"]
     found = [
-        {"date": pd.Timestamp(entry["date"]), "method": name} | portfolio
+        {"date": pd.Timestamp(entry["date"]), "optimizer": name} | portfolio
         for entry in entries
         for name, portfolio in entry.get("portfolios", {}).items()
     ]

@@ -86,7 +86,7 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
                 "see the column 'reason' of the rebalances; held positions were kept on those days",
             )
         )  # fmt: skip
-    unproven = performance["num_not_proven"]
+    unproven = performance["num_not_proved"]
     if unproven:
         found.append(
             Finding(

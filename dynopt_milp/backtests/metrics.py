@@ -15,7 +15,7 @@ from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 FAILED = "failed"
 """The status of a rebalance that could not be solved; the held positions were kept."""
-TEXTS = ("status", "method", "stopped_by", "reason")
+TEXTS = ("status", "optimizer", "stopped_by", "reason")
 """The columns of ``rebalances`` that are texts; all others are numbers."""
 HEURISTIC = StoppedBy.HEURISTIC.value
 STATIC = "static"
@@ -42,7 +42,7 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         from its peak, per cent of the peak, positive), ``skewness`` (of daily returns), ``total_turnover``,
         ``avg_daily_turnover`` and ``annual_turnover`` (contracts), ``avg_tracking_error`` (after trading, mean over
         rebalances), ``avg_adjustment_factor`` (None where the buffer rule has none), ``idm``, ``num_instruments`` (the
-        most that were alive), ``num_rebalances``, ``num_optimal``, ``num_not_proven`` (left open by a method that
+        most that were alive), ``num_rebalances``, ``num_optimal``, ``num_not_proved`` (left open by an optimizer that
         proves something; a heuristic proves nothing and is not counted), ``num_failed``, ``solver_seconds``,
         ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist.
     """
@@ -71,7 +71,7 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         "num_instruments": int(rebalances["instruments"].fillna(0).max()) if len(rebalances) else 0,
         "num_rebalances": len(rebalances),
         "num_optimal": int((status == "optimal").sum()),
-        "num_not_proven": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),
+        "num_not_proved": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),
         "num_failed": int((status == FAILED).sum()),
         "days": days,
     }
@@ -89,24 +89,24 @@ def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:
     return float((gross - unrounded).std() * np.sqrt(DAYS_A_YEAR))
 
 
-def above_best(rebalances: pd.DataFrame, method: str) -> pd.Series:
-    """How far a method's objective is above the best that was found from the same held positions, share of the best.
+def above_best(rebalances: pd.DataFrame, optimizer: str) -> pd.Series:
+    """How far an optimizer's objective is above the best found from the same held positions, share of the best.
 
     Parameters
     ----------
     rebalances : DataFrame by day
         As :class:`~dynopt_milp.backtests.Backtest` has it.
-    method : str
+    optimizer : str
         That of the run, or one that every rebalance was solved with beside it.
 
     Returns
     -------
     Series by day
         Not negative, and 0 within the gap of 1e-6 that exact is asked to close; without the rebalances at which the
-        method failed, and empty for a method that is not there.
+        optimizer failed, and empty for an optimizer that is not there.
     """
-    own = (rebalances["method"] == method).any()
-    objective = rebalances.get("objective" if own else f"{method}_objective", pd.Series(dtype=np.float64))
+    own = (rebalances["optimizer"] == optimizer).any()
+    objective = rebalances.get("objective" if own else f"{optimizer}_objective", pd.Series(dtype=np.float64))
     best = rebalances.filter(regex=r"^(.+_)?objective$").min(axis=1)
     above = (objective / best - 1).dropna()
     return above.where(above > DEFAULT_GAP, 0.0)

@@ -27,10 +27,10 @@ class Backtest:
         Contracts held at the close of every day.
     rebalances : DataFrame by day of the decision
         ``objective``, ``lower_bound``, ``gap`` (of the optimisation), ``status`` (``"optimal"``, ``"feasible"``,
-        ``"static"``, ``"failed"``), ``method``, ``tracking_error_before`` and ``tracking_error`` (of the held and the
-        new positions to the target; annual, share of capital), ``adjustment_factor``, ``trades`` (contracts),
+        ``"static"``, ``"failed"``), ``optimizer``, ``tracking_error_before`` and ``tracking_error`` (of the held and
+        the new positions to the target; annual, share of capital), ``adjustment_factor``, ``trades`` (contracts),
         ``cost`` (at the prices of the decision, share of capital), ``seconds``, ``NAME_objective`` and ``NAME_seconds``
-        of further methods, ``instruments`` (how many could be held), ``idm``, ``buffer``, ``stopped_by``, ``reason``
+        of further optimizers, ``instruments`` (how many could be held), ``idm``, ``buffer``, ``stopped_by``, ``reason``
         (of a failure).
     returns : DataFrame by day
         ``gross``, ``cost``, ``net``; shares of capital.
@@ -39,10 +39,10 @@ class Backtest:
     settings : dict
         What the run depends on, versions included.
     portfolios : DataFrame
-        ``date``, ``method``, ``objective``, ``lower_bound``, ``status``, ``tracking_error``, ``cost_penalty``,
+        ``date``, ``optimizer``, ``objective``, ``lower_bound``, ``status``, ``tracking_error``, ``cost_penalty``,
         ``seconds``, ``reason`` (of a failure) and ``positions`` (a dict of contracts by instrument, zeros left out) of
-        what each method would hold before the buffer. Empty unless the run was asked to keep it; of a run in a folder,
-        in its journal only.
+        what each optimizer would hold before the buffer. Empty unless the run was asked to keep it; of a run in a
+        folder, in its journal only.
     """
 
     positions: pd.DataFrame

@@ -30,7 +30,7 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, one_of, positive
 from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.solvers.methods import find_method
-from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, method_name
+from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
 from dynopt_milp.strategy.strategy import Strategy
@@ -54,7 +54,7 @@ def backtest(
     limits: LimitsLike | None = None,
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
-    folder: str | Path | None = None,
+    out: str | Path | None = None,
     show_progress: bool = False,
     inputs: Inputs | None = None,
 ) -> Backtest:
@@ -72,7 +72,7 @@ def backtest(
     capital : float
         Base currency, positive.
     optimizer : str or callable
-        ``"exact"``, ``"scip"``, ``"greedy"`` or another method of :func:`~dynopt_milp.solve`; a function of your own
+        ``"exact"``, ``"scip"``, ``"greedy"`` or another optimizer of :func:`~dynopt_milp.solve`; a function of your own
         from a Problem to whole contracts; ``"rounded"`` or ``"unrounded"`` for the target positions as they are.
     frequency : {"daily", "weekly", "monthly"}
         Rebalance on every day, or on the last of the week or month.
@@ -96,7 +96,7 @@ def backtest(
         of instruments to their limits.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each rebalance; the greedy search is always run to its end.
-    folder : path, optional
+    out : path, optional
         Where to keep the record. An interrupted run goes on from there when it is called again with the same
         arguments; a finished one is read back.
     show_progress : bool
@@ -143,7 +143,7 @@ def backtest(
         "buffer_fraction": describe(buffer_fraction) if callable(buffer_fraction) else float(buffer_fraction),
         "start": f"{days[0]:%Y-%m-%d}",
         "end": f"{days[-1]:%Y-%m-%d}",
-        "also": [_described(method) for method in also],
+        "also": [_described(optimizer) for optimizer in also],
         "portfolios": bool(portfolios),
         "limits": None if limits is None else describe(limits),
         "gap": gap,
@@ -167,10 +167,10 @@ def backtest(
     execution, ends = Execution(market), [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
     entries: list[dict[str, Any]] = []
     blocks = [np.zeros((1, len(names)))]  # positions, from the day of the first decision on
-    with Journal(Path(folder), settings) if folder is not None else nullcontext() as journal:
+    with Journal(Path(out), settings) if out is not None else nullcontext() as journal:
         done = {} if journal is None else journal.entries
         try:
-            with Progress(len(decisions), f"{method_name(optimizer)}: rebalances", show=show_progress) as progress:
+            with Progress(len(decisions), f"{optimizer_name(optimizer)}: rebalances", show=show_progress) as progress:
                 for place, day in enumerate(decisions):
                     held = blocks[-1][-1]
                     entry = done.get(f"{day:%Y-%m-%d}")
@@ -187,12 +187,12 @@ def backtest(
                     )
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:
-            raise BacktestInterrupted(len(entries), len(decisions), folder) from None
+            raise BacktestInterrupted(len(entries), len(decisions), out) from None
         held_on = market.days[ends[0] : ends[-1] + 1]
         positions = pd.DataFrame(np.vstack(blocks), index=held_on, columns=market.prices.columns)
         result = _result(inputs, positions.rename_axis(index="date"), entries, settings)
-        if folder is not None:
-            result.save(folder)
+        if out is not None:
+            result.save(out)
     return result
 
 
@@ -207,8 +207,8 @@ def _result(
     return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
 
 
-def _described(method: str | Optimizer) -> str:
-    return method if isinstance(method, str) else describe(method)
+def _described(optimizer: str | Optimizer) -> str:
+    return optimizer if isinstance(optimizer, str) else describe(optimizer)
 
 
 def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
@@ -269,13 +269,13 @@ def _check(
     if not callable(optimizer) and optimizer not in UNOPTIMISED:
         find_method(optimizer)
     if isinstance(also, str):
-        raise InputError(f"expected a list of methods, found {also!r}", field="also")
-    for method in also:
-        if not callable(method) and method != SAME_SIDE:
-            find_method(method)
+        raise InputError(f"expected a list of optimizers, found {also!r}", field="also")
+    for optimizer in also:
+        if not callable(optimizer) and optimizer != SAME_SIDE:
+            find_method(optimizer)
     if also and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
         raise UnsupportedError(
-            "methods are compared by the book's objective; the deadband and static portfolios have another",
+            "optimizers are compared by the book's objective; the deadband and static portfolios have another",
             field="also",
         )
     distinct_names((optimizer, *also), "also")

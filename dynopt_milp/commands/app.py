@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Method = Annotated[str, typer.Option(help=f"{', '.join(METHODS)}:SOLVER.")]
+OptimizerName = Annotated[str, typer.Option(help=f"{', '.join(METHODS)}:SOLVER.")]
 Gap = Annotated[float, typer.Option(help="Relative gap to prove.")]
 TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop then, with the best answer so far.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

@@ -46,7 +46,7 @@ from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
 DEFAULT_CAPITAL = 250_000.0
-Frequency = Annotated[str, typer.Option("--rebalance", help=f"{', '.join(FREQUENCIES)}.")]
+Frequency = Annotated[str, typer.Option("--frequency", help=f"{', '.join(FREQUENCIES)}.")]
 BufferRule = Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")]
 BufferFraction = Annotated[float, typer.Option(help="Buffer as a share of the risk target.")]
 OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
@@ -105,7 +105,7 @@ def backtest(
             also=comma_separated(also),
             gap=gap,
             time_limit=time_limit,
-            folder=out,
+            out=out,
             show_progress=Console(stderr=True).is_terminal,
         )
         if out is not None:
@@ -129,8 +129,8 @@ def backtest(
 
 
 def _exit_code(*runs: Backtest) -> int:
-    """3 if a rebalance failed, or a method that proves something left one open."""
-    return LIMIT_HIT if any(run.performance["num_failed"] or run.performance["num_not_proven"] for run in runs) else 0
+    """3 if a rebalance failed, or an optimizer that proves something left one open."""
+    return LIMIT_HIT if any(run.performance["num_failed"] or run.performance["num_not_proved"] for run in runs) else 0
 
 
 @app.command()
@@ -182,7 +182,7 @@ def compare(
             strategies,
             _listed(optimizers, "optimizers"),
             capital=capital,
-            folder=out,
+            out=out,
             show_progress=Console(stderr=True).is_terminal,
             frequency=frequency,
             cost_multiplier=cost_multiplier,

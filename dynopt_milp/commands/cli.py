@@ -1,6 +1,6 @@
 """The command line: ``dynopt-milp``, also ``python -m dynopt_milp``.
 
-Exit codes: 0 done (an exact method: proven optimal), 2 bad input (one line on stderr), 3 a limit was hit, no portfolio
+Exit codes: 0 done (exact: proven optimal), 2 bad input (one line on stderr), 3 a limit was hit, no portfolio
 exists or rebalances failed, 1 a solver failed, 130 interrupted.
 """
 

@@ -108,7 +108,7 @@ def demo_figures(runs: Mapping[str, Backtest]) -> dict[str, dict[str, Any]]:
     """The figures of :data:`ROWS` by run: its performance, and what takes the other runs.
 
     ``optima_proven`` counts the rebalances at which the optimum of the positions held then is proven, by whichever
-    of the two methods did it.
+    of the two optimizers did it.
     """
     figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
     for name in ("greedy", "exact"):
@@ -116,7 +116,7 @@ def demo_figures(runs: Mapping[str, Backtest]) -> dict[str, dict[str, Any]]:
         figures[name]["realised_tracking_error"] = realised_tracking_error(
             runs[name].returns["gross"], runs["unrounded"].returns["gross"]
         )
-        figures[name]["optima_proven"] = int((found["status"][found["method"] == "exact"] == "optimal").sum())
+        figures[name]["optima_proven"] = int((found["status"][found["optimizer"] == "exact"] == "optimal").sum())
     return figures
 
 

@@ -47,7 +47,7 @@ def gap(
     start: Start = None,
     end: End = None,
     capital: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Base currency. {SEVERAL}")] = "250000",
-    multiplier: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Cost multipliers. {SEVERAL}")] = "50",
+    cost_multiplier: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Cost multipliers. {SEVERAL}")] = "50",
     buffer_rule: Annotated[str, typer.Option(metavar="A,...", help=f"book or none. {SEVERAL}")] = "book",
     rebalance: Annotated[str, typer.Option(metavar="A,...", help=f"daily, weekly, monthly. {SEVERAL}")] = "weekly",
     sizes: Annotated[
@@ -57,7 +57,7 @@ def gap(
         str, typer.Option(metavar="A,...", help=f"Whose positions are held: greedy, exact. {SEVERAL}")
     ] = "greedy,exact",
     also: Annotated[
-        str, typer.Option(metavar="A,...", help=f"Further methods to price from the same positions. {SEVERAL}")
+        str, typer.Option(metavar="A,...", help=f"Further optimizers to price from the same positions. {SEVERAL}")
     ] = "",
     subset_seed: Annotated[int, typer.Option(help="Of the order in which smaller sizes take instruments.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -84,7 +84,7 @@ def gap(
         console = Console(highlight=False, stderr=as_json)
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),
-            cost_multipliers=_numbers(multiplier, "multiplier"),
+            cost_multipliers=_numbers(cost_multiplier, "cost_multiplier"),
             buffer_rules=comma_separated(buffer_rule),
             frequencies=comma_separated(rebalance),
             sizes=[_whole(size) for size in _numbers(sizes, "sizes")],
@@ -114,14 +114,14 @@ def gap(
         else:
             console.print()
             _show(summary, console)
-            if summary["not_proved"].sum():
+            if summary["num_not_proved"].sum():
                 console.print(
                     "\nopen: not proved within the time limit; they enter no mean, see most_gap in summary.csv"
                 )
             if summary["failed"].sum():
                 console.print("\nfailed: without an optimum; the column reason in rebalances.parquet says why")
             console.print(f"\nkept in {out}: rebalances.parquet, summary.csv")
-        return LIMIT_HIT if summary["not_proved"].sum() or summary["failed"].sum() else 0
+        return LIMIT_HIT if summary["num_not_proved"].sum() or summary["failed"].sum() else 0
 
     guarded(run)
 
@@ -163,7 +163,7 @@ def _show(summary: pd.DataFrame, console: Console) -> None:
     for line in summary.to_dict("records"):
         shares = ("greedy_optimal", "mean_gap", "mean_sign_gap", "largest_gap")
         table.add_row(
-            *(cell_text(line[name]) for name in varying), str(line["rebalances"]), str(line["not_proved"]),
+            *(cell_text(line[name]) for name in varying), str(line["rebalances"]), str(line["num_not_proved"]),
             str(line["failed"]), *(_share(line[name]) for name in shares),
             *(text for name in others for text in (_share(line[f"mean_{name}_gap"]), str(line[f"{name}_failed"]))),
         )  # fmt: skip

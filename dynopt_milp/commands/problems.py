@@ -11,7 +11,7 @@ from rich.console import Console
 from dynopt_milp.commands.app import (
     AsJson,
     Gap,
-    Method,
+    OptimizerName,
     TimeLimit,
     app,
     exit_code,
@@ -31,7 +31,7 @@ ProblemPath = Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="A pro
 @app.command()
 def solve(
     problem: ProblemPath,
-    method: Method = "exact",
+    optimizer: OptimizerName = "exact",
     formulation: Annotated[str, typer.Option(help=f"{', '.join(FORMULATIONS)}.")] = "penalty",
     buffer: Annotated[
         float, typer.Option(help="For deadband and buffer_edge; annual, share of capital.")
@@ -51,7 +51,7 @@ def solve(
 
     def run() -> int:
         given = Problem.from_json(problem)
-        return show(run_solve(given, method, formulation=formulation, buffer=buffer, gap=gap, time_limit=time_limit))
+        return show(run_solve(given, optimizer, formulation=formulation, buffer=buffer, gap=gap, time_limit=time_limit))
 
     guarded(run, show)
 

@@ -14,7 +14,7 @@ from dynopt_milp.commands.app import (
     INTERRUPTED,
     AsJson,
     Gap,
-    Method,
+    OptimizerName,
     TimeLimit,
     app,
     comma_separated,
@@ -86,7 +86,7 @@ def rebalance(
     long_only: Annotated[str, typer.Option(metavar="A,...", help=f"Not below zero: {RULE}")] = "",
     no_trade: Annotated[str, typer.Option(metavar="A,...", help=f"Stay as held: {RULE}")] = "",
     reduce_only: Annotated[str, typer.Option(metavar="A,...", help=f"Between zero and held: {RULE}")] = "",
-    method: Method = "exact",
+    optimizer: OptimizerName = "exact",
     buffer_rule: Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")] = "book",
     buffer_fraction: Annotated[
         float, typer.Option(help="Buffer as a share of the risk target.")
@@ -121,7 +121,7 @@ def rebalance(
         with only_writer(out) if out is not None else nullcontext():
             made, known = asked.read(Console(highlight=False, stderr=as_json))
             result = run_rebalance(
-                made, method,
+                made, optimizer,
                 buffer_rule=chosen_buffer(buffer_rule),  # type: ignore[arg-type]  # checked there
                 buffer_fraction=buffer_fraction, risk_target=risk_target, gap=gap, time_limit=time_limit,
             )  # fmt: skip

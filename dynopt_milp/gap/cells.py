@@ -24,7 +24,7 @@ from dynopt_milp.gap.rows import CELL_COLUMNS, cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
 from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
-from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
+from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 
@@ -68,12 +68,12 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
         "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule,
     }  # fmt: skip
     run = backtest(
-        market, study.strategy, optimizer=cell.path, folder=record, portfolios=True, gap=study.gap,
+        market, study.strategy, optimizer=cell.path, out=record, portfolios=True, gap=study.gap,
         also=(*(path for path in PATHS if path != cell.path), SAME_SIDE, *study.also), time_limit=study.time_limit,
         **common,
     )  # fmt: skip
     ideal = backtest(market, study.strategy, optimizer="unrounded", **common)
-    rows = cell_rows(cell, run, [method_name(method) for method in study.also])
+    rows = cell_rows(cell, run, [optimizer_name(optimizer) for optimizer in study.also])
     performance = run.performance | {
         "realised_tracking_error": realised_tracking_error(run.returns["gross"], ideal.returns["gross"])
     }

@@ -96,10 +96,10 @@ def _time_line(go: Any, rows: pd.DataFrame) -> Any:
 
 def _seconds(go: Any, rows: pd.DataFrame) -> Any:
     chart = go.Figure()
-    for colour, method in zip(COLOURS, ("greedy", "exact"), strict=False):
-        sizes = rows.groupby("size")[f"seconds_{method}"]
+    for colour, optimizer in zip(COLOURS, ("greedy", "exact"), strict=False):
+        sizes = rows.groupby("size")[f"{optimizer}_seconds"]
         chart.add_scatter(
-            x=[f"{size}" for size in sizes.groups], y=sizes.median().to_numpy(), name=method, mode="lines+markers",
+            x=[f"{size}" for size in sizes.groups], y=sizes.median().to_numpy(), name=optimizer, mode="lines+markers",
             line={"color": colour},
         )  # fmt: skip
     chart.update_xaxes(type="category")

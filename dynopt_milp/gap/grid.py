@@ -87,7 +87,9 @@ class GapGrid:
             If the grid is empty somewhere or does not fit the market; before any work.
         """
         capitals = [positive(capital, "capital") for capital in _distinct(self.capitals, "capital")]
-        multipliers = [not_negative(value, "multiplier") for value in _distinct(self.cost_multipliers, "multiplier")]
+        multipliers = [
+            not_negative(value, "cost_multiplier") for value in _distinct(self.cost_multipliers, "cost_multiplier")
+        ]
         _known(self.buffer_rules, BUFFERS, "buffer_rule")
         _known(self.frequencies, tuple(FREQUENCIES), "rebalance")
         _known(self.paths, PATHS, "path")

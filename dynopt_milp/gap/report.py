@@ -70,7 +70,9 @@ def _page(study: Study) -> str:
         others=other_optimizers(study.summary),
         worst=worst_rebalances(study),
         instruments=by_instrument(study),
-        open_cells=study.summary[(study.summary["not_proved"] > 0) | (study.summary["failed"] > 0)].to_dict("records"),
+        open_cells=study.summary[(study.summary["num_not_proved"] > 0) | (study.summary["failed"] > 0)].to_dict(
+            "records"
+        ),
         settings=study.settings,
         plotly=Markup(get_plotlyjs()),
     )
@@ -99,7 +101,7 @@ def answer(study: Study) -> str:
 def cell_table(summary: pd.DataFrame) -> list[dict[str, Any]]:
     """The cells for the table of gaps."""
     names = [
-        *CELL_COLUMNS, "rebalances", "not_proved", "failed", "greedy_optimal", "mean_gap", "median_gap", "p90_gap",
+        *CELL_COLUMNS, "rebalances", "num_not_proved", "failed", "greedy_optimal", "mean_gap", "median_gap", "p90_gap",
         "largest_gap", "mean_reachable_gap", "mean_sign_gap", "instruments_different",
     ]  # fmt: skip
     return records(summary[names])

@@ -14,9 +14,9 @@ from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.gap.grid import Cell
 
 PRICED = ("greedy", SAME_SIDE, "exact")
-"""The methods whose portfolios a row compares."""
+"""The optimizers whose portfolios a row compares."""
 CELL_HEADS = {
-    "capital": "capital", "cost_multiplier": "λ", "buffer_rule": "buffer", "frequency": "rebalance", "size": "n",
+    "capital": "capital", "cost_multiplier": "λ", "buffer_rule": "buffer", "frequency": "frequency", "size": "n",
     "path": "path",
 }  # fmt: skip
 """The columns that tell a cell from the others, and what tables call them."""
@@ -28,7 +28,7 @@ ROW_COLUMNS = (
     "greedy_objective", "same_side_objective", "exact_objective", "lower_bound", "status", "same_side_status",
     "greedy_tracking_error", "same_side_tracking_error", "exact_tracking_error",
     "greedy_cost", "same_side_cost", "exact_cost",
-    "greedy_positions", "exact_positions", "held_positions", "seconds_greedy", "seconds_exact", "reason",
+    "greedy_positions", "exact_positions", "held_positions", "greedy_seconds", "exact_seconds", "reason",
 )  # fmt: skip
 """The columns of ``rebalances.parquet``; see docs/gap.md."""
 
@@ -43,7 +43,7 @@ def cell_values(cell: Cell) -> dict[str, Any]:
 
 def further_columns(name: str) -> list[str]:
     """The columns of a further optimizer."""
-    return [f"{name}_objective", f"{name}_tracking_error", f"{name}_cost", f"{name}_positions", f"seconds_{name}"]
+    return [f"{name}_objective", f"{name}_tracking_error", f"{name}_cost", f"{name}_positions", f"{name}_seconds"]
 
 
 def further(columns: Iterable[str]) -> list[str]:
@@ -59,7 +59,7 @@ def cell_rows(cell: Cell, run: Backtest, also: Sequence[str] = ()) -> pd.DataFra
     columns of its own, :func:`further_columns`.
     """
     columns = [*ROW_COLUMNS, *(column for name in also for column in further_columns(name))]
-    portfolios = {(row["date"], row["method"]): row for row in run.portfolios.to_dict("records")}
+    portfolios = {(row["date"], row["optimizer"]): row for row in run.portfolios.to_dict("records")}
     rows = []
     days = run.rebalances.index
     held_by_day = run.positions.loc[days].to_dict("records")
@@ -83,7 +83,7 @@ def cell_rows(cell: Cell, run: Backtest, also: Sequence[str] = ()) -> pd.DataFra
             if name == SAME_SIDE:
                 row["same_side_status"] = found["status"]
             else:
-                row |= {f"{name}_positions": json.dumps(found["positions"]), f"seconds_{name}": found["seconds"]}
+                row |= {f"{name}_positions": json.dumps(found["positions"]), f"{name}_seconds": found["seconds"]}
         rows.append(row)
     frame = pd.DataFrame(rows, columns=columns)
     texts = [*CELL_TEXTS, "status", "same_side_status", "reason"]

@@ -26,7 +26,7 @@ from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.labelled import whole_number
 from dynopt_milp.solvers.methods import find_method
-from dynopt_milp.solvers.own_optimizer import Optimizer, method_name
+from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.strategy.strategy import Strategy
 
@@ -36,7 +36,7 @@ CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
 def run_gap_study(
     market: Market,
     grid: GapGrid,
-    folder: str | Path,
+    out: str | Path,
     strategy: Strategy | None = None,
     *,
     workers: int = 1,
@@ -52,7 +52,7 @@ def run_gap_study(
     ----------
     market : Market
     grid : GapGrid
-    folder : path
+    out : path
         ``rebalances.parquet`` (see :data:`~dynopt_milp.gap.ROW_COLUMNS`), ``summary.csv`` and, while the study
         runs, the record of each cell. The same call goes on where it was interrupted; a larger grid keeps what is
         there.
@@ -63,7 +63,7 @@ def run_gap_study(
     cluster : str, optional
         Address of a Dask scheduler whose workers see the folder under the same name; instead of ``workers``.
     also : sequence of str or callable
-        Further optimizers to price from the same held positions, a method's name or a function of your own from a
+        Further optimizers to price from the same held positions, an optimizer's name or a function of your own from a
         Problem to whole contracts; each has columns of its own, by its name.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each solve but greedy's, which is run to its end.
@@ -93,18 +93,18 @@ def run_gap_study(
     require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
     cells = grid.cells(market)
     whole_number(workers, "workers", least=1)
-    folder, strategy = Path(folder), Strategy() if strategy is None else strategy
+    out, strategy = Path(out), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
-    study = StudySettings(market, strategy, grid.start, grid.end, gap, time_limit, folder / CELLS, _checked(also))
+    study = StudySettings(market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also))
     settings = {
         "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
-        "also": [describe(method) if callable(method) else method for method in also],
+        "also": [describe(optimizer) if callable(optimizer) else optimizer for optimizer in also],
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
     if cluster is not None:
         check_cluster(cluster)
-    with run_folder(folder, settings, CELLS):
+    with run_folder(out, settings, CELLS):
         with reported(study.folder):
             study.folder.mkdir(exist_ok=True)
         missing = [cell for cell in cells if not summary_path(study, cell).exists()]
@@ -123,10 +123,10 @@ def run_gap_study(
                     pass
         except KeyboardInterrupt:
             done = sum(summary_path(study, cell).exists() for cell in cells)
-            raise StudyInterrupted(done, len(cells), folder) from None
-        collect(study, cells, folder / REBALANCES)
+            raise StudyInterrupted(done, len(cells), out) from None
+        collect(study, cells, out / REBALANCES)
         summary = pd.DataFrame([cell_line(summary_path(study, cell)) for cell in cells])
-        write_atomically(folder / SUMMARY, summary.to_csv(index=False))
+        write_atomically(out / SUMMARY, summary.to_csv(index=False))
     return summary
 
 
@@ -135,10 +135,10 @@ def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
     if isinstance(also, str):
         raise InputError(f"expected a list of optimizers, found {also!r}", field="also")
     taken = {*PATHS, SAME_SIDE, *ROW_COLUMNS, *CELL_FIGURES, *CONSEQUENCES}
-    for method in also:
-        if not callable(method):
-            find_method(method)
-        name = method_name(method)
+    for optimizer in also:
+        if not callable(optimizer):
+            find_method(optimizer)
+        name = optimizer_name(optimizer)
         columns = {name, *further_columns(name), *further_figures(name)}
         if columns & taken:
             raise InputError(f"{name!r} or one of its columns is there already; give it another name", field="also")

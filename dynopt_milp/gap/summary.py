@@ -116,7 +116,7 @@ class _Rows:
 
 CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
     "rebalances": lambda rows: len(rows.all),
-    "not_proved": lambda rows: len(rows.open),
+    "num_not_proved": lambda rows: len(rows.open),
     "failed": lambda rows: len(rows.failed),
     "mean_gap": lambda rows: rows.gaps["gap"].mean(),
     "median_gap": lambda rows: rows.gaps["gap"].median(),
@@ -129,8 +129,8 @@ CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
     "greedy_optimal": lambda rows: _share((rows.gaps["gap"] <= DEFAULT_GAP).to_numpy()),
     "instruments_different": lambda rows: _share(np.array(differences(rows.proved))),
     "most_gap": lambda rows: gaps(rows.open)["most_gap"].max(),
-    "median_seconds_greedy": lambda rows: rows.all["seconds_greedy"].median(),
-    "median_seconds_exact": lambda rows: rows.all["seconds_exact"].median(),
+    "median_greedy_seconds": lambda rows: rows.all["greedy_seconds"].median(),
+    "median_exact_seconds": lambda rows: rows.all["exact_seconds"].median(),
 }
 """What a cell's line says of its rebalances."""
 
@@ -143,7 +143,7 @@ def _share(values: NDArray[np.bool_] | NDArray[np.int64]) -> float:
 def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     """One cell in a line.
 
-    Rebalances where exact was proved enter means and percentiles; the others are counted in ``not_proved`` and have
+    Rebalances where exact was proved enter means and percentiles; the others are counted in ``num_not_proved`` and have
     their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing. A further
     optimizer has ``mean_NAME_gap`` (where it found something), ``NAME_optimal`` (a failure is none), ``NAME_failed``
     and ``median_seconds_NAME``.
@@ -157,6 +157,6 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
         worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
         optimal = _share((worse <= DEFAULT_GAP).to_numpy())
         failures = int(rows[f"{name}_objective"].isna().sum())
-        found_of_it = (worse.mean(), optimal, failures, rows[f"seconds_{name}"].median())
+        found_of_it = (worse.mean(), optimal, failures, rows[f"{name}_seconds"].median())
         figures |= dict(zip(further_figures(name), found_of_it, strict=True))
     return figures

@@ -58,7 +58,7 @@ def backtest_portfolio_with_dynamic_optimization(
         Whether to apply the book's buffer.
     rebalance_frequency : {"daily", "weekly", "monthly"}
     optimizer : str or callable
-        The name of a method or a function, as :func:`~dynopt_milp.backtest` takes it.
+        The name of an optimizer or a function, as :func:`~dynopt_milp.backtest` takes it.
     show_progress : bool
         A progress bar on stderr.
 

@@ -191,7 +191,7 @@ def calculate_required_trades_with_buffering(
 
 
 def _run_algorithm(
-    method: str, optimal: Mapping[str, float], held: Mapping[str, float], per_contract: Mapping[str, float],
+    optimizer: str, optimal: Mapping[str, float], held: Mapping[str, float], per_contract: Mapping[str, float],
     covariance: pd.DataFrame, costs: Mapping[str, float], cost_multiplier: float,
 ) -> dict[str, int]:  # fmt: skip
     held = dict(held or {})
@@ -206,5 +206,5 @@ def _run_algorithm(
         cost_in_weight_terms=dict(costs),  # type: ignore[arg-type]
         cost_multiplier=cost_multiplier,
     )
-    found = solve(problem, method).positions
+    found = solve(problem, optimizer).positions
     return {str(name): int(found[name]) for name in optimal}

@@ -37,11 +37,11 @@ class StoppedBy(enum.Enum):
     INTERRUPT = "interrupted"
     PRECISION = "floating point cannot close the gap"
     HEURISTIC = "end of the heuristic"
-    """The method makes no claim of optimality."""
+    """The optimizer makes no claim of optimality."""
 
     @property
     def is_limit(self) -> bool:
-        """Whether the method would have gone on."""
+        """Whether the optimizer would have gone on."""
         return self in (StoppedBy.TIME, StoppedBy.INTERRUPT, StoppedBy.PRECISION)
 
 
@@ -62,7 +62,7 @@ class Solution:
         No portfolio is better than this.
     status : Status
     stopped_by : StoppedBy
-    method, formulation : str
+    optimizer, formulation : str
     solver : str
         Name and version.
     seconds : float
@@ -77,7 +77,7 @@ class Solution:
     lower_bound: float
     status: Status
     stopped_by: StoppedBy
-    method: str
+    optimizer: str
     formulation: str
     solver: str
     seconds: float
@@ -88,7 +88,7 @@ class Solution:
     def __repr__(self) -> str:
         return (
             f"<Solution {self.status.value}: objective {self.objective:.6g}, lower bound {self.lower_bound:.6g}, "
-            f"{self.method} {self.formulation}, {self.seconds:.2f} s>"
+            f"{self.optimizer} {self.formulation}, {self.seconds:.2f} s>"
         )
 
     @property
@@ -136,7 +136,7 @@ class Solution:
             "cost_penalty": self.cost_penalty if found else None,
             "positions": by_name(self.positions) if found else None,
             "trades": by_name(self.trades) if found else None,
-            "method": self.method,
+            "optimizer": self.optimizer,
             "formulation": self.formulation,
             "solver": self.solver,
             "seconds": self.seconds,

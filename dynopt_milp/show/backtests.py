@@ -26,7 +26,7 @@ ROWS = (
     ("adjustment factor", "avg_adjustment_factor", "{:.2f}"),
     ("rebalances", "num_rebalances", "{:,}"),
     ("  proven optimal", "num_optimal", "{:,}"),
-    ("  not proven", "num_not_proven", "{:,}"),
+    ("  not proven", "num_not_proved", "{:,}"),
     ("  failed", "num_failed", "{:,}"),
     ("seconds a rebalance, median", "median_solver_seconds", "{:.3f}"),
 )
@@ -87,8 +87,8 @@ def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
     """Print the figures of runs side by side, then what went wrong, then what is unusual."""
     figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
     rows = [row for row in ROWS if row[1] in ALWAYS or any(run.performance[row[1]] for run in runs.values())]
-    for method in dict.fromkeys(method for run in runs.values() for method in compared_methods(run)):
-        rows += above_best_rows(method)
+    for optimizer in dict.fromkeys(optimizer for run in runs.values() for optimizer in compared_optimizers(run)):
+        rows += above_best_rows(optimizer)
     console.print(figures_table(figures, rows))
     show_failures(runs, console)
     for name, run in runs.items():
@@ -106,29 +106,29 @@ def show_failures(runs: Mapping[str, Backtest], console: Console) -> None:
             console.print(f"... and {len(failed) - 5} more; see rebalances.csv", highlight=False)
 
 
-def compared_methods(run: Backtest) -> list[str]:
-    """The methods that every rebalance of a run was solved with as well, and its own where that was not the best."""
+def compared_optimizers(run: Backtest) -> list[str]:
+    """The optimizers that every rebalance of a run was solved with as well, and its own where that was not the best."""
     ending = "_objective"
     beside = [str(name).removesuffix(ending) for name in run.rebalances if str(name).endswith(ending)]
-    own = [name for name in run.rebalances["method"].unique() if above_best(run.rebalances, name).any()]
+    own = [name for name in run.rebalances["optimizer"].unique() if above_best(run.rebalances, name).any()]
     return [*own, *beside]
 
 
 def above_best_figures(run: Backtest) -> dict[str, float]:
-    """Median, mean and largest distance of each method's objective from the best, by the figure's name."""
+    """Median, mean and largest distance of each optimizer's objective from the best, by the figure's name."""
     figures: dict[str, float] = {}
-    for method in compared_methods(run):
-        worse = above_best(run.rebalances, method)
+    for optimizer in compared_optimizers(run):
+        worse = above_best(run.rebalances, optimizer)
         if len(worse):
             found = (worse.median(), worse.mean(), worse.max())
-            figures |= {figure: value for (_, figure, _), value in zip(above_best_rows(method), found, strict=True)}
+            figures |= {figure: value for (_, figure, _), value in zip(above_best_rows(optimizer), found, strict=True)}
     return figures
 
 
-def above_best_rows(method: str) -> list[tuple[str, str, str]]:
+def above_best_rows(optimizer: str) -> list[tuple[str, str, str]]:
     """Rows of :func:`figures_table` for the figures of :func:`above_best_figures`."""
     names = ("median", "mean", "most")
-    return [(f"{method}'s objective higher, {name}", f"{method}_above_best_{name}", "{:.1%}") for name in names]
+    return [(f"{optimizer}'s objective higher, {name}", f"{optimizer}_above_best_{name}", "{:.1%}") for name in names]
 
 
 def _finding(finding: Finding) -> str:

@@ -36,7 +36,7 @@ def show_solution(solution: Solution, console: Console) -> None:
         ("objective", f"{solution.objective:.6g}"),
     ]
     if solution.stopped_by is StoppedBy.HEURISTIC:
-        facts.append(("lower bound", "none; this method proves nothing"))
+        facts.append(("lower bound", "none; this optimizer proves nothing"))
     else:
         facts += [("lower bound", f"{solution.lower_bound:.6g}"), ("gap", _share(solution.gap))]
     if solution.contracts is not None:
@@ -46,7 +46,7 @@ def show_solution(solution: Solution, console: Console) -> None:
             ("contracts", f"{_total(solution.positions)} held, {_total(solution.trades)} traded"),
         ]
     facts += [
-        ("method", f"{solution.method}, {solution.formulation}, {solution.solver}"),
+        ("optimizer", f"{solution.optimizer}, {solution.formulation}, {solution.solver}"),
         ("time", f"{solution.seconds:.2f} s" + (f", {solution.nodes:,} nodes" if solution.nodes else "")),
     ]
     _show_facts(facts, solution.problem.notes, console)
@@ -69,7 +69,7 @@ def show_rebalance(result: Rebalance, console: Console) -> None:
     facts += [
         ("tracking error", f"{result.tracking_error:.4%} of capital a year, after trading"),
         ("cost of trades", f"{result.cost:.6%} of capital"),
-        ("method", f"{result.optimised.method}, {result.optimised.solver}"),
+        ("optimizer", f"{result.optimised.optimizer}, {result.optimised.solver}"),
         ("time", f"{result.seconds:.2f} s"),
     ]
     _show_facts(facts, result.problem.notes, console)

@@ -1,4 +1,4 @@
-"""From a problem to a checked solution: the methods, and the check that every answer goes through."""
+"""From a problem to a checked solution: the optimizers, and the check that every answer goes through."""
 
 from dynopt_milp.solvers.methods import METHODS, find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer

@@ -33,11 +33,11 @@ def find_method(name: str) -> Method:
         If there is none.
     """
     if not isinstance(name, str):
-        raise UnknownNameError(f"expected a name, found {name!r}", field="method")
+        raise UnknownNameError(f"expected a name, found {name!r}", field="optimizer")
     head, _, tail = name.partition(":")
     if head not in METHODS or (tail and head != "cvxpy") or name.endswith(":"):
         known = ", ".join(sorted(METHODS))
-        raise UnknownNameError(f"there is no {name!r}; there are {known} (and cvxpy:SOLVER)", field="method")
+        raise UnknownNameError(f"there is no {name!r}; there are {known} (and cvxpy:SOLVER)", field="optimizer")
     module, function = METHODS[head]
     method = getattr(import_module(module), function)
     return cast("Method", partial(method, solver=tail) if tail else method)

@@ -1,4 +1,4 @@
-"""An optimizer of the user's own, run like the methods of this package and checked like them."""
+"""An optimizer of the user's own, run like the optimizers of this package and checked like them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Optimizer = Callable[[Problem], Any]
 """From a problem to whole contracts: a Series, a dict, or an array in the order of the problem's instruments."""
 
 
-def method_name(method: str | Optimizer) -> str:
-    """What a method is called in results."""
-    return method if isinstance(method, str) else str(getattr(method, "__name__", type(method).__name__))
+def optimizer_name(optimizer: str | Optimizer) -> str:
+    """What an optimizer is called in results."""
+    return optimizer if isinstance(optimizer, str) else str(getattr(optimizer, "__name__", type(optimizer).__name__))
 
 
-def distinct_names(methods: Iterable[str | Optimizer], field: str) -> list[str]:
-    """What methods are called in results.
+def distinct_names(optimizers: Iterable[str | Optimizer], field: str) -> list[str]:
+    """What optimizers are called in results.
 
     Raises
     ------
     InputError
         If two have the same name.
     """
-    names = [method_name(method) for method in methods]
+    names = [optimizer_name(optimizer) for optimizer in optimizers]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name!r} appears more than once; give every optimizer a name of its own", field=field)
@@ -46,13 +46,13 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
     SolverError
         If the optimizer raises, or what it returns is not one whole number per instrument.
     """
-    name = method_name(optimizer)
+    name = optimizer_name(optimizer)
 
     def run(task: Task) -> Answer:
         if not task.formulation.is_sum or task.constraints is not None:
             raise UnsupportedError(
                 "an optimizer of your own is given the problem alone, without formulation or constraints; use exact",
-                field="method",
+                field="optimizer",
             )
         try:
             returned = optimizer(problem)

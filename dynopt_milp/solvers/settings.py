@@ -15,20 +15,20 @@ DEFAULT_GAP = 1e-6
 EXHAUSTIVE_GAP = 1e-6
 
 
-def check_settings(method: Any, gap: float, time_limit: float | None) -> None:
-    """Refuse an unknown method, and a gap or time limit out of range, before there is a problem.
+def check_settings(optimizer: Any, gap: float, time_limit: float | None) -> None:
+    """Refuse an unknown optimizer, and a gap or time limit out of range, before there is a problem.
 
     Raises
     ------
     UnknownNameError
-        If there is no such method.
+        If there is no such optimizer.
     InputError
         If the gap or the time limit is out of range.
     """
     check_gap(gap)
     check_time_limit(time_limit)
-    if not callable(method):
-        find_method(method)
+    if not callable(optimizer):
+        find_method(optimizer)
 
 
 def check_gap(gap: float) -> float:

@@ -15,7 +15,7 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, SolveInterrupted, StoppedBy
 from dynopt_milp.solvers.certificate import certify
 from dynopt_milp.solvers.methods import find_method
-from dynopt_milp.solvers.own_optimizer import Optimizer, method_name, own_method
+from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name, own_method
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers.task import Constraints, Task
 from formulations import (
@@ -43,7 +43,7 @@ FORMULATIONS: dict[str, Formulate] = {
 
 def solve(
     problem: Problem,
-    method: str | Optimizer = "exact",
+    optimizer: str | Optimizer = "exact",
     *,
     formulation: str = "penalty",
     buffer: float = DEFAULT_BUFFER,
@@ -58,7 +58,7 @@ def solve(
     ----------
     problem : Problem
         The rebalance.
-    method : str or callable
+    optimizer : str or callable
         ``"exact"`` (proven optimum, by branch and bound, or by SCIP with constraints), ``"branch_and_bound"``,
         ``"scip"``, ``"scip_plain"`` (for comparison), ``"greedy"`` (the book's search), ``"enumerate"``
         (all points of a small box), ``"cvxpy:NAME"`` (another mixed-integer solver, as a referee). Or an optimizer of
@@ -103,7 +103,7 @@ def solve(
         raise InputError(f"expected a Problem, found {type(problem).__name__}", field="problem")
     if constraints is not None and not callable(constraints):
         raise InputError("expected a function from positions to cvxpy constraints", field="constraints")
-    run = own_method(method, problem) if callable(method) else find_method(method)
+    run = own_method(optimizer, problem) if callable(optimizer) else find_method(optimizer)
     began = time.monotonic()  # the time limit is for solving, not for loading a solver
     order = problem.order()
     task = Task(
@@ -128,7 +128,7 @@ def solve(
         lower_bound=min(answer.lower_bound, objective),
         status=status,
         stopped_by=answer.stopped_by,
-        method=method_name(method),
+        optimizer=optimizer_name(optimizer),
         formulation=formulation,
         solver=answer.solver,
         seconds=time.monotonic() - began,

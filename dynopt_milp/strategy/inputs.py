@@ -37,7 +37,7 @@ class TargetPositions:
 
     Attributes
     ----------
-    day : Timestamp
+    date : Timestamp
     weights : Series, by instrument
         Share of risk; the index is everything that is alive on that day.
     multiplier : float
@@ -48,7 +48,7 @@ class TargetPositions:
         Alive, and without a price for more than ten calendar days: cannot be traded now.
     """
 
-    day: pd.Timestamp
+    date: pd.Timestamp
     weights: pd.Series
     multiplier: float
     optimal_positions: pd.Series
@@ -127,15 +127,15 @@ class Inputs:
     def __repr__(self) -> str:
         return f"<Inputs of {self.market!r}, capital {self.capital:,.0f}>"
 
-    def alive(self, day: pd.Timestamp) -> list[str]:
+    def alive(self, date: pd.Timestamp) -> list[str]:
         """Instruments that are alive on a day, in the order of names."""
-        return [self._names[place] for place in np.flatnonzero(self._alive[self._row(day)])]
+        return [self._names[place] for place in np.flatnonzero(self._alive[self._row(date)])]
 
-    def age(self, day: pd.Timestamp) -> pd.Series:
+    def age(self, date: pd.Timestamp) -> pd.Series:
         """Calendar days since the last price, by instrument; +inf before the first."""
-        return pd.Series(self._age[self._row(day)], index=self.market.prices.columns)
+        return pd.Series(self._age[self._row(date)], index=self.market.prices.columns)
 
-    def correlation(self, day: pd.Timestamp) -> pd.DataFrame:
+    def correlation(self, date: pd.Timestamp) -> pd.DataFrame:
         """Correlations known after the close of a day, n × n: those of the last week that ended by then.
 
         Raises
@@ -144,9 +144,9 @@ class Inputs:
             If no week has ended by then.
         """
         names = self.market.prices.columns
-        return pd.DataFrame(self._correlations[self._week(day)], index=names, columns=names)
+        return pd.DataFrame(self._correlations[self._week(date)], index=names, columns=names)
 
-    def covariance(self, day: pd.Timestamp) -> pd.DataFrame:
+    def covariance(self, date: pd.Timestamp) -> pd.DataFrame:
         """Annual covariance of percentage returns, n × n: volatility × correlation × volatility.
 
         Raises
@@ -155,9 +155,9 @@ class Inputs:
             If no week has ended by then.
         """
         names = self.market.prices.columns
-        return pd.DataFrame(self._covariance(day, np.arange(len(names))), index=names, columns=names)
+        return pd.DataFrame(self._covariance(date, np.arange(len(names))), index=names, columns=names)
 
-    def weights(self, day: pd.Timestamp) -> pd.Series:
+    def weights(self, date: pd.Timestamp) -> pd.Series:
         """Shares of risk of the instruments alive on a day; they sum to 1.
 
         Raises
@@ -165,12 +165,12 @@ class Inputs:
         HistoryError
             If the strategy gives none of them a share.
         """
-        row = self._row(day)
+        row = self._row(date)
         shares = self._shares_of(row)
         places = np.flatnonzero(self._alive[row])
         return pd.Series(shares[places], index=self.market.prices.columns[places])
 
-    def target_positions(self, day: pd.Timestamp) -> TargetPositions:
+    def target_positions(self, date: pd.Timestamp) -> TargetPositions:
         """The fractional positions of a day.
 
         Raises
@@ -178,13 +178,13 @@ class Inputs:
         HistoryError
             If there is nothing to hold, or no correlation yet.
         """
-        row = self._row(day)
+        row = self._row(date)
         places = np.flatnonzero(self._alive[row])
         shares = self._shares_of(row)[places]
         now = {name: array[row, places] for name, array in self._arrays.items()}
         multiplier = diversification_multiplier(
             shares,
-            self._correlations[self._week(day)][np.ix_(places, places)],
+            self._correlations[self._week(date)][np.ix_(places, places)],
             cap=self.strategy.multiplier_cap,
             floor=self.strategy.floor_correlations,
         )
@@ -199,11 +199,11 @@ class Inputs:
         )
         index = self.market.prices.columns[places]
         closed = tuple(self._names[place] for place in places if self._age[row, place] > CLOSED_AFTER)
-        return TargetPositions(day, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
+        return TargetPositions(date, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
 
     def problem(
         self,
-        day: pd.Timestamp,
+        date: pd.Timestamp,
         held: Any = 0.0,
         *,
         cost_multiplier: float = BOOK_COST_MULTIPLIER,
@@ -213,7 +213,7 @@ class Inputs:
 
         Parameters
         ----------
-        day : Timestamp
+        date : Timestamp
             One of the market's days; its close is known.
         held : Series, dict or number
             Whole contracts by instrument; what is not named is not held.
@@ -230,9 +230,9 @@ class Inputs:
         InputError
             If :class:`~dynopt_milp.Problem` refuses a number, or a name is unknown.
         """
-        row = self._row(day)
+        row = self._row(date)
         contracts = to_whole(held, self._names, "held", missing=0.0)
-        targets = self.target_positions(day)
+        targets = self.target_positions(date)
         places = np.flatnonzero(self._alive[row])
         kept = (targets.weights.to_numpy() > 0) | (contracts[places] != 0)
         places, target = places[kept], targets.optimal_positions.to_numpy()[kept]
@@ -245,7 +245,7 @@ class Inputs:
             own = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
         value, cost = (self._arrays[name][row, places] for name in ("values", "costs"))
         return Problem(
-            covariance=self._covariance(day, places),
+            covariance=self._covariance(date, places),
             optimal_positions=target,
             weight_per_contract=value / self.capital,
             previous_positions=now,
@@ -255,9 +255,9 @@ class Inputs:
             instruments=tuple(names),
         )
 
-    def _covariance(self, day: pd.Timestamp, places: NDArray[np.intp]) -> FloatArray:
-        sigma = self._arrays["volatility"][self._row(day), places]
-        rho: FloatArray = self._correlations[self._week(day)][np.ix_(places, places)]
+    def _covariance(self, date: pd.Timestamp, places: NDArray[np.intp]) -> FloatArray:
+        sigma = self._arrays["volatility"][self._row(date), places]
+        rho: FloatArray = self._correlations[self._week(date)][np.ix_(places, places)]
         return rho * np.outer(sigma, sigma)
 
     def _shares_of(self, row: int) -> FloatArray:
@@ -285,21 +285,21 @@ class Inputs:
             )
         return self._shares[key]
 
-    def _week(self, day: pd.Timestamp) -> int:
-        week = int(self._weeks.searchsorted(day, side="right")) - 1
+    def _week(self, date: pd.Timestamp) -> int:
+        week = int(self._weeks.searchsorted(date, side="right")) - 1
         if week < 0:
             raise HistoryError(
-                f"no week of returns has ended by {day.date()}; start later or give longer data", field="correlation"
+                f"no week of returns has ended by {date.date()}; start later or give longer data", field="correlation"
             )
         return week
 
-    def _row(self, day: pd.Timestamp) -> int:
-        row = int(self._days.searchsorted(day))
-        if row >= len(self._days) or self._days[row] != day:
+    def _row(self, date: pd.Timestamp) -> int:
+        row = int(self._days.searchsorted(date))
+        if row >= len(self._days) or self._days[row] != date:
             raise DataError(
-                f"{pd.Timestamp(day).date()} is not a day of this market ({self._days[0].date()} to "
+                f"{pd.Timestamp(date).date()} is not a day of this market ({self._days[0].date()} to "
                 f"{self._days[-1].date()}); the last one before it is {self._days[max(row - 1, 0)].date()}",
-                field="day",
+                field="date",
             )
         return row
 

@@ -27,7 +27,7 @@ def decision(result: Rebalance) -> dict[str, Any]:
         "buffer_rule": result.buffer_rule,
         "adjustment_factor": result.adjustment_factor,
         "trades": by_name(result.trades[result.trades != 0]),
-        "method": result.optimised.method,
+        "optimizer": result.optimised.optimizer,
         "solver": result.optimised.solver,
         "seconds": result.seconds,
     }

@@ -17,7 +17,7 @@ from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 
 
-def known_day(market: Market, day: Any = None) -> pd.Timestamp:
+def known_day(market: Market, date: Any = None) -> pd.Timestamp:
     """The last day of the market up to a day; without one, the last of all.
 
     Raises
@@ -27,7 +27,7 @@ def known_day(market: Market, day: Any = None) -> pd.Timestamp:
     HistoryError
         If it lies outside the market.
     """
-    given = market.days[-1] if day is None else day_within(market.days, day, "date")
+    given = market.days[-1] if date is None else day_within(market.days, date, "date")
     return market.days[int(market.days.searchsorted(given, side="right")) - 1]
 
 
@@ -35,7 +35,7 @@ def problem_of_day(
     market: Market,
     strategy: Strategy,
     capital: float,
-    day: Any = None,
+    date: Any = None,
     held: Any = 0.0,
     *,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
@@ -47,7 +47,7 @@ def problem_of_day(
     ----------
     market, strategy, capital
         The arguments of :class:`~dynopt_milp.Inputs`.
-    day : date, optional
+    date : date, optional
         Its close is known, and nothing later is looked at. Default: the last day of the market. On a day without
         prices, the last one before it counts.
     held : Series, dict or number
@@ -65,7 +65,7 @@ def problem_of_day(
     InputError
         If :class:`~dynopt_milp.Problem` refuses a number, or something is held that cannot be valued on that day.
     """
-    known = market.between(end=known_day(market, day))
+    known = market.between(end=known_day(market, date))
     contracts = held
     if isinstance(held, (pd.Series, dict)):
         series = pd.Series(held, dtype=object)

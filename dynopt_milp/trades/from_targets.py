@@ -97,7 +97,7 @@ def problem_of_day_and_targets(
     strategy: Strategy,
     capital: float,
     targets: pd.DataFrame,
-    day: Any = None,
+    date: Any = None,
     held: pd.Series | None = None,
     *,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
@@ -121,7 +121,7 @@ def problem_of_day_and_targets(
     contracts = _held(held, names)
     equal = replace(strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)))
     problem = problem_of_day(
-        market.select(names), equal, capital, day, contracts, cost_multiplier=cost_multiplier
+        market.select(names), equal, capital, date, contracts, cost_multiplier=cost_multiplier
     )  # fmt: skip
     for name in names:
         if name not in problem.instruments:

@@ -117,7 +117,7 @@ class Rebalance:
 
 def rebalance(
     problem: Problem,
-    method: str | Optimizer = "exact",
+    optimizer: str | Optimizer = "exact",
     *,
     buffer_rule: BufferRule | None = "book",
     buffer_fraction: float = BOOK_BUFFER_FRACTION,
@@ -133,7 +133,7 @@ def rebalance(
     ----------
     problem : Problem
         The rebalance.
-    method, gap, time_limit, start, constraints
+    optimizer, gap, time_limit, start, constraints
         Arguments of :func:`~dynopt_milp.solve`; the time limit holds for everything together.
     buffer_rule : {"book", "edge", "deadband"} or None
         ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0). Where that leaves a limit or a constraint broken,
@@ -163,7 +163,7 @@ def rebalance(
     def solved(task: Problem, formulation: str, start: Any) -> Solution:
         left = None if seconds is None else max(seconds - (time.monotonic() - began), 0.0)
         return solve(
-            task, method, formulation=formulation, buffer=buffer, gap=gap, time_limit=left, start=start,
+            task, optimizer, formulation=formulation, buffer=buffer, gap=gap, time_limit=left, start=start,
             constraints=constraints,
         )  # fmt: skip
 

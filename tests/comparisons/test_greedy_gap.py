@@ -36,7 +36,7 @@ def test_a_small_study_runs_goes_on_and_keeps_its_table(tmp_path: Path) -> None:
     parts = [GapGrid(**common, sizes=(3, 6), paths=("greedy",)), GapGrid(**common, paths=("exact",))]  # type: ignore[arg-type]
     results = run(market, parts, tmp_path, workers=1, show_progress=False)
     assert results["path"].tolist() == ["greedy"] * 4 + ["exact"] * 2
-    assert (results["not_proved"] == 0).all()
+    assert (results["num_not_proved"] == 0).all()
     assert (results["mean_gap"] >= 0).all()
     again = run(market, parts, tmp_path, workers=1, show_progress=False)
     pd.testing.assert_frame_equal(results, again)
@@ -125,8 +125,8 @@ def test_the_page_says_what_the_committed_results_say(committed: pd.DataFrame) -
     unproved = committed[
         (committed["size"] == 42) & (committed["cost_multiplier"] == 0) & (committed["path"] == "greedy")
     ]
-    assert unproved["not_proved"].tolist() == [78, 29, 7, 2, 1]
+    assert unproved["num_not_proved"].tolist() == [78, 29, 7, 2, 1]
     assert (unproved["failed"] == 19).all()
-    proved = committed["not_proved"] + committed["failed"] == 0
+    proved = committed["num_not_proved"] + committed["failed"] == 0
     assert proved[committed["cost_multiplier"] > 0].all()
     assert proved[committed["size"] < 42].all()

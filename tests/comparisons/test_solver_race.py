@@ -174,7 +174,7 @@ def test_a_racer_that_cannot_start_is_left_out_with_a_reason(monkeypatch: pytest
     monkeypatch.setitem(RACERS, "copt", replace(RACERS["copt"], needs="no_such_package"))
     racers, reasons = starters(("branch_and_bound", "greedy", "copt"))
     assert [racer.name for racer in racers] == ["branch_and_bound"]
-    assert reasons == {"greedy": "there is no method 'no_such'", "copt": "no_such_package is not installed"}
+    assert reasons == {"greedy": "there is no optimizer 'no_such'", "copt": "no_such_package is not installed"}
 
 
 def test_importing_the_study_loads_no_solver() -> None:

@@ -33,7 +33,7 @@ def test_a_small_run() -> None:
     assert results["size"].tolist() == [3, 3, 5, 5]
     assert (results["objective_exact"] <= results["objective_greedy"] * (1 + 1e-9)).all()
     assert len(study.table(results)) == 2
-    assert results["seconds_theirs"].isna().all()
+    assert results["theirs_seconds"].isna().all()
 
 
 def test_a_folder_without_pysystemtrade_is_refused(tmp_path: Path) -> None:
@@ -54,9 +54,9 @@ def test_what_the_pages_say_is_what_came_out() -> None:
     search, theirs = (" to ".join(f"{end:.2g}" for end in ends) for ends in ratios.values())
     assert f"{search} times less than the bare search, {theirs} times less than pysystemtrade's" in page
     days = pd.read_csv(study.RESULTS)
-    slower = days["seconds_exact"] - days["seconds_search"]
+    slower = days["exact_seconds"] - days["search_seconds"]
     assert (
         f"on {(slower > 0).sum()} of {len(days)} against the bare search ({1e3 * slower.max():.2f} ms more on the worst"
         in page
     )
-    assert f"on {(days['seconds_swap_in'] > days['seconds_theirs']).sum()} of {len(days)} against py" in page
+    assert f"on {(days['swap_in_seconds'] > days['theirs_seconds']).sum()} of {len(days)} against py" in page

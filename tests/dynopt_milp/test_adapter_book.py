@@ -310,7 +310,7 @@ def test_a_price_below_zero_is_left_out_and_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"method": "gready"}, {"gap": 7}, {"time_limit": -3}, {"buffer": -1}, {"cost_multiplier": -1}]
+    "wrong", [{"optimizer": "gready"}, {"gap": 7}, {"time_limit": -3}, {"buffer": -1}, {"cost_multiplier": -1}]
 )
 def test_settings_are_checked_when_they_are_made(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):

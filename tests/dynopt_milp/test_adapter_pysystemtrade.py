@@ -90,7 +90,7 @@ def test_a_thousand_days(part: int) -> None:
         kind = KINDS[seed % 3]
         given = arguments(day, kind)
         lower, upper = limits_of(day, given)
-        objects = [ObjectiveFunction(**given, method=method) for method in ("exact", "greedy")]
+        objects = [ObjectiveFunction(**given, optimizer=optimizer) for optimizer in ("exact", "greedy")]
         raw = []
         for one in objects:
             near = one.is_tracking_error_of_prior_smaller_than_buffer()
@@ -303,8 +303,8 @@ def test_a_constraint_function_is_for_greedy_alone() -> None:
 
     with pytest.raises(UnsupportedError, match="constraint_function: is an arbitrary function"):
         ObjectiveFunction(**ordinary(constraint_function=no_gold))
-    free = ObjectiveFunction(**ordinary(), method="greedy").get_optimisation_results_raw()
-    one = ObjectiveFunction(**ordinary(constraint_function=no_gold), method="greedy")
+    free = ObjectiveFunction(**ordinary(), optimizer="greedy").get_optimisation_results_raw()
+    one = ObjectiveFunction(**ordinary(constraint_function=no_gold), optimizer="greedy")
     assert free[2] < 0 <= one.get_optimisation_results_raw()[2]
     assert one.evaluate(free) == pytest.approx(1000 + ObjectiveFunction(**ordinary()).evaluate(free))
     assert ObjectiveFunction(**ordinary(constraint_function=NOT_SUPPLIED)).constraint_function_value(free) == 0.0
@@ -340,7 +340,7 @@ def test_an_optimizer_of_your_own() -> None:
     def hold(problem: Problem) -> Any:
         return problem.previous_positions
 
-    assert ObjectiveFunction(**ordinary(), method=hold).optimise_positions() == {"US10": 0, "ES": -1, "GOLD": 4}
+    assert ObjectiveFunction(**ordinary(), optimizer=hold).optimise_positions() == {"US10": 0, "ES": -1, "GOLD": 4}
 
 
 def test_covariances_missing_between_two_instruments_leave_out_the_one_with_more_gaps() -> None:
@@ -406,7 +406,7 @@ def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: st
             InputError,
             "tracking_error_buffer: expected a finite number",
         ),
-        ({"method": "gready"}, UnknownNameError, "method: there is no 'gready'"),
+        ({"optimizer": "gready"}, UnknownNameError, "optimizer: there is no 'gready'"),
         ({"time_limit": -1}, InputError, "time_limit"),
     ],
 )

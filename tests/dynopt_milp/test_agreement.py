@@ -1,4 +1,4 @@
-"""Many methods, one truth: enumeration is the oracle."""
+"""Many optimizers, one truth: enumeration is the oracle."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ PROVERS = {"branch_and_bound": (700, 6, 1e-9), "scip": (120, 4, 1e-9), "scip_pla
 CONSTRAINED = {"scip": 30, "scip_plain": 15}  # examples of each kind of constraint
 
 
-def assert_that_of_enumeration(problem: Problem, method: str, **how: Any) -> None:
-    """The optimum of enumeration, to the accuracy of the method, and no bound above it."""
-    truth, found = solve(problem, "enumerate", **how), solve(problem, method, **how)
+def assert_that_of_enumeration(problem: Problem, optimizer: str, **how: Any) -> None:
+    """The optimum of enumeration, to the accuracy of the optimizer, and no bound above it."""
+    truth, found = solve(problem, "enumerate", **how), solve(problem, optimizer, **how)
     if found.stopped_by is StoppedBy.PRECISION:  # an optimum that is zero but for the last digits of what it is made of
         assert found.objective - found.lower_bound < 1e-15
     else:
         assert found.status is truth.status
     if truth.status is Status.OPTIMAL:
-        assert found.objective == pytest.approx(truth.objective, rel=PROVERS[method][2], abs=1e-15)
+        assert found.objective == pytest.approx(truth.objective, rel=PROVERS[optimizer][2], abs=1e-15)
         assert found.lower_bound <= truth.objective
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-@pytest.mark.parametrize("method", PROVERS)
-def test_the_optimum_is_that_of_enumeration(method: str, formulation: str) -> None:
-    examples, size, _ = PROVERS[method]
+@pytest.mark.parametrize("optimizer", PROVERS)
+def test_the_optimum_is_that_of_enumeration(optimizer: str, formulation: str) -> None:
+    examples, size, _ = PROVERS[optimizer]
 
     @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
     @given(problem=problems(most_instruments=size), buffer=st.sampled_from(BUFFERS[formulation]))
     def agree(problem: Problem, buffer: float) -> None:
-        assert_that_of_enumeration(problem, method, formulation=formulation, buffer=buffer)
+        assert_that_of_enumeration(problem, optimizer, formulation=formulation, buffer=buffer)
 
     agree()
 
 
-@pytest.mark.parametrize("method", CONSTRAINED)
+@pytest.mark.parametrize("optimizer", CONSTRAINED)
 @pytest.mark.parametrize("kind", ["budget", "norm", "group", "count"])
-def test_the_optimum_among_what_constraints_admit_is_that_of_enumeration(kind: str, method: str) -> None:
-    @settings(max_examples=CONSTRAINED[method], suppress_health_check=[HealthCheck.too_slow])
+def test_the_optimum_among_what_constraints_admit_is_that_of_enumeration(kind: str, optimizer: str) -> None:
+    @settings(max_examples=CONSTRAINED[optimizer], suppress_health_check=[HealthCheck.too_slow])
     @given(problem=problems(), cap=st.floats(0.5, 3.0))
     def agree(problem: Problem, cap: float) -> None:
         size = len(problem.instruments)
@@ -65,7 +65,7 @@ def test_the_optimum_among_what_constraints_admit_is_that_of_enumeration(kind: s
                 "count": [cp.abs(positions) <= np.floor(cap)],
             }[kind]
 
-        assert_that_of_enumeration(problem, method, constraints=constraints)
+        assert_that_of_enumeration(problem, optimizer, constraints=constraints)
 
     agree()
 
@@ -122,8 +122,8 @@ def test_the_penalty_cone_holds_a_portfolio_from_its_value_on_and_not_below(prob
 @given(problem=problems(most_instruments=6), seed=st.integers(0, 1000))
 def test_the_answer_does_not_depend_on_the_order_of_instruments(problem: Problem, seed: int) -> None:
     shuffled = shuffle(problem, seed)
-    for method in ("branch_and_bound", "scip", "greedy", "enumerate"):
-        one, other = solve(problem, method), solve(shuffled, method)
+    for optimizer in ("branch_and_bound", "scip", "greedy", "enumerate"):
+        one, other = solve(problem, optimizer), solve(shuffled, optimizer)
         assert other.positions.to_dict() == one.positions.to_dict()
         assert other.objective == one.objective
 

@@ -151,7 +151,7 @@ def test_exact_is_proven_and_never_above_greedy_from_the_same_positions(market: 
     assert (rows["objective"] <= rows["greedy_objective"] * (1 + 1e-12)).all()
     assert (rows["objective"] < rows["greedy_objective"] * 0.999).any()
     assert list(rows.columns[:12]) == [
-        "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
+        "objective", "lower_bound", "gap", "status", "optimizer", "tracking_error_before", "tracking_error",
         "adjustment_factor", "trades", "cost", "seconds", "greedy_objective",
     ]  # fmt: skip
     assert (run.positions == run.positions.round()).all().all()
@@ -229,7 +229,7 @@ def test_an_optimizer_of_ones_own_is_priced_and_checked(market: Market, greedy: 
         return greedy_positions(problem.program())[0]
 
     run = backtest(market, optimizer=mine, **YEAR)
-    assert set(run.rebalances["method"]) == {"mine"}
+    assert set(run.rebalances["optimizer"]) == {"mine"}
     pd.testing.assert_frame_equal(run.positions, greedy.positions)
     assert "<locals>.mine" in run.settings["optimizer"]
 
@@ -267,12 +267,12 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(market: Market, greedy: Ba
         return 0.05
 
     with pytest.raises(BacktestInterrupted, match=r"after 10 of 51 rebalances; they are kept in .*run the same again"):
-        backtest(market, optimizer="greedy", buffer_fraction=stop_at_ten, folder=tmp_path / "run", **YEAR)
+        backtest(market, optimizer="greedy", buffer_fraction=stop_at_ten, out=tmp_path / "run", **YEAR)
     lines = (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
     assert len(lines) == 10
     with (tmp_path / "run" / "journal.jsonl").open("a") as file:
         file.write('{"date": "2016-03-18", "pos')  # cut off in the middle of a line
-    run = backtest(market, optimizer="greedy", buffer_fraction=stop_at_ten, folder=tmp_path / "run", **YEAR)
+    run = backtest(market, optimizer="greedy", buffer_fraction=stop_at_ten, out=tmp_path / "run", **YEAR)
     assert next(calls) == 11 + 41  # none of the ten was done again
     assert_same(run, greedy)
 
@@ -284,7 +284,7 @@ def test_a_finished_run_is_read_back_without_solving_anything(market: Market, tm
         calls.append(problem)
         return np.asarray(problem.previous_positions)
 
-    arguments: dict[str, Any] = {"optimizer": counting, "folder": tmp_path / "run", **YEAR, "end": "2016-02-28"}
+    arguments: dict[str, Any] = {"optimizer": counting, "out": tmp_path / "run", **YEAR, "end": "2016-02-28"}
     first = backtest(market, **arguments)
     solved = len(calls)
     again = backtest(market, **arguments)
@@ -296,7 +296,7 @@ def test_a_finished_run_is_read_back_without_solving_anything(market: Market, tm
 def test_a_saved_run_can_be_loaded_and_its_files_have_the_documented_columns(
     market: Market, greedy: Backtest, tmp_path: Path
 ) -> None:
-    run = backtest(market, optimizer="greedy", folder=tmp_path / "run", **YEAR)
+    run = backtest(market, optimizer="greedy", out=tmp_path / "run", **YEAR)
     assert sorted(path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith(".")) == [
         "journal.jsonl", "performance.json", "positions.csv", "rebalances.csv", "returns.csv", "settings.json",
     ]  # fmt: skip
@@ -313,7 +313,7 @@ def test_a_saved_run_can_be_loaded_and_its_files_have_the_documented_columns(
 
 
 def test_a_folder_with_another_run_is_refused_and_left_alone(market: Market, tmp_path: Path) -> None:
-    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "out": tmp_path / "run"}
     backtest(market, **few)
     before = (tmp_path / "run" / "positions.csv").read_bytes()
     with pytest.raises(FormatError, match=r"another run|other settings: capital is 500000.0 there and 400000.0 now"):
@@ -324,17 +324,17 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(market: Market, tmp
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("years of work")
     with pytest.raises(FormatError, match="holds other files"):
-        backtest(market, **few | {"folder": tmp_path / "full"})
+        backtest(market, **few | {"out": tmp_path / "full"})
 
 
 def test_two_runs_in_one_folder_at_a_time_are_refused(market: Market, tmp_path: Path) -> None:
-    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "out": tmp_path / "run"}
     with Journal(tmp_path / "run", {"of": "someone"}), pytest.raises(FileError, match="is in use by another run"):
         backtest(market, **few)
 
 
 def test_a_damaged_journal_is_refused(market: Market, tmp_path: Path) -> None:
-    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "out": tmp_path / "run"}
     backtest(market, **few)
     journal = tmp_path / "run" / "journal.jsonl"
     lines = journal.read_text().splitlines()
@@ -366,9 +366,9 @@ def test_a_buffer_that_adapts_sees_the_past_only(market: Market) -> None:
     seen = []
 
     def adaptive(history: RebalanceHistory) -> float:
-        seen.append((history.day, list(history.rebalances.index)))
+        seen.append((history.date, list(history.rebalances.index)))
         for frame in (history.volatility, history.forecasts, history.costs, history.values):
-            assert frame.index[-1] == history.day
+            assert frame.index[-1] == history.date
         return 0.02 + 0.001 * len(history.rebalances)
 
     run = backtest(market, optimizer="greedy", buffer_fraction=adaptive, **YEAR | {"end": "2016-03-31"})
@@ -388,14 +388,14 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
     [
         ({"capital": 0.0}, InputError, "capital: expected a positive number"),
         ({"capital": "much"}, InputError, "capital: expected a number"),
-        ({"optimizer": "magic"}, UnknownNameError, "method: there is no 'magic'"),
+        ({"optimizer": "magic"}, UnknownNameError, "optimizer: there is no 'magic'"),
         ({"frequency": "hourly"}, UnknownNameError, "rebalance: there is no 'hourly'"),
         ({"buffer_rule": "loose"}, UnknownNameError, "buffer_rule: there is no 'loose'"),
         ({"buffer_fraction": -0.1}, InputError, "buffer_fraction: expected a number of at least 0"),
         ({"cost_multiplier": -1.0}, InputError, "cost_multiplier: expected"),
         ({"also": "greedy"}, InputError, "also: expected a list"),
-        ({"also": ["magic"]}, UnknownNameError, "method: there is no 'magic'"),
-        ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: methods are compared"),
+        ({"also": ["magic"]}, UnknownNameError, "optimizer: there is no 'magic'"),
+        ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: optimizers are compared"),
         ({"optimizer": "greedy", "buffer_rule": "edge"}, UnsupportedError, "greedy search is defined for"),
         ({"start": "2030-01-01"}, HistoryError, "fewer than two days"),
         ({"start": "soon"}, InputError, "start: expected a date as 2019-12-31, found 'soon'"),
@@ -437,7 +437,7 @@ def test_figures_of_a_run_by_hand() -> None:
     assert figures["total_turnover"] == 2 + 1 + 3
     assert figures["annual_turnover"] == pytest.approx(6 / 4 * 256)
     assert figures["avg_tracking_error"] == pytest.approx(0.04 / 3)
-    counts = ("num_rebalances", "num_optimal", "num_not_proven", "num_failed", "num_instruments")
+    counts = ("num_rebalances", "num_optimal", "num_not_proved", "num_failed", "num_instruments")
     assert [figures[name] for name in counts] == [4, 1, 1, 1, 2]
 
 
@@ -528,7 +528,7 @@ def test_nan_of_a_function_of_the_strategy_leaves_what_it_said_before(market: Ma
 def test_an_exact_run_that_proved_nothing_says_so(market: Market) -> None:
     hard = simulated_market(start="2015-01-01", end="2018-12-31")
     run = backtest(hard, capital=3e6, cost_multiplier=0.0, time_limit=0.0, start="2018-01-01", end="2018-02-28")
-    assert run.performance["num_not_proven"] == run.performance["num_rebalances"]
+    assert run.performance["num_not_proved"] == run.performance["num_rebalances"]
     assert any(finding.name == "rebalances not proven optimal" for finding in run.findings)
 
 
@@ -540,7 +540,7 @@ def test_an_exact_run_that_proved_nothing_says_so(market: Market) -> None:
     ],
 )  # fmt: skip
 def test_a_journal_entry_that_is_none_is_refused(market: Market, tmp_path: Path, damage: dict[str, Any]) -> None:
-    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path / "run"}
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "out": tmp_path / "run"}
     backtest(market, **few)
     journal = tmp_path / "run" / "journal.jsonl"
     lines = journal.read_text().splitlines()
@@ -551,5 +551,5 @@ def test_a_journal_entry_that_is_none_is_refused(market: Market, tmp_path: Path,
 
 def test_what_a_power_cut_leaves_behind_does_not_spoil_a_folder(market: Market, tmp_path: Path) -> None:
     (tmp_path / ".settings.json.x1").write_text("{")
-    run = backtest(market, **YEAR | {"end": "2016-02-28", "optimizer": "greedy", "folder": tmp_path})
+    run = backtest(market, **YEAR | {"end": "2016-02-28", "optimizer": "greedy", "out": tmp_path})
     assert run.performance["num_failed"] == 0

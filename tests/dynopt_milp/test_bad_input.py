@@ -392,10 +392,10 @@ def test_a_bad_covariance_next_to_market_data_is_refused_as_elsewhere() -> None:
 # Arguments of a solve
 
 
-@pytest.mark.parametrize("method", ["gready", "", "scip:fast", "cvxpy:", "cvxpy:NOSUCHSOLVER", None, 3], ids=str)
-def test_an_unknown_method_is_refused(method: Any) -> None:
-    refusal(lambda: solve(problem(), method), "method", None, UnknownNameError)
-    refusal(lambda: rebalance(problem(), method), "method", None, UnknownNameError)
+@pytest.mark.parametrize("optimizer", ["gready", "", "scip:fast", "cvxpy:", "cvxpy:NOSUCHSOLVER", None, 3], ids=str)
+def test_an_unknown_method_is_refused(optimizer: Any) -> None:
+    refusal(lambda: solve(problem(), optimizer), "optimizer", None, UnknownNameError)
+    refusal(lambda: rebalance(problem(), optimizer), "optimizer", None, UnknownNameError)
 
 
 def test_an_unknown_name_comes_with_those_there_are() -> None:

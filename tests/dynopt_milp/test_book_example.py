@@ -23,10 +23,10 @@ def problem() -> Problem:
     )
 
 
-@pytest.mark.parametrize("method", ["exact", "scip", "enumerate", "greedy"])
-def test_without_costs_the_optimum_holds_0_1_3(problem: Problem, method: str) -> None:
-    solution = solve(problem, method)
+@pytest.mark.parametrize("optimizer", ["exact", "scip", "enumerate", "greedy"])
+def test_without_costs_the_optimum_holds_0_1_3(problem: Problem, optimizer: str) -> None:
+    solution = solve(problem, optimizer)
     assert solution.positions.to_dict() == {"US5": 0, "US10": 1, "SP500": 3}
     assert solution.tracking_error == pytest.approx(0.002952, abs=5e-7)
     assert solution.objective == pytest.approx(solution.tracking_error, rel=1e-14)  # summed in the order of names
-    assert (solution.status is Status.OPTIMAL) == (method != "greedy")
+    assert (solution.status is Status.OPTIMAL) == (optimizer != "greedy")

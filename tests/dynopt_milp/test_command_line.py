@@ -20,7 +20,7 @@ from tests.command_line import COMMAND, read_json, run, run_process
 from tests.random_programs import hard_problem
 
 DESIGNED = {
-    "status", "objective", "lower_bound", "gap", "tracking_error", "cost_penalty", "positions", "trades", "method",
+    "status", "objective", "lower_bound", "gap", "tracking_error", "cost_penalty", "positions", "trades", "optimizer",
     "solver", "seconds",
 }  # fmt: skip
 
@@ -60,14 +60,14 @@ def priced(problem: Problem, positions: dict[str, int]) -> float:
 # Answers
 
 
-@pytest.mark.parametrize(("method", "status"), [("scip", "optimal"), ("greedy", "feasible")])
-def test_solve_prints_one_json_object_with_the_answer(path: Path, method: str, status: str) -> None:
-    done = run("solve", path, "--method", method, "--json")
+@pytest.mark.parametrize(("optimizer", "status"), [("scip", "optimal"), ("greedy", "feasible")])
+def test_solve_prints_one_json_object_with_the_answer(path: Path, optimizer: str, status: str) -> None:
+    done = run("solve", path, "--optimizer", optimizer, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = read_json(done.stdout)
     problem = Problem.from_json(path)
     assert set(found) >= DESIGNED
-    assert (found["status"], found["method"]) == (status, method)
+    assert (found["status"], found["optimizer"]) == (status, optimizer)
     assert tuple(found["positions"]) == tuple(found["trades"]) == problem.instruments
     assert all(type(number) is int for number in [*found["positions"].values(), *found["trades"].values()])
     for name, held in zip(problem.instruments, problem.previous_positions, strict=True):
@@ -76,7 +76,7 @@ def test_solve_prints_one_json_object_with_the_answer(path: Path, method: str, s
     assert found["tracking_error"] + found["cost_penalty"] == pytest.approx(found["objective"], rel=1e-12)
     assert 0 <= found["lower_bound"] <= found["objective"]
     assert found["gap"] == pytest.approx((found["objective"] - found["lower_bound"]) / found["objective"])
-    if method == "scip":
+    if optimizer == "scip":
         assert found["gap"] <= 1e-6
         assert "SCIP" in found["solver"]
 
@@ -92,9 +92,9 @@ def test_solve_prints_a_table_with_the_status_and_the_instruments(path: Path) ->
 
 
 def test_rebalance_prints_the_trades(path: Path) -> None:
-    done = run("rebalance", path, "--method", "greedy")
+    done = run("rebalance", path, "--optimizer", "greedy")
     assert (done.returncode, done.stderr) == (0, "")
-    found = read_json(run("rebalance", path, "--method", "greedy", "--json").stdout)
+    found = read_json(run("rebalance", path, "--optimizer", "greedy", "--json").stdout)
     assert found["trades"]
     for name, contracts in found["trades"].items():
         assert any(line.startswith(f"{name} ") and f"{contracts:+d}" in line for line in done.stdout.splitlines())
@@ -113,15 +113,15 @@ def test_a_buffer_rule_can_be_asked_for(tmp_path: Path, rule: str) -> None:
 
 def test_names_in_any_script_are_printed_whatever_the_terminal(tmp_path: Path) -> None:
     given = small(tmp_path, instruments=["Öl", "小麦"])
-    done = run("solve", given, "--method", "greedy")
+    done = run("solve", given, "--optimizer", "greedy")
     assert (done.returncode, done.stderr) == (0, "")
     assert "小麦" in done.stdout
-    done = run_process("solve", given, "--method", "greedy", env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    done = run_process("solve", given, "--optimizer", "greedy", env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_names_are_printed_as_they_are_and_not_read_as_markup(tmp_path: Path) -> None:
-    done = run("solve", small(tmp_path, instruments=["[bold]GOLD", "CORN[/]"]), "--method", "greedy")
+    done = run("solve", small(tmp_path, instruments=["[bold]GOLD", "CORN[/]"]), "--optimizer", "greedy")
     assert (done.returncode, done.stderr) == (0, "")
     assert "[bold]GOLD" in done.stdout
     assert "CORN[/]" in done.stdout
@@ -144,7 +144,7 @@ def test_help_names_the_commands(arguments: tuple[str, ...]) -> None:
 def test_help_of_a_command_names_its_options() -> None:
     done = run("solve", "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for option in ("--method", "--formulation", "--gap", "--time-limit", "--json"):
+    for option in ("--optimizer", "--formulation", "--gap", "--time-limit", "--json"):
         assert option in done.stdout
 
 
@@ -173,15 +173,15 @@ def test_a_bad_problem_is_one_line_and_exit_code_2(tmp_path: Path, changes: dict
 
 def test_unbounded_positions_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
     given = small(tmp_path, covariance=[[0.04, 0.04], [0.04, 0.04]], cost_multiplier=0.0)
-    complaint("GOLD", "solve", given, "--method", "scip")
+    complaint("GOLD", "solve", given, "--optimizer", "scip")
 
 
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("solve", "--method", "gready"), "gready"),
-        (("solve", "--method", "cvxpy:NOSUCHSOLVER"), "NOSUCHSOLVER"),
-        (("solve", "--method", "greedy", "--formulation", "deadband"), "greedy"),
+        (("solve", "--optimizer", "gready"), "gready"),
+        (("solve", "--optimizer", "cvxpy:NOSUCHSOLVER"), "NOSUCHSOLVER"),
+        (("solve", "--optimizer", "greedy", "--formulation", "deadband"), "greedy"),
         (("solve", "--formulation", "deadband", "--buffer", "-1"), "buffer"),
         (("solve", "--gap", "small"), "gap"),
         (("solve", "--time-limit", "-1"), "time_limit"),

@@ -40,7 +40,7 @@ def test_a_backtest_on_real_prices_leaves_the_documented_files(tmp_path: Path) -
     out = tmp_path / "R"
     arguments = [
         "backtest", "--data", shared("data/pysystemtrade"), "--start", "2019-08-01", "--end", "2019-09-30",
-        "--capital", 250_000, "--rebalance", "weekly", "--optimizer", "exact", "--also", "greedy", "--out", out,
+        "--capital", 250_000, "--frequency", "weekly", "--optimizer", "exact", "--also", "greedy", "--out", out,
     ]  # fmt: skip
     done = run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -52,7 +52,7 @@ def test_a_backtest_on_real_prices_leaves_the_documented_files(tmp_path: Path) -
     }  # fmt: skip
     rows = pd.read_csv(out / "rebalances.csv")
     assert list(rows.columns[:13]) == [
-        "date", "objective", "lower_bound", "gap", "status", "method", "tracking_error_before", "tracking_error",
+        "date", "objective", "lower_bound", "gap", "status", "optimizer", "tracking_error_before", "tracking_error",
         "adjustment_factor", "trades", "cost", "seconds", "greedy_objective",
     ]  # fmt: skip
     assert (rows["gap"] <= 1e-6).all()
@@ -78,7 +78,7 @@ def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
 def test_an_interrupted_backtest_goes_on_with_the_same_command(tmp_path: Path) -> None:
     arguments = [
         *COMMAND, "backtest", "--start", "2010-01-01", "--end", "2013-12-31", "--instruments", FEW,
-        "--rebalance", "daily", "--optimizer", "exact", "--out", str(tmp_path / "run"),
+        "--frequency", "daily", "--optimizer", "exact", "--out", str(tmp_path / "run"),
     ]  # fmt: skip
     journal = tmp_path / "run" / "journal.jsonl"
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -139,7 +139,7 @@ def test_todays_trades_from_raw_prices_and_held_positions(tmp_path: Path) -> Non
 
 
 def test_the_guides_folder_is_recognised(prices: Path) -> None:
-    done = run("rebalance", "--data", prices, "--capital", 100_000, "--method", "greedy")
+    done = run("rebalance", "--data", prices, "--capital", 100_000, "--optimizer", "greedy")
     assert (done.returncode, done.stderr) == (0, "")
     assert "rule" in done.stdout
 
@@ -150,7 +150,7 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
         (["backtest", "--data", "nowhere"], "nowhere: is not a folder"),
         (["backtest", "--data", "."], "has no prices in a known layout"),
         (["backtest", "--optimizer", "magic"], "there is no 'magic'"),
-        (["backtest", "--rebalance", "hourly", *QUARTER], "there is no 'hourly'; there are daily, weekly, monthly"),
+        (["backtest", "--frequency", "hourly", *QUARTER], "there is no 'hourly'; there are daily, weekly, monthly"),
         (["backtest", "--weights", "all"], "weights: there is no 'all'"),
         (["backtest", "--forecasts", "magic"], "forecasts: there is no 'magic'; there are trend, long-only"),
         (["backtest", "--instruments", "US10,COCOA"], "COCOA"),
@@ -214,6 +214,6 @@ def test_rebalances_that_hit_the_time_limit_are_counted_and_said(tmp_path: Path)
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
     figures = json.loads((tmp_path / "run" / "performance.json").read_text())
-    assert figures["num_not_proven"] + figures["num_optimal"] == figures["num_rebalances"] > 0
-    assert figures["num_not_proven"] > 0
+    assert figures["num_not_proved"] + figures["num_optimal"] == figures["num_rebalances"] > 0
+    assert figures["num_not_proved"] > 0
     assert "not proven" in done.stdout

@@ -11,7 +11,7 @@ import pytest
 from dynopt_milp.backtests.diagnostics import Finding, findings
 
 ORDINARY: dict[str, Any] = {
-    "num_failed": 0, "num_not_proven": 0, "num_optimal": 10, "avg_tracking_error": 0.005, "annual_turnover": 200.0,
+    "num_failed": 0, "num_not_proved": 0, "num_optimal": 10, "avg_tracking_error": 0.005, "annual_turnover": 200.0,
     "annualized_volatility": 0.2,
 }  # fmt: skip
 SETTINGS = {"capital": 250_000.0, "optimizer": "exact", "buffer_rule": "book"}
@@ -40,7 +40,7 @@ def test_an_ordinary_run_has_no_findings() -> None:
         ("adjustment factor", "note", {"factors": (1.0, 0.9)}, "raise the buffer fraction"),
         ("adjustment factor", "note", {"factors": (0.0, 0.2)}, "lower the buffer fraction"),
         ("failed rebalances", "warning", {"num_failed": 3}, "see the column 'reason'"),
-        ("rebalances not proven optimal", "warning", {"num_not_proven": 2}, "allow more time"),
+        ("rebalances not proven optimal", "warning", {"num_not_proved": 2}, "allow more time"),
         ("zero returns", "warning", {"annualized_volatility": 0.0}, "check that instruments have prices"),
     ],
 )

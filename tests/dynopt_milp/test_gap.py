@@ -43,7 +43,7 @@ NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "GOL
 GRID = GapGrid(
     capitals=(100_000, 1_000_000), cost_multipliers=(10, 50), sizes=(4, 9), start="2017-01-01", end="2017-02-28"
 )
-SECONDS = ["seconds_greedy", "seconds_exact"]
+SECONDS = ["greedy_seconds", "exact_seconds"]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_unproved_rebalances_are_counted_and_enter_no_mean(study: Path) -> None:
     rows.loc[rows.index[0], ["status", "exact_objective", "lower_bound"]] = ["feasible", 0.01, 0.005]
     rows.loc[rows.index[1], "status"] = "failed"
     figures = summarise(rows)
-    assert (figures["rebalances"], figures["not_proved"], figures["failed"]) == (8, 1, 1)
+    assert (figures["rebalances"], figures["num_not_proved"], figures["failed"]) == (8, 1, 1)
     assert figures["mean_gap"] == pytest.approx(gaps(rows.iloc[2:])["gap"].mean())
     assert figures["most_gap"] == pytest.approx(rows["greedy_objective"].iloc[0] / 0.005 - 1)
     assert np.isnan(before["most_gap"])

@@ -46,7 +46,7 @@ def test_a_worker_is_killed_and_nothing_is_lost(tmp_path: Path) -> None:
         killer.join()
     assert killed, "no worker was killed: the test tests nothing"
     frames = [
-        pd.read_parquet(folder / "rebalances.parquet").drop(columns=["seconds_greedy", "seconds_exact"])
+        pd.read_parquet(folder / "rebalances.parquet").drop(columns=["greedy_seconds", "exact_seconds"])
         for folder in (alone, together)
     ]
     assert len(frames[0]) == 8 * 25

@@ -155,7 +155,7 @@ def test_greedy_stands_behind_the_same_name(setup: Setup) -> None:
     }  # fmt: skip
     greedy = guide.backtest_portfolio_with_dynamic_optimization(**arguments, optimizer="greedy")
     exact = guide.backtest_portfolio_with_dynamic_optimization(**arguments)
-    assert set(greedy["backtest"].rebalances["method"]) == {"greedy"}
+    assert set(greedy["backtest"].rebalances["optimizer"]) == {"greedy"}
     first = greedy["backtest"].rebalances["objective"].iloc[0], exact["backtest"].rebalances["objective"].iloc[0]
     assert first[1] <= first[0]  # from the same positions, none
     assert exact["backtest"].rebalances["objective"].mean() < greedy["backtest"].rebalances["objective"].mean()

@@ -29,17 +29,17 @@ def test_the_problems_are_there(instances: Path) -> None:
 
 
 @cache
-def solved(name: str, method: str) -> Solution:
-    return solve(read(name)[0], method, time_limit=LIMIT)
+def solved(name: str, optimizer: str) -> Solution:
+    return solve(read(name)[0], optimizer, time_limit=LIMIT)
 
 
 @pytest.mark.parametrize(
-    ("method", "name"),
+    ("optimizer", "name"),
     [("exact", name) for name in NAMES] + [("scip", name) for name in NAMES if name not in LONG],
 )
-def test_the_stored_optimum_is_found_and_proved(method: str, name: str) -> None:
+def test_the_stored_optimum_is_found_and_proved(optimizer: str, name: str) -> None:
     problem, stored = read(name)
-    solution = solved(name, method)
+    solution = solved(name, optimizer)
     assert solution.status is Status.OPTIMAL
     assert problem.program().objective(solution.positions.to_numpy()) == pytest.approx(stored["objective"], rel=1e-7)
     assert solution.lower_bound <= stored["objective"]
@@ -77,8 +77,8 @@ def test_positions_do_not_depend_on_units(name: str, variance: float, cost: floa
     other = problem.replace(
         covariance=problem.covariance * variance, cost_in_weight_terms=problem.cost_in_weight_terms * cost
     )
-    for method in ("exact", "scip"):
-        annual, scaled = solved(name, method), solve(other, method)
+    for optimizer in ("exact", "scip"):
+        annual, scaled = solved(name, optimizer), solve(other, optimizer)
         assert scaled.status is Status.OPTIMAL
         assert scaled.positions.to_dict() == annual.positions.to_dict()
         assert scaled.objective == pytest.approx(stored["objective"] * np.sqrt(variance), rel=1e-7)

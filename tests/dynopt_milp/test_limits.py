@@ -60,11 +60,11 @@ def test_a_rule_gives_the_box_it_says(case: str) -> None:
     assert found.upper.tolist() == upper
 
 
-@pytest.mark.parametrize("method", ["exact", "greedy", "enumerate"])
+@pytest.mark.parametrize("optimizer", ["exact", "greedy", "enumerate"])
 @pytest.mark.parametrize("case", CASES)
-def test_the_answer_obeys_the_limits(case: str, method: str) -> None:
+def test_the_answer_obeys_the_limits(case: str, optimizer: str) -> None:
     limits, lower, upper = CASES[case]
-    positions = solve(problem(limits), method).positions.to_numpy()
+    positions = solve(problem(limits), optimizer).positions.to_numpy()
     assert (np.array(lower) <= positions).all()
     assert (positions <= np.array(upper)).all()
 
@@ -96,9 +96,9 @@ def test_a_position_held_outside_its_limits_is_brought_back_even_inside_the_buff
     assert found.trades["FLAT"] <= -1
 
 
-@pytest.mark.parametrize("method", ["exact", "greedy"])
-def test_the_answer_is_inside_limits_that_shut_out_both_zero_and_what_is_held(method: str) -> None:
-    positions = solve(problem(Limits(lower={"LONG": 5}, upper={"SHORT": -6})), method).positions
+@pytest.mark.parametrize("optimizer", ["exact", "greedy"])
+def test_the_answer_is_inside_limits_that_shut_out_both_zero_and_what_is_held(optimizer: str) -> None:
+    positions = solve(problem(Limits(lower={"LONG": 5}, upper={"SHORT": -6})), optimizer).positions
     assert positions["LONG"] >= 5
     assert positions["SHORT"] <= -6
 

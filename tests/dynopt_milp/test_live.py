@@ -171,7 +171,7 @@ def test_two_runs_do_not_write_one_file(files: Path) -> None:
     hard_problem().to_json(files / "hard.json")
     out = files / "trades.csv"
     slow = subprocess.Popen(
-        [*COMMAND, "rebalance", str(files / "hard.json"), "--time-limit", "4", "--method", "scip", "--out", str(out)],
+        [*COMMAND, "rebalance", str(files / "hard.json"), "--time-limit=4", "--optimizer", "scip", "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -106,21 +106,21 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_exact_scip_and_enumeration_agree_on_it(name: str, data: st.DataObject) -> None:
     problem: Problem = data.draw(problems(most_instruments=3))
     truth = solve(problem, "enumerate", formulation=name, buffer=0.15)
-    for method in ("exact", "scip"):
-        found = solve(problem, method, formulation=name, buffer=0.15)
+    for optimizer in ("exact", "scip"):
+        found = solve(problem, optimizer, formulation=name, buffer=0.15)
         assert found.status is truth.status is Status.OPTIMAL
         assert not found.solver.startswith("branch and bound")
         assert found.objective == pytest.approx(truth.objective, rel=2e-6, abs=1e-15)
         assert found.lower_bound <= truth.objective
 
 
-@pytest.mark.parametrize("method", ["branch_and_bound", "greedy", lambda problem: problem.previous_positions])
+@pytest.mark.parametrize("optimizer", ["branch_and_bound", "greedy", lambda problem: problem.previous_positions])
 @pytest.mark.parametrize("name", NEW)
 @pytest.mark.usefixtures("recipes")
-def test_what_is_written_for_other_values_refuses_it(name: str, method: str) -> None:
+def test_what_is_written_for_other_values_refuses_it(name: str, optimizer: str) -> None:
     problem = Problem(np.eye(2) * 0.04, [0.4, -1.3], [0.5, 0.5], instruments=("A", "B"))
     with pytest.raises(InputError, match="use exact"):
-        solve(problem, method, formulation=name, buffer=0.15)
+        solve(problem, optimizer, formulation=name, buffer=0.15)
 
 
 def test_a_search_form_is_not_inherited_with_another_value_and_the_dual_bound_asks_for_it() -> None:

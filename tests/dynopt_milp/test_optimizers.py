@@ -1,4 +1,4 @@
-"""Methods as functions, and functions wherever there is a method."""
+"""Methods as functions, and functions wherever there is an optimizer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["US10", "BUND", "ES_micro", "EUR_micro", "GOLD_micro", "CORN"]
 
 def test_a_comparison_takes_functions(market: Market, tmp_path: Path) -> None:
     runs = run_comparison(
-        market, {"trend": Strategy()}, [rounded, "greedy"], capital=250_000, folder=tmp_path, start="2017-01-01",
+        market, {"trend": Strategy()}, [rounded, "greedy"], capital=250_000, out=tmp_path, start="2017-01-01",
         end="2017-02-28",
     )  # fmt: skip
     assert set(runs) == {("trend", "rounded"), ("trend", "greedy")}
@@ -41,11 +41,11 @@ def rounded(problem: Problem) -> np.ndarray:
 @pytest.mark.parametrize("optimizer", [exact, greedy, branch_and_bound, scip])
 def test_a_function_gives_what_its_method_gives(optimizer: MethodOptimizer) -> None:
     problem = example_problem(100_000)
-    pd.testing.assert_series_equal(optimizer(problem), solve(problem, optimizer.method).positions)
+    pd.testing.assert_series_equal(optimizer(problem), solve(problem, optimizer.optimizer).positions)
     again = solve(problem, optimizer)
-    assert again.method == optimizer.method
+    assert again.optimizer == optimizer.optimizer
     assert again.status is Status.FEASIBLE  # a function proves nothing
-    assert again.objective == solve(problem, optimizer.method).objective
+    assert again.objective == solve(problem, optimizer.optimizer).objective
 
 
 def test_a_method_that_does_not_exist_is_no_function() -> None:

@@ -34,7 +34,7 @@ def test_commercial_referees_agree_where_they_are_installed(name: str) -> None:
 def test_a_solver_that_cannot_do_it_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnknownNameError) as error:
         solve(example_problem(50_000), name)
-    assert error.value.field == "method"
+    assert error.value.field == "optimizer"
 
 
 def test_a_referee_meets_user_constraints() -> None:

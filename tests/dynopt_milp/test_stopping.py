@@ -29,16 +29,16 @@ def best_known(problem: Problem) -> float:
 
 
 @pytest.mark.parametrize(
-    ("method", "problem", "limit"),
+    ("optimizer", "problem", "limit"),
     [(*one, limit) for one in HARD for limit in (0.0, 0.5, 3.0)] + [("scip_plain", hard_problem(), 0.5)],
 )
 def test_a_time_limit_is_kept_and_gives_an_answer_with_a_true_bound(
-    method: str, problem: Problem, limit: float
+    optimizer: str, problem: Problem, limit: float
 ) -> None:
-    solve(hard_problem(2), method)  # compiles
+    solve(hard_problem(2), optimizer)  # compiles
     began = time.monotonic()
-    solution = solve(problem, method, time_limit=limit)
-    assert time.monotonic() - began < limit + (GRACE_OF_OWN if method == "branch_and_bound" else GRACE)
+    solution = solve(problem, optimizer, time_limit=limit)
+    assert time.monotonic() - began < limit + (GRACE_OF_OWN if optimizer == "branch_and_bound" else GRACE)
     assert solution.status is Status.FEASIBLE
     assert solution.stopped_by is StoppedBy.TIME
     assert 0 <= solution.lower_bound < solution.objective
@@ -75,14 +75,14 @@ def test_ctrl_c_before_there_is_a_tree_gives_what_is_known() -> None:
     assert stop.value.solution.lower_bound == 0
 
 
-@pytest.mark.parametrize(("method", "problem"), HARD)
-def test_ctrl_c_ends_the_solve_and_carries_the_best_answer(method: str, problem: Problem) -> None:
-    solve(hard_problem(2), method)
+@pytest.mark.parametrize(("optimizer", "problem"), HARD)
+def test_ctrl_c_ends_the_solve_and_carries_the_best_answer(optimizer: str, problem: Problem) -> None:
+    solve(hard_problem(2), optimizer)
     timer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     began = time.monotonic()
     with pytest.raises(SolveInterrupted) as stop:
-        solve(problem, method)
+        solve(problem, optimizer)
     assert time.monotonic() - began < 3.0 + GRACE
     solution = stop.value.solution
     assert isinstance(stop.value, KeyboardInterrupt)

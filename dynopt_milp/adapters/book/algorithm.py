@@ -78,7 +78,7 @@ class BookAlgorithm:
 
     Parameters
     ----------
-    method : str or callable
+    optimizer : str or callable
         As in :func:`~dynopt_milp.solve`; ``"greedy"`` starts and goes as the day says.
     cost_multiplier : float
         λ; 0: costs and what is held do not matter.
@@ -99,7 +99,7 @@ class BookAlgorithm:
         As in :func:`~dynopt_milp.rebalance`.
     """
 
-    method: str | Optimizer = "exact"
+    optimizer: str | Optimizer = "exact"
     cost_multiplier: float = BOOK_COST_MULTIPLIER
     buffer: float | None = None
     limits: LimitsLike | None = None
@@ -112,7 +112,7 @@ class BookAlgorithm:
             not_negative(self.buffer, "buffer")
         if not callable(self.limits):
             limits_of(self.limits, ())
-        check_settings(self.method, self.gap, self.time_limit)
+        check_settings(self.optimizer, self.gap, self.time_limit)
 
     def __call__(self, day: Day) -> FloatArray:
         """The weights to hold."""
@@ -152,7 +152,7 @@ class BookAlgorithm:
         self, covariance: FloatArray, given: dict[str, FloatArray], names: tuple[str, ...]
     ) -> FloatArray | None:
         """Contracts to hold, the short way; None if the day or a setting is not ordinary."""
-        if self.method != "exact" or self.limits is not None or self.time_limit is not None or self.gap < LEAST_GAP:
+        if self.optimizer != "exact" or self.limits is not None or self.time_limit is not None or self.gap < LEAST_GAP:
             return None
         from dynopt_milp.adapters.book.ordinary_day import ordinary_day  # numba, which greedy does without
 
@@ -185,12 +185,12 @@ class BookAlgorithm:
             limits=limits,
             instruments=names,
         )
-        method = self.method
-        if method == "greedy":
+        optimizer = self.optimizer
+        if optimizer == "greedy":
             start = contracts(here["starting_weights"], unit, names, "starting_weights")
-            method = _greedy_from(start, here["direction_as_np"])
+            optimizer = _greedy_from(start, here["direction_as_np"])
         done = rebalance(
-            problem, method, buffer_rule=None if self.buffer is None else "book",
+            problem, optimizer, buffer_rule=None if self.buffer is None else "book",
             buffer_fraction=self.buffer or 0.0, risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
         )  # fmt: skip
         return done.contracts.astype(np.float64), note

@@ -66,8 +66,8 @@ class ObjectiveFunction:
     log : logger, optional
         With ``debug`` and ``warning``, or pysystemtrade's old ``msg``.
     constraint_function : callable, optional
-        From weights to a penalty. Only with ``method="greedy"``: nothing can be proved of an arbitrary function.
-    method : str or callable
+        From weights to a penalty. Only with ``optimizer="greedy"``: nothing can be proved of an arbitrary function.
+    optimizer : str or callable
         As in :func:`~dynopt_milp.solve`.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`; a function of your own does not know of them. An answer that was not proved is
@@ -84,9 +84,9 @@ class ObjectiveFunction:
     Raises
     ------
     UnsupportedError
-        For a ``constraint_function`` with another method than greedy.
+        For a ``constraint_function`` with another optimizer than greedy.
     UnknownNameError, InputError
-        If an argument is not of its kind, or there is no such method. When something is asked of it: for a valid
+        If an argument is not of its kind, or there is no such optimizer. When something is asked of it: for a valid
         instrument without a cost, a maximum that is NaN, held positions that are not whole contracts, and whatever
         makes no :class:`~dynopt_milp.Problem`.
 
@@ -109,7 +109,7 @@ class ObjectiveFunction:
         log: Any = LOG,
         constraint_function: Callable[[Any], float] | None = None,
         *,
-        method: str | Optimizer = "exact",
+        optimizer: str | Optimizer = "exact",
         gap: float = DEFAULT_GAP,
         time_limit: float | None = None,
     ) -> None:
@@ -118,11 +118,11 @@ class ObjectiveFunction:
         self.constraints, self.maximum_positions = constraints, maximum_positions
         self.log = LOG if supplied(log) is None else log
         self.constraint_function = supplied(constraint_function)
-        check_settings(method, gap, time_limit)
-        self.method, self.gap, self.time_limit = method, gap, time_limit
-        if self.constraint_function is not None and method != "greedy":
+        check_settings(optimizer, gap, time_limit)
+        self.optimizer, self.gap, self.time_limit = optimizer, gap, time_limit
+        if self.constraint_function is not None and optimizer != "greedy":
             raise UnsupportedError(
-                "is an arbitrary function, of whose values nothing can be proved; use method='greedy', or limits "
+                "is an arbitrary function, of whose values nothing can be proved; use optimizer='greedy', or limits "
                 "(constraints, maximum_positions)",
                 field="constraint_function",
             )
@@ -305,7 +305,7 @@ class ObjectiveFunction:
             self._say("warning", f"held portfolio within the buffer, but outside the limits of {names}: optimised")
         done = self._rebalanced()
         text = (
-            f"{done.optimised.method}: {done.status.value}, objective {done.optimised.objective:.6f}, lower bound "
+            f"{done.optimised.optimizer}: {done.status.value}, objective {done.optimised.objective:.6f}, lower bound "
             f"{done.optimised.lower_bound:.6f}, tracking error {done.tracking_error:.4f}, share of the trade "
             f"{done.adjustment_factor:.3f}"
         )
@@ -316,7 +316,7 @@ class ObjectiveFunction:
         if self.result is None:
             known = not self.no_prior_positions_provided
             self.result = rebalance(
-                self._day(), self._greedy if self.constraint_function is not None else self.method,
+                self._day(), self._greedy if self.constraint_function is not None else self.optimizer,
                 buffer_rule="book" if known else None, buffer_fraction=self.tracking_error_buffer if known else 0.0,
                 risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
             )  # fmt: skip
