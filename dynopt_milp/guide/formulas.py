@@ -157,7 +157,7 @@ def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix:
         if name not in names:
             raise InputError("is not in the covariance", field="tracking_error_weights", instrument=str(name))
     target = {name: weights.get(name, 0.0) for name in names}
-    problem = Problem(covariance_matrix, target, dict.fromkeys(names, 1.0))  # type: ignore[arg-type]
+    problem = Problem(covariance_matrix, target, dict.fromkeys(names, 1.0))
     return problem.program().tracking_error(np.zeros(len(names)))
 
 
@@ -199,11 +199,11 @@ def _run_algorithm(
         if name not in optimal and contracts:
             raise InputError("is held and has no optimal position", field="initial_positions", instrument=str(name))
     problem = Problem(
-        covariance=covariance,  # type: ignore[arg-type]  # labelled input is aligned
-        optimal_positions=dict(optimal),  # type: ignore[arg-type]
-        weight_per_contract=dict(per_contract),  # type: ignore[arg-type]
-        previous_positions={name: held.get(name, 0) for name in optimal},  # type: ignore[arg-type]
-        cost_in_weight_terms=dict(costs),  # type: ignore[arg-type]
+        covariance=covariance,
+        optimal_positions=dict(optimal),
+        weight_per_contract=dict(per_contract),
+        previous_positions={name: held.get(name, 0) for name in optimal},
+        cost_in_weight_terms=dict(costs),
         cost_multiplier=cost_multiplier,
     )
     found = solve(problem, optimizer).positions

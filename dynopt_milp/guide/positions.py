@@ -98,11 +98,11 @@ def calculate_dynamic_portfolio_positions(
         cost[name] = specs["sr_cost"] * entry["volatility"]
     covariance = pd.DataFrame(rho * np.outer(sigma, sigma), index=names, columns=names)
     problem = Problem(
-        covariance=covariance,  # type: ignore[arg-type]  # labelled input is aligned
-        optimal_positions=optimal,  # type: ignore[arg-type]
-        weight_per_contract=per_contract,  # type: ignore[arg-type]
-        previous_positions={name: current_positions.get(name, 0) for name in names},  # type: ignore[arg-type]
-        cost_in_weight_terms=cost,  # type: ignore[arg-type]
+        covariance=covariance,
+        optimal_positions=optimal,
+        weight_per_contract=per_contract,
+        previous_positions={name: current_positions.get(name, 0) for name in names},
+        cost_in_weight_terms=cost,
         cost_multiplier=cost_multiplier,
     )
     result = rebalance(

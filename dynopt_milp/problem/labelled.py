@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from dynopt_milp.errors import InputError, UnknownNameError
 from formulations import FloatArray
 
+Vector = pd.Series | Mapping[str, float] | Sequence[float] | FloatArray
+"""A number for each instrument: aligned by label, or in the order of the instruments."""
+Matrix = pd.DataFrame | Sequence[Sequence[float]] | FloatArray
+"""A number for each pair of instruments, likewise."""
+
 MOST_CONTRACTS = 2.0**53  # beyond, float64 does not hold every whole number
 NUMBERS = "fiu"  # numpy's kinds of numbers: floating, integer, unsigned
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.covariance_factor import covariance_factor
 from dynopt_milp.problem.labelled import (
     MOST_CONTRACTS,
+    Matrix,
+    Vector,
     check_distinct,
     check_instruments,
     not_negative,
@@ -26,15 +28,20 @@ from dynopt_milp.problem.labelled import (
     to_vector,
     to_whole,
 )
-from dynopt_milp.problem.limits import Limits, limits_of
+from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.problem_file import VECTORS, read_fields, write_fields
 from formulations import FloatArray, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
 LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
+ARGUMENTS = (
+    "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
+    "cost_multiplier", "limits", "instruments",
+)  # fmt: skip
+"""The fields that the constructor takes; the others follow from them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(init=False, frozen=True, slots=True, eq=False, repr=False)
 class Problem:
     """Which whole contracts to hold.
 
@@ -75,34 +82,44 @@ class Problem:
     covariance: FloatArray
     optimal_positions: FloatArray
     weight_per_contract: FloatArray
-    previous_positions: FloatArray = 0.0  # type: ignore[assignment]  # any of the accepted kinds comes in
-    cost_in_weight_terms: FloatArray = 0.0  # type: ignore[assignment]
-    cost_multiplier: float = BOOK_COST_MULTIPLIER
-    limits: Limits = field(default_factory=Limits)
-    instruments: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(init=False, default=())
-    lower: FloatArray = field(init=False)
-    upper: FloatArray = field(init=False)
-    _factor: FloatArray = field(init=False, repr=False)
-    _order: NDArray[np.intp] = field(init=False, repr=False)
-    _program: TrackingProgram | None = field(init=False, repr=False, default=None)
+    previous_positions: FloatArray
+    cost_in_weight_terms: FloatArray
+    cost_multiplier: float
+    limits: Limits
+    instruments: tuple[str, ...]
+    notes: tuple[str, ...]
+    lower: FloatArray
+    upper: FloatArray
+    _factor: FloatArray
+    _order: NDArray[np.intp]
+    _program: TrackingProgram | None
 
     __setstate__ = set_frozen_state
 
-    def __post_init__(self) -> None:
-        names = check_instruments(_names(self.instruments, self.covariance, self.optimal_positions))
+    def __init__(
+        self,
+        covariance: Matrix,
+        optimal_positions: Vector,
+        weight_per_contract: Vector,
+        previous_positions: Vector | float = 0.0,
+        cost_in_weight_terms: Vector | float = 0.0,
+        cost_multiplier: float = BOOK_COST_MULTIPLIER,
+        limits: LimitsLike | None = None,
+        instruments: Sequence[str] = (),
+    ) -> None:
+        names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
-            "optimal_positions": to_vector(self.optimal_positions, names, "optimal_positions"),
-            "weight_per_contract": to_vector(self.weight_per_contract, names, "weight_per_contract"),
-            "previous_positions": to_whole(self.previous_positions, names, "previous_positions"),
-            "cost_in_weight_terms": to_vector(self.cost_in_weight_terms, names, "cost_in_weight_terms"),
+            "optimal_positions": to_vector(optimal_positions, names, "optimal_positions"),
+            "weight_per_contract": to_vector(weight_per_contract, names, "weight_per_contract"),
+            "previous_positions": to_whole(previous_positions, names, "previous_positions"),
+            "cost_in_weight_terms": to_vector(cost_in_weight_terms, names, "cost_in_weight_terms"),
         }
         weight, cost = put["weight_per_contract"], put["cost_in_weight_terms"]
         refuse(weight <= 0, weight, names, "weight_per_contract", "a positive number")
         refuse(cost < 0, cost, names, "cost_in_weight_terms", "a cost that is not negative")
-        multiplier = not_negative(self.cost_multiplier, "cost_multiplier")
-        limits = limits_of(self.limits, names)
-        matrix = _matrix(self.covariance, names)
+        multiplier = not_negative(cost_multiplier, "cost_multiplier")
+        limits = limits_of(limits, names)
+        matrix = _matrix(covariance, names)
         # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
         order = np.array(sorted(range(len(names)), key=names.__getitem__))
         if (order[1:] > order[:-1]).all():
@@ -112,15 +129,15 @@ class Problem:
             sorted_factor, notes = covariance_factor(matrix[order[:, None], order], sorted_names)
             factor = np.empty_like(sorted_factor)
             factor[:, order] = sorted_factor
-        covariance = matrix / 2 + matrix.T / 2
-        put["covariance"], put["_factor"] = covariance, factor
+        symmetric = matrix / 2 + matrix.T / 2
+        put["covariance"], put["_factor"] = symmetric, factor
         put["lower"], put["upper"] = limits.box(names, put["optimal_positions"], put["previous_positions"])
         target = put["optimal_positions"]
         most = f"at most {MOST_CONTRACTS:.0f} contracts, as many as float64 counts"
         refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
         with np.errstate(over="ignore"):
             _check_magnitude(
-                names, np.sqrt(covariance.diagonal()) * put["weight_per_contract"],
+                names, np.sqrt(symmetric.diagonal()) * put["weight_per_contract"],
                 multiplier * put["cost_in_weight_terms"] * put["weight_per_contract"],
             )  # fmt: skip
         for name, array in put.items():
@@ -133,6 +150,7 @@ class Problem:
         object.__setattr__(self, "cost_multiplier", multiplier)
         object.__setattr__(self, "notes", notes)
         object.__setattr__(self, "limits", limits)
+        object.__setattr__(self, "_program", None)
 
     def __repr__(self) -> str:
         some = ", ".join(self.instruments[:4]) + (", ..." if len(self.instruments) > 4 else "")
@@ -143,15 +161,15 @@ class Problem:
         cls,
         *,
         capital: float,
-        prices: Any,
-        multipliers: Any,
-        covariance: Any,
-        optimal_positions: Any,
-        fx: Any = 1.0,
-        cost_per_contract: Any = 0.0,
-        previous_positions: Any = 0.0,
+        prices: Vector,
+        multipliers: Vector,
+        covariance: Matrix,
+        optimal_positions: Vector,
+        fx: Vector | float = 1.0,
+        cost_per_contract: Vector | float = 0.0,
+        previous_positions: Vector | float = 0.0,
         cost_multiplier: float = BOOK_COST_MULTIPLIER,
-        limits: Limits | None = None,
+        limits: LimitsLike | None = None,
         instruments: Sequence[str] = (),
     ) -> Problem:
         """A problem from capital, prices and contract specifications.
@@ -197,7 +215,7 @@ class Problem:
             previous_positions=previous_positions,
             cost_in_weight_terms=cost,
             cost_multiplier=cost_multiplier,
-            limits=limits or Limits(),
+            limits=limits,
             instruments=names,
         )
 
@@ -244,7 +262,7 @@ class Problem:
         InputError
             If there is no such field, or the class refuses its value.
         """
-        kept = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        kept = {name: getattr(self, name) for name in ARGUMENTS}
         for name in changes:
             if name not in kept:
                 raise InputError(f"is no field of a problem; there are {', '.join(kept)}", field=name)

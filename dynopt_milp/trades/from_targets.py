@@ -76,7 +76,7 @@ def problem_of_targets(
             raise InputError("is for targets with prices; weight_per_contract has it inside", field="capital")
         _needs_cost(targets, "cost_in_weight_terms", cost_multiplier)
         cost = targets.get("cost_in_weight_terms", 0.0)
-        return Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)  # type: ignore[arg-type]
+        return Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)
     for column in ("price", "multiplier"):
         if column not in targets:
             raise InputError(
