@@ -270,9 +270,9 @@ def _check(
         find_method(optimizer)
     if isinstance(also, str):
         raise InputError(f"expected a list of optimizers, found {also!r}", field="also")
-    for optimizer in also:
-        if not callable(optimizer) and optimizer != SAME_SIDE:
-            find_method(optimizer)
+    for other in also:
+        if not callable(other) and other != SAME_SIDE:
+            find_method(other)
     if also and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
         raise UnsupportedError(
             "optimizers are compared by the book's objective; the deadband and static portfolios have another",

@@ -49,7 +49,7 @@ def gap(
     capital: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Base currency. {SEVERAL}")] = "250000",
     cost_multiplier: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Cost multipliers. {SEVERAL}")] = "50",
     buffer_rule: Annotated[str, typer.Option(metavar="A,...", help=f"book or none. {SEVERAL}")] = "book",
-    rebalance: Annotated[str, typer.Option(metavar="A,...", help=f"daily, weekly, monthly. {SEVERAL}")] = "weekly",
+    frequency: Annotated[str, typer.Option(metavar="A,...", help=f"daily, weekly, monthly. {SEVERAL}")] = "weekly",
     sizes: Annotated[
         str, typer.Option(metavar="N,M,...", help=f"Numbers of instruments. Default: all. {SEVERAL}")
     ] = "",
@@ -86,7 +86,7 @@ def gap(
             capitals=_numbers(capital, "capital"),
             cost_multipliers=_numbers(cost_multiplier, "cost_multiplier"),
             buffer_rules=comma_separated(buffer_rule),
-            frequencies=comma_separated(rebalance),
+            frequencies=comma_separated(frequency),
             sizes=[_whole(size) for size in _numbers(sizes, "sizes")],
             paths=comma_separated(path),
             start=start,

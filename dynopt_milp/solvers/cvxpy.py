@@ -43,7 +43,7 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
     if name not in usable:
         raise UnknownNameError(
             f"{solver!r} is not an installed solver of mixed-integer cone programs; installed: {', '.join(usable)}",
-            field="method",
+            field="optimizer",
         )
     program = task.formulation.program
     check = ConstraintCheck(task.constraints, program.size)

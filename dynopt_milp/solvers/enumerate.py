@@ -48,7 +48,7 @@ def solve_enumerate(task: Task) -> Answer:
     if points > MOST_POINTS:
         raise UnsupportedError(
             f"enumeration would look at {points:.1g} portfolios, {MOST_POINTS:,} are the most; use exact, or limits",
-            field="method",
+            field="optimizer",
         )
     best: FloatArray | None = None
     best_value, best_key = np.inf, (np.inf, ())

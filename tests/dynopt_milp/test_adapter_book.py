@@ -283,9 +283,9 @@ def test_the_algorithms_travel_to_other_processes() -> None:
             {"cost_in_weight_terms_as_np": [0.1, np.nan]},
             "cost_in_weight_terms of instrument 1: expected a finite number",
         ),
-        ({"direction_as_np": [1.0]}, r"direction_as_np: wants shape \(2,\), found \(1,\)"),
+        ({"direction_as_np": [1.0]}, r"direction_as_np: expected shape \(2,\), found \(1,\)"),
         ({"covariance_matrix": [[1.0, 0.0]]}, "covariance_matrix: expected shape"),
-        ({"starting_weights": ["a", "b"]}, "starting_weights: wants an array of numbers"),
+        ({"starting_weights": ["a", "b"]}, "starting_weights: expected an array of numbers"),
     ],
 )
 def test_bad_days_are_named(change: dict[str, list[object]], message: str) -> None:

@@ -174,7 +174,7 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
             "--cost-multiplier: makes no sense where a problem file has it inside",
         ),
         (["backtest", "--base-currency", "EUR"], "--base-currency: the simulated market is in USD"),
-        (["backtest", "--gap", "5", *QUARTER], "gap: wants a number between 0 and 1"),
+        (["backtest", "--gap", "5", *QUARTER], "gap: expected a number between 0 and 1"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:

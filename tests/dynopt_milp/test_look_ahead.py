@@ -73,9 +73,7 @@ PEEKING: dict[str, Function] = {
     "one day ahead": lambda market: TrendFollowing()(market).shift(-1),
     "the standard deviation of all days": lambda market: TrendFollowing()(market) / TrendFollowing()(market).std(),
     "filled backwards": lambda market: market.prices.bfill().rolling(20, center=True).mean(),
-    "the end of the week": lambda market: (
-        market.prices.resample("W-FRI").last().reindex(market.days, optimizer="bfill")
-    ),
+    "the end of the week": lambda market: market.prices.resample("W-FRI").last().reindex(market.days, method="bfill"),
     "labels that reach into the year": fitted(horizon=3),
     "labels that reach into the month": fitted(horizon=3, every="monthly"),
 }
