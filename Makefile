@@ -1,4 +1,5 @@
-# Everything runs in .venv, made here from Python >= 3.11 and the versions pinned in requirements.lock.
+# Everything runs in .venv, made here from Python >= 3.11 and the versions pinned in requirements.lock; what is tested with
+# the oldest versions allowed in .venv-oldest, from requirements-oldest.lock.
 PYTHON ?= python3
 BIN := .venv/bin
 # Numerical libraries on one thread each: these problems are small, and results then do not depend on the machine.
@@ -6,7 +7,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format study-naive study-static study-gap study-swap study-agreement study-race docs lock clean
+.PHONY: help demo test test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +17,15 @@ demo: .venv/installed ## Example problems and 20 simulated years of weekly rebal
 
 test: .venv/installed ## Run the tests (two at a time)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-oldest: .venv-oldest/kernels ## Run the tests with the oldest versions allowed
+	@NUMBA_CACHE_DIR=$(KERNELS) .venv-oldest/bin/python -m pytest -n 2 --dist worksteal
+
+wheel-check: .venv/installed ## Install the wheel away from here; its modules, pages and commands
+	@.ci/wheel-check requirements.lock
+
+wheel-check-oldest: .venv/installed ## The same with the oldest versions allowed, and what pysystemtrade pins
+	@.ci/wheel-check requirements-oldest.lock .ci/pysystemtrade.txt
 
 check: .venv/installed ## Lint, format check and types
 	@$(BIN)/ruff check .
@@ -49,7 +59,7 @@ docs: .venv-docs/installed ## Build the documentation site into site/; a dead re
 
 lock: ## Pin today's versions anew
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/python -m pip install --quiet --upgrade "setuptools>=77" ".[dev]"
+	@.venv-lock/bin/python -m pip install --quiet --upgrade setuptools ".[dev]"
 	@.venv-lock/bin/python -m pip freeze --all --exclude dynopt-milp --exclude pip > requirements.lock
 	@rm -rf .venv-lock build && $(PYTHON) -m venv .venv-lock
 	@$(PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'], sep='\n')" \
@@ -57,18 +67,42 @@ lock: ## Pin today's versions anew
 	@.venv-lock/bin/python -m pip freeze > requirements-docs.lock
 	@rm -rf .venv-lock
 
-clean: ## Remove what was made
-	@rm -rf .venv .venv-docs build site .mypy_cache .pytest_cache .ruff_cache .hypothesis ./*.egg-info
+lock-oldest: ## Pin the oldest versions allowed anew, and today's of what those need
+	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	@$(PYTHON) -m tests.floors > .venv-lock/floors.txt
+	@.venv-lock/bin/python -m pip install --quiet -r .venv-lock/floors.txt ".[test]"
+	@.venv-lock/bin/python -m pip freeze --all --exclude dynopt-milp --exclude pip > requirements-oldest.lock
+	@rm -rf .venv-lock build
 
-.venv/installed: requirements.lock pyproject.toml
+clean: ## Remove what was made
+	@rm -rf .venv .venv-docs .venv-oldest build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis ./*.egg-info
+
+# An environment with the versions of a lock file and the package itself, editable: $(call set-up,FOLDER,LOCK)
+define set-up
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@echo "Setting up .venv (once, a minute or two) ..." >&2
-	@rm -rf .venv && $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up $(1) (once, a minute or two) ..." >&2
+	@rm -rf $(1) && $(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(2)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+COMPILE := -c 'from dynopt_milp.adapters.book.ordinary_day import compile_all; compile_all()' 2>/dev/null
+
+.venv/installed: requirements.lock pyproject.toml
+	$(call set-up,.venv,requirements.lock)
 	@echo "Compiling the branch and bound (once, a minute or two) ..." >&2
-	@$(BIN)/python -c 'from dynopt_milp.adapters.book.ordinary_day import compile_all; compile_all()' 2>/dev/null
+	@$(BIN)/python $(COMPILE)
+	@touch $@
+
+.venv-oldest/installed: requirements-oldest.lock pyproject.toml
+	$(call set-up,.venv-oldest,requirements-oldest.lock)
+	@touch $@
+
+# Kernels of their own: numba's cache beside the source has those of .venv, for one version of numba.
+KERNELS := .venv-oldest/kernels
+$(KERNELS): .venv-oldest/installed $(wildcard dynopt_milp/solvers/branch_and_bound/*.py)
+	@rm -rf $@
+	@NUMBA_CACHE_DIR=$@ .venv-oldest/bin/python $(COMPILE)
 	@touch $@
 
 # The site is built from the sources without importing them: its environment needs none of the library's packages, and

@@ -61,7 +61,7 @@ class BufferEdge(Formulation):
 
         data = self.program
         k, box = self._variable(integer)
-        distance = cp.norm(data.factor @ k - data.factor @ data.target, 2)
+        distance = self._distance(data.factor, k)
         trading_cost = data.cost @ cp.abs(k - data.previous)
         return Model(k, trading_cost, [*box, distance <= self.buffer])
 

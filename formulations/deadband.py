@@ -57,7 +57,7 @@ class Deadband(Formulation):
 
         data = self.program
         k, box = self._variable(integer)
-        tracking_error = cp.norm(data.factor @ k - data.factor @ data.target, 2)
+        tracking_error = self._distance(data.factor, k)
         trading_cost = data.cost @ cp.abs(k - data.previous)
         return Model(k, cp.pos(tracking_error - self.buffer) + trading_cost, box)
 

@@ -101,6 +101,14 @@ class Formulation(ABC):
         error, cost = self.program.tracking_error(positions), self.program.trading_cost(positions)
         return float(self.combine(error, cost))  # type: ignore[arg-type]  # numpy takes numbers as it takes arrays
 
+    def _distance(self, factor: FloatArray, positions: cp.Variable) -> cp.Expression:
+        """‖F(k − τ)‖₂ in cvxpy, with this F or another of as many columns."""
+        import cvxpy as cp
+
+        if not len(factor):  # no risk at all, and not every version of cvxpy multiplies with nothing
+            return cp.Constant(0.0)
+        return cp.norm(factor @ positions - factor @ self.program.target, 2)
+
     def _variable(self, integer: bool) -> tuple[cp.Variable, list[Any]]:
         """The positions and the box they lie in."""
         import cvxpy as cp

@@ -90,7 +90,7 @@ class IntegerHull(Penalty):
         data = self.program
         left, diagonal = self.norm_parts()
         k, box = self._variable(integer)
-        tracking_error = cp.norm(left @ k - left @ data.target, 2)
+        tracking_error = self._distance(left, k)
         some = diagonal > 0
         if some.any():
             target, floor = data.target[some], np.floor(data.target[some])

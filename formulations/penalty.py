@@ -41,7 +41,7 @@ class Penalty(Formulation):
 
         data = self.program
         k, box = self._variable(integer)
-        tracking_error = cp.norm(data.factor @ k - data.factor @ data.target, 2)
+        tracking_error = self._distance(data.factor, k)
         trading_cost = data.cost @ cp.abs(k - data.previous)
         return Model(k, tracking_error + trading_cost, box)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from comparisons.greedy_gap import study as gap
 from comparisons.solver_race import scale
 from comparisons.solver_race import study as race
 from comparisons.swap_in import study as swap
+from tests.pages import run_page
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+PATH = Path(__file__).resolve().parents[1] / "README.md"
+README = PATH.read_text(encoding="utf-8")
 MEASURED = " ".join(README.partition("## Measured")[2].partition("\n## ")[0].split())
 
 
@@ -21,10 +21,8 @@ def test_it_is_short() -> None:
     assert len(README.splitlines()) <= 120
 
 
-def test_the_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    exec(compile("".join(blocks), "README.md", "exec"), {})
-    printed = capsys.readouterr().out
+def test_the_python_runs() -> None:
+    printed = "".join(printed for printed, _ in run_page(PATH))
     assert printed.startswith("optimal ")
     assert "AUD_micro" in printed
 

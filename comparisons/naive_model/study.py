@@ -134,14 +134,15 @@ def solve_naively(program: TrackingProgram) -> Naive:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            problem.solve(solver="SCIP", scip_params={"limits/time": NAIVE_TIME_LIMIT})
+            data, chain, inverse = problem.get_problem_data("SCIP")
+            raw = chain.solve_via_data(problem, data, solver_opts={"scip_params": {"limits/time": NAIVE_TIME_LIMIT}})
+            problem.unpack_results(raw, chain, inverse)
         except cp.error.SolverError:
             return Naive("solver_error", math.nan, math.nan, None, time.monotonic() - began)
     seconds = time.monotonic() - began
     if k.value is None:
         return Naive(problem.status, math.nan, math.nan, None, seconds)
-    scip_value = problem.solver_stats.extra_stats["value"]
-    return Naive(problem.status, float(problem.value), float(scip_value), np.round(k.value), seconds)
+    return Naive(problem.status, float(problem.value), float(raw["value"]), np.round(k.value), seconds)
 
 
 def run_case(case: Case) -> Row:

@@ -81,7 +81,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
         seconds = {name: group[f"{name}_seconds"] for name in TIMED}
         line: dict[str, Any] = {"size": size, "capital": capital, "days": len(group)}
         line["contracts"] = group["greedy_contracts"].median()
-        line |= {f"{name} ms": 1e3 * times.median() for name, times in seconds.items()}
+        line |= {f"{name} ms": 1e3 * times.dropna().median() for name, times in seconds.items()}
         for one, other in (("search", "exact"), ("greedy", "exact"), ("theirs", "swap_in")):
             line[f"{one} ÷ {other}"] = float(np.exp(np.log(seconds[one] / seconds[other]).mean()))
         lines.append(line)

@@ -216,7 +216,7 @@ def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(
         [[entry.get(name) for name in columns] for entry in entries],
         columns=columns,
-        index=pd.DatetimeIndex([entry["date"] for entry in entries], name="date"),
+        index=pd.DatetimeIndex([entry["date"] for entry in entries], name="date").as_unit("us"),
     )
     for name in columns:
         frame[name] = frame[name].fillna("").astype(str) if name in TEXTS else frame[name].astype(np.float64)

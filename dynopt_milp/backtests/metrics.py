@@ -64,7 +64,7 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         "avg_adjustment_factor": rebalances["adjustment_factor"].mean(),
         "idm": rebalances["idm"].mean(),
         "solver_seconds": rebalances["seconds"].sum(),
-        "median_solver_seconds": rebalances["seconds"].median(),
+        "median_solver_seconds": rebalances["seconds"].dropna().median(),
         "years": days / DAYS_A_YEAR,
     }
     counts = {

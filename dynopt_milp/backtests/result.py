@@ -110,6 +110,7 @@ class Backtest:
             try:
                 with reported(path):
                     frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
+                frame.index = pd.DatetimeIndex(frame.index).as_unit("us")  # as those of a market
             except (ValueError, KeyError) as error:
                 raise FormatError(f"is damaged: {error}", field=str(path)) from None
             for column in frame.columns.intersection(list(TEXTS)):

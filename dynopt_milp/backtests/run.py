@@ -175,7 +175,7 @@ def backtest(
                     held = blocks[-1][-1]
                     entry = done.get(f"{day:%Y-%m-%d}")
                     if entry is None:
-                        entry = task.decide(day, pd.Series(held, index=names), entries)
+                        entry = task.decide(day, pd.Series(held, index=names, copy=True), entries)
                         if journal is not None:
                             journal.add(entry)
                     entries.append(entry)

@@ -119,7 +119,7 @@ CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
     "num_not_proved": lambda rows: len(rows.open),
     "failed": lambda rows: len(rows.failed),
     "mean_gap": lambda rows: rows.gaps["gap"].mean(),
-    "median_gap": lambda rows: rows.gaps["gap"].median(),
+    "median_gap": lambda rows: rows.gaps["gap"].dropna().median(),
     "p90_gap": lambda rows: float(rows.gaps["gap"].quantile(0.9)),
     "largest_gap": lambda rows: rows.gaps["gap"].max(),
     "mean_reachable_gap": lambda rows: rows.gaps["reachable_gap"].mean(),
@@ -129,8 +129,8 @@ CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
     "greedy_optimal": lambda rows: _share((rows.gaps["gap"] <= DEFAULT_GAP).to_numpy()),
     "instruments_different": lambda rows: _share(np.array(differences(rows.proved))),
     "most_gap": lambda rows: gaps(rows.open)["most_gap"].max(),
-    "median_greedy_seconds": lambda rows: rows.all["greedy_seconds"].median(),
-    "median_exact_seconds": lambda rows: rows.all["exact_seconds"].median(),
+    "median_greedy_seconds": lambda rows: rows.all["greedy_seconds"].dropna().median(),
+    "median_exact_seconds": lambda rows: rows.all["exact_seconds"].dropna().median(),
 }
 """What a cell's line says of its rebalances."""
 
@@ -157,6 +157,6 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
         worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
         optimal = _share((worse <= DEFAULT_GAP).to_numpy())
         failures = int(rows[f"{name}_objective"].isna().sum())
-        found_of_it = (worse.mean(), optimal, failures, rows[f"{name}_seconds"].median())
+        found_of_it = (worse.mean(), optimal, failures, rows[f"{name}_seconds"].dropna().median())
         figures |= dict(zip(further_figures(name), found_of_it, strict=True))
     return figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,10 @@ class CsvTable:
         # pandas would take "now" for a date, and a year alone for its first day.
         self._refuse(column, ~cells.str.match(r"\d{4}-?\d\d-?\d\d").astype(bool))
         try:
-            days = pd.to_datetime(cells, format="ISO8601")
-        except ValueError:  # or several zones, of summer and winter
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", FutureWarning)  # pandas before 3 says that of several zones, and goes on
+                days = pd.to_datetime(cells, format="ISO8601")
+        except (ValueError, FutureWarning):  # or several zones, of summer and winter
             cells = cells.str.replace(r"(?:Z|[+-]\d\d:?\d\d)$", "", regex=True)
             days = pd.to_datetime(cells, format="ISO8601", errors="coerce")
             self._refuse(column, days.isna())

@@ -31,13 +31,15 @@ class Progress:
         self._task = self._bar.add_task(what, total=total)
 
     def __enter__(self) -> Progress:
-        self._bar.start()
+        if not self._bar.disable:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # an older rich ends the line of a bar that never was
+            self._bar.stop()
 
     def advance(self, at: str) -> None:
         """Count one more as done, and show where."""

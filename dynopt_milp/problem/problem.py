@@ -274,7 +274,7 @@ class Problem:
 
     def labelled(self, values: Any) -> pd.Series:
         """A Series by instrument."""
-        return pd.Series(np.asarray(values), index=_index(self.instruments).view())
+        return pd.Series(np.asarray(values), index=_index(self.instruments).view(), copy=True)
 
 
 @lru_cache(maxsize=64)

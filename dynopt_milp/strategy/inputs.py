@@ -133,7 +133,7 @@ class Inputs:
 
     def age(self, date: pd.Timestamp) -> pd.Series:
         """Calendar days since the last price, by instrument; +inf before the first."""
-        return pd.Series(self._age[self._row(date)], index=self.market.prices.columns)
+        return pd.Series(self._age[self._row(date)], index=self.market.prices.columns, copy=True)
 
     def correlation(self, date: pd.Timestamp) -> pd.DataFrame:
         """Correlations known after the close of a day, n × n: those of the last week that ended by then.
@@ -144,7 +144,7 @@ class Inputs:
             If no week has ended by then.
         """
         names = self.market.prices.columns
-        return pd.DataFrame(self._correlations[self._week(date)], index=names, columns=names)
+        return pd.DataFrame(self._correlations[self._week(date)], index=names, columns=names, copy=True)
 
     def covariance(self, date: pd.Timestamp) -> pd.DataFrame:
         """Annual covariance of percentage returns, n × n: volatility × correlation × volatility.

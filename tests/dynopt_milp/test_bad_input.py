@@ -39,7 +39,7 @@ TOO_LARGE = 10**400  # larger than any float64
 
 
 def labelled(covariance: Any, names: list[str] = NAMES) -> pd.DataFrame:
-    return pd.DataFrame(covariance, index=names, columns=names)
+    return pd.DataFrame(np.array(covariance, dtype=object), index=names, columns=names)
 
 
 def problem(**changes: Any) -> Problem:

@@ -36,7 +36,8 @@ def rules(market: Market, instrument: str) -> dict[str, int]:
 
 def test_clean_frames_come_through_unchanged_and_unremarked() -> None:
     found = market(fx={"EUR": pd.Series(1.1, index=DAYS)})
-    pd.testing.assert_frame_equal(found.prices, prices()[["BUND", "ES"]], check_names=False, check_freq=False)
+    given = prices()[["BUND", "ES"]].set_axis(DAYS.as_unit("us"))
+    pd.testing.assert_frame_equal(found.prices, given, check_names=False, check_freq=False)
     assert found.notes == ()
     assert found.specifications.loc["ES", ["half_spread", "commission"]].tolist() == [0.1, 0.0]
 
