@@ -24,7 +24,8 @@ from dynopt_milp.solvers.branch_and_bound.compiled import forget_stale
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
-from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge, new_lattice
+from dynopt_milp.solvers.branch_and_bound.merge import Merged, new_lattice
+from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, load, new_node
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.branch_and_bound.solver import solve_branch_and_bound
@@ -57,8 +58,13 @@ def sizes_problem(seed: int, multiplier: float = 10.0) -> Problem:
 
 def merged_in(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> Merged:
     """The program merged over a box."""
+    ends = [np.array(end) for end in (lower, upper)]
+    for end in ends:
+        end.setflags(write=False)
     gram = program.factor.T @ program.factor
-    return merge(program.factor, gram, program.target, lower.copy(), upper.copy())
+    return merged_box(
+        program.factor, gram, program.target, program.previous, program.cost, *ends, np.inf, np.inf
+    )[1]  # fmt: skip
 
 
 def listed(groups: Groups) -> list[tuple[int, list[int], list[float]]]:
@@ -164,7 +170,7 @@ def test_the_cone_bound_reaches_the_relaxation_however_much_alike_instruments_ar
     relaxation = cp.Problem(cp.Minimize((model := Penalty(program).model(integer=False)).objective), model.constraints)
     value = float(relaxation.solve(solver="CLARABEL"))
     merged = merged_in(program, program.lower, program.upper)
-    lattice = new_lattice(program.factor, merged, program.previous, program.cost)
+    lattice, _ = new_lattice(program.factor, merged, program.previous, program.cost, 0.0, False)
     node = new_node(30, 81)
     node.high[:] = 80
     cut = solve(problem, "branch_and_bound", gap=0.5, time_limit=10).objective

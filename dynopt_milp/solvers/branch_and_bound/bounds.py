@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.descent import (
     descend,
     interpolate,
@@ -74,9 +74,9 @@ class Goal(NamedTuple):
     cost_error: float
 
 
-@compiled
+@part
 def new_goal(lattice: Lattice, buffer: float, edge: bool, slip: float, contracts: int) -> Goal:
-    """The goal in a lattice of so many contracts; ``slip`` is that of `merge`."""
+    """The goal in a lattice of so many contracts; ``slip`` is that of `merge.Merged`."""
     cost, largest = lattice.cost, 0.0  # sums that no split has are infinite
     for entry in range(cost.size):
         if largest < cost[entry] < np.inf:

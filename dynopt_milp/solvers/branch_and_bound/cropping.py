@@ -7,16 +7,13 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.bounds import Goal, round_off
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.node import Node, new_node
-from dynopt_milp.solvers.branch_and_bound.tree import OPEN, Stack
 
 
 @compiled
-def open_box(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest box, as indices, that holds those of all open nodes; there is one at least."""
-    lows, highs = stack.low, stack.high
+def open_box(lows: np.ndarray, highs: np.ndarray, opened: int) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest box, as indices, that holds those of the first nodes of a stack, one at least."""
     low, high = lows[0].copy(), highs[0].copy()
-    for k in range(stack.state[OPEN]):
+    for k in range(opened):
         for i in range(low.size):
             low[i], high[i] = min(low[i], lows[k, i]), max(high[i], highs[k, i])
     return low, high
@@ -24,21 +21,20 @@ def open_box(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
 
 @compiled
 def crop(
-    lattice: Lattice, stack: Stack, goal: Goal, low: np.ndarray, high: np.ndarray
-) -> tuple[Lattice, Node, Goal]:  # fmt: skip
-    """The lattice over that box, scratch and goal for it; the nodes of the stack count from its low end.
+    lattice: Lattice, goal: Goal, lows: np.ndarray, highs: np.ndarray, opened: int, best: np.ndarray, low: np.ndarray,
+    high: np.ndarray,
+) -> tuple[Lattice, Goal]:  # fmt: skip
+    """The lattice over that box, and the goal for it; ``lows``, ``highs`` and ``best`` count from its low end.
 
-    The incumbent's indices are moved into the box: who needs it has taken it before.
+    The incumbent ``best`` is moved into the box: who needs it has taken it before.
     """
     cropped = cropped_lattice(lattice, low, high)
-    lows, highs, best = stack.low, stack.high, stack.best
     for i in range(low.size):
-        for k in range(stack.state[OPEN]):
+        for k in range(opened):
             lows[k, i] -= low[i]
             highs[k, i] -= low[i]
         best[i] = min(max(best[i] - low[i], 0), high[i] - low[i])
-    error = round_off(cropped)
-    return cropped, new_node(low.size, (high - low).max() + 1), Goal(goal.buffer, goal.edge, error, goal.cost_error)
+    return cropped, Goal(goal.buffer, goal.edge, round_off(cropped), goal.cost_error)
 
 
 @part

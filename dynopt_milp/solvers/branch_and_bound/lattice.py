@@ -2,7 +2,7 @@
 
     minimise over y    ‖G(y − σ)‖₂ + Σᵢ cᵢ(yᵢ)      yᵢ in a range of whole numbers, cᵢ a table over it
 
-A variable is a contract, or the sizes of a contract that have been merged (see `merge`).
+A variable is a contract, or the sizes of a contract that have been merged (see `merge.Merged`).
 """
 
 from __future__ import annotations

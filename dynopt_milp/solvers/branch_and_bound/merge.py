@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynopt_milp.solvers.branch_and_bound.bounds import Goal, new_goal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, fill_tables
@@ -76,16 +77,6 @@ class Merged(NamedTuple):
 
 
 @compiled
-def merge(factor: np.ndarray, gram: np.ndarray, target: np.ndarray, least: np.ndarray, most: np.ndarray) -> Merged:
-    """Merge parallel columns with whole ratios.
-
-    ``gram`` is F'F, shape (n, n), and ``least`` to ``most`` a box inside the program's, shape (n,) each.
-    """
-    base, ratio, apart = parallels(factor, gram, least, most)
-    return merged_columns(base, ratio, apart, gram, target, least, most)
-
-
-@compiled
 def sums_of(variable: np.ndarray, ratio: np.ndarray, size: int, positions: np.ndarray) -> np.ndarray:
     """The sums y of a portfolio k, shape (size,)."""
     sums = np.zeros(size)
@@ -113,8 +104,10 @@ def split_sums(
 
 
 @compiled
-def new_lattice(factor: np.ndarray, merged: Merged, held: np.ndarray, unit: np.ndarray) -> Lattice:
-    """The tables over the box of y, which is finite."""
+def new_lattice(
+    factor: np.ndarray, merged: Merged, held: np.ndarray, unit: np.ndarray, buffer: float, edge: bool
+) -> tuple[Lattice, Goal]:  # fmt: skip
+    """The lattice over the box of y, which is finite, and the goal in it of a value with this buffer."""
     lead, first = merged.lead, merged.lower
     start, cost = tables(first, merged.upper, held[lead], unit[lead])
     fill_tables(first, start, cost, merged.groups, held, unit, merged.least, merged.most)
@@ -122,7 +115,8 @@ def new_lattice(factor: np.ndarray, merged: Merged, held: np.ndarray, unit: np.n
     for a in range(lead.size):
         for row in range(len(factor)):
             columns[row, a] = factor[row, lead[a]]
-    return Lattice(columns, merged.gram, merged.target, first, start, cost)
+    lattice = Lattice(columns, merged.gram, merged.target, first, start, cost)
+    return lattice, new_goal(lattice, buffer, edge, merged.slip, held.size)
 
 
 @part
@@ -143,12 +137,15 @@ def parallels(
         others = 0
         for j in range(size):
             parallel[i, j] = abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0
-            others += parallel[i, j] and i != j
+            if parallel[i, j] and i != j:
+                others += 1
         parallel[i, i] = True  # whatever underflows
         if others > 0:
             some[count] = i
             count += 1
-    left = some[:count].copy()
+    left = np.empty(count, dtype=np.int64)
+    for a in range(count):
+        left[a] = some[a]
     while left.size > 1:
         nearest, whole = np.zeros(left.size, dtype=np.int64), np.zeros(left.size, dtype=np.bool_)
         times, over, sharing = np.zeros(left.size), np.zeros(left.size), np.zeros(left.size, dtype=np.int64)

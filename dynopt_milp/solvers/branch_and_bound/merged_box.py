@@ -8,7 +8,7 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.cholesky import inverse_diagonal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge
+from dynopt_milp.solvers.branch_and_bound.merge import Merged, merged_columns, parallels
 from formulations.bounding_box import OUTWARD
 
 # The inverse of a correlation matrix is accurate to size × 1e-16 times its condition number, which is below
@@ -29,7 +29,8 @@ def merged_box(
     a portfolio can be left; ends are infinite where nothing bounds them.
     """
     least, most = within_costs(held, unit, lower, upper, budget)
-    merged = merge(factor, gram, target, least, most)
+    base, ratio, apart = parallels(factor, gram, least, most)
+    merged = merged_columns(base, ratio, apart, gram, target, least, most)
     first, last, lead, merged_gram = merged.lower, merged.upper, merged.lead, merged.gram
     for a in range(first.size):
         if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held

@@ -235,15 +235,18 @@ class Search:
 
     def _crop(self) -> None:
         """Crop the tables to what open nodes can still use: smaller numbers round less, and searches are shorter."""
-        stack = self._stack
-        low, high = open_box(stack)
+        stack, opened = self._stack, int(self._stack.state[OPEN])
+        low, high = open_box(stack.low, stack.high, opened)
         if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
             return
         if (stack.best < low).any() or (stack.best > high).any():  # what is known will not be in the tables
             self._adopt(stack.best.copy())
             stack.value[0] = min(self._value, self._ceiling)
-        self._lattice, self._node, self._goal = crop(self._lattice, stack, self._goal, low, high)
+        self._lattice, self._goal = crop(
+            self._lattice, self._goal, stack.low, stack.high, opened, stack.best, low, high
+        )
         self._widths = high - low + 1
+        self._node = new_node(self._widths.size, int(self._widths.max()))
 
     def dive(self) -> None:
         """Dive from the node on top, and search around what is found."""
@@ -258,7 +261,7 @@ class Search:
     def _join(self) -> None:
         """Join the few open nodes into one: their bounds are weak, and the sphere search is given the whole."""
         stack, opened = self._stack, int(self._stack.state[OPEN])
-        stack.low[0], stack.high[0] = open_box(stack)
+        stack.low[0], stack.high[0] = open_box(stack.low, stack.high, opened)
         stack.least[0], stack.most[0] = stack.least[:opened].min(), stack.most[:opened].max()
         stack.bound[0] = stack.bound[:opened].min()
         stack.state[OPEN] = 1

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal, new_goal
+from dynopt_milp.solvers.branch_and_bound.bounds import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice
-from dynopt_milp.solvers.branch_and_bound.merge import Merged, merge, new_lattice
+from dynopt_milp.solvers.branch_and_bound.merge import Merged, new_lattice
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.task import Task
@@ -48,8 +48,8 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
             "or use scip",
             field="limits",
         )
-    lattice = new_lattice(program.factor, merged, program.previous, program.cost)
-    return Prepared(merged, lattice, new_goal(lattice, float(form.buffer), form.edge, merged.slip, program.size))
+    lattice, goal = new_lattice(program.factor, merged, program.previous, program.cost, float(form.buffer), form.edge)
+    return Prepared(merged, lattice, goal)
 
 
 def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
@@ -62,7 +62,11 @@ def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
     if some and not (np.isfinite(merged.lower) & np.isfinite(merged.upper)).all():
         # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
         low, high = finite_box(task, value)
-        some = bool((low <= high).all())
-        if some:
-            merged = merge(program.factor, gram, program.target, low, high)
+        if (low > high).any():
+            return None
+        for end in (low, high):
+            end.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
+        some, merged = merged_box(
+            program.factor, gram, program.target, program.previous, program.cost, low, high, np.inf, np.inf
+        )
     return merged if some else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import new_goal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan
@@ -81,8 +80,7 @@ def prove_at_root(
         some &= first[a] <= sums[a] <= last[a]
     if not some or sums.size > ROOT_VARIABLES or not entries <= ROOT_ENTRIES:
         return False, best, value, 0.0, 0
-    lattice = new_lattice(factor, merged, held, unit)
-    goal = new_goal(lattice, 0.0, hull, slip, size)
+    lattice, goal = new_lattice(factor, merged, held, unit, 0.0, hull)
 
     size = sums.size
     stack, node = new_stack(size, capacity), new_node(size, int(widest))
@@ -101,9 +99,11 @@ def prove_at_root(
     ended = search(lattice, stack, node, goal, slack, hull, plan, one, few)
     known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
-        low, high = open_box(stack)
-        lattice, node, goal = crop(lattice, stack, goal, low, high)
-        weak = stack.bound[: stack.state[OPEN]].min() < WEAK * stack.value[0]
+        opened = stack.state[OPEN]
+        low, high = open_box(stack.low, stack.high, opened)
+        lattice, goal = crop(lattice, goal, stack.low, stack.high, opened, stack.best, low, high)
+        node = new_node(size, (high - low).max() + 1)
+        weak = stack.bound[:opened].min() < WEAK * stack.value[0]
         more = work // size
         if weak:
             more = WEAK_NODES if size <= WEAK_SIZE else 0
