@@ -14,7 +14,8 @@ from comparisons.solver_race.study import CALLS, DIGITS, FOLDER, REFERENCE, SHOR
 from comparisons.stored import load, save, with_row
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem, Solution, solve
-from dynopt_milp.show.pictures import COLOURS, save_picture
+from dynopt_milp.io.colours import COLOURS
+from dynopt_milp.show.pictures import save_picture
 
 RESULTS, PICTURE = FOLDER / "scale.csv", FOLDER / "scale.png"
 SWEEP_COLUMNS = ("n", "capital", "cost_multiplier", "seed", "seconds", "nodes", "status", "gap")

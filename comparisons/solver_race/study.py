@@ -15,7 +15,8 @@ from comparisons.solver_race.racers import Racer
 from comparisons.stored import load, save, with_row
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem
-from dynopt_milp.show.pictures import COLOURS, save_picture
+from dynopt_milp.io.colours import COLOURS
+from dynopt_milp.show.pictures import save_picture
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 FOLDER = Path(__file__).parent

@@ -16,16 +16,11 @@ GUIDE_COLUMNS = {
     "SR_cost": "sr_cost",
     "Currency": "currency",
 }
-
-
 ASSET_CLASS_COLUMNS = ("Asset_Class", "Asset Class", "AssetClass")
-
 
 # The first line with a word that is in the name decides: a "Nikkei volatility" is no equity, a "Euro Bund" no currency.
 # Only OAT is as it is written: oats are a grain. Digits may follow, as in "STOXX600".
 CURRENCY_CODES = "usd|eur|gbp|jpy|chf|aud|cad|nzd|mxn|mxp|cnh|cny|sek|nok|brl|zar|krw|inr|sgd|pln|huf|czk|try|ils|twd"
-
-
 ASSET_CLASSES = {
     "Volatility": r"vol|volatility|vix|vstoxx|v2x",
     "Bond": r"treasury|t-?notes?|t-?bonds?|bonds?|notes?|bund|bobl|sc?hatz|buxl|btp|bono|(?-i:OAT)|gilts?|jgb"

@@ -8,13 +8,9 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.gap.stored import Study, main_rows
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
-
+from dynopt_milp.io.colours import COLOURS
 
 WIDE = 10  # largest over median mean, from which a figure has a logarithmic axis
-
-
 MOST_POINTS = 4_000  # of a figure: more are a file that browsers are slow to open
 
 

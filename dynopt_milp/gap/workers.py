@@ -17,8 +17,6 @@ from dynopt_milp.gap.grid import Cell
 from dynopt_milp.io.progress import Progress
 
 POLL_SECONDS = 0.5
-
-
 CONNECT_SECONDS = 10
 
 

@@ -15,13 +15,12 @@ from dynopt_milp.backtests.compare import Runs
 from dynopt_milp.backtests.metrics import FAILED, above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.io.colours import COLOURS
 from dynopt_milp.problem.book import DAYS_A_YEAR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 QUARTER = DAYS_A_YEAR // 4
 
 
