@@ -53,7 +53,7 @@ class TrackingProgram:
     factor : array_like, shape (m, n)
         F, with F'F the covariance of the tracking error per contract; any number of rows.
     target : array_like, shape (n,)
-        τ, the fractional contracts wanted.
+        τ, the fractional contracts of the strategy.
     previous : array_like, shape (n,)
         p, the whole contracts held; they may lie outside the box.
     cost : array_like, shape (n,)

@@ -49,7 +49,7 @@ class Day(Protocol):
     covariance_matrix : ndarray, shape (n, n)
         Annual, of percentage returns.
     unrounded_optimal_position_weights, previous_position_weights : ndarray
-        Contracts wanted and held, times the weight per contract.
+        Target and held contracts, times the weight per contract.
     weight_per_contract : ndarray
     starting_weights, direction_as_np : ndarray
         Where greedy starts, and which way (−1, 0 or 1) it goes with each instrument.
