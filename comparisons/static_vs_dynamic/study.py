@@ -77,7 +77,7 @@ def seconds_of_exact(runs: Runs) -> list[str]:
         if optimizer == "exact":
             seconds = found.rebalances["seconds"]
             lines.append(
-                f"exact, {capital:.0f}: {len(seconds)} rebalances, {seconds.sum():.0f} s of solving; median "
-                f"{seconds.median():.2f} s, longest {seconds.max():.1f} s"
+                f"exact, {capital:.0f}: {len(seconds)} rebalances, {seconds.sum():.1f} s of solving; median "
+                f"{1000 * seconds.median():.1f} ms, longest {1000 * seconds.max():.0f} ms"
             )
     return lines

@@ -47,10 +47,15 @@ def test_the_claims_on_the_page_follow_from_the_results(results: pd.DataFrame) -
     assert (wide["sharpe_ratio", "exact"] > wide["sharpe_ratio", "rounded"]).all()
     assert [f"{t:.1f}" for t in wide["t_over_greedy", "exact"]] == ["1.0", "2.3", "0.8"]
     assert [f"{worse:.0%}" for worse in wide["greedy_worse_mean", "exact"].iloc[[0, -1]]] == ["117%", "165%"]
-    realised = [f"{error:.1%}" for error in wide["realised_tracking_error", "exact"]]
-    assert realised == ["11.1%", "10.5%", "8.1%"]
-    seconds = re.findall(r"rebalances, (\d+) s of solving", ENVIRONMENT.read_text(encoding="utf-8"))
-    assert f"{', '.join(seconds[:2])} and {seconds[2]} seconds" in PAGE.replace("\n ", "")
+    words = " ".join(PAGE.split())
+    realised = {
+        name: [f"{100 * error:.1f} %" for error in wide["realised_tracking_error", name]] for name in OPTIMIZERS
+    }
+    assert "{}, {} and {} a year, against".format(*realised["exact"]) in words
+    assert "{}, {} and {} for greedy".format(*realised["greedy"]) in words
+    assert "{}, {} and {} for rounding".format(*realised["rounded"]) in words
+    seconds = re.findall(r"rebalances, (\S+) s of solving", ENVIRONMENT.read_text(encoding="utf-8"))
+    assert "{}, {} and {} seconds of solving".format(*seconds) in words
 
 
 def test_a_small_study_has_the_same_columns_and_proves_what_it_calls_exact(results: pd.DataFrame) -> None:
