@@ -10,6 +10,7 @@ from dynopt_milp.data import Market
 from dynopt_milp.gap import GapGrid, run_gap_study
 from dynopt_milp.gap.study import REBALANCES
 from dynopt_milp.gap.summary import count_differences
+from dynopt_milp.io.colours import COLOURS
 from dynopt_milp.show.pictures import save_picture
 
 FOLDER = Path(__file__).parent
@@ -115,14 +116,25 @@ def picture(results: pd.DataFrame, path: Path = PICTURE) -> None:
 
     along = results[results["path"] == "greedy"]
     sizes = sorted(along["size"].unique())
-    figure = Figure(figsize=(3.2 * len(sizes), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
-    for panel, size in zip(panels, sizes, strict=True):
-        for multiplier, group in along[along["size"] == size].groupby("cost_multiplier"):
-            panel.plot(group["capital"], 100 * group["mean_gap"], marker="o", label=f"λ = {multiplier:g}")
-        panel.set(xscale="log", title=f"{size} instruments", xlabel="capital, $")
+    rows = -(-len(sizes) // 2)
+    figure = Figure(figsize=(7.5, 0.6 + 2.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
+    for panel, size in zip(panels.flat, sizes, strict=False):
+        lines = along[along["size"] == size].groupby("cost_multiplier")
+        for colour, (multiplier, group) in zip(COLOURS, lines, strict=False):
+            gap = 100 * group["mean_gap"]
+            panel.plot(group["capital"], gap, color=colour, marker="o", markersize=4, label=f"λ = {multiplier:g}")
+        panel.set_title(f"{size} instruments", loc="left", fontsize="medium")
+        panel.set_xscale("log")
         panel.set_yscale("symlog", linthresh=1.0)  # percent; a mean can be zero
+        panel.xaxis.set_major_formatter(
+            lambda amount, _: f"${amount / 1000:g}k" if amount < 1e6 else f"${amount / 1e6:g}m"
+        )
+        panel.yaxis.set_major_formatter(lambda percent, _: f"{percent:,g} %")
         panel.grid(alpha=0.3)
-    panels[0].set_ylabel("greedy worse by, mean, %")
-    panels[0].legend(fontsize=8)
+    for panel in panels.flat[len(sizes) :]:
+        panel.set_visible(False)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.suptitle("Objective of greedy above the optimum, mean, by capital", x=0.01, ha="left", fontsize="medium")
     save_picture(figure, path)
