@@ -7,7 +7,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race docs lock lock-oldest clean
+.PHONY: help demo test test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ study-agreement: .venv/installed ## Branch and bound against SCIP on 540 weekly 
 
 study-race: .venv/installed ## Solvers side by side, and time against size: make study-race DATA=folder (comparisons/solver_race)
 	@$(BIN)/python -m comparisons.solver_race $(DATA)
+
+study-before: .venv/installed ## As fast as before, and the same answers? make study-before DATA=folder BEFORE=checkout (comparisons/before_after)
+	@$(BIN)/python -m comparisons.before_after $(DATA) $(BEFORE)
 
 docs: .venv-docs/installed ## Build the documentation site into site/; a dead reference fails
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict  # with --quiet it would count no warnings

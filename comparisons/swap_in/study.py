@@ -68,7 +68,7 @@ def run(market: Market, *, days: int = DAYS, capitals: tuple[float, ...] = CAPIT
     with Progress(len(everything) * len(capitals) * days, "days", show=show_progress) as progress:
         for size in everything:
             for capital in capitals:
-                for day, problem in _days(market.select(order[:size]), capital, days):
+                for day, problem in swap_in_days(market.select(order[:size]), capital, days):
                     rows.append(asdict(_row(size, capital, day, problem, theirs)))
                     progress.advance(day)
     return pd.DataFrame(rows)
@@ -88,7 +88,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _days(market: Market, capital: float, count: int) -> Iterator[tuple[str, Problem]]:
+def swap_in_days(market: Market, capital: float, count: int) -> Iterator[tuple[str, Problem]]:
     """Rebalances some weeks apart; held is the exact answer of the week before."""
     inputs = Inputs(market, Strategy(), capital)
     weeks = rebalance_days(market.days, "weekly")

@@ -121,7 +121,7 @@ class Problem:
         limits = limits_of(limits, names)
         matrix = _matrix(covariance, names)
         # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
-        order = np.array(sorted(range(len(names)), key=names.__getitem__))
+        order = _order(names)
         if (order[1:] > order[:-1]).all():
             factor, notes = covariance_factor(matrix, names)
         else:
@@ -144,7 +144,6 @@ class Problem:
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        order.setflags(write=False)
         object.__setattr__(self, "_order", order)
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
@@ -275,6 +274,14 @@ class Problem:
     def labelled(self, values: Any) -> pd.Series:
         """A Series by instrument."""
         return pd.Series(np.asarray(values), index=_index(self.instruments).view(), copy=True)
+
+
+@lru_cache(maxsize=64)
+def _order(instruments: tuple[str, ...]) -> NDArray[np.intp]:
+    """The places of the instruments in the order of their names, read-only."""
+    order = np.array(sorted(range(len(instruments)), key=instruments.__getitem__))
+    order.setflags(write=False)
+    return order
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,55 @@
+"""Two checkouts side by side: this one against itself, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from comparisons.before_after import study
+from comparisons.before_after.__main__ import HERE, main
+from comparisons.solver_race.instances import Grid
+from dynopt_milp import Market, Problem, simulated_market, solve
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return simulated_market(3, instruments=["US10", "ES_micro", "GOLD_micro", "CORN", "EUR_micro"], start="2015-01-01")
+
+
+GRID = Grid(capitals=(250_000.0,), cost_multipliers=(50.0,), starts=("2018-01-05",), weeks=1, sizes=(), seeds=())
+
+
+def test_every_call_is_made_in_both_and_other_answers_are_counted(
+    market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "SIZES", (3,))
+    monkeypatch.setattr(study, "CAPITALS", (250_000.0,))
+    results = study.run(market, HERE, HERE, tmp_path, rounds=2, race=GRID, days=1)
+    assert results["kind"].tolist() == ["solve", "book", "pysystemtrade", "book", "pysystemtrade"]
+    assert results["same_answer"].all()
+    assert (results[["before_seconds", "after_seconds", "ratio"]] > 0).all(axis=None)
+    assert study.table(results.assign(same_answer=False))["other answers"].sum() == 5
+
+
+def test_a_worker_says_what_the_call_returns(market: Market, tmp_path: Path) -> None:
+    problem = next(problem for _, _, _, problem in study.problems(market, race=GRID))
+    path = tmp_path / "problem.json"
+    problem.to_json(path)
+    with study.worker(HERE) as process:
+        seconds, answer = study.ask(process, "solve", path)
+    assert seconds > 0
+    assert answer == solve(Problem.from_json(path)).positions.tolist()
+
+
+def test_a_folder_without_the_package_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path), str(tmp_path)]) == 2
+    assert "is no checkout of this project: it has no folder dynopt_milp" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_committed_results_are_within_noise_and_of_the_same_answers() -> None:
+    results = pd.read_csv(study.RESULTS)
+    assert results["same_answer"].all()
+    assert set(results["kind"]) == {"solve", "book", "pysystemtrade"}
+    assert study.table(results)["after ÷ before"].between(0.9, 1.1).all()
