@@ -42,7 +42,7 @@ class SquaredCost(Formulation):
     def model(self, *, integer: bool = True) -> Model:
         data = self.program
         k, box = self._variable(integer)
-        error = cp.norm(data.factor @ k - data.factor @ data.target, 2)
+        error = self._distance(data.factor, k)
         return Model(k, error + cp.square(data.cost @ cp.abs(k - data.previous)), box)
 
     def tracking_radius(self, value: float) -> float:
@@ -69,7 +69,7 @@ class Floored(Formulation):
     def model(self, *, integer: bool = True) -> Model:
         data = self.program
         k, box = self._variable(integer)
-        error = cp.norm(data.factor @ k - data.factor @ data.target, 2)
+        error = self._distance(data.factor, k)
         return Model(k, cp.maximum(error + data.cost @ cp.abs(k - data.previous), self.floor), box)
 
     def tracking_radius(self, value: float) -> float:
