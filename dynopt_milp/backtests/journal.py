@@ -98,6 +98,8 @@ class Journal:
 def _check_entry(entry: dict[str, Any]) -> None:
     """Raise one of the errors of damaged lines unless it has a date, positions and figures."""
     datetime.date.fromisoformat(entry["date"])
+    if not isinstance(entry["status"], str):
+        raise ValueError("a status is a text")
     for number in entry["positions"].values():
         if isinstance(number, bool) or not math.isfinite(number):
             raise ValueError("positions are numbers")

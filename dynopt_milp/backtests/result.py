@@ -9,12 +9,20 @@ from typing import Any
 
 import pandas as pd
 
+from dynopt_milp.backtests.decision import REBALANCE_COLUMNS
 from dynopt_milp.backtests.diagnostics import Finding, findings
 from dynopt_milp.backtests.metrics import FAILED, TEXTS
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.atomic import reported, write_atomically
 
 FRAMES = ("positions", "rebalances", "returns")
+FORMAT = "dynopt-milp backtest 2"
+"""The names of columns and settings; before, there was no such mark, a column ``method`` and ``num_not_proven``."""
+NEEDED = {
+    "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "cost", "net"),
+    "performance": ("sharpe_ratio", "num_not_proved"), "settings": ("optimizer", "capital"),
+}  # fmt: skip
+"""What must be in a file for it to be one of a backtest: columns or fields."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -102,7 +110,7 @@ class Backtest:
         FileError
             If a file is missing or cannot be read.
         FormatError
-            If a file is damaged.
+            If a file is damaged, or of an earlier format.
         """
         content: dict[str, Any] = {}
         for name in FRAMES:
@@ -123,5 +131,17 @@ class Backtest:
                     content[name] = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise FormatError(f"is damaged: {error}", field=str(path)) from None
+        for name in ("settings", *NEEDED):
+            there = content[name] if isinstance(content[name], (dict, pd.DataFrame)) else ()
+            path = Path(folder) / f"{name}.{'csv' if name in FRAMES else 'json'}"
+            if name == "settings" and dict(there).get("format") != FORMAT:
+                raise FormatError(
+                    f"expected the format {FORMAT!r}; run the backtest again in a new folder", field=str(path)
+                )
+            for item in NEEDED[name]:
+                if item not in there:
+                    raise FormatError(f"is damaged: it has no {item}", field=str(path))
+        if content["positions"].empty:
+            raise FormatError("is damaged: it has no positions", field=str(Path(folder) / "positions.csv"))
         content["performance"].pop("findings", None)
         return cls(**content)

@@ -18,11 +18,11 @@ from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.journal import Journal
 from dynopt_milp.backtests.metrics import performance
-from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.result import FORMAT, Backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import BacktestInterrupted, HistoryError, InputError, UnsupportedError
+from dynopt_milp.errors import BacktestInterrupted, FormatError, HistoryError, InputError, UnsupportedError
 from dynopt_milp.io.describe import describe
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
@@ -133,6 +133,7 @@ def backtest(
     days = _days(market, start, end)
     decisions = _decision_days(inputs, days, frequency)
     settings = {
+        "format": FORMAT,
         "market": market.fingerprint(),
         "strategy": strategy.settings(),
         "capital": float(capital),
@@ -178,6 +179,11 @@ def backtest(
                         entry = task.decide(day, pd.Series(held, index=names, copy=True), entries)
                         if journal is not None:
                             journal.add(entry)
+                    elif unknown := [name for name in entry["positions"] if name not in names]:
+                        raise FormatError(
+                            f"its line of {day:%Y-%m-%d} has {unknown[0]}, unknown to the market; use another folder",
+                            field=str(out),
+                        )
                     entries.append(entry)
                     wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
                     blocks.append(
@@ -255,7 +261,7 @@ def _check(
     if not isinstance(strategy, Strategy):
         raise InputError(f"expected a Strategy, found {type(strategy).__name__}", field="strategy")
     if not callable(limits):  # a function is asked on each day, of what there is then
-        limits_of(limits, market.instruments[:1], market.instruments)
+        limits_of(limits, market.instruments, market.instruments)
     if limits is not None and optimizer in UNOPTIMISED:
         raise UnsupportedError(
             f"{optimizer!r} holds the target positions and knows no limits; use exact", field="limits"

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import ENOENT
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from dynopt_milp.backtests.metrics import realised_tracking_error
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import FileError, FormatError
 from dynopt_milp.gap.grid import PATHS, Cell
 from dynopt_milp.gap.rows import CELL_COLUMNS, cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
@@ -93,11 +94,12 @@ def collect(study: StudySettings, cells: list[Cell], path: Path) -> None:
     temporary = path.with_name(f".{path.name}")
     with _readable(_rows_path(study, cells[0])):
         schema = pq.read_schema(_rows_path(study, cells[0]))
-    with pq.ParquetWriter(temporary, schema) as writer:
-        for cell in cells:
-            with _readable(_rows_path(study, cell)):
-                writer.write_table(pq.read_table(_rows_path(study, cell)).cast(schema))
     with reported(path):
+        with pq.ParquetWriter(temporary, schema) as writer:
+            for cell in cells:
+                with _readable(_rows_path(study, cell)):
+                    rows = pq.read_table(_rows_path(study, cell)).cast(schema)
+                writer.write_table(rows)
         temporary.replace(path)
 
 
@@ -114,7 +116,12 @@ def check_done(study: StudySettings, cell: Cell) -> None:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:  # OSError too: pyarrow's of a damaged file is one
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            ENOENT,
+        ):  # pyarrow's of a damaged file is one without
+            raise FileError(f"cannot be read: {error.strerror or error}", path, errno=error.errno) from None
         raise FormatError(
             f"is damaged: {error}; delete it and its twin (.json, .parquet), and run the same again", field=str(path)
         ) from None

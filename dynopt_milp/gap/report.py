@@ -53,12 +53,14 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
 
 def _page(study: Study) -> str:
     """The study as HTML."""
-    from jinja2 import Environment, PackageLoader, select_autoescape
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
     varying, common = in_common(study.summary)
-    environment = Environment(loader=PackageLoader("dynopt_milp", "gap"), autoescape=select_autoescape(["j2"]))
+    environment = Environment(
+        loader=PackageLoader("dynopt_milp", "gap"), autoescape=select_autoescape(["j2"]), undefined=StrictUndefined
+    )  # fmt: skip
     page: str = environment.get_template(TEMPLATE).render(
         answer=answer(study),
         figures={name: Markup(figure) for name, figure in figures(study).items()},
@@ -122,7 +124,7 @@ def other_optimizers(summary: pd.DataFrame) -> list[dict[str, Any]]:
             "failed": line[f"{name}_failed"],
             "mean_gap": line[f"mean_{name}_gap"],
             "greedy_gap": line["mean_gap"],
-            "seconds": line[f"median_seconds_{name}"],
+            "seconds": line[f"median_{name}_seconds"],
         }
         for line in records(summary)
         for name in further_optimizers(summary)

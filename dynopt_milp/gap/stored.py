@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import FileError, FormatError
 from dynopt_milp.gap.cells import CONSEQUENCES
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_TEXTS, ROW_COLUMNS, further
 from dynopt_milp.gap.study import REBALANCES, SUMMARY
@@ -38,6 +39,8 @@ def read_study(folder: Path) -> Study:
     ------
     FormatError
         If a file or a column is missing, or is damaged.
+    FileError
+        If the system refuses to read a file.
     """
     import pyarrow.parquet as pq
 
@@ -47,6 +50,8 @@ def read_study(folder: Path) -> Study:
         summary = pd.read_csv(folder / SUMMARY)
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):  # pyarrow's of damage is one without
+            raise FileError(f"cannot be read: {error.strerror or error}", folder, errno=error.errno) from None
         raise FormatError(f"holds no finished study: {error}; run dynopt-milp gap first", field=str(folder)) from None
     if summary.empty or not isinstance(settings, dict):
         raise FormatError("holds no finished study; run dynopt-milp gap first", field=str(folder))

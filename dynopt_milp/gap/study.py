@@ -31,6 +31,7 @@ from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limi
 from dynopt_milp.strategy.strategy import Strategy
 
 CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
+FORMAT = "dynopt-milp study 2"  # the names of columns and settings; 1 had seconds_NAME and not_proved
 
 
 def run_gap_study(
@@ -97,7 +98,7 @@ def run_gap_study(
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     study = StudySettings(market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also))
     settings = {
-        "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
+        "format": FORMAT, "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
         "also": [describe(optimizer) if callable(optimizer) else optimizer for optimizer in also],
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],

@@ -88,7 +88,7 @@ def in_common(summary: pd.DataFrame) -> tuple[list[str], str]:
 
 def further_figures(name: str) -> tuple[str, str, str, str]:
     """The figures of a further optimizer: its mean gap where it found something, how often it is optimal, failures."""
-    return f"mean_{name}_gap", f"{name}_optimal", f"{name}_failed", f"median_seconds_{name}"
+    return f"mean_{name}_gap", f"{name}_optimal", f"{name}_failed", f"median_{name}_seconds"
 
 
 def further_optimizers(summary: pd.DataFrame) -> list[str]:
@@ -146,7 +146,7 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     Rebalances where exact was proved enter means and percentiles; the others are counted in ``num_not_proved`` and have
     their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing. A further
     optimizer has ``mean_NAME_gap`` (where it found something), ``NAME_optimal`` (a failure is none), ``NAME_failed``
-    and ``median_seconds_NAME``.
+    and ``median_NAME_seconds``.
     """
     proved = rows[rows["status"] == "optimal"]
     failed = rows["status"] == FAILED

@@ -59,7 +59,7 @@ def _value(value: Any) -> str:
     if callable(value) and hasattr(value, "__qualname__"):
         return describe(value)
     if is_dataclass(value) and not isinstance(value, type):
-        carried = ((field.name, getattr(value, field.name)) for field in fields(value) if field.init)
+        carried = ((field.name, getattr(value, field.name)) for field in fields(value) if field.repr)
         return _called(value, carried)
     text = repr(value)
     if " at 0x" not in text:

@@ -49,7 +49,8 @@ class Limits:
             if not isinstance(rule, (bool, np.bool_)):
                 if isinstance(rule, (str, Mapping)) or not isinstance(rule, Iterable):
                     raise LimitsError(f"expected true, false or a list of names, found {rule!r}", field=name)
-                object.__setattr__(self, name, tuple(rule))  # an iterator could be read only once
+                names = sorted(rule, key=str) if isinstance(rule, (set, frozenset)) else rule
+                object.__setattr__(self, name, tuple(names))  # an iterator could be read only once
         for name in ("lower", "upper"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -114,10 +115,13 @@ class Limits:
         Raises
         ------
         LimitsError
-            If a name is not known, or a limit is not a whole number.
+            If a name is not known, a limit is not a whole number, or a lower one is above its upper one.
         """
         names, everything = tuple(instruments), tuple(known)
-        if names == everything or self._none():
+        for name in names:
+            if name not in everything:
+                raise LimitsError("is not among the instruments of the limits", field="limits", instrument=name)
+        if self._none():
             return self
         places = [everything.index(name) for name in names]
         changes: dict[str, Any] = {}
@@ -125,9 +129,11 @@ class Limits:
             if not isinstance(getattr(self, rule), (bool, np.bool_)):
                 members = _members(getattr(self, rule), everything, rule)[places]
                 changes[rule] = [name for name, member in zip(names, members, strict=True) if member]
-        for side, missing in (("lower", -np.inf), ("upper", np.inf)):
+        lower, upper = self._side("lower", -np.inf, everything), self._side("upper", np.inf, everything)
+        _refuse_crossed(everything, lower, upper, "lower and upper limit")
+        for side, numbers in (("lower", lower), ("upper", upper)):
             if getattr(self, side) is not None:
-                changes[side] = self._side(side, missing, everything)[places]
+                changes[side] = numbers[places]
         return replace(self, **changes)
 
     def _none(self) -> bool:

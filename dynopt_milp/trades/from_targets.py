@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import InputError, LimitsError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_VARIANCE
@@ -47,7 +47,8 @@ def problem_of_targets(
     cost_multiplier : float
         λ.
     limits : Limits or callable, optional
-        Rules, or a function from the instruments to them; limits by number come with the targets.
+        What positions may be, or a function from the instruments, in the order of the targets, to that. Numbers come
+        with the targets or here, not both.
 
     Raises
     ------
@@ -157,8 +158,12 @@ def _held(held: pd.Series | None, names: list[str]) -> dict[str, float]:
 
 
 def _limits(targets: pd.DataFrame, limits: LimitsLike | None) -> Limits:
+    """The limits in the order of the targets."""
     rules = limits_of(limits, [str(name) for name in targets.index])
     sides = {side: targets[side] for side in ("lower", "upper") if side in targets}
+    for side in sides:
+        if getattr(rules, side) is not None:
+            raise LimitsError("is a column of the targets and given beside them; give one of the two", field=side)
     return replace(rules, **sides)
 
 
@@ -166,6 +171,7 @@ def _within(problem: Problem, targets: pd.DataFrame, limits: LimitsLike | None) 
     """The limits of the targets, and those of the day: where a market is closed nothing trades."""
     target = targets["position"][list(problem.instruments)].to_numpy()
     held = problem.previous_positions
-    lower, upper = _limits(targets, limits).box(problem.instruments, target, held)
+    among_targets = _limits(targets, limits).among(problem.instruments, [str(name) for name in targets.index])
+    lower, upper = among_targets.box(problem.instruments, target, held)
     closed = problem.lower == problem.upper
     return Limits(lower=np.where(closed, held, lower), upper=np.where(closed, held, upper))

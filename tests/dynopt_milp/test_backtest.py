@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -341,6 +342,53 @@ def test_a_damaged_journal_is_refused(market: Market, tmp_path: Path) -> None:
     journal.write_text("\n".join([lines[0], lines[1][:40], *lines[2:]]) + "\n")
     with pytest.raises(FormatError, match="line 2 is damaged"):
         backtest(market, **few)
+    stranger = json.loads(lines[1]) | {"positions": {"COCOA": 1}}
+    journal.write_text("\n".join([lines[0], json.dumps(stranger), *lines[2:]]) + "\n")
+    with pytest.raises(FormatError, match="has COCOA, unknown to the market"):
+        backtest(market, **few)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("settings.json", '{"optimizer": "exact", "capital": 1}', "expected the format 'dynopt-milp backtest 2'"),
+        ("settings.json", "[]", "expected the format"),
+        ("performance.json", "[]", "it has no sharpe_ratio"),
+        ("performance.json", "{}", "it has no sharpe_ratio"),
+        ("rebalances.csv", "date\n", "it has no objective"),
+        ("returns.csv", "date,gross\n", "it has no cost"),
+        ("positions.csv", "date\n", "it has no positions"),
+    ],
+)
+def test_a_folder_of_another_format_or_with_a_damaged_file_is_refused(
+    greedy: Backtest, tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    greedy.save(tmp_path)
+    Backtest.load(tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(FormatError, match=message):
+        Backtest.load(tmp_path)
+
+
+def test_what_a_run_was_made_with_is_told_apart_but_for_what_is_not_shown(market: Market, tmp_path: Path) -> None:
+    @dataclass
+    class Buffer:
+        usual: float
+        seen: dict[str, int] = field(default_factory=dict, repr=False)
+
+        def __call__(self, history: RebalanceHistory) -> float:
+            self.seen[str(history.date)] = 1
+            return self.usual
+
+    few = YEAR | {"end": "2016-02-28", "optimizer": "greedy", "out": tmp_path / "run"}
+    mine = Buffer(0.05)
+    run = backtest(market, buffer_fraction=mine, **few)
+    assert mine.seen
+    assert backtest(market, buffer_fraction=mine, **few).positions.equals(run.positions)
+    with pytest.raises(FormatError, match="holds a run with other settings: buffer_fraction"):
+        backtest(market, buffer_fraction=Buffer(0.06), **few)
+    with pytest.raises(FormatError, match="holds a run with other settings: limits"):
+        backtest(market, buffer_fraction=mine, limits=Limits(upper=3), **few)
 
 
 def test_positions_in_a_market_that_is_gone_are_closed_at_its_last_price(market: Market) -> None:

@@ -160,6 +160,17 @@ def test_a_study_of_another_format_is_refused_with_what_is_missing(study: Path, 
             read_study(folder)
 
 
+def test_what_was_left_open_is_counted_on_the_page(tmp_path: Path) -> None:
+    market = simulated_market(3, instruments=["US10", "ES_micro", "NQ_micro", "EUR_micro", "CORN", "BUND"])
+    grid = GapGrid(capitals=(1e6,), cost_multipliers=(0,), paths=("greedy",), start="2018-01-01", end="2018-03-01")
+    summary = run_gap_study(market, grid, tmp_path, time_limit=0)
+    opened = int(summary["num_not_proved"].iloc[0])
+    assert opened > 0
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert f"greedy: {opened} open" in page
+    assert f"<td>{summary['rebalances'].iloc[0]}</td><td>{opened}</td>" in page
+
+
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="holds no finished study"):
         write_report(tmp_path)

@@ -161,6 +161,16 @@ def test_the_limits_of_some_instruments_are_those_they_have_among_all(case: str)
     assert [side.tolist() for side in few] == [[side[place] for place in places] for side in (lower, upper)]
 
 
+def test_limits_refuse_what_they_do_not_know_and_a_set_has_one_order() -> None:
+    with pytest.raises(LimitsError, match="of X: is not among the instruments of the limits"):
+        Limits(long_only=True).among(["X"], NAMES)
+    with pytest.raises(LimitsError, match="upper of COCOA: is not among"):
+        Limits(upper={"COCOA": 1}).among(["LONG"], ["LONG"])
+    with pytest.raises(LimitsError, match="lower and upper limit leave no position"):
+        Limits(lower=3, upper=2).among(["LONG"], NAMES)
+    assert Limits(long_only={"SHORT", "FLAT", "LONG"}).long_only == ("FLAT", "LONG", "SHORT")
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [

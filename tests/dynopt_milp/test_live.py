@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import Limits, Problem, rebalance, simulated_market
+from dynopt_milp import Limits, LimitsError, Problem, rebalance, simulated_market
 from dynopt_milp.data import market_from_frames, read_market
 from dynopt_milp.errors import InputError
 from dynopt_milp.strategy.inputs import Inputs
@@ -165,6 +165,21 @@ def test_a_target_or_a_holding_that_cannot_be_valued_is_refused(price_folder: Pa
     wanted = pd.DataFrame({"position": {"US10": 1.0, "GOLD_micro": 2.0}})
     with pytest.raises(InputError, match="targets of GOLD_micro: has a target and no recent price"):
         problem_of_day_and_targets(gone, Strategy(), 1e5, wanted)
+
+
+def test_limits_are_in_the_order_of_the_targets_whatever_the_order_of_the_market() -> None:
+    market = simulated_market(instruments=["BUND", "CORN"], start="2018-01-01", end="2020-01-10")
+    targets = pd.DataFrame({"position": [3.0, 3.0]}, index=["CORN", "BUND"])
+    most = {"CORN": 1, "BUND": 9}
+    asked: list[Any] = [
+        Limits(upper=[1, 9]), Limits(upper=most), lambda names: Limits(upper=[most[name] for name in names]),
+    ]  # fmt: skip
+    for limits in asked:
+        problem = problem_of_day_and_targets(market, Strategy(), 1e6, targets, "2020-01-03", limits=limits)
+        assert dict(zip(problem.instruments, problem.upper, strict=True)) == most
+    both = targets.assign(upper=[4, 4])
+    with pytest.raises(LimitsError, match="upper: is a column of the targets and given beside them"):
+        problem_of_day_and_targets(market, Strategy(), 1e6, both, "2020-01-03", limits=Limits(upper=5))
 
 
 def test_two_runs_do_not_write_one_file(files: Path) -> None:
