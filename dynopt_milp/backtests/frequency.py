@@ -24,7 +24,7 @@ def rebalance_days(days: pd.DatetimeIndex, frequency: str) -> pd.DatetimeIndex:
     UnknownNameError
         If there is no such frequency.
     """
-    period = FREQUENCIES[one_of(frequency, FREQUENCIES, "rebalance")]
+    period = FREQUENCIES[one_of(frequency, FREQUENCIES, "frequency")]
     if period is None:
         return days
     return pd.DatetimeIndex(days.to_series().groupby(days.to_period(period)).last().to_numpy(), name=days.name)

@@ -271,7 +271,7 @@ def _check(
     if not callable(fraction):
         not_negative(fraction, "buffer_fraction")
     if buffer_rule is not None:
-        one_of(buffer_rule, BUFFER_RULES, "buffer_rule")
+        one_of(buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
     if not callable(optimizer) and optimizer not in UNOPTIMISED:
         find_method(optimizer)
     if isinstance(also, str):

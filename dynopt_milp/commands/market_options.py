@@ -16,6 +16,7 @@ from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing, long_only
 from dynopt_milp.strategy.static_portfolios import STATIC_PORTFOLIOS, Weights
 from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
 FORECASTS: dict[str, Forecasts] = {"trend": TrendFollowing(), "long-only": long_only}
 WEIGHTS: dict[str, Weights] = {name.lower().replace(" ", "-"): rule for name, rule in STATIC_PORTFOLIOS.items()}
@@ -64,4 +65,5 @@ def chosen_strategy(forecasts: str, weights: str, risk_target: float, span: floa
 
 def chosen_buffer(buffer_rule: str) -> str | None:
     """The rule, or None for ``none``."""
-    return None if buffer_rule == "none" else buffer_rule
+    known = one_of(buffer_rule, (*BUFFER_RULES, "none"), "buffer_rule")
+    return None if known == "none" else known

@@ -184,7 +184,8 @@ class Market:
             days &= self.days <= to_day(end, "end")
         if not days.any():
             raise DataError(
-                f"no day between {start} and {end}; the data are from {self.days[0].date()} to {self.days[-1].date()}",
+                f"no day from {start or 'the first'} to {end or 'the last'}; the data are from "
+                f"{self.days[0].date()} to {self.days[-1].date()}",
                 field="market",
             )
         there = self.prices[days].notna().any()

@@ -91,7 +91,7 @@ class GapGrid:
             not_negative(value, "cost_multiplier") for value in _distinct(self.cost_multipliers, "cost_multiplier")
         ]
         _known(self.buffer_rules, BUFFERS, "buffer_rule")
-        _known(self.frequencies, tuple(FREQUENCIES), "rebalance")
+        _known(self.frequencies, tuple(FREQUENCIES), "frequency")
         _known(self.paths, PATHS, "path")
         given = self.sizes if isinstance(self.sizes, Iterable) and not isinstance(self.sizes, str) else [self.sizes]
         sizes = list(given) or [len(market.instruments)]

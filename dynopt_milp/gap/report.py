@@ -91,12 +91,15 @@ def answer(study: Study) -> str:
         rows = rows[rows["cost_multiplier"] == BOOK_COST_MULTIPLIER]
     means = rows.groupby("capital")["gap"].mean()
     among = f" (from {means.min():.1%} to {means.max():.1%} by capital)" if len(means) > 1 else ""
+    median, best = rows["gap"].median(), (rows["gap"] <= DEFAULT_GAP).mean()
+    half = f"more than {median:.1%} worse in half of them, and the best itself in" if median > DEFAULT_GAP else (
+        "and the best itself in"
+    )  # fmt: skip
     where = f"At the book's cost multiplier of {BOOK_COST_MULTIPLIER:g}, on" if book else "On"
     return (
         f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} futures from {rows['date'].min():%B %Y} to "
         f"{rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
-        f"best one on average{among}, more than {rows['gap'].median():.1%} worse in half of them, and the best itself "
-        f"in {(rows['gap'] <= DEFAULT_GAP).mean():.1%}."
+        f"best one on average{among}, {half} {best:.1%}."
     )
 
 

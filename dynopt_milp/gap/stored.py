@@ -52,7 +52,9 @@ def read_study(folder: Path) -> Study:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):  # pyarrow's of damage is one without
             raise FileError(f"cannot be read: {error.strerror or error}", folder, errno=error.errno) from None
-        raise FormatError(f"holds no finished study: {error}; run dynopt-milp gap first", field=str(folder)) from None
+        missing = isinstance(error, FileNotFoundError)
+        reason = "a file of it is missing" if missing else str(error)
+        raise FormatError(f"holds no finished study: {reason}; run dynopt-milp gap first", field=str(folder)) from None
     if summary.empty or not isinstance(settings, dict):
         raise FormatError("holds no finished study; run dynopt-milp gap first", field=str(folder))
     others = [figure for name in further(there) for figure in further_figures(name)]

@@ -93,8 +93,9 @@ def further_figures(name: str) -> tuple[str, str, str, str]:
 
 def further_optimizers(summary: pd.DataFrame) -> list[str]:
     """The names of the optimizers that a table of cells has beside greedy and exact."""
-    start = "median_seconds_"
-    named = [name.removeprefix(start) for name in map(str, summary.columns) if name.startswith(start)]
+    start, end = "median_", "_seconds"
+    columns = [name for name in map(str, summary.columns) if name.startswith(start) and name.endswith(end)]
+    named = [name.removeprefix(start).removesuffix(end) for name in columns]
     return [name for name in named if name not in PATHS]
 
 

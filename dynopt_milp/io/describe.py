@@ -51,7 +51,10 @@ def _code_constant(constant: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value as text that is the same whenever the value is; of what can change while it is used, the kind only."""
+    """A value as text that is the same whenever the value is.
+
+    Of a list or set of anything but texts and numbers the kind only: it is most likely what a function collects.
+    """
     if isinstance(value, (pd.Series, pd.DataFrame)):
         return hashlib.sha256(pd.util.hash_pandas_object(value).to_numpy().tobytes()).hexdigest()[:8]
     if isinstance(value, np.ndarray):
@@ -61,9 +64,14 @@ def _value(value: Any) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         carried = ((field.name, getattr(value, field.name)) for field in fields(value) if field.repr)
         return _called(value, carried)
+    if isinstance(value, (list, set, frozenset)):
+        if not value or not all(isinstance(entry, (str, int, float)) for entry in value):
+            return type(value).__qualname__
+        entries = sorted(map(repr, value)) if isinstance(value, (set, frozenset)) else map(repr, value)
+        return f"{type(value).__qualname__}({', '.join(entries)})"
     text = repr(value)
     if " at 0x" not in text:
-        return type(value).__qualname__ if isinstance(value, (list, set, bytearray)) else text
+        return type(value).__qualname__ if isinstance(value, bytearray) else text
     return _called(value, sorted(getattr(value, "__dict__", {}).items()))
 
 

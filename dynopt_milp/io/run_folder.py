@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import FileError, FormatError
 from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.lock import held_by_one
 
@@ -35,6 +35,8 @@ def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[
     FileError
         If another run holds it, or it cannot be written to.
     """
+    if folder.is_file():
+        raise FileError("is a file; expected a folder", folder)
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with held_by_one(folder / LOCK, folder):

@@ -214,8 +214,8 @@ def whole_number(value: Any, field: str, *, least: int = 0, most: int | None = N
     return int(value)
 
 
-def one_of(name: Any, choices: Iterable[str], field: str) -> str:
-    """A name that is among the choices.
+def one_of(name: Any, choices: Iterable[str], field: str, *, other: str = "") -> str:
+    """A name that is among the choices; ``other`` is what else the caller takes, for the error.
 
     Raises
     ------
@@ -224,7 +224,9 @@ def one_of(name: Any, choices: Iterable[str], field: str) -> str:
     """
     known = tuple(choices)
     if not isinstance(name, str) or name not in known:
-        raise UnknownNameError(f"there is no {name!r}; there are {', '.join(known)}", field=field)
+        raise UnknownNameError(
+            f"there is no {name!r}; there are {', '.join(known)}{f' and {other}' if other else ''}", field=field
+        )
     return name
 
 

@@ -156,7 +156,7 @@ def rebalance(
     """
     began = time.monotonic()
     if buffer_rule is not None:
-        one_of(buffer_rule, BUFFER_RULES, "buffer_rule")
+        one_of(buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
     seconds = None if time_limit is None else not_negative(time_limit, "time_limit", infinite=True)
     buffer = not_negative(buffer_fraction, "buffer_fraction") * not_negative(risk_target, "risk_target")
 

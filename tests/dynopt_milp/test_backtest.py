@@ -390,6 +390,18 @@ def test_what_a_run_was_made_with_is_told_apart_but_for_what_is_not_shown(market
     with pytest.raises(FormatError, match="holds a run with other settings: limits"):
         backtest(market, buffer_fraction=mine, limits=Limits(upper=3), **few)
 
+    def longs(members: Any) -> Callable[[list[str]], Limits]:
+        return lambda names: Limits(long_only=[name for name in names if name in members])
+
+    one, other = {"limits": longs(["CORN"])}, {"limits": longs(["CORN", "US10"])}
+    first = few | {"out": tmp_path / "longs"}
+    backtest(market, **first, **one)
+    backtest(market, **first, **one)
+    with pytest.raises(FormatError, match="holds a run with other settings: limits"):
+        backtest(market, **first, **other)
+    with pytest.raises(FormatError, match="holds a run with other settings: limits"):
+        backtest(market, **first, limits=longs({"CORN"}))
+
 
 def test_positions_in_a_market_that_is_gone_are_closed_at_its_last_price(market: Market) -> None:
     prices, adjusted = market.prices.copy(), market.adjusted.copy()
@@ -437,7 +449,7 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
         ({"capital": 0.0}, InputError, "capital: expected a positive number"),
         ({"capital": "much"}, InputError, "capital: expected a number"),
         ({"optimizer": "magic"}, UnknownNameError, "optimizer: there is no 'magic'"),
-        ({"frequency": "hourly"}, UnknownNameError, "rebalance: there is no 'hourly'"),
+        ({"frequency": "hourly"}, UnknownNameError, "frequency: there is no 'hourly'"),
         ({"buffer_rule": "loose"}, UnknownNameError, "buffer_rule: there is no 'loose'"),
         ({"buffer_fraction": -0.1}, InputError, "buffer_fraction: expected a number of at least 0"),
         ({"cost_multiplier": -1.0}, InputError, "cost_multiplier: expected"),

@@ -197,7 +197,7 @@ def test_a_larger_grid_keeps_what_is_there_and_another_study_is_refused(market: 
         ({"cost_multipliers": (-1.0,)}, InputError, "multiplier: expected"),
         ({"cost_multipliers": (5.0, 5.0)}, InputError, "each once"),
         ({"buffer_rules": ("edge",)}, UnknownNameError, "there is no 'edge'; there are book, none"),
-        ({"frequencies": ("hourly",)}, UnknownNameError, "rebalance: there is no 'hourly'"),
+        ({"frequencies": ("hourly",)}, UnknownNameError, "frequency: there is no 'hourly'"),
         ({"paths": ("both",)}, UnknownNameError, "path: there is no 'both'"),
         ({"sizes": (0,)}, InputError, "sizes: expected a whole number from 1 to 9"),
         ({"sizes": (10,)}, InputError, "sizes: expected a whole number from 1 to 9"),

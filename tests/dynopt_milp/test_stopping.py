@@ -104,3 +104,18 @@ def test_a_gap_that_floating_point_cannot_prove_is_not_claimed() -> None:
     assert solution.status is Status.FEASIBLE
     assert solution.stopped_by is StoppedBy.PRECISION
     assert solution.gap < 1e-8
+
+
+def test_an_interrupt_that_numba_makes_another_error_of_is_an_interrupt() -> None:
+    from dynopt_milp.solvers.branch_and_bound.compiled import announced
+
+    def load(cause: BaseException) -> None:
+        try:
+            raise cause
+        except BaseException as inner:
+            raise SystemError("returned a result with an exception set") from inner
+
+    with pytest.raises(KeyboardInterrupt), announced():
+        load(KeyboardInterrupt())
+    with pytest.raises(SystemError), announced():
+        load(ValueError())

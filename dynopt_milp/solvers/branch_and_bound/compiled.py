@@ -64,11 +64,24 @@ class _Notice(event.Listener):  # type: ignore[misc]  # numba has no types
 
 @contextmanager
 def announced() -> Iterator[None]:
-    """Show a notice on stderr if kernels are compiled here for longer than ``PATIENCE``."""
+    """Show a notice on stderr if kernels are compiled here for longer than ``PATIENCE``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C, also where numba makes a SystemError of it: while it loads a kernel from the cache.
+    """
     notice = _Notice()
     try:
         with event.install_listener("numba:compile", notice):
             yield
+    except SystemError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         if notice.timer is not None:
             notice.timer.cancel()
