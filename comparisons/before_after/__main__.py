@@ -24,11 +24,11 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     """Time every call in both checkouts, keep the results and print the table."""
     if not (options.checkout / "dynopt_milp").is_dir():
         raise ValueError(f"{options.checkout} is no checkout of this project: it has no folder dynopt_milp")
+    commits = [f"{name}: commit {commit(path)}" for name, path in (("before", options.checkout), ("after", HERE))]
     with TemporaryDirectory() as work:
         market = read_market(options.folder)
         results = run(market, options.checkout, HERE, Path(work), show_progress=progress.is_terminal)
     save(results, RESULTS)
-    commits = [f"{name}: commit {commit(path)}" for name, path in (("before", options.checkout), ("after", HERE))]
     how = f"one thread a side; {ROUNDS} rounds in turn, the fastest of {REPEATS} calls in each"
     write_environment(ENVIRONMENT, how, *commits)
     print_table(output, table(results))
