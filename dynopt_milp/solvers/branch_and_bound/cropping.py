@@ -12,9 +12,11 @@ from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 @compiled
 def open_box(lows: np.ndarray, highs: np.ndarray, opened: int) -> tuple[np.ndarray, np.ndarray]:
     """The smallest box, as indices, that holds those of the first nodes of a stack, one at least."""
-    low, high = lows[0].copy(), highs[0].copy()
-    for k in range(opened):
-        for i in range(low.size):
+    size = lows.shape[1]
+    low, high = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    for i in range(size):
+        low[i], high[i] = lows[0, i], highs[0, i]
+        for k in range(opened):
             low[i], high[i] = min(low[i], lows[k, i]), max(high[i], highs[k, i])
     return low, high
 
@@ -40,11 +42,15 @@ def crop(
 @part
 def cropped_lattice(lattice: Lattice, low: np.ndarray, high: np.ndarray) -> Lattice:
     """The lattice over the part low ≤ index ≤ high of its box, shape (n,) each; index 0 becomes ``low``."""
-    start = np.zeros(low.size + 1, dtype=np.int64)
-    for i in range(low.size):
+    size = low.size
+    start, first = np.empty(size + 1, dtype=np.int64), np.empty(size)
+    start[0] = 0
+    for i in range(size):
         start[i + 1] = start[i] + high[i] - low[i] + 1
-    cost = np.empty(start[-1])
-    for i in range(low.size):
+        first[i] = lattice.first[i] + low[i]
+    cost = np.empty(start[size])
+    for i in range(size):
         begin = lattice.start[i] + low[i]
-        cost[start[i] : start[i + 1]] = lattice.cost[begin : begin + start[i + 1] - start[i]]
-    return Lattice(lattice.factor, lattice.gram, lattice.target, lattice.first + low, start, cost)
+        for k in range(start[i + 1] - start[i]):
+            cost[start[i] + k] = lattice.cost[begin + k]
+    return Lattice(lattice.factor, lattice.gram, lattice.target, first, start, cost)
