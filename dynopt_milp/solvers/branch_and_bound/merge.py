@@ -204,11 +204,17 @@ def merged_columns(
     position that neither limits nor costs bound is taken to stay within a million contracts of its target.
     """
     size = base.size
-    lead = np.flatnonzero(base == np.arange(size))
-    number, sharing = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-    for a in range(lead.size):
-        number[lead[a]] = a
-    variable = number[base]
+    number, sharing, variable = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.empty(size, np.int64)
+    leads = 0
+    for i in range(size):
+        if base[i] == i:
+            number[i] = leads
+            leads += 1
+    lead = np.empty(leads, dtype=np.int64)
+    for i in range(size):
+        variable[i] = number[base[i]]
+        if base[i] == i:
+            lead[number[i]] = i
     sums, lower, upper, slip = np.zeros(lead.size), np.zeros(lead.size), np.zeros(lead.size), 0.0
     for i in range(size):
         a, one, other = variable[i], ratio[i] * low[i], ratio[i] * high[i]
@@ -227,12 +233,17 @@ def merged_columns(
             merged_gram[a, c] = gram[lead[a], lead[c]]
     shared = np.flatnonzero(sharing > 1)
     start = np.zeros(shared.size + 1, dtype=np.int64)
-    member = np.empty(sharing[shared].sum(), dtype=np.int64)
+    for group in range(shared.size):
+        start[group + 1] = start[group] + sharing[shared[group]]
+    member = np.empty(start[shared.size], dtype=np.int64)
     for group in range(shared.size):
         members = np.flatnonzero(base == shared[group])
-        rank = np.abs(ratio[members])
-        rank[members == shared[group]] = 0.0  # the base first, whatever else has its length
-        start[group + 1] = start[group] + members.size
-        member[start[group] : start[group + 1]] = members[np.argsort(rank, kind="mergesort")]
+        rank = np.zeros(members.size)  # the base first, whatever else has its length
+        for k in range(members.size):
+            if members[k] != shared[group]:
+                rank[k] = abs(ratio[members[k]])
+        order = np.argsort(rank, kind="mergesort")
+        for k in range(members.size):
+            member[start[group] + k] = members[order[k]]
     groups = Groups(variable[shared], start, member, ratio[member])
     return Merged(low, high, lead, variable, ratio, groups, merged_gram, sums, lower, upper, slip)

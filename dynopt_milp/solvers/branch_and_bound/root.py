@@ -94,7 +94,8 @@ def prove_at_root(
     found = improve(lattice, nothing, highest, index, 0.0, hull, 10 * size)
     if found < value:
         stack.value[0] = found
-        stack.best[:] = index
+        for a in range(size):
+            stack.best[a] = index[a]
     begin(stack, lattice, goal)
     ended = search(lattice, stack, node, goal, slack, hull, plan, one, few)
     known, known_value = first + stack.best, stack.value[0]
@@ -102,8 +103,13 @@ def prove_at_root(
         opened = stack.state[OPEN]
         low, high = open_box(stack.low, stack.high, opened)
         lattice, goal = crop(lattice, goal, stack.low, stack.high, opened, stack.best, low, high)
-        node = new_node(size, (high - low).max() + 1)
-        weak = stack.bound[:opened].min() < WEAK * stack.value[0]
+        longest, least = 0, np.inf
+        for a in range(size):
+            longest = max(longest, high[a] - low[a])
+        for k in range(opened):
+            least = min(least, stack.bound[k])
+        node = new_node(size, longest + 1)
+        weak = least < WEAK * stack.value[0]
         more = work // size
         if weak:
             more = WEAK_NODES if size <= WEAK_SIZE else 0
