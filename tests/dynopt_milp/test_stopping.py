@@ -6,7 +6,9 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,16 +108,22 @@ def test_a_gap_that_floating_point_cannot_prove_is_not_claimed() -> None:
     assert solution.gap < 1e-8
 
 
-def test_an_interrupt_that_numba_makes_another_error_of_is_an_interrupt() -> None:
-    from dynopt_milp.solvers.branch_and_bound.compiled import announced
+def test_an_interrupt_that_numba_makes_another_error_of_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loading(cause: BaseException) -> Callable[..., Any]:
+        def load(*_: Any) -> None:
+            try:
+                raise cause
+            except BaseException as inner:
+                raise SystemError("returned a result with an exception set") from inner
 
-    def load(cause: BaseException) -> None:
-        try:
-            raise cause
-        except BaseException as inner:
-            raise SystemError("returned a result with an exception set") from inner
+        return load
 
-    with pytest.raises(KeyboardInterrupt), announced():
-        load(KeyboardInterrupt())
-    with pytest.raises(SystemError), announced():
-        load(ValueError())
+    problem = Problem(np.eye(2), [0.4, 1.6], [1.0, 1.0], 0, 0.001, instruments=["A", "B"])
+    solve(problem)
+    for kernel in ("prove_at_root", "prepare"):
+        monkeypatch.setattr(f"dynopt_milp.solvers.branch_and_bound.solver.{kernel}", loading(KeyboardInterrupt()))
+        with pytest.raises(SolveInterrupted):
+            solve(problem, formulation="penalty" if kernel == "prove_at_root" else "deadband")
+        monkeypatch.setattr(f"dynopt_milp.solvers.branch_and_bound.solver.{kernel}", loading(ValueError()))
+        with pytest.raises(SystemError):
+            solve(problem, formulation="penalty" if kernel == "prove_at_root" else "deadband")

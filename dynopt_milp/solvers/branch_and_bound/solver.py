@@ -18,7 +18,7 @@ import numpy as np
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import local_search
-from dynopt_milp.solvers.branch_and_bound.compiled import announced
+from dynopt_milp.solvers.branch_and_bound.compiled import announced, interrupt_of
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.phases import SOLVER, Search, search_slack
@@ -92,7 +92,11 @@ def prove_root(arrays: ProgramArrays, gap: float, starts: FloatArray) -> tuple[A
     portfolio : ndarray, shape (n,)
         The best that was found in any case.
     """
-    proved, portfolio, value, bound, nodes = prove_at_root(*arrays, starts, search_slack(gap), GREEDY_STEPS, ROOT_WORK)
+    slack = search_slack(gap)
+    try:
+        proved, portfolio, value, bound, nodes = prove_at_root(*arrays, starts, slack, GREEDY_STEPS, ROOT_WORK)
+    except SystemError as error:
+        raise interrupt_of(error) from None
     if proved and (value == 0 or relative_gap(value, min(bound, value)) <= gap):
         return Answer(portfolio, min(bound, value), StoppedBy.GAP, SOLVER, nodes), portfolio
     return None, portfolio
@@ -122,6 +126,10 @@ def prove_tree(task: Task) -> Answer:
         return Search(task, prepared, incumbent, value).run()
     except KeyboardInterrupt:  # before there was a tree; it has its own way to stop
         return Answer(incumbent, 0.0, StoppedBy.INTERRUPT, SOLVER)
+    except SystemError as error:
+        if isinstance(interrupt_of(error), KeyboardInterrupt):
+            return Answer(incumbent, 0.0, StoppedBy.INTERRUPT, SOLVER)
+        raise
 
 
 @cache
