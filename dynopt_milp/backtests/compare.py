@@ -46,7 +46,7 @@ def run_comparison(
         Names of optimizers or functions, as :func:`~dynopt_milp.backtest` takes them.
     capital : float
     out : Path, optional
-        Each run is kept in ``folder/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
+        Each run is kept in ``out/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
     show_progress : bool
     **settings
         Further arguments of :func:`~dynopt_milp.backtest`.

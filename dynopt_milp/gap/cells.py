@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import ENOENT
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ from dynopt_milp.backtests.metrics import realised_tracking_error
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import FileError, FormatError
+from dynopt_milp.errors import FormatError
 from dynopt_milp.gap.grid import PATHS, Cell
 from dynopt_milp.gap.rows import CELL_COLUMNS, cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
-from dynopt_milp.io.atomic import reported, write_atomically
+from dynopt_milp.io.atomic import refuse_unreadable, reported, write_atomically
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.strategy.inputs import Inputs
@@ -117,11 +116,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, OSError) and error.errno not in (
-            None,
-            ENOENT,
-        ):  # pyarrow's of a damaged file is one without
-            raise FileError(f"cannot be read: {error.strerror or error}", path, errno=error.errno) from None
+        refuse_unreadable(error, path)
         raise FormatError(
             f"is damaged: {error}; delete it and its twin (.json, .parquet), and run the same again", field=str(path)
         ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from dynopt_milp.errors import FileError, FormatError
+from dynopt_milp.errors import FormatError
 from dynopt_milp.gap.cells import CONSEQUENCES
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_TEXTS, ROW_COLUMNS, further
 from dynopt_milp.gap.study import REBALANCES, SUMMARY
 from dynopt_milp.gap.summary import CELL_FIGURES, further_figures, gaps
+from dynopt_milp.io.atomic import refuse_unreadable
 
 POSITIONS = ("held_positions", "greedy_positions", "exact_positions")
 DESCRIBED = {"strategy": dict, "versions": dict, "notes": list}
@@ -50,8 +50,7 @@ def read_study(folder: Path) -> Study:
         summary = pd.read_csv(folder / SUMMARY)
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):  # pyarrow's of damage is one without
-            raise FileError(f"cannot be read: {error.strerror or error}", folder, errno=error.errno) from None
+        refuse_unreadable(error, folder)
         missing = isinstance(error, FileNotFoundError)
         reason = "a file of it is missing" if missing else str(error)
         raise FormatError(f"holds no finished study: {reason}; run dynopt-milp gap first", field=str(folder)) from None

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOENT
 from pathlib import Path
 
 from dynopt_milp.errors import FileError
@@ -35,6 +36,19 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def refuse_unreadable(error: Exception, path: Path) -> None:
+    """Raise a FileError if the system refuses a file that is there; else the file itself is at fault.
+
+    pyarrow's error of a damaged file is an OSError, too, without a number.
+
+    Raises
+    ------
+    FileError
+    """
+    if isinstance(error, OSError) and error.errno not in (None, ENOENT):
+        raise FileError(f"cannot be read: {error.strerror or error}", path, errno=error.errno) from None
 
 
 @contextmanager
