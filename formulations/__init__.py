@@ -5,26 +5,23 @@ Nothing in this package knows about finance, files or a particular solver. Every
 line by line.
 """
 
+from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 from formulations.bounding_box import bounding_box
 from formulations.buffer_edge import BufferEdge
 from formulations.deadband import Deadband
 from formulations.diagonal import extract_diagonal
 from formulations.dual_bound import DualBound
-from formulations.formulation import Formulation, Model
+from formulations.formulation import Formulation, Model, Priced
 from formulations.integer_hull import IntegerHull
 from formulations.penalty import Penalty
-from formulations.program import (
-    FloatArray,
-    IntegerArray,
-    ProgramArrays,
-    ProgramError,
-    TrackingProgram,
-    set_frozen_state,
-)
+from formulations.pricing import Price, accurate_price, exact_price, price
+from formulations.program import ARRAYS, ProgramArrays, ProgramError, TrackingProgram
+from formulations.residual import Residual
 from formulations.restriction import Restriction, restrict
 from formulations.search_form import SearchForm
 
 __all__ = [
+    "ARRAYS",
     "BufferEdge",
     "Deadband",
     "DualBound",
@@ -34,13 +31,19 @@ __all__ = [
     "IntegerHull",
     "Model",
     "Penalty",
+    "Price",
+    "Priced",
     "ProgramArrays",
     "ProgramError",
+    "Residual",
     "Restriction",
     "SearchForm",
     "TrackingProgram",
+    "accurate_price",
     "bounding_box",
+    "exact_price",
     "extract_diagonal",
+    "price",
     "restrict",
     "set_frozen_state",
 ]

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from formulations.program import FloatArray, TrackingProgram
+from formulations.arrays import FloatArray
+from formulations.program import TrackingProgram
 
 # Outward, relative to the size of the number: what the float64 steps above can lose, with room to spare.
 OUTWARD = 1e-9

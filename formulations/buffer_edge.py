@@ -18,8 +18,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from formulations.arrays import FloatArray
 from formulations.formulation import NORMAL_VALUE, Formulation, Model
-from formulations.program import FloatArray, ProgramError
+from formulations.program import ProgramError
 from formulations.search_form import SearchForm
 
 # A portfolio that stands on the edge to round-off is inside: float64 carries 1e-16, a norm of some hundred terms

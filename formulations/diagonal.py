@@ -20,7 +20,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from formulations.program import FloatArray, ProgramError
+from formulations.arrays import FloatArray
+from formulations.program import ProgramError
 
 # Smaller singular values of unit columns count as zero here: they are wrong by about 1e-16, and 1 − σ² with them. The
 # norm keeps them.

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from formulations.arrays import FloatArray
 from formulations.bounding_box import OUTWARD
 from formulations.formulation import Formulation
-from formulations.program import FloatArray, ProgramError
+from formulations.program import ProgramError
 
 # Float64 evaluates the sums below to about n·1e-16 of the sum of their terms' sizes; this is that with n = 10⁴.
 BOUND_ROUND_OFF = 1e-12

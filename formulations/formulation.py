@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from formulations.program import FloatArray, TrackingProgram
+from formulations.arrays import FloatArray
+from formulations.pricing import FINE, UNIT_ROUND_OFF, Price, exact_price, price
+from formulations.program import TrackingProgram
 from formulations.search_form import SearchForm
 
 if TYPE_CHECKING:  # cvxpy loads every solver it finds; who only evaluates does not need it
@@ -18,6 +20,14 @@ if TYPE_CHECKING:  # cvxpy loads every solver it finds; who only evaluates does 
 # The value that the best known portfolio has after `normalised`. Solvers compare with absolute tolerances of about
 # 1e-6, which swallow objectives of 1e-4 and say "optimal" (comparisons/naive_model).
 NORMAL_VALUE = 100.0
+
+
+class Priced(NamedTuple):
+    """The value of a portfolio, and between what the exact value lies."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,9 +107,31 @@ class Formulation(ABC):
         return self.combine(self.program.tracking_errors(portfolios), self.program.trading_costs(portfolios))
 
     def value(self, positions: ArrayLike) -> float:
-        """The value of one portfolio, shape (n,), in float64: the figure every solver's answer is priced at."""
+        """The value of one portfolio, shape (n,), in float64, as searches compare them; what counts is `priced`."""
         error, cost = self.program.tracking_error(positions), self.program.trading_cost(positions)
         return float(self.combine(error, cost))  # type: ignore[arg-type]  # numpy takes numbers as it takes arrays
+
+    def bounds(self, portfolios: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Between what the exact values of rows of ``portfolios``, shape (N, n), lie, as float64 finds them."""
+        return self._ends(price(self.program, np.asarray(portfolios, dtype=np.float64)))
+
+    def priced(self, positions: ArrayLike) -> Priced:
+        """The value of one portfolio, shape (n,), as accurately as its claims need: what every answer is worth."""
+        point = np.asarray(positions, dtype=np.float64)
+        found = price(self.program, point)
+        low, high = self._ends(found)
+        if low < high and not high - low <= FINE * high:
+            found = exact_price(self.program, point)
+            low, high = self._ends(found)
+        value = float(self.combine(found.tracking_error, found.trading_cost))
+        return Priced(min(max(value, float(low)), float(high)), float(low), float(high))
+
+    def _ends(self, found: Price) -> tuple[FloatArray, FloatArray]:
+        """The least and the largest value that a price admits: values rise with tracking error and cost."""
+        error, cost = found.tracking_error, found.trading_cost
+        low = self.combine(np.maximum(error - found.error, 0.0), cost - found.cost_error)
+        high = self.combine(error + found.error, cost + found.cost_error)
+        return low * (1 - 4 * UNIT_ROUND_OFF), high * (1 + 4 * UNIT_ROUND_OFF)
 
     def _distance(self, factor: FloatArray, positions: cp.Variable) -> cp.Expression:
         """‖F(k − τ)‖₂ in cvxpy, with this F or another of as many columns."""

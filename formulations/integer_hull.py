@@ -23,10 +23,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from formulations.arrays import FloatArray
 from formulations.diagonal import extract_diagonal, remainder
 from formulations.formulation import NORMAL_VALUE, Model
 from formulations.penalty import Penalty
-from formulations.program import FloatArray
 
 # The chord is worth dᵢ·4f²(1 − f)² at τᵢ and less beside it, where costs hold the position: weights f(1 − f), and a
 # little for those that τ says nothing about.

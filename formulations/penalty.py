@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from formulations.arrays import FloatArray
 from formulations.formulation import NORMAL_VALUE, Formulation, Model
-from formulations.program import FloatArray
 from formulations.search_form import SUM, SearchForm
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
-"""An array of float64."""
-IntegerArray = NDArray[np.int64]
-ProgramArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
-"""An array of int64."""
+from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
+from formulations.residual import Residual
+
+ProgramArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntegerArray, float]
+"""F, τ, p, γ, lower, upper, classes of twins and κ."""
+ARRAYS = ("factor", "target", "previous", "cost", "lower", "upper")
 
 
 class ProgramError(ValueError):
@@ -31,14 +31,6 @@ class ProgramError(ValueError):
         super().__init__(f"{field}{'' if index is None else f'[{index}]'}: {message}")
         self.field = field
         self.index = index
-
-
-def set_frozen_state(instance: Any, state: list[Any]) -> None:
-    """Restore a frozen dataclass with slots from a pickle or a deep copy, its arrays read-only again."""
-    for field, value in zip(fields(instance), state, strict=True):
-        if isinstance(value, np.ndarray):
-            value.setflags(write=False)
-        object.__setattr__(instance, field.name, value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +52,8 @@ class TrackingProgram:
         γ ≥ 0, the penalty for trading one contract, in the unit of ``factor``.
     lower, upper : array_like, shape (n,)
         The box: whole numbers, or −inf and +inf where there is no limit.
+    residual : Residual, optional
+        The covariance that the factor was made of, and how far it is from F'F; None: F'F is the covariance.
 
     Raises
     ------
@@ -74,14 +68,16 @@ class TrackingProgram:
     cost: FloatArray
     lower: FloatArray
     upper: FloatArray
+    residual: Residual | None = None
+    _lengths: FloatArray | None = field(default=None, init=False, repr=False)
 
     __setstate__ = set_frozen_state
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            array = np.array(getattr(self, field.name), dtype=np.float64)
+        for name in ARRAYS:
+            array = np.array(getattr(self, name), dtype=np.float64)
             array.setflags(write=False)
-            object.__setattr__(self, field.name, array)
+            object.__setattr__(self, name, array)
         self._check()
 
     def _check(self) -> None:
@@ -104,17 +100,32 @@ class TrackingProgram:
         _refuse(("upper",), self.upper == -np.inf, "is -inf")
 
     @classmethod
-    def unchecked(cls, **arrays: FloatArray) -> TrackingProgram:
+    def unchecked(cls, residual: Residual | None = None, **arrays: FloatArray) -> TrackingProgram:
         """Make a program of float64 arrays that are known to form one; they become read-only and are not copied."""
         program = object.__new__(cls)
         for name, array in arrays.items():
             array.setflags(write=False)
             object.__setattr__(program, name, array)
+        object.__setattr__(program, "residual", residual)
+        object.__setattr__(program, "_lengths", None)
         return program
 
     def arrays(self) -> ProgramArrays:
-        """F, τ, p, γ, lower and upper."""
-        return self.factor, self.target, self.previous, self.cost, self.lower, self.upper
+        """F, τ, p, γ, lower, upper, classes of twins and κ."""
+        if self.residual is None:
+            twin, size = np.arange(self.size), 0.0
+            twin.setflags(write=False)
+        else:
+            twin, size = self.residual.twin, self.residual.size
+        return self.factor, self.target, self.previous, self.cost, self.lower, self.upper, twin, size
+
+    @property
+    def lengths(self) -> FloatArray:
+        """‖Fᵢ‖, shape (n,): the risk of one contract of each."""
+        if self._lengths is None:
+            object.__setattr__(self, "_lengths", np.sqrt((self.factor * self.factor).sum(axis=0)))
+        assert self._lengths is not None
+        return self._lengths
 
     @property
     def size(self) -> int:
@@ -156,7 +167,8 @@ class TrackingProgram:
 
     def scaled(self, tracking: float, cost: float) -> TrackingProgram:
         """The program with tracking errors multiplied by ``tracking`` and costs by ``cost`` (both positive)."""
-        return replace(self, factor=self.factor * tracking, cost=self.cost * cost)
+        residual = None if self.residual is None else self.residual.scaled(tracking)
+        return replace(self, factor=self.factor * tracking, cost=self.cost * cost, residual=residual)
 
     def shifted(self, offset: ArrayLike) -> TrackingProgram:
         """The same program in k' = k − offset (whole contracts, shape (n,)): no value changes."""
@@ -175,7 +187,8 @@ class TrackingProgram:
         if (places[1:] > places[:-1]).all():
             return self
         return TrackingProgram.unchecked(
-            **{name: np.ascontiguousarray(getattr(self, name)[..., places]) for name in self.__slots__}
+            residual=None if self.residual is None else self.residual.permuted(places),
+            **{name: np.ascontiguousarray(getattr(self, name)[..., places]) for name in ARRAYS},
         )
 
     def with_box(self, lower: ArrayLike, upper: ArrayLike) -> TrackingProgram:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from formulations.arrays import FloatArray
 from formulations.formulation import Formulation
-from formulations.program import FloatArray, TrackingProgram
+from formulations.program import TrackingProgram
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,7 +30,7 @@ from dynopt_milp.problem.labelled import (
 )
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.problem_file import VECTORS, read_fields, write_fields
-from formulations import FloatArray, TrackingProgram, set_frozen_state
+from formulations import FloatArray, Residual, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
 LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
@@ -75,8 +75,10 @@ class Problem:
 
     Notes
     -----
-    After construction every field is a float64 array in the order of ``instruments``, read-only. ``notes`` says what
-    was repaired on the way (round-off in the covariance).
+    After construction every field is a float64 array in the order of ``instruments``, read-only. Round-off in the
+    covariance is repaired on the way, and everything that is claimed is about the numbers that are held then: it is made
+    symmetric; instruments whose correlations agree to 2e-14 (two sizes of a contract) get the covariances of the first by
+    name; negative eigenvalues of correlations down to −1e-9 are set to zero, which ``notes`` says if it is above 1e-13 n.
     """
 
     covariance: FloatArray
@@ -91,6 +93,7 @@ class Problem:
     lower: FloatArray
     upper: FloatArray
     _factor: FloatArray
+    _residual: Residual
     _order: NDArray[np.intp]
     _program: TrackingProgram | None
 
@@ -123,21 +126,20 @@ class Problem:
         # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
         order = _order(names)
         if (order[1:] > order[:-1]).all():
-            factor, notes = covariance_factor(matrix, names)
+            made = covariance_factor(matrix, names)
+            factor, held, twin = made.factor, made.covariance, made.twin
         else:
-            sorted_names = tuple(names[place] for place in order)
-            sorted_factor, notes = covariance_factor(matrix[order[:, None], order], sorted_names)
-            factor = np.empty_like(sorted_factor)
-            factor[:, order] = sorted_factor
-        symmetric = matrix / 2 + matrix.T / 2
-        put["covariance"], put["_factor"] = symmetric, factor
+            made = covariance_factor(matrix[order[:, None], order], tuple(names[place] for place in order))
+            factor, held, twin = np.empty_like(made.factor), np.empty_like(matrix), np.empty_like(made.twin)
+            factor[:, order], held[order[:, None], order], twin[order] = made.factor, made.covariance, order[made.twin]
+        put["covariance"], put["_factor"] = held, factor
         put["lower"], put["upper"] = limits.box(names, put["optimal_positions"], put["previous_positions"])
         target = put["optimal_positions"]
         most = f"at most {MOST_CONTRACTS:.0f} contracts, as many as float64 counts"
         refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
         with np.errstate(over="ignore"):
             _check_magnitude(
-                names, np.sqrt(symmetric.diagonal()) * put["weight_per_contract"],
+                names, np.sqrt(held.diagonal()) * put["weight_per_contract"],
                 multiplier * put["cost_in_weight_terms"] * put["weight_per_contract"],
             )  # fmt: skip
         for name, array in put.items():
@@ -147,7 +149,9 @@ class Problem:
         object.__setattr__(self, "_order", order)
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
-        object.__setattr__(self, "notes", notes)
+        object.__setattr__(self, "notes", made.notes)
+        residual = Residual(self.covariance, self.weight_per_contract, made.residual, twin)
+        object.__setattr__(self, "_residual", residual)
         object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "_program", None)
 
@@ -242,6 +246,7 @@ class Problem:
         """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, and the box."""
         if self._program is None:
             program = TrackingProgram.unchecked(
+                residual=self._residual,
                 factor=self._factor * self.weight_per_contract,
                 target=self.optimal_positions,
                 previous=self.previous_positions,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dynopt_milp.errors import DynoptError, Portable
 from dynopt_milp.problem.problem import Problem
-from formulations import IntegerArray, set_frozen_state
+from formulations import IntegerArray, Price, accurate_price, set_frozen_state
 
 
 class Status(enum.Enum):
@@ -117,12 +117,15 @@ class Solution:
     @property
     def tracking_error(self) -> float:
         """Annual standard deviation of the difference to the unrounded portfolio, share of capital."""
-        return self.problem.program().tracking_error(self.positions.to_numpy())
+        return float(self._price().tracking_error)
 
     @property
     def cost_penalty(self) -> float:
         """Cost multiplier × cost of the trades, share of capital."""
-        return self.problem.program().trading_cost(self.positions.to_numpy())
+        return float(self._price().trading_cost)
+
+    def _price(self) -> Price:
+        return accurate_price(self.problem.program(), self.positions.to_numpy().astype(np.float64))
 
     def to_dict(self) -> dict[str, Any]:
         """The solution as JSON has it; what does not exist is None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,39 +13,65 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray
 
-# A lower bound above the objective by less than this part of it is round-off in the pricing.
-PRICING_ROUND_OFF = 1e-9
+# A lower bound above the objective by less than this part of it is a solver's tolerance, and lowered; by more, a mistake.
+TOLERANCE = 1e-9
 
 
-def certify(task: Task, answer: Answer) -> tuple[float, Status]:
-    """Check an answer: its objective, recomputed, and its status.
+class Certified(NamedTuple):
+    """An answer that has been checked.
 
-    Returns
-    -------
+    Attributes
+    ----------
+    positions : ndarray, shape (n,), or None
     objective : float
-        Recomputed by the formulation, in float64; +inf without positions.
+        Recomputed by the formulation; +inf without positions.
+    lower_bound : float
+        No portfolio is worth less, and never above the exact value of the positions.
     status : Status
-        OPTIMAL only if the gap between the recomputed objective and the lower bound is at most the task's.
+    stopped_by : StoppedBy
+    """
+
+    positions: FloatArray | None
+    objective: float
+    lower_bound: float
+    status: Status
+    stopped_by: StoppedBy
+
+
+def certify(task: Task, answer: Answer) -> Certified:
+    """Check an answer: its objective, recomputed, its lower bound, rounded down, and its status.
+
+    OPTIMAL only if the gap between the largest value that the positions can have in exact arithmetic and the lower
+    bound is at most the task's.
 
     Raises
     ------
     CertificationError
         If positions are not whole or break a limit or constraint, or the lower bound lies above the objective.
     """
-    if answer.positions is None:
-        none_exists = answer.stopped_by is StoppedBy.INFEASIBILITY
-        return np.inf, Status.INFEASIBLE if none_exists else Status.NO_SOLUTION
-    if not task.formulation.program.contains(answer.positions):
+    positions, stopped_by = answer.positions, answer.stopped_by
+    if positions is None:
+        none_exists = stopped_by is StoppedBy.INFEASIBILITY
+        status = Status.INFEASIBLE if none_exists else Status.NO_SOLUTION
+        return Certified(None, np.inf, answer.lower_bound, status, stopped_by)
+    if not task.formulation.program.contains(positions):
         raise CertificationError(f"{answer.solver} returned positions that are not whole or break a limit")
-    objective = task.formulation.value(answer.positions)
-    if not math.isfinite(objective) or not _admitted(task, answer.positions):
+    worth = task.formulation.priced(positions)
+    if not math.isfinite(worth.value) and math.isfinite(task.formulation.value(positions)):
+        # Beyond the edge of the buffer by less than float64 can tell.
+        return Certified(None, np.inf, max(answer.lower_bound, 0.0), Status.NO_SOLUTION, StoppedBy.PRECISION)
+    if not math.isfinite(worth.value) or not _admitted(task, positions):
         raise CertificationError(f"{answer.solver} returned positions that break a constraint")
-    if answer.lower_bound > objective * (1 + PRICING_ROUND_OFF):
+    if answer.lower_bound > worth.high * (1 + TOLERANCE):
         raise CertificationError(
-            f"{answer.solver} claims the lower bound {answer.lower_bound:.9g} and found a portfolio of {objective:.9g}"
+            f"{answer.solver} claims the lower bound {answer.lower_bound:.9g} and found a portfolio of {worth.value:.9g}"
         )
-    proved = relative_gap(objective, min(answer.lower_bound, objective)) <= task.gap
-    return objective, Status.OPTIMAL if proved else Status.FEASIBLE
+    bound = min(answer.lower_bound, worth.low)
+    if relative_gap(worth.high, bound) <= task.gap:
+        return Certified(positions, worth.value, bound, Status.OPTIMAL, stopped_by)
+    if stopped_by is StoppedBy.GAP:
+        stopped_by = StoppedBy.PRECISION
+    return Certified(positions, worth.value, bound, Status.FEASIBLE, stopped_by)
 
 
 def _admitted(task: Task, positions: FloatArray) -> bool:

@@ -115,19 +115,19 @@ def solve(
         constraints=None if constraints is None else lambda positions: constraints(positions[np.argsort(order)]),
     )
     answer = run(task)
-    objective, status = certify(task, answer)
+    checked = certify(task, answer)
     contracts = None
-    if answer.positions is not None:
+    if checked.positions is not None:
         contracts = np.empty(order.size, dtype=np.int64)
-        contracts[order] = answer.positions
+        contracts[order] = checked.positions
         contracts.setflags(write=False)
     solution = Solution(
         problem=problem,
         contracts=contracts,
-        objective=objective,
-        lower_bound=min(answer.lower_bound, objective),
-        status=status,
-        stopped_by=answer.stopped_by,
+        objective=checked.objective,
+        lower_bound=checked.lower_bound,
+        status=checked.status,
+        stopped_by=checked.stopped_by,
         optimizer=optimizer_name(optimizer),
         formulation=formulation,
         solver=answer.solver,

@@ -15,7 +15,7 @@ import numpy as np
 
 from dynopt_milp.adapters.valid_instruments import ROUND_OFF, WHOLE
 from dynopt_milp.errors import DynoptError
-from dynopt_milp.problem.covariance_factor import ASYMMETRY, ROUTINE
+from dynopt_milp.problem.covariance_factor import ASYMMETRY, SCALING, TWINS
 from dynopt_milp.problem.labelled import MOST_CONTRACTS
 from dynopt_milp.problem.plausible import MOST_VARIANCE
 from dynopt_milp.problem.problem import Problem
@@ -26,7 +26,8 @@ from dynopt_milp.solvers.certificate import certify
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
-from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
+from formulations import FloatArray, Penalty, ProgramArrays
+from formulations.pricing import UNIT_ROUND_OFF
 
 # Variances, weights per contract and costs of an ordinary day; others are no error, but take the other way.
 LEAST_NUMBER, MOST_NUMBER = 1e-60, 1e60
@@ -68,21 +69,20 @@ def ordinary_day(
     ordinary, arrays = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
     if not ordinary:
         return None
-    for array in arrays:
+    for array in arrays[:-1]:
         array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
     factor, target, previous = arrays[:3]
     answer, best = prove_root(arrays, gap, np.empty((0, len(unit))))
     if answer is None:
-        program = TrackingProgram.unchecked(**dict(zip(TrackingProgram.__slots__, arrays, strict=True)))
-        task = Task(Penalty(program), instruments, gap, starts=(best,))
+        problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
+        task = Task(Penalty(problem.program()), instruments, gap, starts=(best,))
         try:
             answer = prove_tree(task)
-            _, status = certify(task, answer)
+            status = certify(task, answer).status
         except DynoptError:  # the long way names the instruments
             return None
         best = best if answer.positions is None else answer.positions
         if answer.stopped_by is StoppedBy.INTERRUPT:
-            problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
             raise SolveInterrupted(solve(problem, time_limit=0.0, start=best))
         if status is not Status.OPTIMAL:
             return None
@@ -103,11 +103,12 @@ def compile_all() -> None:
 def program_of_day(
     covariance: np.ndarray, wanted: np.ndarray, held: np.ndarray, unit: np.ndarray, cost: np.ndarray, multiplier: float
 ) -> tuple[bool, ProgramArrays]:
-    """Whether the day is ordinary, and F, τ, p, γ and the limits, infinite, of its program."""
+    """Whether the day is ordinary, and the arrays of its program; limits are infinite."""
     size = unit.size
     target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
-    ordinary, large = 0 < size <= MOST_ORDINARY, 0
+    twin = np.empty(size, dtype=np.int64)
+    ordinary, large, residual = 0 < size <= MOST_ORDINARY, 0, (size + 8) * UNIT_ROUND_OFF + SCALING
     for i in range(size):
         variance = covariance[i, i]
         ordinary &= LEAST_NUMBER < variance < MOST_NUMBER and LEAST_NUMBER < unit[i] < MOST_NUMBER
@@ -119,40 +120,63 @@ def program_of_day(
         ordinary &= 0 <= cost[i] < MOST_NUMBER and 0 <= penalty[i] < MOST_NUMBER
         deviation[i] = math.sqrt(max(variance, 0.0))
         large += variance > MOST_VARIANCE
+        twin[i] = i
     if not ordinary or 2 * large >= size:
-        return False, (factor, target, previous, penalty, -limit, limit)
+        return False, (factor, target, previous, penalty, -limit, limit, twin, residual)
     for i in range(size):
         for j in range(size):
             correlation[i, j] = (covariance[i, j] / 2 + covariance[j, i] / 2) / deviation[i] / deviation[j]
             difference = abs(covariance[i, j] - covariance[j, i]) / deviation[i] / deviation[j]
             ordinary &= difference <= ASYMMETRY and abs(correlation[i, j]) <= 2
-    if not ordinary or not semidefinite(correlation, factor):
-        return False, (factor, target, previous, penalty, -limit, limit)
-    for i in range(size):
-        for j in range(i, size):
-            factor[i, j] *= deviation[j] * unit[j]
-    return True, (factor, target, previous, penalty, -limit, limit)
+    if ordinary:
+        find_twins(correlation, deviation, twin)
+    if not ordinary or not definite(correlation, twin, factor):
+        return False, (factor, target, previous, penalty, -limit, limit, twin, residual)
+    for j in range(size):
+        for i in range(size):  # what is below the diagonal is zero
+            factor[i, j] = factor[i, twin[j]] * deviation[twin[j]] * unit[j] if twin[j] < j else factor[i, j]
+    for j in range(size):
+        if twin[j] == j:
+            for i in range(j + 1):
+                factor[i, j] *= deviation[j] * unit[j]
+    return True, (factor, target, previous, penalty, -limit, limit, twin, residual)
 
 
 @part
-def semidefinite(matrix: np.ndarray, upper: np.ndarray) -> bool:
-    """U with U'U the matrix, whose upper half is used up; False unless every pivot is clearly positive or clearly zero.
+def find_twins(correlation: np.ndarray, deviation: np.ndarray, twin: np.ndarray) -> None:
+    """Put the first place with the same covariances into ``twin``, as `covariance_factor` does it."""
+    size = len(correlation)
+    for first in range(size):
+        if twin[first] != first:
+            continue
+        for second in range(first + 1, size):
+            if not (correlation[first, second] > 1 - TWINS and twin[second] == second):
+                continue
+            same = abs(deviation[second] / deviation[first] - 1) <= TWINS
+            for other in range(size):
+                same &= abs(correlation[first, other] - correlation[second, other]) <= TWINS
+            if same:
+                twin[second] = first
 
-    Zero is what is left of a second size of a contract.
+
+@part
+def definite(matrix: np.ndarray, twin: np.ndarray, upper: np.ndarray) -> bool:
+    """U with U'U the matrix, whose upper half is used up; False unless every pivot but a twin's is clearly positive.
+
+    The columns of twins are left as they are.
     """
     size = len(matrix)
     for j in range(size):
+        if twin[j] != j:
+            continue
         pivot = matrix[j, j]
-        if pivot > CLEAR_PIVOT:
-            root = math.sqrt(pivot)
-            for i in range(j, size):
-                upper[j, i] = matrix[j, i] / root
-            for k in range(j + 1, size):
-                by = upper[j, k]
-                for i in range(k, size):
-                    matrix[k, i] -= upper[j, i] * by
-        else:
-            for i in range(j, size):
-                if not abs(matrix[j, i]) <= ROUTINE * size:
-                    return False
+        if not pivot > CLEAR_PIVOT:
+            return False
+        root = math.sqrt(pivot)
+        for i in range(j, size):
+            upper[j, i] = matrix[j, i] / root
+        for k in range(j + 1, size):
+            by = upper[j, k]
+            for i in range(k, size):
+                matrix[k, i] -= upper[j, i] * by
     return True

@@ -17,8 +17,7 @@ and with the multiplier μ unrestricted it bounds c over ‖F(y − τ)‖ ≤ B
 and where the tracking error t lies in [t₀, t₁], t ≥ (q + t₀t₁)/(t₀ + t₁), as the chord lies below the root: ν is
 1/(t₀ + t₁). It charges for fractions where the cone bound charges nothing.
 
-Round-off: q is computed from a Gram matrix, and M is positive semi-definite up to a shift; `round_off` bounds both, and
-every bound is lowered by it.
+Both are lowered by what the numbers they are made of can be wrong by (`goal`).
 
 Source: dual of the square-root lasso, A. Belloni, V. Chernozhukov, L. Wang (2011); gap-safe rules, E. Ndiaye et al.
 (2017); hull of an extracted diagonal, A. Frangioni, C. Gentile (2007), and the chord of the root.
@@ -27,7 +26,6 @@ Source: dual of the square-root lasso, A. Belloni, V. Chernozhukov, L. Wang (201
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -38,12 +36,10 @@ from dynopt_milp.solvers.branch_and_bound.descent import (
     least_term,
     newton,
 )
-from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, refresh
 
-UNIT_ROUND_OFF = 1.1e-16
-EDGE = 4e-12  # relative: what norms summed in another order differ by, and what `buffer_edge` allows itself
 SWEEPS = 2  # of coordinate descent between two evaluations of a bound
 CONE_ROUNDS = 30
 HULL_ROUNDS = 12
@@ -51,60 +47,6 @@ HULL_ROUNDS = 12
 CLOSE = 0.1
 CONVERGED = 1e-6  # relative to the value
 LEAST_ERROR = 1e-3  # of the value: the root is not smooth at zero, and no tracking error below it needs resolving
-
-
-class Goal(NamedTuple):
-    """What is minimised, and what a bound has to reach.
-
-    Attributes
-    ----------
-    buffer : float
-        B.
-    edge : bool
-        Whether the tracking error is a constraint (`buffer_edge`).
-    error : float
-        By how much a computed q can exceed the true one.
-    cost_error : float
-        The same for sums of costs.
-    """
-
-    buffer: float
-    edge: bool
-    error: float
-    cost_error: float
-
-
-@part
-def new_goal(lattice: Lattice, buffer: float, edge: bool, slip: float, contracts: int) -> Goal:
-    """The goal in a lattice of so many contracts; ``slip`` is that of `merge.Merged`."""
-    cost, largest = lattice.cost, 0.0  # sums that no split has are infinite
-    for entry in range(cost.size):
-        if largest < cost[entry] < np.inf:
-            largest = cost[entry]
-    if edge:  # a portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards
-        buffer = buffer * (1 + EDGE) + slip
-    return Goal(buffer, edge, round_off(lattice), 16 * UNIT_ROUND_OFF * contracts * contracts * largest)
-
-
-@part
-def round_off(lattice: Lattice) -> float:
-    """By how much a computed q, or ê'Mê, can exceed the true one anywhere in the box of the lattice.
-
-    Every quantity here is a sum of products, of a few times rows + 3n terms, whose sizes add up to at most S²,
-    S = Σ ‖Gᵢ‖ maxᵢ|y − σ|: it is wrong by less than that number × u × S², whatever the order of summation (Higham,
-    section 3.1). M may have eigenvalues as low as −SHIFT on the scale of H's diagonal, and its factorisation proves
-    that up to (n + 2)u S².
-    """
-    first, gram, start, target = lattice.first, lattice.gram, lattice.start, lattice.target
-    size, rows = target.size, len(lattice.factor)
-    total, squares = 0.0, 0.0
-    for i in range(size):
-        last = first[i] + start[i + 1] - start[i] - 1
-        farthest = max(abs(first[i] - target[i]), abs(last - target[i]))
-        risk = math.sqrt(gram[i, i]) * farthest
-        total += risk
-        squares += risk * risk
-    return 4 * UNIT_ROUND_OFF * (rows + 3 * size + 10) * total * total + 4 * SHIFT * squares
 
 
 @part
@@ -129,6 +71,7 @@ def cone_bound(
     none = np.zeros(size)
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
     bound, root, lasso = -np.inf, 0.0, False
+    taken_off = goal.cost_error + (0.0 if goal.edge else goal.loss)
     change, last, fresh = 0.0, rounds, True
     for turn in range(rounds + 2):
         if turn >= last:  # sweeps let round-off accumulate in b + Hê; what is claimed is computed afresh
@@ -161,7 +104,7 @@ def cone_bound(
         else:
             omega = min(omega * min(max(root / goal.buffer, 0.5), 2.0), 1 / steep)
         relaxed = paid + (0.0 if goal.edge else max(root - goal.buffer, 0.0))
-        now = paid + omega * (along - goal.error) - omega * root * goal.buffer - goal.cost_error
+        now = paid + omega * (along - goal.error) - omega * root * goal.buffer - taken_off
         for a in range(size):
             term[a], vertex = least_term(points, heights, a, count[a], omega * pull[a], target[a])
             best[a] = int(points[a, vertex] - first[place[a]])

@@ -72,28 +72,3 @@ def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
             by = half[k, i]
             for j in range(k + one):
                 inverse[i, j] += by * half[k, j]
-
-
-@part
-def inverse_diagonal(gram: np.ndarray, least_pivot: float) -> np.ndarray:
-    """The diagonal of H⁻¹; all infinite if a pivot of the correlation matrix is below ``least_pivot``.
-
-    Here and not in LAPACK, whose threads take longer to meet than this takes.
-    """
-    size = len(gram)
-    found = np.full(size, np.inf)
-    matrix, upper, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
-    for i in range(size):
-        if not gram[i, i] > 0:
-            return found
-        for j in range(size):
-            matrix[i, j] = gram[i, j] / (math.sqrt(gram[i, i]) * math.sqrt(gram[j, j]))
-    if not cholesky(size, matrix, upper):
-        return found
-    for i in range(size):
-        if upper[i, i] * upper[i, i] < least_pivot:
-            return found
-    invert_factored(size, upper, inverse)
-    for i in range(size):
-        found[i] = inverse[i, i] / gram[i, i]
-    return found

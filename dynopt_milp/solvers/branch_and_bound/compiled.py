@@ -86,7 +86,7 @@ def announced() -> Iterator[None]:
 
 HERE = Path(__file__).parent
 # Files whose numbers are compiled into the kernels here.
-NAMES = ("bounding_box", "buffer_edge", "diagonal", "integer_hull")
+NAMES = ("bounding_box", "buffer_edge", "diagonal", "integer_hull", "pricing")
 NUMBERS = (
     HERE.parent / "exchange.py",
     *(Path(formulations.__file__).parent / f"{name}.py" for name in NAMES),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal, round_off
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.goal import Goal, goal_in
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 
 
@@ -36,7 +36,7 @@ def crop(
             lows[k, i] -= low[i]
             highs[k, i] -= low[i]
         best[i] = min(max(best[i] - low[i], 0), high[i] - low[i])
-    return cropped, Goal(goal.buffer, goal.edge, round_off(cropped), goal.cost_error)
+    return cropped, goal_in(cropped, goal.inner, goal.edge, goal.drift, goal.cost_error)
 
 
 @part

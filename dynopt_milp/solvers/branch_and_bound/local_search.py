@@ -99,11 +99,11 @@ def improve(
 @compiled
 def simple_start(
     factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, lower: np.ndarray,
-    upper: np.ndarray, starts: np.ndarray, most_steps: int,
-) -> tuple[np.ndarray, float]:  # fmt: skip
-    """The best of ``starts`` (a row each), held, rounded target, nothing and greedy, and its `penalty` value."""
+    upper: np.ndarray, residual: float, starts: np.ndarray, most_steps: int,
+) -> tuple[np.ndarray, float, float]:  # fmt: skip
+    """The best of ``starts`` (a row each), held, rounded target, nothing and greedy, and its value as `priced` has it."""
     size = target.size
-    best, best_value = np.empty(size), np.inf
+    best, best_value, best_doubt = np.empty(size), np.inf, 0.0
     for choice in range(len(starts) + 4):
         simple = choice - len(starts)
         if simple == 3:
@@ -119,10 +119,10 @@ def simple_start(
                 elif simple == 1:
                     positions[i] = np.rint(target[i])
                 positions[i] = min(max(positions[i], lower[i]), upper[i])
-        value = priced(factor, target, previous, cost, positions)
+        value, doubt = priced(factor, gram, target, previous, cost, residual, positions)
         if not choice or value < best_value:
-            best, best_value = positions, value
-    return best, best_value
+            best, best_value, best_doubt = positions, value, doubt
+    return best, best_value, best_doubt
 
 
 @part

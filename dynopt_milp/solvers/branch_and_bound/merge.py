@@ -7,7 +7,7 @@ its cost is the least that any split costs,
 
 which is neither convex nor kinked in one place only: hence the tables of a lattice. The covariance of what is left is
 regular where such contracts were all that made it singular. Ratios are whole to 1e-12 at least, and what is lost by
-taking them for whole comes off the lower bound (``slip``).
+taking them for whole comes off the lower bound (its slip).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal, new_goal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.goal import Drift, Goal, new_goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, fill_tables
 from formulations import FloatArray, IntegerArray
+from formulations.pricing import UNIT_ROUND_OFF
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
 WHOLE_RATIO = 1e-12
@@ -59,8 +60,8 @@ class Merged(NamedTuple):
         σ.
     lower, upper : ndarray, shape (n,)
         The box of y; ±inf where nothing bounds it.
-    slip : float
-        How much smaller than in the lattice a tracking error can be in the program, anywhere in the box.
+    drift : Drift
+        How far the lattice is from the covariance of the program, anywhere in the box.
     """
 
     least: FloatArray
@@ -73,7 +74,7 @@ class Merged(NamedTuple):
     target: FloatArray
     lower: FloatArray
     upper: FloatArray
-    slip: float
+    drift: Drift
 
 
 @compiled
@@ -116,7 +117,7 @@ def new_lattice(
         for row in range(len(factor)):
             columns[row, a] = factor[row, lead[a]]
     lattice = Lattice(columns, merged.gram, merged.target, first, start, cost)
-    return lattice, new_goal(lattice, buffer, edge, merged.slip, held.size)
+    return lattice, new_goal(lattice, buffer, edge, merged.drift, held.size)
 
 
 @part
@@ -196,12 +197,14 @@ def parallels(
 @part
 def merged_columns(
     base: np.ndarray, ratio: np.ndarray, apart: np.ndarray, gram: np.ndarray, target: np.ndarray, low: np.ndarray,
-    high: np.ndarray,
+    high: np.ndarray, twin: np.ndarray, residual: float,
 ) -> Merged:  # fmt: skip
-    """The program merged as `parallels` found.
+    """The program merged as `parallels` found; total and radius of its drift are not known yet.
 
-    The slip: by how far columns that count as parallel are not, times how far positions can be from their targets. A
-    position that neither limits nor costs bound is taken to stay within a million contracts of its target.
+    The slip: by how far columns that count as parallel are not, and the rounding of RU, times how far positions can be
+    from their targets. A position of a group that neither limits nor costs bound is looked at within a million
+    contracts of its target (`Solution.notes` says so). Where it has a limit on one side, that is no restriction: further
+    out the group's risk is a trillion times the slip.
     """
     size = base.size
     number, sharing, variable = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.empty(size, np.int64)
@@ -215,18 +218,24 @@ def merged_columns(
         variable[i] = number[base[i]]
         if base[i] == i:
             lead[number[i]] = i
-    sums, lower, upper, slip = np.zeros(lead.size), np.zeros(lead.size), np.zeros(lead.size), 0.0
+    sums, lower, upper = np.zeros(lead.size), np.zeros(lead.size), np.zeros(lead.size)
+    slip, aside, alone = 0.0, 0.0, base.size == lead.size
     for i in range(size):
         a, one, other = variable[i], ratio[i] * low[i], ratio[i] * high[i]
         sums[a] += ratio[i] * target[i]
         lower[a] += min(one, other)
         upper[a] += max(one, other)
         sharing[base[i]] += 1
-        if base[i] != i:
-            below = FARTHEST if np.isinf(low[i]) else abs(low[i] - target[i])
-            above = FARTHEST if np.isinf(high[i]) else abs(high[i] - target[i])
-            rounded = TARGET_ROUND_OFF * abs(ratio[i] * target[i]) * math.sqrt(gram[base[i], base[i]])
-            slip += apart[i] * max(below, above) + rounded
+    for i in range(size):
+        if alone or sharing[base[i]] == 1:
+            continue
+        below = FARTHEST if np.isinf(low[i]) else abs(low[i] - target[i])
+        above = FARTHEST if np.isinf(high[i]) else abs(high[i] - target[i])
+        risk = math.sqrt(gram[i, i]) * max(below, above)
+        rounded = TARGET_ROUND_OFF * abs(ratio[i] * target[i]) * math.sqrt(gram[base[i], base[i]])
+        slip += apart[i] * max(below, above) + rounded + 4 * UNIT_ROUND_OFF * risk
+        if twin[i] != twin[base[i]]:
+            aside += 2 * risk
     merged_gram = np.empty((lead.size, lead.size))
     for a in range(lead.size):
         for c in range(lead.size):
@@ -246,4 +255,5 @@ def merged_columns(
         for k in range(members.size):
             member[start[group] + k] = members[order[k]]
     groups = Groups(variable[shared], start, member, ratio[member])
-    return Merged(low, high, lead, variable, ratio, groups, merged_gram, sums, lower, upper, slip)
+    drift = Drift(residual, np.inf, aside, slip, np.inf)
+    return Merged(low, high, lead, variable, ratio, groups, merged_gram, sums, lower, upper, drift)

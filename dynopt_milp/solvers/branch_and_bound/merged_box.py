@@ -6,43 +6,51 @@ import math
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.cholesky import inverse_diagonal
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.goal import Drift, widened
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, merged_columns, parallels
+from dynopt_milp.solvers.branch_and_bound.reach import reaches
 from formulations.bounding_box import OUTWARD
-
-# The inverse of a correlation matrix is accurate to size × 1e-16 times its condition number, which is below
-# size ÷ smallest pivot; below this pivot the slower arguments of `bounding_box` are asked.
-LEAST_PIVOT = 1e-7
-INVERSE_ERROR = 1e-5
 
 
 @compiled
 def merged_box(
     factor: np.ndarray, gram: np.ndarray, target: np.ndarray, held: np.ndarray, unit: np.ndarray, lower: np.ndarray,
-    upper: np.ndarray, radius: float, budget: float,
+    upper: np.ndarray, twin: np.ndarray, residual: float, radius: float, budget: float,
 ) -> tuple[bool, Merged]:  # fmt: skip
     """The program merged in the box that costs leave, over the box that costs and risk leave of the merged one.
 
     The arrays are those of a `TrackingProgram`; ``gram`` is F'F, shape (n, n). ``radius`` and ``budget`` are those of
-    `formulations.bounding_box`: γᵢ|kᵢ − pᵢ| ≤ budget, and |yᵢ − σᵢ| ≤ radius·sqrt((H⁻¹)ᵢᵢ). The first result is whether
+    `formulations.bounding_box`: γᵢ|kᵢ − pᵢ| ≤ budget, and a tracking error of at most radius. The first result is whether
     a portfolio can be left; ends are infinite where nothing bounds them.
     """
     least, most = within_costs(held, unit, lower, upper, budget)
     base, ratio, apart = parallels(factor, gram, least, most)
-    merged = merged_columns(base, ratio, apart, gram, target, least, most)
+    merged = merged_columns(base, ratio, apart, gram, target, least, most, twin, residual)
     first, last, lead, merged_gram = merged.lower, merged.upper, merged.lead, merged.gram
     for a in range(first.size):
         if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held
             first[a] = last[a] = min(max(held[lead[a]], first[a]), last[a])
-    if radius < np.inf:
-        within_risk(merged_gram, merged.target, radius + merged.slip, first, last)
+    reach, total = reaches(merged_gram, len(factor))
+    drift = Drift(residual, total, merged.drift.aside, merged.drift.slip, np.inf)
+    spread = 0.0
+    for a in range(first.size):
+        if merged_gram[a, a] > 0:
+            farthest = max(abs(first[a] - merged.target[a]), abs(last[a] - merged.target[a]))
+            spread += math.sqrt(merged_gram[a, a]) * farthest
+    farthest = widened(drift, spread, radius)
+    if total < np.inf:
+        within_reach(merged.target, reach, farthest, first, last)
     some = True
     for i in range(least.size):
         some &= least[i] <= most[i]
     for a in range(first.size):
         some &= first[a] <= last[a]
-    return some, merged
+    drift = Drift(residual, total, drift.aside, drift.slip, farthest)
+    return some, Merged(
+        merged.least, merged.most, lead, merged.variable, merged.ratio, merged.groups, merged_gram, merged.target,
+        first, last, drift,
+    )  # fmt: skip
 
 
 @part
@@ -61,20 +69,12 @@ def within_costs(
 
 
 @part
-def within_risk(gram: np.ndarray, target: np.ndarray, radius: float, lower: np.ndarray, upper: np.ndarray) -> None:
-    """Narrow the box, in place, to what a tracking error of at most ``radius`` leaves of it."""
-    risky, count = np.empty(target.size, dtype=np.int64), 0
+def within_reach(
+    target: np.ndarray, reach: np.ndarray, error: float, lower: np.ndarray, upper: np.ndarray
+) -> None:  # fmt: skip
+    """Narrow the box, in place, to what a tracking error of at most ``error`` leaves of it."""
     for i in range(target.size):
-        if gram[i, i] > 0:
-            risky[count] = i
-            count += 1
-    block = np.empty((count, count))
-    for a in range(count):
-        for c in range(count):
-            block[a, c] = gram[risky[a], risky[c]]
-    variance = inverse_diagonal(block, LEAST_PIVOT)
-    for a in range(count):
-        i = risky[a]
-        width = radius * (1 + INVERSE_ERROR) * math.sqrt(variance[a]) + OUTWARD * (1 + abs(target[i]))
-        lower[i] = max(lower[i], np.ceil(target[i] - width))
-        upper[i] = min(upper[i], np.floor(target[i] + width))
+        if reach[i] < np.inf:
+            width = error * reach[i] + OUTWARD * (1 + abs(target[i]))
+            lower[i] = max(lower[i], np.ceil(target[i] - width))
+            upper[i] = min(upper[i], np.floor(target[i] + width))

@@ -19,6 +19,7 @@ from dynopt_milp.solvers.branch_and_bound.prepare import Prepared
 from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES
 from dynopt_milp.solvers.branch_and_bound.tree import (
     DONE,
+    FLOOR,
     FULL,
     NODES,
     OPEN,
@@ -83,7 +84,7 @@ class Search:
         self._node: Node = new_node(size, int(self._widths.max()))
         self._plan: SpherePlan = no_plan(size)
         self._incumbent, self._value = incumbent, value
-        self._ceiling = np.inf
+        self._ceiling, self._consistent = np.inf, True
         if incumbent is None:  # more than any portfolio can cost, as nothing is pruned against infinity
             costs = np.where(np.isfinite(lattice.cost), lattice.cost, 0.0)
             self._ceiling = 2 * float(np.maximum.reduceat(costs, lattice.start[:-1]).sum()) or 1.0
@@ -97,8 +98,13 @@ class Search:
         lattice, merged = self._lattice, self._merged
         sums = sums_of(merged.variable, merged.ratio, self._widths.size, np.array(incumbent))
         index = (sums - lattice.first).astype(np.int64)
+        for place in np.flatnonzero(lattice.gram.diagonal() == 0):  # the box has its one best position
+            index[place] = min(max(index[place], 0), self._widths[place] - 1)
         if not ((index >= 0) & (index < self._widths)).all():
-            return  # round-off at the edge of the box
+            # A box holds every portfolio at least as good as the one it was drawn around. Where it does not hold that
+            # one, something is wrong, and nothing that follows from it is claimed.
+            self._consistent = False
+            return
         self._stack.best[:] = index
         if self._merged.groups.variable.size:
             self._split_again(incumbent, index)
@@ -114,7 +120,7 @@ class Search:
         program, portfolio = self._formulation.program, self._split(index)
         less = np.abs(incumbent - program.previous) - np.abs(portfolio - program.previous)
         if less @ np.abs(self._merged.ratio) > 0:
-            value = self._formulation.value(portfolio)
+            value = self._formulation.priced(portfolio).high
             if value <= self._value * (1 + GAIN) and program.contains(portfolio):
                 self._incumbent, self._value = portfolio, value
 
@@ -126,7 +132,7 @@ class Search:
         steps = min(most, 1 + IMPROVE_WORK // index.size**2)
         for _ in range(0, most, steps):
             before = value
-            value = local_search.improve(self._lattice, nothing, self._widths - 1, index, goal.buffer, goal.edge, steps)
+            value = local_search.improve(self._lattice, nothing, self._widths - 1, index, goal.inner, goal.edge, steps)
             if not value < before or self._task.seconds_left() == 0:
                 break
         if value < self._stack.value[0]:
@@ -141,7 +147,7 @@ class Search:
         if not self._stack.value[0] < self._value * (1 - GAIN):
             return
         portfolio = self._split(index)
-        value = self._formulation.value(portfolio)
+        value = self._formulation.priced(portfolio).high
         if value < self._value and self._formulation.program.contains(portfolio):
             self._incumbent, self._value = portfolio, value
             self._stack.value[0] = min(self._stack.value[0], value)
@@ -151,16 +157,17 @@ class Search:
         """Search to the end, the deadline or Ctrl-C."""
         stopped_by = self._search()
         self._adopt(self._stack.best.copy())
-        bound = claimed_bound(self._stack, self._stack.value[0], self._slack, self._merged.slip)
+        bound = claimed_bound(self._stack, self._stack.value[0], self._slack) if self._consistent else 0.0
         nodes = int(self._stack.state[NODES])
         if self._incumbent is None or not math.isfinite(self._value):
-            if stopped_by is None and self._stack.value[0] == self._ceiling:
+            if stopped_by is None and self._stack.value[0] == self._ceiling and self._stack.value[FLOOR] == np.inf:
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, nodes)
             # A portfolio so close to the edge of the buffer that the formulation does not admit it hid the others.
             return Answer(None, max(bound, 0.0), stopped_by or StoppedBy.PRECISION, SOLVER, nodes)
-        bound = max(min(bound, self._value), 0.0)
+        worth = self._formulation.priced(self._incumbent)
+        bound = max(min(bound, worth.low), 0.0)
         if stopped_by is None:
-            closed = relative_gap(self._value, bound) <= self._task.gap
+            closed = relative_gap(worth.high, bound) <= self._task.gap
             stopped_by = StoppedBy.GAP if closed else StoppedBy.PRECISION
         return Answer(self._incumbent, float(bound), stopped_by, SOLVER, nodes)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, new_lattice
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
@@ -55,9 +55,11 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
 def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
     """Contracts merged over a finite box; None if it is empty."""
     formulation, program = task.formulation, task.formulation.program
+    radius = float(formulation.tracking_radius(value))
+    twin, residual = program.arrays()[6:]
     some, merged = merged_box(
         program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper,
-        float(formulation.tracking_radius(value)), float(formulation.cost_budget(value)),
+        twin, residual, radius, float(formulation.cost_budget(value)),
     )  # fmt: skip
     if some and not (np.isfinite(merged.lower) & np.isfinite(merged.upper)).all():
         # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
@@ -67,6 +69,16 @@ def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
         for end in (low, high):
             end.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
         some, merged = merged_box(
-            program.factor, gram, program.target, program.previous, program.cost, low, high, np.inf, np.inf
+            program.factor,
+            gram,
+            program.target,
+            program.previous,
+            program.cost,
+            low,
+            high,
+            twin,
+            residual,
+            radius,
+            np.inf,
         )
     return merged if some else None

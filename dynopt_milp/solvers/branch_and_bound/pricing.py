@@ -1,4 +1,4 @@
-"""What a portfolio costs, and how far it is from the target."""
+"""What a portfolio costs, how far it is from the target, and what it is worth at least."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from formulations.buffer_edge import EDGE_ROUND_OFF
+from formulations.pricing import UNDERFLOW, UNIT_ROUND_OFF
 
 
 @part
@@ -20,19 +22,21 @@ def value_of(error: float, cost: float, buffer: float, edge: bool) -> float:
 
 
 @part
-def tracking_error(lattice: Lattice, index: np.ndarray) -> float:
-    """‖G(y − σ)‖ from the factor itself."""
+def tracking_error(lattice: Lattice, index: np.ndarray) -> tuple[float, float]:
+    """‖G(y − σ)‖ from the factor itself, and how far from the true one it can be (see `formulations.pricing`)."""
     factor = lattice.factor
     first = lattice.first
     target = lattice.target
     rows, size = factor.shape
-    square = 0.0
+    square, spread = 0.0, 0.0
     for row in range(rows):
         part = 0.0
         for place in range(size):
             part += factor[row, place] * (first[place] + index[place] - target[place])
         square += part * part
-    return math.sqrt(square)
+    for place in range(size):
+        spread += math.sqrt(lattice.gram[place, place]) * abs(first[place] + index[place] - target[place])
+    return math.sqrt(square), ((size + rows + 8) * UNIT_ROUND_OFF) * spread + UNDERFLOW
 
 
 @part
@@ -47,11 +51,26 @@ def trading_cost(lattice: Lattice, index: np.ndarray) -> float:
 
 
 @part
+def least_value(error: float, doubt: float, cost: float, goal: Goal) -> float:
+    """What a portfolio of the program is worth at least, if the lattice prices it so."""
+    least = max(error - doubt - goal.slip, 0.0)
+    least = math.sqrt(max(least * least - goal.left_out, 0.0))
+    if goal.edge:
+        return cost - goal.cost_error if least <= goal.inner * (1 + EDGE_ROUND_OFF) else np.inf
+    return max(least - goal.buffer, 0.0) + cost - goal.cost_error
+
+
+@part
 def priced(
-    factor: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, positions: np.ndarray
-) -> float:
-    """‖F(k − τ)‖ + Σ γᵢ|kᵢ − pᵢ| from the factor itself."""
-    square, paid = 0.0, 0.0
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, residual: float,
+    positions: np.ndarray,
+) -> tuple[float, float]:  # fmt: skip
+    """‖F(k − τ)‖ + Σ γᵢ|kᵢ − pᵢ| from the factor itself, and how far from the exact value that can be.
+
+    As `formulations.pricing.price`, without its class sums: twins that are held against each other make the second
+    larger than it has to be.
+    """
+    square, paid, spread = 0.0, 0.0, 0.0
     for row in range(len(factor)):
         along = 0.0
         for i in range(target.size):
@@ -59,4 +78,13 @@ def priced(
         square += along * along
     for i in range(target.size):
         paid += cost[i] * abs(positions[i] - previous[i])
-    return math.sqrt(square) + paid
+        spread += math.sqrt(gram[i, i]) * abs(positions[i] - target[i])
+    error = math.sqrt(square)
+    doubt = (target.size + len(factor) + 8) * UNIT_ROUND_OFF * (spread + paid)
+    if spread > 0:
+        doubt += UNDERFLOW
+    if residual > 0:
+        left_out = residual * spread * spread
+        surely = error - doubt
+        doubt += left_out / surely if surely * surely > left_out else math.sqrt(left_out)
+    return error + paid, doubt

@@ -33,14 +33,14 @@ AHEAD = 40  # candidates looked at before a node is split
 @compiled
 def prove_at_root(
     factor: np.ndarray, target: np.ndarray, held: np.ndarray, unit: np.ndarray, lower: np.ndarray, upper: np.ndarray,
-    starts: np.ndarray, slack: float, greedy_steps: int, work: int,
+    twin: np.ndarray, residual: float, starts: np.ndarray, slack: float, greedy_steps: int, work: int,
 ) -> tuple[bool, np.ndarray, float, float, int]:  # fmt: skip
     """The optimum of a `penalty` program, if a few nodes prove it.
 
     Parameters
     ----------
-    factor, target, held, unit, lower, upper : ndarray
-        As `TrackingProgram` has them; ``unit`` is its cost.
+    factor, target, held, unit, lower, upper, twin, residual : ndarray and float
+        As `TrackingProgram.arrays` has them; ``unit`` is its cost.
     starts : ndarray, shape (any, n)
         Portfolios to begin with.
     slack : float
@@ -56,6 +56,7 @@ def prove_at_root(
     portfolio : ndarray, shape (n,)
         The best that was found in any case.
     value, bound : float
+        The largest value that the portfolio can have in exact arithmetic, and what no portfolio is below.
     nodes : int
     """
     size = target.size
@@ -67,11 +68,12 @@ def prove_at_root(
         for i in range(size):
             for j in range(size):
                 gram[i, j] += factor[row, i] * factor[row, j]
-    best, value = simple_start(factor, gram, target, held, unit, lower, upper, starts, greedy_steps)
-    if value == 0:
-        return True, best, 0.0, 0.0, 0
-    some, merged = merged_box(factor, gram, target, held, unit, lower, upper, value, value)
-    first, last, ratio, slip = merged.lower, merged.upper, merged.ratio, merged.slip
+    best, value, doubt = simple_start(factor, gram, target, held, unit, lower, upper, residual, starts, greedy_steps)
+    most = value + doubt
+    if value == 0:  # where risks cancel to nothing, whole numbers have to say whether they do
+        return most == 0, best, most, 0.0, 0
+    some, merged = merged_box(factor, gram, target, held, unit, lower, upper, twin, residual, most, most)
+    first, last, ratio = merged.lower, merged.upper, merged.ratio
     sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
     for a in range(sums.size):
         width = last[a] - first[a] + 1
@@ -79,7 +81,7 @@ def prove_at_root(
         entries += width
         some &= first[a] <= sums[a] <= last[a]
     if not some or sums.size > ROOT_VARIABLES or not entries <= ROOT_ENTRIES:
-        return False, best, value, 0.0, 0
+        return False, best, most, 0.0, 0
     lattice, goal = new_lattice(factor, merged, held, unit, 0.0, hull)
 
     size = sums.size
@@ -118,13 +120,13 @@ def prove_at_root(
     if stack.value[0] < known_value * (1 - GAIN):
         known = lattice.first + stack.best
     portfolio = split_sums(known, merged.lead, merged.groups, held, unit, merged.least, merged.most)
-    worth = priced(factor, target, held, unit, portfolio)
+    worth, worth_doubt = priced(factor, gram, target, held, unit, residual, portfolio)
     # Nothing is traded that need not be, even where it costs nothing.
     less = traded(ratio, held, portfolio) < traded(ratio, held, best)
     if worth < value or (worth <= value * (1 + GAIN) and less):
-        best, value = portfolio, worth
-    bound = claimed_bound(stack, min(stack.value[0], value), slack, slip)
-    return proved, best, value, max(bound, 0.0) if proved else 0.0, stack.state[NODES]
+        best, value, doubt = portfolio, worth, worth_doubt
+    bound = claimed_bound(stack, min(stack.value[0], value), slack)
+    return proved, best, value + doubt, max(bound, 0.0) if proved else 0.0, stack.state[NODES]
 
 
 @part

@@ -94,11 +94,11 @@ def prove_root(arrays: ProgramArrays, gap: float, starts: FloatArray) -> tuple[A
     """
     slack = search_slack(gap)
     try:
-        proved, portfolio, value, bound, nodes = prove_at_root(*arrays, starts, slack, GREEDY_STEPS, ROOT_WORK)
+        proved, portfolio, most, bound, nodes = prove_at_root(*arrays, starts, slack, GREEDY_STEPS, ROOT_WORK)
     except SystemError as error:
         raise interrupt_of(error) from None
-    if proved and (value == 0 or relative_gap(value, min(bound, value)) <= gap):
-        return Answer(portfolio, min(bound, value), StoppedBy.GAP, SOLVER, nodes), portfolio
+    if proved and relative_gap(most, bound) <= gap:
+        return Answer(portfolio, bound, StoppedBy.GAP, SOLVER, nodes), portfolio
     return None, portfolio
 
 
@@ -113,7 +113,9 @@ def prove_tree(task: Task) -> Answer:
         gram = formulation.program.factor.T @ formulation.program.factor
         incumbent = _first(task, gram)
         # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
-        value = np.inf if incumbent is None else formulation.value(incumbent)
+        value = np.inf if incumbent is None else formulation.priced(incumbent).high
+        if not np.isfinite(value):  # beyond the edge by less than float64 can tell, perhaps
+            incumbent = None
         if value == 0:
             return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
         if task.seconds_left() == 0:
@@ -141,7 +143,7 @@ def warm_up() -> None:
         task = Task(Penalty(program), ("A", "B"), EXHAUSTIVE_GAP)
         incumbent = _first(task, np.eye(2))
         assert incumbent is not None
-        value = task.formulation.value(incumbent)
+        value = task.formulation.priced(incumbent).high
         prepared = prepare(task, np.eye(2), value)
         assert prepared is not None
         prove_root(program.arrays(), task.gap, _starts(task))
@@ -162,9 +164,9 @@ def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     if not task.formulation.is_sum:
         return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
     program = task.formulation.program
-    best, _ = local_search.simple_start(
+    best, _, _ = local_search.simple_start(
         program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper,
-        _starts(task), GREEDY_STEPS,
+        program.arrays()[7], _starts(task), GREEDY_STEPS,
     )  # fmt: skip
     return best
 

@@ -26,14 +26,15 @@ import math
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import UNIT_ROUND_OFF, Goal
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.descent import descend
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import FEWEST_NODES, MOST, NEXT, SpherePlan
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box
-from dynopt_milp.solvers.branch_and_bound.pricing import tracking_error, trading_cost, value_of
+from dynopt_milp.solvers.branch_and_bound.pricing import least_value, tracking_error, trading_cost, value_of
+from formulations.pricing import UNIT_ROUND_OFF
 
 # Where round-off could be this part of the square of the cut, the search is left to the tree.
 MOST_ERROR = 1e-5
@@ -196,7 +197,7 @@ def search_sphere(
             spent = spent or (lattice_cost[begin + index] > 0)
         cheapest_sum[j + 1] = cheapest_sum[j] + cheapest[j]
     # Round-off: residuals of the triangular systems, times how far a position can lie from its centre.
-    reach, far, residual = 0.0, 0.0, 0.0
+    reach, far, residual, absolute = 0.0, 0.0, 0.0, 0.0
     for j in range(size):
         risk = math.sqrt(gram[j, j])
         row = risk
@@ -205,11 +206,13 @@ def search_sphere(
         residual += row * cut / math.sqrt(spread[j])
         reach += risk * max(abs(first[j] + low[j] - centre[j]), abs(first[j] + high[j] - centre[j]))
         far += risk * (abs(centre[j] - target[j]) + abs(x[j] - target[j]))
+        absolute += risk * (abs(centre[j]) + abs(target[j]) + abs(x[j]))  # centres are positions, and rounded as such
     unit = 8 * (size + 5) * UNIT_ROUND_OFF
     error = goal.error + 4 * unit * cut * residual + size * unit * (far + reach) * (far + reach)
+    error += unit * absolute * (2 * cut + unit * absolute)
     if not error < MOST_ERROR * cut * cut:
         return False
-    base = max(base - error, 0.0)
+    base -= error  # below zero where all is free: partial sums have round-off, too
     square -= error
 
     # c(target) − c(x*) by level.
@@ -239,7 +242,7 @@ def search_sphere(
             middle = centres[level, j] + apart[level, j]
             for index in range(low[j], high[j] + 1):
                 z = first[j] + index
-                now = partial[level] + spread[j] * (z - middle) * (z - middle)
+                now = max(partial[level] + spread[j] * (z - middle) * (z - middle), 0.0)
                 pays = cost[level] + lattice_cost[begin + index]
                 most = min(cut - pays - cheapest_sum[j], most_error)
                 if most <= 0 or now >= most * most:
@@ -307,7 +310,10 @@ def search_sphere(
                 index_of[i] = node_low[i]
             for i in range(size):
                 index_of[places[i]] = chosen[i]
-            worth = value_of(tracking_error(lattice, index_of), trading_cost(lattice, index_of), goal.buffer, goal.edge)
+            found, doubt = tracking_error(lattice, index_of)
+            pays = trading_cost(lattice, index_of)
+            value[1] = min(value[1], least_value(found, doubt, pays, goal))
+            worth = value_of(found, pays, goal.inner, goal.edge)
             if worth < value[0]:
                 value[0] = worth
                 for i in range(best.size):

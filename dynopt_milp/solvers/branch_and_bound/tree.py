@@ -18,8 +18,6 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.bounds import (
     CONE_ROUNDS,
     HULL_ROUNDS,
-    UNIT_ROUND_OFF,
-    Goal,
     cone_bound,
     drop,
     hull_bound,
@@ -27,12 +25,14 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import SpherePlan
 from dynopt_milp.solvers.branch_and_bound.local_search import improve
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest
-from dynopt_milp.solvers.branch_and_bound.pricing import tracking_error, trading_cost, value_of
+from dynopt_milp.solvers.branch_and_bound.pricing import least_value, tracking_error, trading_cost, value_of
 from dynopt_milp.solvers.branch_and_bound.sphere import search_sphere
+from formulations.pricing import UNIT_ROUND_OFF
 
 DONE, PAUSED, FULL = 0, 1, 2
 # Nodes; at every 20th a local search starts from x̂ rounded. And its rounds.
@@ -46,6 +46,7 @@ HULL_PAYS, SPHERE_PAYS = 3, 2
 FIRST_TRIES, PROBE = 24, 16
 # Places in the state of a stack.
 OPEN, NODES, HULLS_TRIED, HULLS_PRUNED, SPHERES_TRIED, SPHERES_ENDED = range(6)
+FLOOR = 1  # place in the value of a stack
 SPHERE_SIZE = 2  # free variables; with fewer the sphere search is not tried
 
 
@@ -64,8 +65,8 @@ class Stack(NamedTuple):
         A lower bound of the node, and its ω.
     best : ndarray of int, shape (n,)
         The incumbent.
-    value : ndarray, shape (1,)
-        Its value.
+    value : ndarray, shape (2,)
+        Its value, and the least that a portfolio that has been priced at a leaf can be worth in exact arithmetic.
     state : ndarray of int, shape (6,)
         Counts: open nodes, nodes so far, hulls tried, hulls that pruned, spheres tried, spheres that ended.
     """
@@ -90,7 +91,7 @@ def new_stack(size: int, capacity: int) -> Stack:
     line = np.zeros((4, capacity))
     return Stack(
         box[0], box[1], real[0], real[1], line[0], line[1], line[2], line[3], np.zeros(size, dtype=np.int64),
-        np.full(1, np.inf), np.zeros(6, dtype=np.int64),
+        np.full(2, np.inf), np.zeros(6, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -116,12 +117,15 @@ def begin(stack: Stack, lattice: Lattice, goal: Goal) -> None:
 
 
 @compiled
-def claimed_bound(stack: Stack, value: float, slack: float, slip: float) -> float:
-    """What is proved: no portfolio of the program, whose best known value is ``value``, is worth less."""
-    bound = value * (1 - slack)
+def claimed_bound(stack: Stack, value: float, slack: float) -> float:
+    """What is proved: no portfolio of the program, whose best known value is ``value``, is worth less.
+
+    Boxes that were pruned hold nothing below (1 − slack) × the value, leaves nothing below what they can be worth, and
+    open nodes nothing below their bounds.
+    """
+    bound = min(value * (1 - slack), stack.value[FLOOR])
     for k in range(stack.state[OPEN]):
         bound = min(bound, stack.bound[k])
-    bound -= slip
     if abs(bound) < np.inf:
         bound -= 8 * UNIT_ROUND_OFF * stack.best.size * abs(bound)
     return bound
@@ -130,7 +134,10 @@ def claimed_bound(stack: Stack, value: float, slack: float, slip: float) -> floa
 @part
 def consider(lattice: Lattice, stack: Stack, index: np.ndarray, goal: Goal) -> None:
     """Price a portfolio and keep it if it is the best."""
-    value = value_of(tracking_error(lattice, index), trading_cost(lattice, index), goal.buffer, goal.edge)
+    error, doubt = tracking_error(lattice, index)
+    cost = trading_cost(lattice, index)
+    value = value_of(error, cost, goal.inner, goal.edge)
+    stack.value[FLOOR] = min(stack.value[FLOOR], least_value(error, doubt, cost, goal))
     if value < stack.value[0]:
         stack.value[0] = value
         for i in range(index.size):
@@ -305,7 +312,7 @@ def search(
                 index[i] = node.low[i]
             for a in range(size):
                 index[node.place[a]] = nearest(lattice, node, a)
-            improve(lattice, whole_low, whole_high, index, goal.buffer, goal.edge, rounds)
+            improve(lattice, whole_low, whole_high, index, goal.inner, goal.edge, rounds)
             consider(lattice, stack, index, goal)
             cut = stack.value[0] * (1 - slack)
 

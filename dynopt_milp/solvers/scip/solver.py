@@ -22,7 +22,7 @@ from pyscipopt import SCIP_PARAMSETTING, Model
 
 from dynopt_milp.errors import SolverError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
-from dynopt_milp.solvers.certificate import PRICING_ROUND_OFF
+from dynopt_milp.solvers.certificate import TOLERANCE
 from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
 from dynopt_milp.solvers.exchange import exchange
 from dynopt_milp.solvers.finite_box import finite_box
@@ -34,7 +34,7 @@ from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip.thread import run_in_scip_thread
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Formulation, IntegerHull, restrict
+from formulations import FloatArray, Formulation, IntegerHull, price, restrict
 from formulations.formulation import NORMAL_VALUE
 from formulations.integer_hull import WEAK
 
@@ -48,6 +48,7 @@ DUAL_TOLERANCE = 1e-9
 TOLERANCES = 5
 # A portfolio as good as the incumbent must pass the objective limit, or "nothing found" would prove nothing.
 LIMIT_SLACK = 1e-6
+ROUNDINGS = 4
 MOST_PASSES = 4
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
@@ -158,8 +159,10 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
         nodes += run.nodes
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
-        bound = run.lower_bound / unit
-        too_high = bound > task.formulation.value(incumbent) * (1 + PRICING_ROUND_OFF)
+        # SCIP's program is that of the factor, shifted, scaled and rotated: each is another rounding of what is priced.
+        found = price(program, incumbent)
+        bound = max(run.lower_bound / unit - ROUNDINGS * float(found.error + found.cost_error), 0.0)
+        too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
         if run.status in ("infeasible", FAILED) or too_high:
             # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)

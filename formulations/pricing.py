@@ -1,0 +1,120 @@
+"""What a portfolio is worth, and how far from the truth that can be.
+
+The *exact value* of a portfolio k is that of real arithmetic, with every float64 number of the data taken as it is. Its
+tracking error is sqrt(max(e'Σe, 0)), e = u(τ − k), where the program knows the covariance that its factor was made of
+(`residual`), else ‖F(k − τ)‖.
+
+Float64 finds t = ‖F(k − τ)‖. With u₀ = 2⁻⁵³, m rows, n columns and S = Σ‖Fᵢ‖|kᵢ − τᵢ|, rounding in k − τ, in F = RU and
+in the sums is worth at most (n + m + 8)u₀S; the covariance that R leaves out is worth D²/t or D, whichever is less,
+D² = κ(Σ |Σ over a class of ‖Fᵢ‖(kᵢ − τᵢ)|)². In a portfolio S is ten or a hundred times t, and all that is 1e-13 of it.
+Where risks of a million contracts cancel it is everything, and :func:`exact_price` does it again with whole numbers.
+
+Source: N. Higham, *Accuracy and Stability of Numerical Algorithms* (2002), section 3.1: sums of products in any order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import FloatArray
+from formulations.program import TrackingProgram
+
+UNIT_ROUND_OFF = 2.0**-53
+# Tracking errors below this have squares that float64 cannot hold; `Problem` refuses risks of a contract below 1e-130.
+UNDERFLOW = 1e-150
+# A value that is known to this part of itself is taken as float64 has it; else it is computed in whole numbers.
+FINE = 1e-10
+ROOT_BITS = 64  # of a root that is taken in whole numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Tracking error and trading cost of one portfolio, or arrays of those of many, each within an error bound.
+
+    Attributes
+    ----------
+    tracking_error, trading_cost : float or ndarray
+    error, cost_error : float or ndarray
+        How far the exact ones can be from these, either way.
+    """
+
+    tracking_error: Any
+    trading_cost: Any
+    error: Any
+    cost_error: Any
+
+
+def price(program: TrackingProgram, positions: FloatArray) -> Price:
+    """Float64's price of a portfolio, shape (n,), or of each row of portfolios, shape (N, n), and its error bound."""
+    rows, size = program.factor.shape
+    away = positions - program.target
+    along = away @ program.factor.T
+    error = np.sqrt((along * along).sum(axis=-1))
+    cost = np.abs(positions - program.previous) @ program.cost
+    risk = away * program.lengths
+    spread = np.abs(risk).sum(axis=-1)
+    rounding = (size + rows + 8) * UNIT_ROUND_OFF * spread + UNDERFLOW * (spread > 0)
+    return Price(error, cost, rounding + _left_out(program, risk, error - rounding), (size + 6) * UNIT_ROUND_OFF * cost)
+
+
+def _left_out(program: TrackingProgram, risk: FloatArray, error: Any) -> Any:
+    """How much of a tracking error of at least ``error`` the covariance that the factor leaves out can be."""
+    residual = program.residual
+    if residual is None:
+        return 0.0
+    if residual.has_twins:
+        risk = residual.class_sums(risk)
+    most = math.sqrt(residual.size) * np.abs(risk).sum(axis=-1)
+    return most * (most / np.maximum(np.maximum(error, most), UNDERFLOW))
+
+
+def exact_price(program: TrackingProgram, positions: FloatArray) -> Price:
+    """The price of one portfolio, shape (n,), in whole numbers, rounded once: a millisecond for 42 instruments."""
+    residual = program.residual
+    away, shift = _whole(np.concatenate([positions, program.target]))
+    apart = away[: program.size] - away[program.size :]
+    if residual is None:
+        rows, scale = _whole(program.factor)
+        along = rows @ apart
+        square, exponent = int(along @ along) if along.size else 0, 2 * (scale + shift)
+    else:
+        weight, of_weight = _whole(residual.weight)
+        matrix, of_matrix = _whole(residual.covariance)
+        exposure = weight * apart
+        square, exponent = int(exposure @ (matrix @ exposure)), of_matrix + 2 * (shift + of_weight)
+    error = _root(max(square, 0), exponent)
+    cost = float(np.abs(positions - program.previous) @ program.cost)
+    return Price(error, cost, 2 * UNIT_ROUND_OFF * error, (program.size + 6) * UNIT_ROUND_OFF * cost)
+
+
+def accurate_price(program: TrackingProgram, positions: FloatArray) -> Price:
+    """The price of one portfolio, shape (n,): float64's where that has ten digits, else the exact one."""
+    found = price(program, positions)
+    fine = found.error <= FINE * (found.tracking_error + found.trading_cost)
+    return found if fine else exact_price(program, positions)
+
+
+def _whole(array: FloatArray) -> tuple[Any, int]:
+    """Python's whole numbers, and the power of two that they have to be multiplied by."""
+    mantissa, exponent = np.frexp(array)
+    whole = np.ldexp(mantissa, 53).astype(np.int64).astype(object)
+    some = exponent[mantissa != 0]
+    least = int(some.min()) if some.size else 0
+    return whole * np.array([1 << max(int(by) - least, 0) for by in exponent.ravel()], dtype=object).reshape(
+        exponent.shape
+    ), least - 53
+
+
+def _root(square: int, exponent: int) -> float:
+    """The root of square·2^exponent, rounded to float64."""
+    if square == 0:
+        return 0.0
+    finer = max(2 * ROOT_BITS - square.bit_length(), 0)
+    finer += (exponent - finer) % 2
+    root, half = math.isqrt(square << finer), (exponent - finer) // 2
+    return float(Fraction(root) * Fraction(2) ** half)
