@@ -33,6 +33,8 @@ def solve_exact(task: Task) -> Answer:
         else:
             if own.stopped_by is not StoppedBy.PRECISION:
                 return own
+            if own.positions is not None:
+                task.report(own.positions, own.lower_bound)
     from dynopt_milp.solvers.scip.solver import solve_scip
 
     try:

@@ -31,6 +31,8 @@ def exchange(task: Task, start: FloatArray, admits: Callable[[FloatArray], bool]
     """
     formulation = task.formulation
     program = formulation.program
+    if task.seconds_left() == 0:
+        return start.copy()
     gram = program.factor.T @ program.factor
     size = program.size
     instrument = np.concatenate([np.arange(size), np.arange(size)])
@@ -59,6 +61,7 @@ def exchange(task: Task, start: FloatArray, admits: Callable[[FloatArray], bool]
         if found is None:
             break
         positions, value = found
+        task.report(positions)
     return positions
 
 

@@ -18,6 +18,14 @@ from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, TrackingProgram
 
+GoesOn = Callable[[FloatArray], bool]
+"""From the portfolio so far, shape (n,), to whether the search may go on."""
+
+
+def always(_: FloatArray) -> bool:
+    """Let the search go on to its end."""
+    return True
+
 
 def solve_greedy(task: Task) -> Answer:
     """Run the greedy search.
@@ -33,18 +41,23 @@ def solve_greedy(task: Task) -> Answer:
         )
     if task.constraints is not None:
         raise UnsupportedError("the greedy search knows limits only, no constraints; use exact", field="constraints")
-    positions, finished = greedy_positions(task.formulation.program, task)
+
+    def goes_on(positions: FloatArray) -> bool:
+        task.report(positions)
+        return task.seconds_left() > 0
+
+    positions, finished = greedy_positions(task.formulation.program, goes_on)
     stopped_by = StoppedBy.HEURISTIC if finished else StoppedBy.TIME
     return Answer(positions=positions, lower_bound=0.0, stopped_by=stopped_by, solver="greedy (book)")
 
 
-def greedy_positions(program: TrackingProgram, task: Task | None = None) -> tuple[FloatArray, bool]:
-    """The portfolio where the greedy search ends, and whether it got there before the task's deadline.
+def greedy_positions(program: TrackingProgram, goes_on: GoesOn = always) -> tuple[FloatArray, bool]:
+    """The portfolio where the greedy search ends, and whether it got there before ``goes_on`` stopped it.
 
     Ties, to the last bit of float64, go to the first instrument.
     """
     start, direction = start_and_direction(program.lower, program.upper, program.target)
-    return greedy_search(program.objective, start, direction, program.lower, program.upper, task)
+    return greedy_search(program.objective, start, direction, program.lower, program.upper, goes_on)
 
 
 def start_and_direction(lower: FloatArray, upper: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -62,15 +75,16 @@ def greedy_search(
     direction: FloatArray,
     lower: FloatArray,
     upper: FloatArray,
-    task: Task | None = None,
+    goes_on: GoesOn = always,
 ) -> tuple[FloatArray, bool]:
     """The greedy search on any value function, from any portfolio, with a direction (−1, 0 or 1) for each instrument.
 
-    Returns the portfolio, shape (n,), and whether the search ended before the task's deadline.
+    ``goes_on`` is asked before each step, with the portfolio there. Returns the last portfolio, shape (n,), and whether
+    the search ended by itself.
     """
     positions = start.copy()
     best = value(positions)
-    while task is None or task.seconds_left() > 0:
+    while goes_on(positions):
         after = positions + direction
         candidates = np.flatnonzero((direction != 0) & (lower <= after) & (after <= upper))
         values = np.full(positions.size, np.inf)

@@ -12,9 +12,11 @@ from dynopt_milp.solvers.greedy import greedy_positions
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray
 
-# The greedy search adds contracts one at a time; beyond this many it costs more than its answer is worth as a start.
+# The greedy search trades one contract a step. Beyond this many its answer is worth less as a start than it costs; the
+# target says where it goes, unless it offsets what is pinned, so the steps it takes are counted, too.
 MOST_GREEDY_STEPS = 5000
 SHORT_EVALUATIONS = 20_000  # about a quarter of a second
+SHORT_WORK = 2e9  # evaluations × n², as much where n is in the hundreds
 
 
 def first_incumbent(task: Task, check: ConstraintCheck) -> FloatArray | None:
@@ -25,21 +27,36 @@ def first_incumbent(task: Task, check: ConstraintCheck) -> FloatArray | None:
     program = task.formulation.program
     simple = (program.previous, np.round(program.target), np.zeros(program.size))
     starts = [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
-    steps = float(np.abs(program.target).sum())
-    if task.formulation.is_sum and steps <= MOST_GREEDY_STEPS:
-        # A short greedy search is finished whatever the deadline: no answer is then worse than the book's.
-        short = steps * program.size <= SHORT_EVALUATIONS
-        starts.append(greedy_positions(program, None if short else task)[0])
-    return best_of(task, starts, check)
+    good = admitted(task, starts, check)
+    for start in good:
+        task.report(start)
+    if task.formulation.is_sum and float(np.abs(program.target).sum()) <= MOST_GREEDY_STEPS:
+        good += admitted(task, [_greedy(task)], check)
+    return best_of(task, good, check)
+
+
+def _greedy(task: Task) -> FloatArray:
+    """Where the greedy search ends, or is stopped by the deadline or for being long.
+
+    A short one is finished whatever the deadline: no answer is then worse than the book's.
+    """
+    program = task.formulation.program
+    short = min(SHORT_EVALUATIONS, SHORT_WORK / program.size**2) / program.size
+    steps = 0
+
+    def goes_on(_: FloatArray) -> bool:
+        nonlocal steps
+        steps += 1
+        return steps <= short or (steps <= MOST_GREEDY_STEPS and task.seconds_left() > 0)
+
+    return greedy_positions(program, goes_on)[0]
 
 
 def best_of(task: Task, starts: Iterable[FloatArray], check: ConstraintCheck) -> FloatArray | None:
-    """The best portfolio that the local search reaches from those of the starts that are admitted."""
+    """The best portfolio that the local search reaches from the starts, which are admitted."""
     best: FloatArray | None = None
     best_value = np.inf
     for start in starts:
-        if not np.isfinite(task.formulation.value(start)) or not check.admits(start):
-            continue
         found = exchange(task, start, check.admits)
         value = task.formulation.value(found)
         if value < best_value:
@@ -47,3 +64,8 @@ def best_of(task: Task, starts: Iterable[FloatArray], check: ConstraintCheck) ->
         if value == 0:
             break
     return best
+
+
+def admitted(task: Task, starts: Iterable[FloatArray], check: ConstraintCheck) -> list[FloatArray]:
+    """Those of the starts that formulation and constraints admit."""
+    return [start for start in starts if np.isfinite(task.formulation.value(start)) and check.admits(start)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from dynopt_milp.errors import DynoptError, InputError, SolverError, UnsupportedError
 from dynopt_milp.problem.labelled import to_whole
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import StoppedBy
+from dynopt_milp.problem.solution import SolveInterrupted, StoppedBy
 from dynopt_milp.solvers.task import Answer, Method, Task
 
 Optimizer = Callable[[Problem], Any]
@@ -56,6 +58,10 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
             )
         try:
             returned = optimizer(problem)
+        except SolveInterrupted as stop:  # of a solve of its own
+            if stop.solution.problem is problem and stop.solution.contracts is not None:
+                task.report(stop.solution.contracts[problem.order()].astype(np.float64))
+            raise
         except DynoptError:
             raise
         except Exception as error:

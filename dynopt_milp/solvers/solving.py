@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from dynopt_milp.errors import InputError, UnknownNameError
 from dynopt_milp.problem.labelled import to_number, to_whole
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import Solution, SolveInterrupted, StoppedBy
-from dynopt_milp.solvers.certificate import certify
+from dynopt_milp.problem.solution import Solution, SolveInterrupted, Status, StoppedBy
+from dynopt_milp.solvers.certificate import Certified, certify
+from dynopt_milp.solvers.interrupts import is_interrupt
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name, own_method
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
-from dynopt_milp.solvers.task import Constraints, Task
+from dynopt_milp.solvers.task import Answer, Constraints, Task
 from formulations import (
     BufferEdge,
     Deadband,
@@ -103,40 +105,72 @@ def solve(
         raise InputError(f"expected a Problem, found {type(problem).__name__}", field="problem")
     if constraints is not None and not callable(constraints):
         raise InputError("expected a function from positions to cvxpy constraints", field="constraints")
-    run = own_method(optimizer, problem) if callable(optimizer) else find_method(optimizer)
-    began = time.monotonic()  # the time limit is for solving, not for loading a solver
-    order = problem.order()
-    task = Task(
-        formulation=_formulate(problem, order, formulation, buffer),
-        instruments=tuple(problem.instruments[place] for place in order),
-        gap=check_gap(gap),
-        deadline=None if time_limit is None else began + check_time_limit(time_limit),
-        starts=() if start is None else (_start(start, problem)[order],),
-        constraints=None if constraints is None else lambda positions: constraints(positions[np.argsort(order)]),
-    )
-    answer = run(task)
-    checked = certify(task, answer)
-    contracts = None
-    if checked.positions is not None:
-        contracts = np.empty(order.size, dtype=np.int64)
-        contracts[order] = checked.positions
-        contracts.setflags(write=False)
-    solution = Solution(
-        problem=problem,
-        contracts=contracts,
-        objective=checked.objective,
-        lower_bound=checked.lower_bound,
-        status=checked.status,
-        stopped_by=checked.stopped_by,
-        optimizer=optimizer_name(optimizer),
-        formulation=formulation,
-        solver=answer.solver,
-        seconds=time.monotonic() - began,
-        nodes=answer.nodes,
-    )
-    if answer.stopped_by is StoppedBy.INTERRUPT:
-        raise SolveInterrupted(solution)
-    return solution
+    began = time.monotonic()
+    name = optimizer_name(optimizer)
+    task: Task | None = None
+    answer: Answer | None = None
+
+    def solution() -> Solution:
+        """What the answer comes to."""
+        assert answer is not None
+        unchecked = Certified(None, np.inf, 0.0, Status.NO_SOLUTION, answer.stopped_by)
+        checked = unchecked if task is None else certify(task, answer)
+        contracts = None
+        if checked.positions is not None:
+            contracts = np.empty(checked.positions.size, dtype=np.int64)
+            contracts[problem.order()] = checked.positions
+            contracts.setflags(write=False)
+        return Solution(
+            problem=problem,
+            contracts=contracts,
+            objective=checked.objective,
+            lower_bound=checked.lower_bound,
+            status=checked.status,
+            stopped_by=checked.stopped_by,
+            optimizer=name,
+            formulation=formulation,
+            solver=answer.solver,
+            seconds=time.monotonic() - began,
+            nodes=answer.nodes,
+        )
+
+    try:
+        run = own_method(optimizer, problem) if callable(optimizer) else find_method(optimizer)
+        began = time.monotonic()  # the time limit is for solving, not for loading a solver
+        order = problem.order()
+        task = Task(
+            formulation=_formulate(problem, order, formulation, buffer),
+            instruments=tuple(problem.instruments[place] for place in order),
+            gap=check_gap(gap),
+            deadline=None if time_limit is None else began + check_time_limit(time_limit),
+            starts=() if start is None else (_start(start, problem)[order],),
+            constraints=None if constraints is None else lambda positions: constraints(positions[np.argsort(order)]),
+        )
+        answer = run(task)
+        if answer.stopped_by is not StoppedBy.INTERRUPT:
+            return solution()
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interrupt(error):
+            raise
+    answer = _so_far(task, answer, name)
+    raise SolveInterrupted(solution())
+
+
+def _so_far(task: Task | None, answer: Answer | None, name: str) -> Answer:
+    """The best of what a method had reported, and answered if it got so far, when Ctrl-C came."""
+    if answer is not None and answer.stopped_by is not StoppedBy.INTERRUPT:  # Ctrl-C came while it was checked
+        return answer
+    answer = answer or Answer(None, 0.0, StoppedBy.INTERRUPT, name)
+    if task is None:
+        return answer
+    if answer.positions is not None:
+        task.report(answer.positions, answer.lower_bound)
+    if task.constraints is None:  # what is held, or a start, is better than nothing
+        program = task.formulation.program
+        for simple in (*task.starts, np.clip(program.previous, program.lower, program.upper)):
+            task.report(simple)
+    known = task.known
+    return replace(answer, positions=known.portfolio[1], lower_bound=max(known.lower_bound, answer.lower_bound))
 
 
 def _formulate(problem: Problem, order: NDArray[np.intp], name: str, buffer: float) -> Formulation:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dynopt_milp.problem.solution import StoppedBy
+from dynopt_milp.solvers.best_known import BestKnown
 from formulations import FloatArray, Formulation
 
 Constraints = Callable[[Any], Sequence[Any]]
@@ -32,6 +33,10 @@ class Task:
         Portfolios to begin with, whole and inside the box.
     constraints : callable or None
         The user's constraints.
+    known : BestKnown
+        What has been reported, in the task's first units.
+    offset : ndarray, shape (n,), or 0
+        What positions of those units are reduced by here.
     """
 
     formulation: Formulation
@@ -40,6 +45,8 @@ class Task:
     deadline: float | None = None
     starts: Sequence[FloatArray] = field(default=())
     constraints: Constraints | None = None
+    known: BestKnown = field(default_factory=BestKnown)
+    offset: FloatArray | float = 0.0
 
     def shifted(self, offset: FloatArray) -> Task:
         """The same task in k' = k − offset (whole contracts, shape (n,))."""
@@ -49,7 +56,20 @@ class Task:
             formulation=self.formulation.shifted(offset),
             starts=tuple(start - offset for start in self.starts),
             constraints=None if own is None else lambda positions: own(positions + offset),
+            offset=self.offset + offset,
         )
+
+    def report(self, positions: FloatArray, lower_bound: float = 0.0) -> None:
+        """Say what is known, for the case of Ctrl-C.
+
+        Parameters
+        ----------
+        positions : ndarray, shape (n,)
+            Whole contracts inside the box that meet the constraints.
+        lower_bound : float
+            Proved: no portfolio has a smaller value.
+        """
+        self.known.add(self.formulation.value(positions), positions + self.offset, lower_bound)
 
     def seconds_left(self) -> float:
         """Until the deadline; +inf if there is none, never negative."""

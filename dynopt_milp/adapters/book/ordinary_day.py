@@ -8,6 +8,7 @@ proves the optimum. For any other day there is no answer here: the way through :
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from dynopt_milp.problem.solution import SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers.branch_and_bound import prove_root, prove_tree, warm_up
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, forget_stale, part
 from dynopt_milp.solvers.certificate import certify
+from dynopt_milp.solvers.interrupts import is_interrupt
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
@@ -65,30 +67,37 @@ def ordinary_day(
     SolveInterrupted
         On Ctrl-C; it carries the best portfolio so far.
     """
-    compile_all()
-    ordinary, arrays = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
-    if not ordinary:
-        return None
-    for array in arrays[:-1]:
-        array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
-    factor, target, previous = arrays[:3]
-    answer, best = prove_root(arrays, gap, np.empty((0, len(unit))))
-    if answer is None:
-        problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
-        task = Task(Penalty(problem.program()), instruments, gap, starts=(best,))
-        try:
+    best: FloatArray | None = None
+    try:
+        compile_all()
+        ordinary, arrays = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
+        if not ordinary:
+            return None
+        for array in arrays[:-1]:
+            array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
+        factor, target, previous = arrays[:3]
+        answer, best = prove_root(arrays, gap, np.empty((0, len(unit))))
+        if answer is None:
+            problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
+            task = Task(Penalty(problem.program()), instruments, gap, starts=(best,))
             answer = prove_tree(task)
-            status = certify(task, answer).status
-        except DynoptError:  # the long way names the instruments
-            return None
-        best = best if answer.positions is None else answer.positions
-        if answer.stopped_by is StoppedBy.INTERRUPT:
-            raise SolveInterrupted(solve(problem, time_limit=0.0, start=best))
-        if status is not Status.OPTIMAL:
-            return None
-    away = factor @ (best - previous)
-    trades = buffered_trades(previous, best, adjustment_factor(math.sqrt(away @ away), buffer))
-    return np.asarray(previous + trades)
+            best = best if answer.positions is None else answer.positions
+            if answer.stopped_by is StoppedBy.INTERRUPT:
+                raise KeyboardInterrupt
+            if certify(task, answer).status is not Status.OPTIMAL:
+                return None
+        away = factor @ (best - previous)
+        trades = buffered_trades(previous, best, adjustment_factor(math.sqrt(away @ away), buffer))
+        return np.asarray(previous + trades)
+    except DynoptError:  # the long way names the instruments
+        return None
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interrupt(error):
+            raise
+        if best is None:  # before there was a problem
+            raise KeyboardInterrupt from None
+    problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
+    raise SolveInterrupted(replace(solve(problem, time_limit=0.0, start=best), stopped_by=StoppedBy.INTERRUPT))
 
 
 @cache

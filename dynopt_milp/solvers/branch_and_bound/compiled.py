@@ -62,14 +62,6 @@ class _Notice(event.Listener):  # type: ignore[misc]  # numba has no types
         """Do nothing: more compilations may follow."""
 
 
-def interrupt_of(error: SystemError) -> BaseException:
-    """The Ctrl-C that numba made a SystemError of, as it does while it loads a kernel or a type; else the error."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, KeyboardInterrupt):
-        cause = cause.__cause__ or cause.__context__
-    return error if cause is None else KeyboardInterrupt()
-
-
 @contextmanager
 def announced() -> Iterator[None]:
     """Show a notice on stderr if kernels are compiled here for longer than ``PATIENCE``."""
@@ -77,8 +69,6 @@ def announced() -> Iterator[None]:
     try:
         with event.install_listener("numba:compile", notice):
             yield
-    except SystemError as error:
-        raise interrupt_of(error) from None
     finally:
         if notice.timer is not None:
             notice.timer.cancel()

@@ -18,7 +18,7 @@ import numpy as np
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import local_search
-from dynopt_milp.solvers.branch_and_bound.compiled import announced, interrupt_of
+from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.phases import SOLVER, Search, search_slack
@@ -58,18 +58,16 @@ def solve_branch_and_bound(task: Task) -> Answer:
             field="formulation",
         )
     began = time.monotonic()
-    try:
-        warm_up()
-        if task.deadline is not None:  # the time limit is for solving
-            task = replace(task, deadline=task.deadline + time.monotonic() - began)
-        program = task.formulation.program
-        if task.formulation.is_sum and program.size <= ROOT_CONTRACTS and task.seconds_left() > ROOT_SECONDS:
-            answer, best = prove_root(program.arrays(), task.gap, _starts(task))
-            if answer is not None:
-                return answer
-            task = replace(task, starts=(*task.starts, best))
-    except KeyboardInterrupt:
-        return Answer(None, 0.0, StoppedBy.INTERRUPT, SOLVER)
+    warm_up()
+    if task.deadline is not None:  # the time limit is for solving
+        task = replace(task, deadline=task.deadline + time.monotonic() - began)
+    program = task.formulation.program
+    if task.formulation.is_sum and program.size <= ROOT_CONTRACTS and task.seconds_left() > ROOT_SECONDS:
+        answer, best = prove_root(program.arrays(), task.gap, _starts(task))
+        if answer is not None:
+            return answer
+        task.report(best)
+        task = replace(task, starts=(*task.starts, best))
     return prove_tree(task)
 
 
@@ -93,10 +91,7 @@ def prove_root(arrays: ProgramArrays, gap: float, starts: FloatArray) -> tuple[A
         The best that was found in any case.
     """
     slack = search_slack(gap)
-    try:
-        proved, portfolio, most, bound, nodes = prove_at_root(*arrays, starts, slack, GREEDY_STEPS, ROOT_WORK)
-    except SystemError as error:
-        raise interrupt_of(error) from None
+    proved, portfolio, most, bound, nodes = prove_at_root(*arrays, starts, slack, GREEDY_STEPS, ROOT_WORK)
     if proved and relative_gap(most, bound) <= gap:
         return Answer(portfolio, bound, StoppedBy.GAP, SOLVER, nodes), portfolio
     return None, portfolio
@@ -107,31 +102,25 @@ def prove_tree(task: Task) -> Answer:
 
     The task has no constraints and its formulation has a search form; :func:`warm_up` has been called.
     """
-    incumbent = None
-    try:
-        formulation = task.formulation
-        gram = formulation.program.factor.T @ formulation.program.factor
-        incumbent = _first(task, gram)
-        # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
-        value = np.inf if incumbent is None else formulation.priced(incumbent).high
-        if not np.isfinite(value):  # beyond the edge by less than float64 can tell, perhaps
-            incumbent = None
-        if value == 0:
-            return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
-        if task.seconds_left() == 0:
-            return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
-        prepared = prepare(task, gram, value)
-        if prepared is None:
-            if incumbent is not None:  # round-off has cut off what is known
-                return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
-            return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
-        return Search(task, prepared, incumbent, value).run()
-    except KeyboardInterrupt:  # before there was a tree; it has its own way to stop
-        return Answer(incumbent, 0.0, StoppedBy.INTERRUPT, SOLVER)
-    except SystemError as error:
-        if isinstance(interrupt_of(error), KeyboardInterrupt):
-            return Answer(incumbent, 0.0, StoppedBy.INTERRUPT, SOLVER)
-        raise
+    formulation = task.formulation
+    gram = formulation.program.factor.T @ formulation.program.factor
+    incumbent = _first(task, gram)
+    # With a buffer alone a portfolio may not exist; the tree looks for one, in the box that the buffer leaves.
+    value = np.inf if incumbent is None else formulation.priced(incumbent).high
+    if not np.isfinite(value):  # beyond the edge by less than float64 can tell, perhaps
+        incumbent = None
+    if value == 0:
+        return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
+    if task.seconds_left() == 0:
+        return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
+    if incumbent is not None:
+        task.report(incumbent)
+    prepared = prepare(task, gram, value)
+    if prepared is None:
+        if incumbent is not None:  # round-off has cut off what is known
+            return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
+        return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
+    return Search(task, prepared, incumbent, value).run()
 
 
 @cache
@@ -143,7 +132,7 @@ def warm_up() -> None:
         task = Task(Penalty(program), ("A", "B"), EXHAUSTIVE_GAP)
         incumbent = _first(task, np.eye(2))
         assert incumbent is not None
-        value = task.formulation.priced(incumbent).high
+        value = task.formulation.value(incumbent)
         prepared = prepare(task, np.eye(2), value)
         assert prepared is not None
         prove_root(program.arrays(), task.gap, _starts(task))

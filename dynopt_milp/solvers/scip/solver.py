@@ -9,11 +9,11 @@ was much better than the one the scale came from), the problem is solved again a
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import wait
-from contextlib import suppress
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
+from threading import Thread
 from typing import Any
 
 import cvxpy as cp
@@ -26,7 +26,7 @@ from dynopt_milp.solvers.certificate import TOLERANCE
 from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
 from dynopt_milp.solvers.exchange import exchange
 from dynopt_milp.solvers.finite_box import finite_box
-from dynopt_milp.solvers.incumbent import best_of, first_incumbent
+from dynopt_milp.solvers.incumbent import admitted, best_of, first_incumbent
 from dynopt_milp.solvers.scip.cone import formulation_cone
 from dynopt_milp.solvers.scip.conic import conic_program
 from dynopt_milp.solvers.scip.model import build_model
@@ -119,6 +119,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
             return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
         incumbent = exchange(task, run.portfolios[0], check.admits)
 
+    task.report(incumbent)
     lower_bound, relaxed_value = 0.0, np.inf
     for passed in range(MOST_PASSES):
         value = task.formulation.value(incumbent)
@@ -134,7 +135,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
                 relaxed_value = normalised.value(relaxed) / unit
                 rounded = np.clip(np.round(relaxed), program.lower, program.upper)
                 # Where round-off decides whether the known one is admitted, it stays.
-                better = best_of(task, [incumbent, rounded], check) if check.decidable else None
+                better = best_of(task, admitted(task, [incumbent, rounded], check), check)
                 incumbent = incumbent if better is None else better
                 if task.formulation.value(incumbent) < value:
                     value = task.formulation.value(incumbent)
@@ -167,6 +168,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
             # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
         lower_bound = max(lower_bound, bound)
+        task.report(incumbent, lower_bound)
         stopped_by = _limit(run.status)
         if stopped_by is not None and relative_gap(task.formulation.value(incumbent), lower_bound) > task.gap:
             return Answer(incumbent, lower_bound, stopped_by, solver, nodes)
@@ -266,8 +268,8 @@ def _optimise(model: Model, task: Task) -> tuple[str, bool]:
             model.setParam("limits/time", min(task.seconds_left(), LONGEST))
         model.optimizeNogil()
 
-    running = run_in_scip_thread(solve)
     interrupted = False
+    running = run_in_scip_thread(solve)
     try:
         while not running.done():
             wait([running], timeout=min(max(task.seconds_left(), 0.001), 0.1))
@@ -277,13 +279,19 @@ def _optimise(model: Model, task: Task) -> tuple[str, bool]:
         if running.cancel():
             return "userinterrupt", False
         interrupted = True
-        while not running.done():  # SCIP forgets an interrupt that comes before it has begun
-            with suppress(KeyboardInterrupt):  # a second Ctrl-C must not leave it running: the next solve would wait
-                model.interruptSolve()
-                wait([running], timeout=0.1)
+        # In a thread of its own: a second Ctrl-C leaves, and SCIP is stopped all the same; the next solve waits for it.
+        Thread(target=_stop, args=(model, running), daemon=True).start()
+        wait([running])
     if running.exception() is not None:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
         return FAILED, True
     return "userinterrupt" if interrupted else str(model.getStatus()), True  # SCIP may call an interrupt "unknown"
+
+
+def _stop(model: Model, running: Future[None]) -> None:
+    """Stop a run; SCIP forgets an interrupt that comes before it has begun."""
+    while not running.done():
+        model.interruptSolve()
+        wait([running], timeout=0.1)
 
 
 def _limit(status: str) -> StoppedBy | None:
