@@ -222,3 +222,44 @@ def test_at_any_scale_the_branch_and_bound_finds_the_optimum(formulation: str, s
     if truth.status is not Status.INFEASIBLE:
         assert found.lower_bound <= truth.objective * (1 + 1e-12)
         assert found.objective == pytest.approx(truth.objective, rel=1e-9)
+
+
+def chain(points: int, *, side: int = 1) -> Problem:
+    """A is pinned with an error of 1; each contract of B on that side adds 9e-13 to the value and saves a trade."""
+    ends = sorted((0, side * points))
+    return Problem(
+        covariance=np.array([[1.0, -side], [-side, 1.0]]),
+        optimal_positions=[1.0, 0.0],
+        weight_per_contract=[1.0, 9e-13],
+        previous_positions=[0, side * points],
+        limits=Limits(lower=[0, ends[0]], upper=[0, ends[1]]),
+        instruments=("A", "B"),
+    )
+
+
+@pytest.mark.parametrize("points", [300, 250_000])  # the latter are several blocks
+@pytest.mark.parametrize("side", [1, -1])  # the smallest value comes first, or last
+@pytest.mark.parametrize("ruled", [False, True])
+def test_enumeration_measures_ties_from_the_smallest_value(points: int, side: int, ruled: bool) -> None:
+    least = 7 if ruled else 0
+    found = solve(
+        chain(points, side=side), "enumerate", constraints=(lambda k: [side * k[1] >= least]) if ruled else None
+    )
+    assert found.contracts.tolist() == [0, side * (least + 1)]
+    assert found.status is Status.OPTIMAL
+    assert found.lower_bound == pytest.approx(1 + least * 9e-13, abs=1e-15)
+    assert found.lower_bound < found.objective
+
+
+def test_enumeration_takes_no_tie_that_is_wider_than_the_gap() -> None:
+    found = solve(chain(300), "enumerate", gap=1e-14)
+    assert (found.contracts.tolist(), found.status) == ([0, 0], Status.OPTIMAL)
+
+
+def test_enumeration_has_more_instruments_than_numpy_has_dimensions() -> None:
+    problem = Problem(
+        covariance=0.04 * np.eye(70), optimal_positions=np.full(70, 0.6), weight_per_contract=np.ones(70),
+        limits=Limits(lower=np.zeros(70), upper=np.repeat([0, 1], [64, 6])),
+        instruments=[f"I{place:02d}" for place in range(70)],
+    )  # fmt: skip
+    assert solve(problem, "enumerate").contracts.tolist() == [0] * 64 + [1] * 6
