@@ -7,7 +7,9 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.errors import CovarianceError
 from dynopt_milp.problem.covariance_factor import NEGATIVE_EIGENVALUE
+from dynopt_milp.problem.labelled import refuse_masked_or_complex
 from formulations import FloatArray
 
 Covariance = TypeVar("Covariance", FloatArray, pd.DataFrame)
@@ -32,6 +34,7 @@ def clip_eigenvalues(covariance: Covariance) -> tuple[Covariance, str]:
     note : str
         What was changed, in words; empty if nothing was.
     """
+    refuse_masked_or_complex(covariance, "covariance", kind=CovarianceError)
     if isinstance(covariance, pd.DataFrame):
         repaired, note = _clipped(covariance.to_numpy(dtype=np.float64))
         return (pd.DataFrame(repaired, covariance.index, covariance.columns) if note else covariance), note

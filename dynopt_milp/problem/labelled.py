@@ -75,6 +75,50 @@ def refuse(bad: NDArray[np.bool_], vector: FloatArray, instruments: tuple[str, .
         raise InputError(f"expected {expected}, found {vector[place]:g}", field=field, instrument=instruments[place])
 
 
+def refuse_masked_or_complex(
+    value: Any, field: str, instruments: Sequence[str] = (), *, kind: type[InputError] = InputError
+) -> None:
+    """Refuse an array, or nested sequences, with an entry that is masked (missing) or complex.
+
+    numpy makes an ordinary array of either without a word: of what lies under the mask, or of the real parts. A masked
+    array of which no entry is masked is ordinary data; a complex number without an imaginary part is complex all the
+    same. What is no array is left to the caller.
+
+    Parameters
+    ----------
+    value : array_like
+    field : str
+        What the value is, for the error.
+    instruments : sequence of str
+        Names of the rows, for the error, where they are known.
+    kind : type
+        Of the error.
+
+    Raises
+    ------
+    InputError
+        Of that kind, about the first such entry.
+    """
+    if type(value) is np.ndarray and value.dtype.kind in NUMBERS:
+        return
+    try:
+        array = np.ma.array(value)
+    except (TypeError, ValueError):
+        return
+    mask = np.ma.getmaskarray(array)
+    data = np.ma.getdata(array)
+    bad = mask if mask.any() else data.imag != 0 if data.dtype.kind == "c" else _complex(data)
+    if bad.any() or data.dtype.kind == "c":
+        place = tuple(int(number) for number in np.unravel_index(int(np.argmax(bad)), bad.shape))
+        found = "a masked entry" if mask.any() else f"{data[place]}"
+        name = instruments[place[0]] if place and place[0] < len(instruments) else None
+        where = "" if name is not None or not place else f" in row {place[0]}"
+        raise kind(f"expected a real number, found {found}{where}", field=field, instrument=name)
+
+
+_complex = np.vectorize(lambda entry: isinstance(entry, (complex, np.complexfloating)), otypes=[bool])
+
+
 def to_vector(
     value: Any, instruments: tuple[str, ...], field: str, *, missing: float | None = None, infinite: bool = False
 ) -> FloatArray:
@@ -117,11 +161,13 @@ def to_vector(
             raise InputError(
                 f"expected {len(instruments)} numbers, one per instrument, found {len(value)}", field=field
             )
+        if isinstance(value, np.ndarray):
+            refuse_masked_or_complex(value, field, instruments)
         entries = value
     else:
         entries = np.full(len(instruments), as_number(value, field, instruments[0]))
     if isinstance(entries, np.ndarray) and entries.dtype.kind in NUMBERS:
-        vector = entries.astype(np.float64)
+        vector = np.array(entries, dtype=np.float64)  # of no subclass
     else:
         vector = np.array([as_number(entry, field, name) for entry, name in zip(entries, instruments, strict=True)])
     refuse(np.isnan(vector) if infinite else ~np.isfinite(vector), vector, instruments, field, "a finite number")
@@ -129,7 +175,7 @@ def to_vector(
 
 
 def as_number(entry: Any, field: str, instrument: str | None) -> float:
-    """A number of any kind, NaN and infinities too; no text and no truth value.
+    """A number of any real kind, NaN and infinities too; no text, no truth value, nothing masked.
 
     Raises
     ------
@@ -138,7 +184,8 @@ def as_number(entry: Any, field: str, instrument: str | None) -> float:
     """
     if type(entry) is float:
         return entry
-    if isinstance(entry, (bool, np.bool_, str, bytes)) or entry is None:
+    number_like = getattr(getattr(entry, "dtype", None), "kind", "f") in NUMBERS  # numpy makes floats of dates, too
+    if isinstance(entry, (bool, str, bytes, np.ma.MaskedArray)) or entry is None or not number_like:
         raise InputError(f"expected a number, found {entry!r}", field=field, instrument=instrument)
     try:
         return float(entry)

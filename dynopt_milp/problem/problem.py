@@ -18,6 +18,7 @@ from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.covariance_factor import covariance_factor
 from dynopt_milp.problem.labelled import (
     MOST_CONTRACTS,
+    NUMBERS,
     Matrix,
     Vector,
     check_distinct,
@@ -25,6 +26,7 @@ from dynopt_milp.problem.labelled import (
     not_negative,
     positive,
     refuse,
+    refuse_masked_or_complex,
     to_vector,
     to_whole,
 )
@@ -324,15 +326,26 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
                         instrument=str(label),
                     )
         covariance = covariance.loc[list(names), list(names)].to_numpy()
+    refuse_masked_or_complex(covariance, "covariance", names, kind=CovarianceError)
     try:
         given = np.array(covariance)
-        if given.dtype.kind not in "fiu" and not (
-            given.dtype.kind == "O" and all(isinstance(entry, numbers.Real) for entry in given.flat)
-        ):
-            raise TypeError
-        matrix = given.astype(np.float64)
+        objects = given.flat if given.dtype.kind == "O" and given.ndim == 2 else ()
+        bad = np.array([not isinstance(entry, numbers.Real) for entry in objects])
+        if not bad.any():
+            if given.dtype.kind not in NUMBERS + "O":
+                raise TypeError
+            given = given.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         raise CovarianceError("expected real numbers in rows of equal length", field="covariance") from None
+    if bad.any():
+        place = int(np.argmax(bad))
+        row = place // given.shape[-1]
+        raise CovarianceError(
+            f"expected a real number, found {given.flat[place]!r}",
+            field="covariance",
+            instrument=names[row] if row < len(names) else None,
+        )
+    matrix: FloatArray = given
     if matrix.shape != (len(names), len(names)):
         raise CovarianceError(
             f"expected {len(names)} rows and columns, one per instrument, found shape {matrix.shape}",

@@ -12,6 +12,7 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, LimitsError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.labelled import NUMBERS, as_number, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_VARIANCE
 from dynopt_milp.problem.problem import Problem
@@ -60,8 +61,8 @@ def problem_of_targets(
     for name in names:
         if name not in covariance.index or name not in covariance.columns:
             raise InputError("has a target and is not in the covariance", field="covariance", instrument=name)
-    variance = np.diag(covariance.loc[names, names])
-    if np.median(variance) > MOST_VARIANCE:
+    variance = np.diag(covariance.loc[names, names].to_numpy())
+    if variance.dtype.kind in NUMBERS and np.median(variance) > MOST_VARIANCE:
         raise InputError(
             f"volatility is {np.sqrt(np.median(variance)):.0%} a year in the median: give it of returns as shares, not "
             "in per cent, and annual", field="covariance",
@@ -148,7 +149,7 @@ def _needs_cost(targets: pd.DataFrame, column: str, cost_multiplier: float) -> N
 
 
 def _held(held: pd.Series | None, names: list[str]) -> dict[str, float]:
-    given = {} if held is None else {str(name): float(number) for name, number in held.items()}
+    given = {} if held is None else {str(name): as_number(number, "held", str(name)) for name, number in held.items()}
     for name, number in given.items():
         if number and name not in names:
             raise InputError(
@@ -169,7 +170,7 @@ def _limits(targets: pd.DataFrame, limits: LimitsLike | None) -> Limits:
 
 def _within(problem: Problem, targets: pd.DataFrame, limits: LimitsLike | None) -> Limits:
     """The limits of the targets, and those of the day: where a market is closed nothing trades."""
-    target = targets["position"][list(problem.instruments)].to_numpy()
+    target = to_vector(targets["position"][list(problem.instruments)], problem.instruments, "optimal_positions")
     held = problem.previous_positions
     among_targets = _limits(targets, limits).among(problem.instruments, [str(name) for name in targets.index])
     lower, upper = among_targets.box(problem.instruments, target, held)

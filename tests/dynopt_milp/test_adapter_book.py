@@ -332,3 +332,19 @@ def test_a_day_without_an_attribute_and_a_day_without_data() -> None:
     del day.starting_weights
     with pytest.raises(InputError, match="starting_weights: is no attribute of the SimpleNamespace"):
         book.exact_with_costs(day)
+
+
+@pytest.mark.parametrize("name", ["covariance_matrix", *book.ARRAYS])
+def test_masked_and_complex_arrays_are_refused(name: str) -> None:
+    day = as_the_book_has_it(random_day(ORDINARY[0]))
+    plain = getattr(day, name)
+    mask = np.zeros(plain.shape, dtype=bool)
+    setattr(day, name, np.ma.array(plain, mask=mask))  # nothing is masked
+    expected = book.exact_with_costs(day)
+    mask[2] = True
+    for given, found in ((np.ma.array(plain, mask=mask), "a masked entry in row 2"), (plain + 0j, ".*j.* in row 0")):
+        setattr(day, name, given)
+        with pytest.raises(InputError, match=f"{name}: expected a real number, found {found}"):
+            book.exact_with_costs(day)
+    setattr(day, name, plain)
+    np.testing.assert_array_equal(book.exact_with_costs(day), expected)

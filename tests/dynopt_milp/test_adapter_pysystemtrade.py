@@ -388,6 +388,18 @@ def test_bad_data_are_named_when_it_is_asked(change: dict[str, Any], message: st
         ),
         ({"covariance_matrix": Covariance([["x"]], ["US10"])}, InputError, "covariance_matrix: expected numbers"),  # type: ignore[arg-type]
         (
+            {"covariance_matrix": Covariance(np.ma.array([[0.04]], mask=[[1]]), ["US10"])},
+            InputError,
+            "covariance_matrix of US10: expected a real number, found a masked entry",
+        ),
+        (
+            {"covariance_matrix": Covariance(np.array([[0.04 + 0j]]), ["US10"])},
+            InputError,
+            "covariance_matrix of US10: expected a real number, found ",
+        ),
+        ({"costs": {"US10": np.complex128(1)}}, InputError, "costs of US10: expected a number"),
+        ({"contracts_optimal": {"US10": np.ma.masked}}, InputError, "contracts_optimal of US10: expected a number"),
+        (
             {"speed_control": SimpleNamespace(trade_shadow_cost=10)},
             InputError,
             "tracking_error_buffer: is no attribute of",

@@ -20,6 +20,7 @@ from dynopt_milp import (
     Problem,
     Status,
     UnboundedError,
+    clip_eigenvalues,
     rebalance,
     solve,
 )
@@ -566,3 +567,71 @@ def test_a_constraint_that_is_not_convex_is_refused(constraints: Any) -> None:
 def test_a_constraint_beyond_second_order_cones_is_refused() -> None:
     refusal(lambda: solve(problem(), constraints=lambda k: [cp.exp(k[0]) <= 5]), "constraints")
     refusal(lambda: solve(problem(), constraints=lambda k: [cp.diag(k) << 5 * np.eye(3)]), "constraints")
+
+
+MASKED = [
+    np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False]),
+    [1.0, np.ma.masked, 3.0],
+    dict(zip(NAMES, [1.0, np.ma.masked, 3.0], strict=True)),
+    pd.Series([1.0, None, 3.0], NAMES, dtype="Float64"),
+    pd.Series([1, None, 3], NAMES, dtype="Int64"),
+]
+COMPLEX = [
+    np.array([1.0, 2.0 + 5.0j, 3.0]),
+    np.array([1.0, np.complex64(2 + 1j), 3.0], dtype=object),
+    [1.0, 2.0 + 0.0j, 3.0],
+    dict(zip(NAMES, [1.0, np.complex64(2.0), 3.0], strict=True)),
+    np.array([1.0, np.timedelta64(5, "D"), 3.0], dtype=object),
+]
+
+
+@pytest.mark.parametrize("given", MASKED + COMPLEX, ids=lambda given: type(given).__name__)
+@pytest.mark.parametrize("field", [*VECTORS, "lower", "upper", "start"])
+def test_masked_and_complex_entries_are_refused(field: str, given: Any) -> None:
+    changes: dict[str, Any] = {field: given}
+    if field in ("lower", "upper"):
+        changes = {"limits": Limits(**changes)}
+    with pytest.raises(InputError, match=r"expected a .*number, found") as caught:
+        solve(problem(**({} if field == "start" else changes)), start=given if field == "start" else None)
+    assert (caught.value.field, caught.value.instrument) == (field, "CORN")
+
+
+def test_a_complex_number_without_an_imaginary_part_is_complex() -> None:
+    refusal(lambda: problem(optimal_positions=np.array([1.0 + 0j, 2.0, 3.0])), "optimal_positions", "GOLD")
+    for number in (2.0 + 0j, np.complex128(2.0), np.ma.masked, pd.NA, np.timedelta64(2, "D")):
+        refusal(lambda number=number: problem(cost_multiplier=number), "cost_multiplier", None)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "covariance",
+    [
+        np.ma.array(COVARIANCE, mask=[[0, 0, 0], [0, 0, 1], [0, 0, 0]]),
+        [COVARIANCE[0], np.ma.array(COVARIANCE[1], mask=[0, 0, 1]), COVARIANCE[2]],
+        COVARIANCE + np.array([[0], [1j], [0]]),
+        pd.DataFrame(COVARIANCE + np.array([[0], [1j], [0]]), NAMES, NAMES),
+        labelled(COVARIANCE).where(np.array([[True] * 3, [True, True, False], [True] * 3])).astype("Float64"),
+    ],
+    ids=["masked", "masked row", "complex", "complex frame", "missing"],
+)  # fmt: skip
+def test_a_covariance_with_a_masked_or_complex_entry_is_refused(covariance: Any) -> None:
+    refusal(lambda: problem(covariance=covariance), "covariance", "CORN", CovarianceError)
+
+
+def test_a_masked_array_of_which_nothing_is_masked_is_ordinary_data() -> None:
+    class Own(np.ndarray):
+        """An array of a kind of its own."""
+
+    vectors = {name: np.ma.array(numbers) for name, numbers in VECTORS.items()}
+    limits = Limits(lower=np.ma.array([-9, -9, -9]), upper=np.array([9, 9, 9]).view(Own))
+    found = problem(covariance=np.ma.array(COVARIANCE), limits=limits, **vectors)
+    plain = problem(limits=Limits(lower=-9, upper=9))
+    for name in ("covariance", *VECTORS, "lower", "upper"):
+        assert type(getattr(found, name)) is np.ndarray
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
+    assert type(problem(optimal_positions=np.array([1.0, 2.0, 3.0]).view(Own)).optimal_positions) is np.ndarray
+    assert type(problem(covariance=COVARIANCE.view(Own)).covariance) is np.ndarray
+
+
+def test_a_repair_of_a_covariance_does_not_look_under_a_mask() -> None:
+    with pytest.raises(CovarianceError, match="masked entry in row 0"):
+        clip_eigenvalues(np.ma.array([[1.0, 2.0], [2.0, 1.0]], mask=[[0, 1], [0, 0]]))

@@ -19,7 +19,7 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.decision_log import DecisionLog
-from dynopt_milp.trades.from_targets import problem_of_day_and_targets
+from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets
 from dynopt_milp.trades.input_files import read_targets
 from tests.command_line import COMMAND, read_json, run
 from tests.random_programs import hard_problem
@@ -351,3 +351,20 @@ def test_what_targets_may_say(tmp_path: Path) -> None:
     found = read_targets(path)
     assert list(found.columns) == ["position", "lower"]
     assert found["lower"].to_dict() == {"ES": -2.0, "US10": -np.inf}
+
+
+@pytest.mark.parametrize("number", [pd.NA, 1 + 0j], ids=["missing", "complex"])
+def test_targets_and_holdings_that_are_missing_or_complex_are_refused(number: Any) -> None:
+    covariance = pd.DataFrame(SIGMA, NAMES, NAMES)
+    for bad in ("position", "weight_per_contract", "covariance", "held"):
+        targets = pd.DataFrame({"position": 1.0, "weight_per_contract": 0.4}, NAMES).astype(object)
+        sigma, held = covariance.astype(object), pd.Series(0, NAMES, dtype=object)
+        if bad == "covariance":
+            sigma.loc["ES", "ES"] = number
+        elif bad == "held":
+            held["ES"] = number
+        else:
+            targets.loc["ES", bad] = number
+        with pytest.raises(InputError, match=r" of ES: expected a .*number") as caught:
+            problem_of_targets(targets, sigma, held, cost_multiplier=0.0)
+        assert caught.value.instrument == "ES"

@@ -23,7 +23,7 @@ from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
 from dynopt_milp.errors import DataWarning, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.labelled import not_negative
+from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
@@ -216,6 +216,7 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
             raise InputError(
                 f"is no attribute of the {type(day).__name__} that came; give the book's day in numpy", field=name
             ) from None
+        refuse_masked_or_complex(array, name)
         try:
             given[name] = np.array(array, dtype=np.float64, order="C")
         except (TypeError, ValueError):

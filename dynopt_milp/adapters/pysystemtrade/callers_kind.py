@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import as_number, check_distinct, not_negative
+from dynopt_milp.problem.labelled import as_number, check_distinct, not_negative, refuse_masked_or_complex
 from formulations import FloatArray
 
 
@@ -56,20 +56,22 @@ def names_and_matrix(given: Any) -> tuple[list[str], FloatArray]:
         for axis, labels in (("rows", given.index), ("columns", given.columns)):
             check_distinct(labels, "covariance_matrix", where=f"in the {axis}")
         ordered = given if given.index.equals(given.columns) else given.reindex(index=names)
-        return names, _matrix(ordered.to_numpy())
+        return names, _matrix(ordered.to_numpy(), names)
     if not hasattr(given, "values") or not hasattr(given, "columns"):
         raise InputError(
             f"expected a covariance estimate, a DataFrame or a dict of dicts, found {type(given).__name__}",
             field="covariance_matrix",
         )
-    names, matrix = list(given.columns), _matrix(given.values)
+    names = list(given.columns)
+    matrix = _matrix(given.values, names)
     check_distinct(names, "covariance_matrix")
     if matrix.shape != (len(names), len(names)):
         raise InputError(f"has {len(names)} columns and shape {matrix.shape}", field="covariance_matrix")
     return names, matrix
 
 
-def _matrix(values: Any) -> FloatArray:
+def _matrix(values: Any, names: list[str]) -> FloatArray:
+    refuse_masked_or_complex(values, "covariance_matrix", [str(name) for name in names])
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -26,7 +26,7 @@ from dynopt_milp.adapters.pysystemtrade.callers_kind import (
 from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
 from dynopt_milp.errors import InputError, UnsupportedError
-from dynopt_milp.problem.labelled import MOST_CONTRACTS
+from dynopt_milp.problem.labelled import MOST_CONTRACTS, refuse_masked_or_complex
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
@@ -238,6 +238,7 @@ class ObjectiveFunction:
 
     @covariance_matrix_as_np.setter
     def covariance_matrix_as_np(self, covariance: FloatArray) -> None:
+        refuse_masked_or_complex(covariance, "covariance_matrix_as_np", self._keys)
         matrix = np.array(covariance, dtype=np.float64)
         if matrix.shape != self._valid_matrix.shape:
             raise InputError(
