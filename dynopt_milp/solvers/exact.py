@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dynopt_milp.errors import SolverError, UnboundedError, UnsupportedError
@@ -14,8 +16,8 @@ def solve_exact(task: Task) -> Answer:
     """Branch and bound if limits are all there is, SCIP with constraints of the user's own.
 
     What was used is the answer's ``solver``. SCIP also takes what has too many positions for the branch and bound's
-    tables, and what it leaves open because of round-off (portfolios on the very edge of a buffer, say); where SCIP gets
-    no further, the branch and bound's answer stands.
+    tables, and what it leaves open because of round-off (portfolios on the very edge of a buffer, say), unless that is
+    less than what SCIP's own tolerances leave open; where SCIP gets no further, the branch and bound's answer stands.
 
     Raises
     ------
@@ -35,16 +37,18 @@ def solve_exact(task: Task) -> Answer:
                 return own
             if own.positions is not None:
                 task.report(own.positions, own.lower_bound)
-    from dynopt_milp.solvers.scip.solver import solve_scip
+    from dynopt_milp.solvers.scip.solver import LEAST_GAP, solve_scip
 
+    if own is not None and _gap(task, own) <= LEAST_GAP:
+        return own
     try:
         other = solve_scip(task)
     except (UnboundedError, SolverError):  # where nothing but round-off bounds positions, say
         if own is None or own.positions is None:
             raise
         return own
-    if other.stopped_by is StoppedBy.PRECISION and own is not None and _gap(task, own) < _gap(task, other):
-        return own
+    if other.stopped_by.is_limit and own is not None and _gap(task, own) < _gap(task, other):
+        return replace(own, stopped_by=other.stopped_by)
     return other
 
 

@@ -317,3 +317,32 @@ def test_a_second_ctrl_c_leaves_and_scip_is_stopped_all_the_same(monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         _optimise(Stubborn(), Task(Penalty(program), ("A",), 1e-6))  # type: ignore[arg-type]
     assert ended.wait(10)
+
+
+def small_box() -> Problem:
+    """Eighty portfolios; two of them differ by less than 1e-12 of their value."""
+    covariance = [
+        [0.0786384493744132, 0.0, 0.0, 0.0],
+        [0.0, 0.00011602502593153036, -0.0017242613334358303, -0.0002397776276183519],
+        [0.0, -0.0017242613334358303, 0.025624447157946803, 0.0035633630641830802],
+        [0.0, -0.0002397776276183519, 0.0035633630641830802, 0.0004955250838746931],
+    ]
+    return Problem(
+        covariance, [-0.267, 0.462, -0.246, -0.546],
+        [2.322404114961817e-06, 3.717650233772589e-07, 45.201360219195394, 2.25758081586631e-07], [3, 0, -3, 7],
+        [0.0, 0.002183110950186096, 0.0, 0.0], 1.0, Limits(lower=[-1, -5, -1, -3], upper=[3, -4, 0, 0]),
+        ("I001", "I003", "I000", "I002"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("formulation", ["penalty", "integer_hull"])
+@pytest.mark.parametrize("optimizer", ["exact", "scip", "branch_and_bound"])
+def test_no_gap_at_all_ends_where_floating_point_does(optimizer: str, formulation: str) -> None:
+    truth = solve(small_box(), "enumerate").lower_bound
+    for gap in (0.0, 1e-15, 1e-12):
+        solution = solve(small_box(), optimizer, formulation=formulation, gap=gap, time_limit=60.0)
+        assert solution.stopped_by in (StoppedBy.PRECISION, StoppedBy.GAP)
+        assert (solution.status is Status.OPTIMAL) == (solution.stopped_by is StoppedBy.GAP)
+        assert solution.nodes < 10_000
+        assert solution.lower_bound <= truth * (1 + 1e-15)
+        assert solution.objective == pytest.approx(truth, rel=1e-12)

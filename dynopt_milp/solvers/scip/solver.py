@@ -29,7 +29,7 @@ from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import admitted, best_of, first_incumbent
 from dynopt_milp.solvers.scip.cone import formulation_cone
 from dynopt_milp.solvers.scip.conic import conic_program
-from dynopt_milp.solvers.scip.model import build_model
+from dynopt_milp.solvers.scip.model import NORMAL_RIGHT, build_model
 from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip.thread import run_in_scip_thread
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
@@ -46,6 +46,11 @@ DUAL_TOLERANCE = 1e-9
 # SCIP's bound, less this many tolerances: cuts and rows each hold to one of them. So lowered it is never above a
 # true optimum in tests/dynopt_milp/test_agreement.py, at any scale.
 TOLERANCES = 5
+# SCIP's value of its best portfolio lies above its bound by that many times what its tolerances are worth (norms are
+# brought to a right-hand side of 10, the value to 100): it would branch on continuous variables for ever to close that.
+CLOSABLE = NORMAL_VALUE / NORMAL_RIGHT
+LEAST_GAP = TOLERANCES * FINE_TOLERANCE / NORMAL_VALUE
+"""Relative; no run of SCIP can prove less."""
 # A portfolio as good as the incumbent must pass the objective limit, or "nothing found" would prove nothing.
 LIMIT_SLACK = 1e-6
 ROUNDINGS = 4
@@ -172,6 +177,8 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
         stopped_by = _limit(run.status)
         if stopped_by is not None and relative_gap(task.formulation.value(incumbent), lower_bound) > task.gap:
             return Answer(incumbent, lower_bound, stopped_by, solver, nodes)
+        if fine and not task.formulation.value(incumbent) < value:
+            break  # another pass would be this one again
     closed = relative_gap(task.formulation.value(incumbent), lower_bound) <= task.gap
     return Answer(incumbent, lower_bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, solver, nodes)
 
@@ -227,6 +234,7 @@ def _run(
     if any_solution:
         settings["limits/solutions"] = 1
     else:
+        settings["limits/absgap"] = CLOSABLE * _slack(formulation, FINE_TOLERANCE)
         scip.model.setObjlimit(NORMAL_VALUE * (1 + LIMIT_SLACK))
     for name, setting in settings.items():
         scip.model.setParam(name, setting)
@@ -250,11 +258,16 @@ def _run(
             portfolios.append(whole(positions))
     bound = 0.0
     if abs(scip.model.getDualbound()) < scip.model.infinity():
-        # With a buffer, tracking errors can be much larger than the value they are compared for.
-        size = max(formulation.tracking_radius(NORMAL_VALUE) / NORMAL_VALUE, 1.0)
-        slack = TOLERANCES * tolerance * size + DUAL_TOLERANCE * float((upper - lower).sum())
-        bound = max(scip.model.getDualbound() - slack, 0.0)
+        bound = max(scip.model.getDualbound() - _slack(formulation, tolerance), 0.0)
     return _Run(portfolios, bound, status, int(scip.model.getNTotalNodes()))
+
+
+def _slack(formulation: Formulation, tolerance: float) -> float:
+    """What SCIP's bound can be too high by, for a normalised formulation in a finite box."""
+    # With a buffer, tracking errors can be much larger than the value they are compared for.
+    size = max(formulation.tracking_radius(NORMAL_VALUE) / NORMAL_VALUE, 1.0)
+    widths = formulation.program.upper - formulation.program.lower
+    return TOLERANCES * tolerance * size + DUAL_TOLERANCE * float(widths.sum())
 
 
 def _optimise(model: Model, task: Task) -> tuple[str, bool]:
