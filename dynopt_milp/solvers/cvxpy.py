@@ -59,6 +59,8 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
     try:
         problem.solve(solver=name, **_time_limit(name, task.seconds_left()))
     except Exception as error:  # every solver raises its own kinds, licence limits among them
+        if incumbent is not None and task.seconds_left() == 0:  # cvxpy calls it a failure, too
+            return Answer(incumbent, 0.0, StoppedBy.TIME, f"{name} through cvxpy {cp.__version__} (nothing in time)")
         raise SolverError(f"{name} through cvxpy failed: {str(error).strip() or type(error).__name__}") from error
     label = f"{name} through cvxpy {cp.__version__} (says {problem.status})"
     stopped_by = StoppedBy.TIME if task.seconds_left() == 0 else StoppedBy.HEURISTIC

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from dynopt_milp import Problem, Status, solve
+from dynopt_milp import Problem, Status, StoppedBy, solve
 from dynopt_milp.errors import UnknownNameError
 from dynopt_milp.trades.examples import example_problem
 from tests.random_programs import problems
@@ -42,3 +42,9 @@ def test_a_referee_meets_user_constraints() -> None:
     unit = problem.weight_per_contract
     solution = solve(problem, "cvxpy:SCIP", constraints=lambda k: [unit @ cp.abs(k) <= 0.5], time_limit=30)
     assert unit @ np.abs(solution.positions.to_numpy()) <= 0.5 * (1 + 1e-8)
+
+
+def test_a_referee_without_time_leaves_the_portfolio_it_began_with() -> None:
+    solution = solve(example_problem(250_000), "cvxpy:SCIP", time_limit=0.0)
+    assert (solution.status, solution.stopped_by) == (Status.FEASIBLE, StoppedBy.TIME)
+    assert solution.objective <= solve(example_problem(250_000), "greedy").objective
