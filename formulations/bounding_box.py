@@ -4,12 +4,15 @@ Every k with ‖F(k − τ)‖ ≤ R, Σᵢ γᵢ|kᵢ − pᵢ| ≤ C and lower
 portfolio's value, that is every portfolio at least as good. Four arguments, each a proof:
 
 1. cost: γᵢ|kᵢ − pᵢ| ≤ C.
-2. risk: if F has full column rank, |kᵢ − τᵢ| ≤ R·sqrt((H⁻¹)ᵢᵢ), H = F'F.
+2. risk: for any Y, with M ≥ |I − YF|, |dᵢ| ≤ ‖Yᵢ‖R + Σⱼ Mᵢⱼ|dⱼ|, d = k − τ. Where F has full column rank, Y is its
+   pseudo-inverse and M next to nothing: with θ = max Σⱼ Mᵢⱼ‖Yⱼ‖/‖Yᵢ‖ < 1, |dᵢ| ≤ ‖Yᵢ‖R ÷ (1 − θ).
 3. signs: for variables that have one limit only, with Q the projection away from those that have none and G = QF:
    a vector v with Gⱼ'v ≥ [j = i] for those limited below (≤ for those limited above) bounds dᵢ = kᵢ − τᵢ, as
    dᵢ = v'Gd − Σⱼ(Gⱼ'v − [j = i])dⱼ and every term on the right is bounded from above.
-4. what is left: if the columns of F that have no bound yet have full rank, dᵢ = vᵢ'(r − Σ over the bounded of Fⱼdⱼ)
-   with vᵢ a row of their pseudo-inverse and ‖r‖ ≤ R.
+4. what is left: argument 2 for the columns of F that have no bound yet, with the bounded ones moved to the right side.
+
+All four grow with R along straight lines, so that what float64 loses, and what the factor leaves of the covariance, can
+be checked afterwards: if that is at most εR in the box for (1 + ε)R, the box holds every portfolio of R.
 
 What none of them bounds is returned infinite: along such a direction contracts can be added without end, free of
 cost and risk (two sizes of one contract, say, one long and one short), and only a limit helps.
@@ -17,18 +20,24 @@ cost and risk (two sizes of one contract, say, one long and one short), and only
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from formulations.arrays import FloatArray
+from formulations.pricing import UNIT_ROUND_OFF
 from formulations.program import TrackingProgram
 
 # Outward, relative to the size of the number: what the float64 steps above can lose, with room to spare.
 OUTWARD = 1e-9
 # Columns of length one count as independent if their smallest singular value is above this. Two sizes of one contract
-# leave round-off, 1e-16; a pseudo-inverse of less than this would itself be mostly round-off.
+# leave round-off, 1e-16; a basis of less than this would itself be mostly round-off.
 INDEPENDENT = 1e-7
+MOST_THETA = 0.1  # with more, the pseudo-inverse is none
+WIDER = (1e-3, 1.0, 1e3)  # ε, one after the other
+LOST = 1e-13  # of Σ ‖Fᵢ‖|dᵢ|: what sums of up to some hundred terms lose
 # How far inside its inequalities the vector of argument 3 has to lie, so that the linear solver's tolerance (1e-7)
 # cannot spoil the proof; checked afterwards.
 STRICT = 1e-5
@@ -51,18 +60,29 @@ def bounding_box(program: TrackingProgram, radius: float, budget: float) -> tupl
     lower, upper : ndarray, shape (n,)
         Whole numbers; −inf or +inf where nothing bounds the variable. Where no portfolio matters, they may cross.
     """
+    kept = math.sqrt(program.residual.size) if program.residual is not None else 0.0
+    for wider in WIDER:
+        lower, upper = _box(program, radius * (1 + wider), budget)
+        farthest = np.maximum(np.abs(lower - program.target), np.abs(upper - program.target))
+        if not np.isfinite(farthest).all() or (kept + LOST) * float(program.lengths @ farthest) <= wider * radius:
+            return lower, upper
+    return _box(program, np.inf, budget)
+
+
+def _box(program: TrackingProgram, radius: float, budget: float) -> tuple[FloatArray, FloatArray]:
+    """The box by all four arguments, in float64."""
     lower, upper = program.lower.copy(), program.upper.copy()
     costly = program.cost > 0
     distance = budget / program.cost[costly]
     _tighten(lower, upper, costly, program.previous[costly] - distance, program.previous[costly] + distance)
 
-    everything = np.ones(program.size, dtype=bool)
-    if _independent(program.factor):
-        _tighten_by_risk(program, radius, lower, upper, everything)
+    if not np.isfinite(radius):
+        return lower, upper
+    _tighten_by_risk(program, radius, lower, upper, np.ones(program.size, dtype=bool))
     if not (np.isfinite(lower) & np.isfinite(upper)).all():
         _tighten_by_sign(program, radius, lower, upper)
         unbounded = ~(np.isfinite(lower) & np.isfinite(upper))
-        if unbounded.any() and _independent(program.factor[:, unbounded]):
+        if unbounded.any():
             _tighten_by_risk(program, radius, lower, upper, unbounded)
     return lower, upper
 
@@ -87,13 +107,23 @@ def _tighten_by_risk(
     program: TrackingProgram, radius: float, lower: FloatArray, upper: FloatArray, free: NDArray[np.bool_]
 ) -> None:
     """Arguments 2 and 4: ``free`` marks independent columns, all other variables are bounded."""
-    lengths = np.linalg.norm(program.factor[:, free], axis=0)
-    rows = np.linalg.pinv(program.factor[:, free] / lengths) / lengths[:, None]
+    columns, lengths = program.factor[:, free], program.lengths[free]
+    if not (lengths > 0).all() or columns.shape[0] < columns.shape[1]:
+        return
+    rows = np.linalg.pinv(columns / lengths)
+    reach = np.linalg.norm(rows, axis=1)
+    unit = (len(columns) + 12) * UNIT_ROUND_OFF
+    missing = np.abs(np.eye(len(lengths)) - rows @ (columns / lengths)) + unit * reach[:, None]
+    theta = float((missing @ reach / reach).max(initial=0.0))
+    if not theta < MOST_THETA:
+        return
     pull = -rows @ program.factor[:, ~free]
     below, above = lower[~free] - program.target[~free], upper[~free] - program.target[~free]
     most = np.maximum(pull * below, pull * above).sum(axis=1)
     least = np.minimum(pull * below, pull * above).sum(axis=1)
-    distance = radius * np.linalg.norm(rows, axis=1)
+    farthest = float(((np.maximum(most, -least) + radius * reach) / reach).max(initial=0.0)) / (1 - theta)
+    distance = (radius * reach + missing @ reach * farthest) / lengths
+    most, least = most / lengths, least / lengths
     target = program.target[free]
     _tighten(lower, upper, free, target + least - distance, target + most + distance)
 

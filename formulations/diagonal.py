@@ -152,7 +152,10 @@ def _largest(rows: FloatArray, pays: FloatArray) -> FloatArray:
         inverse = np.linalg.inv(np.eye(rank) - (rows * d[:, None]).T @ rows)
         link = rows @ inverse @ rows.T
         gradient = pays - barrier * link.diagonal() + barrier / d
-        step = np.linalg.solve(barrier * (link**2 + np.diag(1 / d**2)), gradient)
+        try:
+            step = np.linalg.solve(barrier * (link**2 + np.diag(1 / d**2)), gradient)
+        except np.linalg.LinAlgError:  # so near to singular that no step is better than this d
+            break
         length = min(1.0, ALMOST / max(float((-step / d).max()), ALMOST))
         while length > SHORTEST and not _definite(np.eye(rank) - (rows * (d + length * step)[:, None]).T @ rows):
             length /= 2

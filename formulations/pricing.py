@@ -52,11 +52,10 @@ class Price:
 def price(program: TrackingProgram, positions: FloatArray) -> Price:
     """Float64's price of a portfolio, shape (n,), or of each row of portfolios, shape (N, n), and its error bound."""
     rows, size = program.factor.shape
-    away = positions - program.target
-    along = away @ program.factor.T
-    error = np.sqrt((along * along).sum(axis=-1))
-    cost = np.abs(positions - program.previous) @ program.cost
-    risk = away * program.lengths
+    many = positions.ndim == 2
+    error: Any = program.tracking_errors(positions) if many else program.tracking_error(positions)
+    cost: Any = program.trading_costs(positions) if many else program.trading_cost(positions)
+    risk = (positions - program.target) * program.lengths
     spread = np.abs(risk).sum(axis=-1)
     rounding = (size + rows + 8) * UNIT_ROUND_OFF * spread + UNDERFLOW * (spread > 0)
     return Price(error, cost, rounding + _left_out(program, risk, error - rounding), (size + 6) * UNIT_ROUND_OFF * cost)
@@ -67,9 +66,7 @@ def _left_out(program: TrackingProgram, risk: FloatArray, error: Any) -> Any:
     residual = program.residual
     if residual is None:
         return 0.0
-    if residual.has_twins:
-        risk = residual.class_sums(risk)
-    most = math.sqrt(residual.size) * np.abs(risk).sum(axis=-1)
+    most = math.sqrt(residual.size) * np.abs(residual.class_sums(risk)).sum(axis=-1)
     return most * (most / np.maximum(np.maximum(error, most), UNDERFLOW))
 
 
@@ -88,7 +85,7 @@ def exact_price(program: TrackingProgram, positions: FloatArray) -> Price:
         exposure = weight * apart
         square, exponent = int(exposure @ (matrix @ exposure)), of_matrix + 2 * (shift + of_weight)
     error = _root(max(square, 0), exponent)
-    cost = float(np.abs(positions - program.previous) @ program.cost)
+    cost = program.trading_cost(positions)
     return Price(error, cost, 2 * UNIT_ROUND_OFF * error, (program.size + 6) * UNIT_ROUND_OFF * cost)
 
 

@@ -50,15 +50,14 @@ class Residual:
         for array in (self.covariance, self.weight, self.twin):
             array.setflags(write=False)
 
-    @property
-    def has_twins(self) -> bool:
-        """Whether two instruments are twins."""
-        return bool((self.twin != np.arange(self.twin.size)).any())
-
     def class_sums(self, risk: FloatArray) -> FloatArray:
-        """Sums over the classes of twins along the last axis, shape (..., n)."""
-        sums = np.zeros(risk.shape)
-        np.add.at(sums, (..., self.twin), risk)
+        """Sums over the classes of twins along the last axis, in any order."""
+        if risk.ndim == 1:
+            return np.bincount(self.twin, weights=risk)
+        sums = np.array(risk)
+        for place in np.flatnonzero(self.twin != np.arange(self.twin.size)):
+            sums[..., self.twin[place]] += risk[..., place]
+            sums[..., place] = 0.0
         return sums
 
     def permuted(self, places: IntegerArray) -> Residual:

@@ -132,11 +132,9 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         correlation = correlation[single[:, None], single]
     # Without a square root of anything that is mostly round-off: what is left over says that it was.
     factor = _pivoted_cholesky(correlation)
-    if len(factor) == len(correlation):  # Higham, theorem 10.3
-        left = (len(factor) + 8) * UNIT_ROUND_OFF
-    else:
-        left = _left(correlation, factor)
-    if len(factor) < len(correlation):  # a correlation of one that is not quite one, perhaps
+    whole = len(factor) == len(correlation)  # then Higham, theorem 10.3, says what is left at most
+    left = (len(factor) + 8) * UNIT_ROUND_OFF if whole else _left(correlation, factor)
+    if not whole:  # a correlation of one that is not quite one, perhaps
         one = np.abs(np.abs(correlation) - 1) <= DIVISION
         changed = _pivoted_cholesky(np.where(one, np.sign(correlation), correlation))
         factor, left = min((factor, left), (changed, _left(correlation, changed)), key=lambda pair: pair[1])
@@ -151,7 +149,7 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         if least < -ROUTINE * len(correlation):
             notes = (f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero",)
     if single.size < twin.size:
-        factor = factor[:, np.searchsorted(single, twin)]
+        factor = np.ascontiguousarray(factor[:, np.searchsorted(single, twin)])
     return Factor(covariance, factor * deviation, left + SCALING, twin, notes)
 
 

@@ -78,9 +78,10 @@ class Problem:
     Notes
     -----
     After construction every field is a float64 array in the order of ``instruments``, read-only. Round-off in the
-    covariance is repaired on the way, and everything that is claimed is about the numbers that are held then: it is made
-    symmetric; instruments whose correlations agree to 2e-14 (two sizes of a contract) get the covariances of the first by
-    name; negative eigenvalues of correlations down to −1e-9 are set to zero, which ``notes`` says if it is above 1e-13 n.
+    covariance is repaired on the way, and everything that is claimed is about the numbers that are held then: it is
+    made symmetric; instruments whose correlations agree to 2e-14 (two sizes of a contract) get the covariances of the
+    first by name; negative eigenvalues of correlations down to −1e-9 are set to zero, and ``notes`` says so from
+    −1e-13·n on.
     """
 
     covariance: FloatArray

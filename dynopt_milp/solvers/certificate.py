@@ -13,7 +13,7 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray
 
-# A lower bound above the objective by less than this part of it is a solver's tolerance, and lowered; by more, a mistake.
+# A lower bound above the objective by less than this part of it is a solver's tolerance, and lowered.
 TOLERANCE = 1e-9
 
 
@@ -64,7 +64,8 @@ def certify(task: Task, answer: Answer) -> Certified:
         raise CertificationError(f"{answer.solver} returned positions that break a constraint")
     if answer.lower_bound > worth.high * (1 + TOLERANCE):
         raise CertificationError(
-            f"{answer.solver} claims the lower bound {answer.lower_bound:.9g} and found a portfolio of {worth.value:.9g}"
+            f"{answer.solver} claims the lower bound {answer.lower_bound:.9g} and found a portfolio of "
+            f"{worth.value:.9g}"
         )
     bound = min(answer.lower_bound, worth.low)
     if relative_gap(worth.high, bound) <= task.gap:

@@ -1,7 +1,9 @@
 """All points of a small box: the oracle of the tests, and an exact method for a handful of contracts.
 
-The points are looked at in the order of instruments, in blocks. The first pass finds the smallest value, which is the
-lower bound; the second measures ties from it, and looks only at blocks that have some.
+The points are looked at in the order of instruments, in blocks. The first pass finds the smallest value, and the least
+that any can be worth in exact arithmetic, which is the lower bound; the second measures ties from the smallest value,
+and looks only at blocks that have some. Where round-off leaves open which is best, as with millions of contracts held
+against each other, those in question are priced in whole numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray
+from formulations import FloatArray, Priced
 
 SOLVER = "enumeration"
 MOST_POINTS = 10_000_000
@@ -25,9 +27,10 @@ BLOCK = 100_000
 # Portfolios whose values are this close to the smallest are tied, or closer where the gap to prove is smaller; the
 # least trade wins, then the order of names decides.
 TIE = 1e-12
+MOST_IN_QUESTION = 500  # portfolios, of a millisecond each
 
 
-def solve_enumerate(task: Task) -> Answer:
+def solve_enumerate(task: Task, most_points: int = MOST_POINTS) -> Answer:
     """Look at every point of the box.
 
     Of portfolios whose values are within 1e-12 of the smallest (within the task's gap, where that is less), the one
@@ -49,56 +52,92 @@ def solve_enumerate(task: Task) -> Answer:
     lower, upper = program.lower, program.upper
     if not np.isfinite(lower).all() or not np.isfinite(upper).all():
         incumbent = first_incumbent(task, check)
-        value = np.inf if incumbent is None else task.formulation.value(incumbent)
+        value = np.inf if incumbent is None else task.formulation.priced(incumbent).high
         lower, upper = finite_box(task, value)
         if incumbent is not None and ((incumbent < lower) | (incumbent > upper)).any():
             return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)  # round-off has cut off what is known
     widths = np.maximum(upper - lower + 1, 0)
     points = float(np.prod(widths))
-    if points > MOST_POINTS:
+    if points > most_points:
         raise UnsupportedError(
-            f"enumeration would look at {points:.1g} portfolios, {MOST_POINTS:,} are the most; use exact, or limits",
+            f"enumeration would look at {points:.1g} portfolios, {most_points:,} are the most; use exact, or limits",
             field="optimizer",
         )
     best: FloatArray | None = None
-    bound, seen = np.inf, 0
-    least: list[float] = []  # the smallest value of each block
+    smallest, bound, seen = np.inf, np.inf, 0
+    least: list[float] = []  # what a point of each block is worth at least
     for portfolios in _blocks(lower, widths):
-        values = task.formulation.values(portfolios)
-        least.append(float(values.min()))
-        for place in np.argsort(values, kind="stable"):
-            if not values[place] < bound:
-                break
-            if task.seconds_left() == 0:
-                return Answer(best, 0.0, StoppedBy.TIME, SOLVER, seen)
-            if check.admits(portfolios[place]):
-                best, bound = portfolios[place], float(values[place])
-                task.report(best)
+        values, low = task.formulation.values(portfolios), task.formulation.bounds(portfolios)[0]
+        least.append(float(low.min()))
+        for ranked in (low, values):  # the first that is admitted has the least of the block
+            for place in np.argsort(ranked, kind="stable"):
+                if not ranked[place] < (bound if ranked is low else smallest):
+                    break
+                if task.seconds_left() == 0:
+                    return Answer(best, 0.0, StoppedBy.TIME, SOLVER, seen)
+                if not check.admits(portfolios[place]):
+                    continue
+                if ranked is low:
+                    bound = float(low[place])
+                else:
+                    best, smallest = portfolios[place], float(values[place])
+                    task.report(best)
                 break
         seen += len(portfolios)
         if task.seconds_left() == 0:
             return Answer(best, 0.0, StoppedBy.TIME, SOLVER, seen)
-    if best is None:
+    if not np.isfinite(bound):
         return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER, seen)
-    task.report(best, bound)
+    if best is not None:
+        task.report(best, bound)
+        best = _least_traded(task, check, lower, widths, least, smallest, best)
+    worth = Priced(np.inf, np.inf, np.inf) if best is None else task.formulation.priced(best)
+    if relative_gap(worth.high, bound) > task.gap:
+        best, bound = _in_question(task, check, lower, widths, least, worth, best, bound)
+    if best is None:
+        ended = StoppedBy.PRECISION if np.isfinite(bound) else StoppedBy.INFEASIBILITY
+        return Answer(None, bound, ended, SOLVER, seen)
+    closed = relative_gap(task.formulation.priced(best).high, bound) <= task.gap
+    return Answer(best, bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, SOLVER, seen)
 
-    tied = bound * (1 + min(TIE, task.gap))
-    fewest = np.inf
+
+def _least_traded(
+    task: Task, check: ConstraintCheck, lower: FloatArray, widths: FloatArray, least: list[float], smallest: float,
+    best: FloatArray,
+) -> FloatArray:  # fmt: skip
+    """Of the admitted portfolios that tie with the smallest value the one that trades least, or ``best``."""
+    tied, fewest = smallest * (1 + min(TIE, task.gap)), np.inf
     for portfolios in _blocks(lower, widths, np.array(least) <= tied):
         places = np.flatnonzero(task.formulation.values(portfolios) <= tied)
-        traded = np.abs(portfolios[places] - program.previous).sum(axis=1)
+        traded = np.abs(portfolios[places] - task.formulation.program.previous).sum(axis=1)
         for order in np.argsort(traded, kind="stable"):
-            if not traded[order] < fewest:
+            if not traded[order] < fewest or task.seconds_left() == 0:
                 break
-            if task.seconds_left() == 0:
-                return Answer(best, bound, StoppedBy.TIME, SOLVER, seen)
             if check.admits(portfolios[places[order]]):
                 best, fewest = portfolios[places[order]], float(traded[order])
                 break
-    value = task.formulation.value(best)
-    bound = min(bound, value)  # many at once are priced to the last digit or two of one alone
-    closed = relative_gap(value, bound) <= task.gap
-    return Answer(best, bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, SOLVER, seen)
+    return best
+
+
+def _in_question(
+    task: Task, check: ConstraintCheck, lower: FloatArray, widths: FloatArray, least: list[float], worth: Priced,
+    best: FloatArray | None, bound: float,
+) -> tuple[FloatArray | None, float]:  # fmt: skip
+    """The best of all that round-off does not tell from it, and the bound, if they are few; else what is known."""
+    found: list[FloatArray] = []
+    for portfolios in _blocks(lower, widths, np.array(least) <= worth.high):
+        low = task.formulation.bounds(portfolios)[0]
+        found.extend(portfolios[np.isfinite(low) & (low <= worth.high)])
+        if len(found) > MOST_IN_QUESTION or task.seconds_left() == 0:
+            return best, bound
+    bound = np.inf
+    for portfolio in found:
+        if check.admits(portfolio):
+            priced = task.formulation.priced(portfolio)
+            bound = min(bound, priced.low)
+            if priced.high < worth.high:
+                best, worth = portfolio, priced
+    return best, bound
 
 
 def _blocks(lower: FloatArray, widths: FloatArray, wanted: NDArray[np.bool_] | None = None) -> Iterator[FloatArray]:

@@ -9,15 +9,19 @@ import numpy as np
 from dynopt_milp.errors import SolverError, UnboundedError, UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import solve_branch_and_bound
+from dynopt_milp.solvers.enumerate import solve_enumerate
 from dynopt_milp.solvers.task import Answer, Task
+
+FEW_POINTS = 100_000  # portfolios: a tenth of a second
 
 
 def solve_exact(task: Task) -> Answer:
     """Branch and bound if limits are all there is, SCIP with constraints of the user's own.
 
-    What was used is the answer's ``solver``. SCIP also takes what has too many positions for the branch and bound's
-    tables, and what it leaves open because of round-off (portfolios on the very edge of a buffer, say), unless that is
-    less than what SCIP's own tolerances leave open; where SCIP gets no further, the branch and bound's answer stands.
+    What was used is the answer's ``solver``. What the branch and bound leaves open because of round-off is enumerated
+    where the box is small: portfolios that float64 cannot tell from the best are then priced in whole numbers. SCIP
+    takes what has too many positions for the branch and bound's tables, and what is still open, unless that is less
+    than what SCIP's own tolerances leave open; where SCIP gets no further, the answer before it stands.
 
     Raises
     ------
@@ -37,6 +41,16 @@ def solve_exact(task: Task) -> Answer:
                 return own
             if own.positions is not None:
                 task.report(own.positions, own.lower_bound)
+    if own is not None:
+        try:
+            counted = solve_enumerate(task, FEW_POINTS)
+        except (UnboundedError, UnsupportedError):
+            pass
+        else:
+            if counted.stopped_by is not StoppedBy.PRECISION or _gap(task, counted) < _gap(task, own):
+                own = replace(counted, solver=f"{own.solver}, {counted.solver}")
+            if not own.stopped_by.is_limit:
+                return own
     from dynopt_milp.solvers.scip.solver import LEAST_GAP, solve_scip
 
     if own is not None and _gap(task, own) <= LEAST_GAP:
@@ -53,5 +67,5 @@ def solve_exact(task: Task) -> Answer:
 
 
 def _gap(task: Task, answer: Answer) -> float:
-    value = np.inf if answer.positions is None else task.formulation.value(answer.positions)
+    value = np.inf if answer.positions is None else task.formulation.priced(answer.positions).high
     return relative_gap(value, answer.lower_bound)

@@ -14,9 +14,10 @@ import math
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal, cone_bound, hull_bound
+from dynopt_milp.solvers.branch_and_bound.bounds import cone_bound, hull_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.descent import find_piece
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, refresh
 

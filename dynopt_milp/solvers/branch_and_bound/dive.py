@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import Goal, cone_bound
+from dynopt_milp.solvers.branch_and_bound.bounds import cone_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, load, nearest
 

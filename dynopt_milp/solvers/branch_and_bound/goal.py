@@ -4,12 +4,12 @@ The *lattice* prices a portfolio at t = ‖G(y − σ)‖, in float64. The progr
 in exact arithmetic, can be smaller, by three things:
 
 - *rounding*: q = t² is computed from a Gram matrix. Every quantity of the search is a sum of products, of a few times
-  rows + 3n terms, whose sizes add up to at most S², S = Σ ‖Gᵢ‖ maxᵢ|y − σ|: it is wrong by less than that number × u × S²,
-  whatever the order of summation (Higham, section 3.1). M = H − D may have eigenvalues as low as −SHIFT on the scale of
-  H's diagonal, and its factorisation proves that up to (n + 2)u S².
+  rows + 3n terms, whose sizes add up to at most S², S = Σ ‖Gᵢ‖ maxᵢ|y − σ|: it is wrong by less than that number × u ×
+  S², whatever the order of summation (Higham, section 3.1). M = H − D may have eigenvalues as low as −SHIFT on the
+  scale of H's diagonal, and its factorisation proves that up to (n + 2)u S².
 - *slip*: merged columns are parallel to 1e-12 and F = RU is rounded. A tracking error is smaller by at most the slip.
-- *left out*: what R'R leaves of the covariance (`formulations.residual`), D² = κ(S + A)² off q, with A what positions in
-  one group, which are no twins, can have against each other. S ≤ ζt where the covariance is regular (`reach`).
+- *left out*: what R'R leaves of the covariance (`formulations.residual`), D² = κ(S + A)² off q, with A what positions
+  in one group, which are no twins, can have against each other. S ≤ ζt where the covariance is regular (`reach`).
 
 What a bound on q loses is their sum, with 2·slip·T for the slip, T the largest tracking error that matters. What a
 linear bound on t loses is the slip and min(D, 2κζ²T + √(2κ)A), because sqrt(t² − D²) ≥ t − D, and because D² is at most

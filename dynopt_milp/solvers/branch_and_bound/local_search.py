@@ -101,7 +101,7 @@ def simple_start(
     factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, lower: np.ndarray,
     upper: np.ndarray, residual: float, starts: np.ndarray, most_steps: int,
 ) -> tuple[np.ndarray, float, float]:  # fmt: skip
-    """The best of ``starts`` (a row each), held, rounded target, nothing and greedy, and its value as `priced` has it."""
+    """The best of ``starts`` (a row each), held, rounded target, nothing and greedy, with its price (see `priced`)."""
     size = target.size
     best, best_value, best_doubt = np.empty(size), np.inf, 0.0
     for choice in range(len(starts) + 4):

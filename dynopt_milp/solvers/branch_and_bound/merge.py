@@ -203,8 +203,8 @@ def merged_columns(
 
     The slip: by how far columns that count as parallel are not, and the rounding of RU, times how far positions can be
     from their targets. A position of a group that neither limits nor costs bound is looked at within a million
-    contracts of its target (`Solution.notes` says so). Where it has a limit on one side, that is no restriction: further
-    out the group's risk is a trillion times the slip.
+    contracts of its target (`Solution.notes` says so). Where it has a limit on one side, that is no restriction:
+    further out the group's risk is a trillion times the slip.
     """
     size = base.size
     number, sharing, variable = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.empty(size, np.int64)

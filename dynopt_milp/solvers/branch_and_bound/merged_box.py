@@ -21,8 +21,8 @@ def merged_box(
     """The program merged in the box that costs leave, over the box that costs and risk leave of the merged one.
 
     The arrays are those of a `TrackingProgram`; ``gram`` is F'F, shape (n, n). ``radius`` and ``budget`` are those of
-    `formulations.bounding_box`: γᵢ|kᵢ − pᵢ| ≤ budget, and a tracking error of at most radius. The first result is whether
-    a portfolio can be left; ends are infinite where nothing bounds them.
+    `formulations.bounding_box`: γᵢ|kᵢ − pᵢ| ≤ budget, and a tracking error of at most radius. The first result is
+    whether a portfolio can be left; ends are infinite where nothing bounds them.
     """
     least, most = within_costs(held, unit, lower, upper, budget)
     base, ratio, apart = parallels(factor, gram, least, most)
@@ -31,7 +31,7 @@ def merged_box(
     for a in range(first.size):
         if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held
             first[a] = last[a] = min(max(held[lead[a]], first[a]), last[a])
-    reach, total = reaches(merged_gram, len(factor))
+    reach, total = reaches(factor, lead, merged_gram)
     drift = Drift(residual, total, merged.drift.aside, merged.drift.slip, np.inf)
     spread = 0.0
     for a in range(first.size):

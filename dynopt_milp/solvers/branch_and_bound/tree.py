@@ -123,7 +123,7 @@ def claimed_bound(stack: Stack, value: float, slack: float) -> float:
     Boxes that were pruned hold nothing below (1 − slack) × the value, leaves nothing below what they can be worth, and
     open nodes nothing below their bounds.
     """
-    bound = min(value * (1 - slack), stack.value[FLOOR])
+    bound: float = min(value * (1 - slack), stack.value[FLOOR])
     for k in range(stack.state[OPEN]):
         bound = min(bound, stack.bound[k])
     if abs(bound) < np.inf:

@@ -34,7 +34,7 @@ from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip.thread import run_in_scip_thread
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Formulation, IntegerHull, price, restrict
+from formulations import BufferEdge, FloatArray, Formulation, IntegerHull, price, restrict
 from formulations.formulation import NORMAL_VALUE
 from formulations.integer_hull import WEAK
 
@@ -53,6 +53,7 @@ LEAST_GAP = TOLERANCES * FINE_TOLERANCE / NORMAL_VALUE
 """Relative; no run of SCIP can prove less."""
 # A portfolio as good as the incumbent must pass the objective limit, or "nothing found" would prove nothing.
 LIMIT_SLACK = 1e-6
+# SCIP's program is that of the factor, shifted, scaled and rotated: each is another rounding of what is priced.
 ROUNDINGS = 4
 MOST_PASSES = 4
 LONGEST = 1e20  # seconds; SCIP's infinity
@@ -114,7 +115,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
     check = ConstraintCheck(task.constraints, program.size)
     nodes = 0
     if incumbent is None:
-        run = _run(task, task.formulation, check, any_solution=True, plain=plain)
+        run = _run(task, _wider(task.formulation), check, any_solution=True, plain=plain)
         nodes += run.nodes
         if not run.portfolios:
             if run.status == FAILED:
@@ -165,7 +166,6 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
         nodes += run.nodes
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
-        # SCIP's program is that of the factor, shifted, scaled and rotated: each is another rounding of what is priced.
         found = price(program, incumbent)
         bound = max(run.lower_bound / unit - ROUNDINGS * float(found.error + found.cost_error), 0.0)
         too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
@@ -181,6 +181,16 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
             break  # another pass would be this one again
     closed = relative_gap(task.formulation.value(incumbent), lower_bound) <= task.gap
     return Answer(incumbent, lower_bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, solver, nodes)
+
+
+def _wider(formulation: Formulation) -> Formulation:
+    """With a buffer that is wider than its tolerances, so that "infeasible" says something about its own."""
+    if not isinstance(formulation, BufferEdge):
+        return formulation
+    program = formulation.program
+    near: FloatArray = np.round(np.clip(program.target, program.lower, program.upper)).astype(np.float64)
+    doubt = price(program, near).error
+    return replace(formulation, buffer=formulation.buffer * (1 + LIMIT_SLACK) + ROUNDINGS * float(doubt))
 
 
 def _run(
