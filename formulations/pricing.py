@@ -52,22 +52,24 @@ class Price:
 def price(program: TrackingProgram, positions: FloatArray) -> Price:
     """Float64's price of a portfolio, shape (n,), or of each row of portfolios, shape (N, n), and its error bound."""
     rows, size = program.factor.shape
-    many = positions.ndim == 2
-    error: Any = program.tracking_errors(positions) if many else program.tracking_error(positions)
-    cost: Any = program.trading_costs(positions) if many else program.trading_cost(positions)
-    risk = (positions - program.target) * program.lengths
-    spread = np.abs(risk).sum(axis=-1)
-    rounding = (size + rows + 8) * UNIT_ROUND_OFF * spread + UNDERFLOW * (spread > 0)
-    return Price(error, cost, rounding + _left_out(program, risk, error - rounding), (size + 6) * UNIT_ROUND_OFF * cost)
-
-
-def _left_out(program: TrackingProgram, risk: FloatArray, error: Any) -> Any:
-    """How much of a tracking error of at least ``error`` the covariance that the factor leaves out can be."""
+    away = positions - program.target
+    spread: Any = np.abs(away) @ program.lengths
+    error: Any
+    cost: Any
+    if positions.ndim == 1:
+        error, cost, spread = program.tracking_error(positions), program.trading_cost(positions), float(spread)
+    else:
+        error, cost = program.tracking_errors(positions), program.trading_costs(positions)
+    doubt: Any = (size + rows + 8) * UNIT_ROUND_OFF * spread + UNDERFLOW * (spread > 0)
     residual = program.residual
-    if residual is None:
-        return 0.0
-    most = math.sqrt(residual.size) * np.abs(residual.class_sums(risk)).sum(axis=-1)
-    return most * (most / np.maximum(np.maximum(error, most), UNDERFLOW))
+    if residual is not None:
+        most = math.sqrt(residual.size) * (residual.class_spread(away * program.lengths) if residual.twins else spread)
+        surely = error - doubt
+        if positions.ndim == 1:
+            doubt += most * (most / max(surely, most, UNDERFLOW))
+        else:
+            doubt += most * (most / np.maximum(np.maximum(surely, most), UNDERFLOW))
+    return Price(error, cost, doubt, (size + 6) * UNIT_ROUND_OFF * cost)
 
 
 def exact_price(program: TrackingProgram, positions: FloatArray) -> Price:

@@ -123,7 +123,7 @@ class TrackingProgram:
     def lengths(self) -> FloatArray:
         """‖Fᵢ‖, shape (n,): the risk of one contract of each."""
         if self._lengths is None:
-            object.__setattr__(self, "_lengths", np.sqrt((self.factor * self.factor).sum(axis=0)))
+            object.__setattr__(self, "_lengths", np.sqrt(np.einsum("ij,ij->j", self.factor, self.factor)))
         assert self._lengths is not None
         return self._lengths
 

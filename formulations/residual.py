@@ -17,6 +17,7 @@ Rounding of the product RU comes on top, and is linear: see `pricing`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -37,12 +38,15 @@ class Residual:
         κ.
     twin : ndarray of int, shape (n,)
         For each instrument the first place in which a row of Σ that is the same to the last bit stands.
+    twins : bool
+        Whether two instruments have the same.
     """
 
     covariance: FloatArray
     weight: FloatArray
     size: float
     twin: IntegerArray
+    twins: bool
 
     __setstate__ = set_frozen_state
 
@@ -50,24 +54,24 @@ class Residual:
         for array in (self.covariance, self.weight, self.twin):
             array.setflags(write=False)
 
-    def class_sums(self, risk: FloatArray) -> FloatArray:
-        """Sums over the classes of twins along the last axis, in any order."""
+    def class_spread(self, risk: FloatArray) -> Any:
+        """Σ |Σ over a class of twins of riskᵢ|, of one row of risks, shape (n,), or of each of many, (N, n)."""
         if risk.ndim == 1:
-            return np.bincount(self.twin, weights=risk)
+            return float(np.abs(np.bincount(self.twin, weights=risk)).sum())
         sums = np.array(risk)
         for place in np.flatnonzero(self.twin != np.arange(self.twin.size)):
-            sums[..., self.twin[place]] += risk[..., place]
-            sums[..., place] = 0.0
-        return sums
+            sums[:, self.twin[place]] += risk[:, place]
+            sums[:, place] = 0.0
+        return np.abs(sums).sum(axis=1)
 
     def permuted(self, places: IntegerArray) -> Residual:
         """The same with instruments in another order: place i holds what stood at places[i]."""
+        matrix, weight = self.covariance[np.ix_(places, places)], self.weight[places]
+        if not self.twins:
+            return replace(self, covariance=matrix, weight=weight)
         twin = self.twin[places]
         first = {number: place for place, number in reversed(list(enumerate(twin)))}
-        return Residual(
-            self.covariance[np.ix_(places, places)], self.weight[places], self.size,
-            np.array([first[number] for number in twin]),
-        )  # fmt: skip
+        return replace(self, covariance=matrix, weight=weight, twin=np.array([first[number] for number in twin]))
 
     def scaled(self, tracking: float) -> Residual:
         """The same with tracking errors multiplied by a positive number."""

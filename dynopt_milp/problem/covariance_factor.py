@@ -45,6 +45,8 @@ class Factor(NamedTuple):
         κ: entries of Σ − R'R are at most κ·sqrt(ΣᵢᵢΣⱼⱼ).
     twin : ndarray of int, shape (n,)
         For each instrument the first that has the same row of Σ.
+    twins : bool
+        Whether two have the same.
     notes : tuple of str
         What was repaired, in words.
     """
@@ -53,6 +55,7 @@ class Factor(NamedTuple):
     factor: FloatArray
     residual: float
     twin: IntegerArray
+    twins: bool
     notes: tuple[str, ...]
 
 
@@ -126,8 +129,9 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         correlation = correlation * risky * risky[:, None]
 
     twin = _twins(correlation, deviation)
-    single = np.flatnonzero(twin == np.arange(twin.size))
-    if single.size < twin.size:
+    single = None
+    if twin is not None:
+        single = np.flatnonzero(twin == np.arange(twin.size))
         covariance, deviation = covariance[twin[:, None], twin], deviation[twin]
         correlation = correlation[single[:, None], single]
     # Without a square root of anything that is mostly round-off: what is left over says that it was.
@@ -140,31 +144,39 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         factor, left = min((factor, left), (changed, _left(correlation, changed)), key=lambda pair: pair[1])
     notes: tuple[str, ...] = ()
     if left > LEFT * len(correlation):
-        factor, least = _without_negative(correlation, tuple(instruments[place] for place in single))
+        names = instruments if single is None else tuple(instruments[place] for place in single)
+        factor, least = _without_negative(correlation, names)
         repaired = factor.T @ factor
-        places = np.searchsorted(single, twin)
-        covariance = repaired[places[:, None], places] * deviation * deviation[:, None]
-        covariance = covariance / 2 + covariance.T / 2
         left = _left(repaired, factor)
+        if twin is not None and single is not None:
+            places = np.searchsorted(single, twin)
+            repaired = repaired[places[:, None], places]
+        covariance = repaired * deviation * deviation[:, None]
+        covariance = covariance / 2 + covariance.T / 2
         if least < -ROUTINE * len(correlation):
             notes = (f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero",)
-    if single.size < twin.size:
-        factor = np.ascontiguousarray(factor[:, np.searchsorted(single, twin)])
-    return Factor(covariance, factor * deviation, left + SCALING, twin, notes)
+    if twin is None or single is None:
+        return Factor(covariance, factor * deviation, left + SCALING, np.arange(len(deviation)), False, notes)
+    factor = np.ascontiguousarray(factor[:, np.searchsorted(single, twin)])
+    return Factor(covariance, factor * deviation, left + SCALING, twin, True, notes)
 
 
-def _twins(correlation: FloatArray, deviation: FloatArray) -> IntegerArray:
-    """For each instrument the first whose covariances are the same but for round-off."""
-    twin = np.arange(len(deviation))
+def _twins(correlation: FloatArray, deviation: FloatArray) -> IntegerArray | None:
+    """For each instrument the first whose covariances are the same but for round-off; None if all have their own."""
     close = correlation > 1 - TWINS
     if np.count_nonzero(close) <= len(deviation):
-        return twin
-    for first, second in np.argwhere(np.triu(close, 1)):
-        if twin[second] == second and twin[first] == first and deviation[first] > 0:
-            same = abs(deviation[second] / deviation[first] - 1) <= TWINS
-            if same and np.abs(correlation[first] - correlation[second]).max() <= TWINS:
-                twin[second] = first
-    return twin
+        return None
+    first, second = np.nonzero(close)
+    later = (first < second) & (deviation[first] > 0)
+    first, second = first[later], second[later]
+    with np.errstate(divide="ignore"):
+        same = np.abs(deviation[second] / deviation[first] - 1) <= TWINS
+    same &= np.abs(correlation[first] - correlation[second]).max(axis=1, initial=0.0) <= TWINS
+    twin = np.arange(len(deviation))
+    for one, other in zip(first[same], second[same], strict=True):
+        if twin[other] == other and twin[one] == one:
+            twin[other] = one
+    return twin if same.any() else None
 
 
 def _left(correlation: FloatArray, factor: FloatArray) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,19 @@ def check_instruments(instruments: Any, field: str = "instruments") -> tuple[str
     if not names:
         raise InputError("is empty; a problem needs at least one instrument", field=field)
     for name in names:
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str):
+            raise InputError(f"expected names (non-empty strings), found {name!r}", field=field)
+    _check_names(names, field)
+    return names
+
+
+@lru_cache(maxsize=64)
+def _check_names(names: tuple[str, ...], field: str) -> None:
+    """Refuse empty and repeated names; the same names come again and again."""
+    for name in names:
+        if not name.strip():
             raise InputError(f"expected names (non-empty strings), found {name!r}", field=field)
     check_distinct(names, field)
-    return names
 
 
 def check_distinct(

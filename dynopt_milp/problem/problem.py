@@ -153,7 +153,7 @@ class Problem:
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
         object.__setattr__(self, "notes", made.notes)
-        residual = Residual(self.covariance, self.weight_per_contract, made.residual, twin)
+        residual = Residual(self.covariance, self.weight_per_contract, made.residual, twin, made.twins)
         object.__setattr__(self, "_residual", residual)
         object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "_program", None)

@@ -22,7 +22,7 @@ from dynopt_milp.solvers.branch_and_bound import solver
 from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, cone_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import forget_stale
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
-from dynopt_milp.solvers.branch_and_bound.goal import Drift, Goal
+from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, new_lattice
@@ -57,7 +57,7 @@ def sizes_problem(seed: int, multiplier: float = 10.0) -> Problem:
     )
 
 
-EXACT = Goal(0.0, 0.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, Drift(0.0, np.inf, 0.0, 0.0, np.inf))
+EXACT = Goal(0.0, False, 0.0, 0.0, 0.0)
 """Tracking error and cost, and nothing taken off."""
 
 

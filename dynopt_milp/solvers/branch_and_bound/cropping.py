@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.goal import Goal, goal_in
+from dynopt_milp.solvers.branch_and_bound.goal import Claim, claim_in
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 
 
@@ -23,10 +23,10 @@ def open_box(lows: np.ndarray, highs: np.ndarray, opened: int) -> tuple[np.ndarr
 
 @compiled
 def crop(
-    lattice: Lattice, goal: Goal, lows: np.ndarray, highs: np.ndarray, opened: int, best: np.ndarray, low: np.ndarray,
+    lattice: Lattice, claim: Claim, lows: np.ndarray, highs: np.ndarray, opened: int, best: np.ndarray, low: np.ndarray,
     high: np.ndarray,
-) -> tuple[Lattice, Goal]:  # fmt: skip
-    """The lattice over that box, and the goal for it; ``lows``, ``highs`` and ``best`` count from its low end.
+) -> tuple[Lattice, Claim]:  # fmt: skip
+    """The lattice over that box, and the claim for it; ``lows``, ``highs`` and ``best`` count from its low end.
 
     The incumbent ``best`` is moved into the box: who needs it has taken it before.
     """
@@ -36,7 +36,7 @@ def crop(
             lows[k, i] -= low[i]
             highs[k, i] -= low[i]
         best[i] = min(max(best[i] - low[i], 0), high[i] - low[i])
-    return cropped, goal_in(cropped, goal.inner, goal.edge, goal.drift, goal.cost_error)
+    return cropped, claim_in(cropped, claim.inner, claim.goal.edge, claim.drift, claim.goal.cost_error)
 
 
 @part

@@ -57,14 +57,12 @@ class Drift(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What is minimised, and what a bound has to reach.
+    """What is minimised, and what is taken off a bound.
 
     Attributes
     ----------
     buffer : float
         B; for `buffer_edge` with what keeps every portfolio inside that can be.
-    inner : float
-        B as it was given.
     edge : bool
         Whether the tracking error is a constraint (`buffer_edge`).
     error : float
@@ -73,35 +71,48 @@ class Goal(NamedTuple):
         The same for sums of costs.
     loss : float
         By how much a linear bound on the tracking error can exceed the true one, rounding apart.
+    """
+
+    buffer: float
+    edge: bool
+    error: float
+    cost_error: float
+    loss: float
+
+
+class Claim(NamedTuple):
+    """The goal in a box, and what a portfolio that is priced there is worth at least.
+
+    Attributes
+    ----------
+    goal : Goal
+    inner : float
+        B as it was given.
     slip, left_out : float
         By how much t can exceed the true one, and D².
     drift : Drift
     """
 
-    buffer: float
+    goal: Goal
     inner: float
-    edge: bool
-    error: float
-    cost_error: float
-    loss: float
     slip: float
     left_out: float
     drift: Drift
 
 
 @part
-def new_goal(lattice: Lattice, buffer: float, edge: bool, drift: Drift, contracts: int) -> Goal:
-    """The goal in a lattice of so many contracts."""
+def new_claim(lattice: Lattice, buffer: float, edge: bool, drift: Drift, contracts: int) -> Claim:
+    """The claim in a lattice of so many contracts."""
     cost, largest = lattice.cost, 0.0  # sums that no split has are infinite
     for entry in range(cost.size):
         if largest < cost[entry] < np.inf:
             largest = cost[entry]
-    return goal_in(lattice, buffer, edge, drift, 16 * UNIT_ROUND_OFF * contracts * contracts * largest)
+    return claim_in(lattice, buffer, edge, drift, 16 * UNIT_ROUND_OFF * contracts * contracts * largest)
 
 
 @part
-def goal_in(lattice: Lattice, buffer: float, edge: bool, drift: Drift, cost_error: float) -> Goal:
-    """The goal for the box of this lattice."""
+def claim_in(lattice: Lattice, buffer: float, edge: bool, drift: Drift, cost_error: float) -> Claim:
+    """The claim for the box of this lattice."""
     first, gram, start, target = lattice.first, lattice.gram, lattice.start, lattice.target
     size, rows = target.size, len(lattice.factor)
     spread, squares = 0.0, 0.0
@@ -117,10 +128,9 @@ def goal_in(lattice: Lattice, buffer: float, edge: bool, drift: Drift, cost_erro
     inside = buffer
     if edge:  # a portfolio on the edge to round-off is inside; whether it is, the formulation decides afterwards
         inside = buffer * (1 + EDGE) + slip + least_loss(drift, spread)
-    return Goal(
-        inside, buffer, edge, rounding + against + 2 * slip * drift.radius, cost_error,
-        slip + least_loss(drift, spread), slip, against, drift,
-    )  # fmt: skip
+    error = rounding + against + 2 * slip * drift.radius
+    goal = Goal(inside, edge, error, cost_error, slip + least_loss(drift, spread))
+    return Claim(goal, buffer, slip, against, drift)
 
 
 @part

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.goal import Drift, Goal, new_goal
+from dynopt_milp.solvers.branch_and_bound.goal import Claim, Drift, new_claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, fill_tables
 from formulations import FloatArray, IntegerArray
@@ -107,8 +107,8 @@ def split_sums(
 @compiled
 def new_lattice(
     factor: np.ndarray, merged: Merged, held: np.ndarray, unit: np.ndarray, buffer: float, edge: bool
-) -> tuple[Lattice, Goal]:  # fmt: skip
-    """The lattice over the box of y, which is finite, and the goal in it of a value with this buffer."""
+) -> tuple[Lattice, Claim]:  # fmt: skip
+    """The lattice over the box of y, which is finite, and what is claimed in it of a value with this buffer."""
     lead, first = merged.lead, merged.lower
     start, cost = tables(first, merged.upper, held[lead], unit[lead])
     fill_tables(first, start, cost, merged.groups, held, unit, merged.least, merged.most)
@@ -117,7 +117,7 @@ def new_lattice(
         for row in range(len(factor)):
             columns[row, a] = factor[row, lead[a]]
     lattice = Lattice(columns, merged.gram, merged.target, first, start, cost)
-    return lattice, new_goal(lattice, buffer, edge, merged.drift, held.size)
+    return lattice, new_claim(lattice, buffer, edge, merged.drift, held.size)
 
 
 @part

@@ -75,7 +75,7 @@ class Search:
 
     def __init__(self, task: Task, prepared: Prepared, incumbent: FloatArray | None, value: float) -> None:
         self._task, self._formulation = task, task.formulation
-        self._merged, self._lattice, self._goal = prepared.merged, prepared.lattice, prepared.goal
+        self._merged, self._lattice, self._claim = prepared.merged, prepared.lattice, prepared.claim
         lattice = self._lattice
         self._widths = lattice.start[1:] - lattice.start[:-1]
         size = self._widths.size
@@ -91,7 +91,7 @@ class Search:
         self._stack.value[0] = min(value, self._ceiling)
         if incumbent is not None:
             self._improve(incumbent)
-        begin(self._stack, lattice, self._goal)
+        begin(self._stack, lattice, self._claim.goal)
 
     def _improve(self, incumbent: FloatArray) -> None:
         """Improve the incumbent by local search."""
@@ -126,19 +126,21 @@ class Search:
 
     def _improve_index(self, index: IntegerArray) -> None:
         """Improve a portfolio of the lattice by local search; ``index`` is changed in place."""
-        nothing, goal = np.zeros(index.size, dtype=np.int64), self._goal
+        nothing, edge = np.zeros(index.size, dtype=np.int64), self._claim.goal.edge
         value = np.inf
         most = 10 * index.size
         steps = min(most, 1 + IMPROVE_WORK // index.size**2)
         for _ in range(0, most, steps):
             before = value
-            value = local_search.improve(self._lattice, nothing, self._widths - 1, index, goal.inner, goal.edge, steps)
+            value = local_search.improve(
+                self._lattice, nothing, self._widths - 1, index, self._claim.inner, edge, steps
+            )
             if not value < before or self._task.seconds_left() == 0:
                 break
         if value < self._stack.value[0]:
             self._stack.value[0] = value
             self._stack.best[:] = index
-            if goal.edge:  # whether it is inside the buffer, to the last digit, the formulation says
+            if edge:  # whether it is inside the buffer, to the last digit, the formulation says
                 self._adopt(index)
                 self._stack.value[0] = min(self._value, self._ceiling)
 
@@ -195,7 +197,7 @@ class Search:
     def _sphere_nodes(self) -> StoppedBy | None:
         """Where the cone is weak, go on with sphere searches as long as they end."""
         stack, state = self._stack, self._stack.state
-        if self._goal.edge or stack.bound[: state[OPEN]].min() >= WEAK * stack.value[0]:
+        if self._claim.goal.edge or stack.bound[: state[OPEN]].min() >= WEAK * stack.value[0]:
             return None
         self._join()
         self._extract()
@@ -230,7 +232,7 @@ class Search:
             chunk = NODES_UNCHECKED if seconds > SECONDS_CHECKED else 1
             chunk = chunk if left is None else min(left, chunk)
             ended = search(
-                self._lattice, self._stack, self._node, self._goal, self._slack, hull, self._plan, ahead, chunk
+                self._lattice, self._stack, self._node, self._claim, self._slack, hull, self._plan, ahead, chunk
             )
             if ended == FULL:
                 self._stack = grown(self._stack)
@@ -249,8 +251,8 @@ class Search:
         if (stack.best < low).any() or (stack.best > high).any():  # what is known will not be in the tables
             self._adopt(stack.best.copy())
             stack.value[0] = min(self._value, self._ceiling)
-        self._lattice, self._goal = crop(
-            self._lattice, self._goal, stack.low, stack.high, opened, stack.best, low, high
+        self._lattice, self._claim = crop(
+            self._lattice, self._claim, stack.low, stack.high, opened, stack.best, low, high
         )
         self._widths = high - low + 1
         self._node = new_node(self._widths.size, int(self._widths.max()))
@@ -262,7 +264,7 @@ class Search:
             return
         index = np.empty(size, dtype=np.int64)
         x = stack.x[int(stack.state[OPEN]) - 1].copy()
-        dive(self._lattice, self._node, self._goal, x, stack.value[0], DIVE_ROUNDS, index)
+        dive(self._lattice, self._node, self._claim.goal, x, stack.value[0], DIVE_ROUNDS, index)
         self._improve_index(index)
 
     def _join(self) -> None:
@@ -295,7 +297,7 @@ class Search:
         free = self._free()
         if (
             self._widths.max() > WIDEST
-            or self._goal.edge
+            or self._claim.goal.edge
             or not 0 < free.size <= MOST_LEVELS
             or not self._diagonal[free].all()
             or self._task.seconds_left() < SECONDS_A_FOURTH * free.size**4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
-from dynopt_milp.solvers.branch_and_bound.goal import Goal
+from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, new_lattice
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
@@ -22,7 +22,7 @@ class Prepared:
 
     merged: Merged
     lattice: Lattice
-    goal: Goal
+    claim: Claim
 
 
 def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
@@ -48,8 +48,8 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
             "or use scip",
             field="limits",
         )
-    lattice, goal = new_lattice(program.factor, merged, program.previous, program.cost, float(form.buffer), form.edge)
-    return Prepared(merged, lattice, goal)
+    lattice, claim = new_lattice(program.factor, merged, program.previous, program.cost, float(form.buffer), form.edge)
+    return Prepared(merged, lattice, claim)
 
 
 def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
-from dynopt_milp.solvers.branch_and_bound.goal import Goal
+from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from formulations.buffer_edge import EDGE_ROUND_OFF
 from formulations.pricing import UNDERFLOW, UNIT_ROUND_OFF
@@ -51,12 +51,13 @@ def trading_cost(lattice: Lattice, index: np.ndarray) -> float:
 
 
 @part
-def least_value(error: float, doubt: float, cost: float, goal: Goal) -> float:
+def least_value(error: float, doubt: float, cost: float, claim: Claim) -> float:
     """What a portfolio of the program is worth at least, if the lattice prices it so."""
-    least = max(error - doubt - goal.slip, 0.0)
-    least = math.sqrt(max(least * least - goal.left_out, 0.0))
+    goal = claim.goal
+    least = max(error - doubt - claim.slip, 0.0)
+    least = math.sqrt(max(least * least - claim.left_out, 0.0))
     if goal.edge:
-        return cost - goal.cost_error if least <= goal.inner * (1 + EDGE_ROUND_OFF) else np.inf
+        return cost - goal.cost_error if least <= claim.inner * (1 + EDGE_ROUND_OFF) else np.inf
     return max(least - goal.buffer, 0.0) + cost - goal.cost_error
 
 

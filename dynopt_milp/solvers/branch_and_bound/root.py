@@ -82,7 +82,7 @@ def prove_at_root(
         some &= first[a] <= sums[a] <= last[a]
     if not some or sums.size > ROOT_VARIABLES or not entries <= ROOT_ENTRIES:
         return False, best, most, 0.0, 0
-    lattice, goal = new_lattice(factor, merged, held, unit, 0.0, hull)
+    lattice, claim = new_lattice(factor, merged, held, unit, 0.0, hull)
 
     size = sums.size
     stack, node = new_stack(size, capacity), new_node(size, int(widest))
@@ -98,13 +98,13 @@ def prove_at_root(
         stack.value[0] = found
         for a in range(size):
             stack.best[a] = index[a]
-    begin(stack, lattice, goal)
-    ended = search(lattice, stack, node, goal, slack, hull, plan, one, few)
+    begin(stack, lattice, claim.goal)
+    ended = search(lattice, stack, node, claim, slack, hull, plan, one, few)
     known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
         opened = stack.state[OPEN]
         low, high = open_box(stack.low, stack.high, opened)
-        lattice, goal = crop(lattice, goal, stack.low, stack.high, opened, stack.best, low, high)
+        lattice, claim = crop(lattice, claim, stack.low, stack.high, opened, stack.best, low, high)
         longest, least = 0, np.inf
         for a in range(size):
             longest = max(longest, high[a] - low[a])
@@ -115,7 +115,7 @@ def prove_at_root(
         more = work // size
         if weak:
             more = WEAK_NODES if size <= WEAK_SIZE else 0
-        ended = search(lattice, stack, node, goal, slack, hull, plan, ahead, more)
+        ended = search(lattice, stack, node, claim, slack, hull, plan, ahead, more)
     proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
         known = lattice.first + stack.best

@@ -29,7 +29,7 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.descent import descend
-from dynopt_milp.solvers.branch_and_bound.goal import Goal
+from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import FEWEST_NODES, MOST, NEXT, SpherePlan
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box
@@ -99,12 +99,13 @@ def settle(lattice: Lattice, node: Node, size: int, weight: float) -> None:
 @part
 def search_sphere(
     lattice: Lattice, node: Node, count: int, kappa_in: float, paid_in: float, value: np.ndarray, best: np.ndarray,
-    goal: Goal, slack: float, plan: SpherePlan, least: float, most_error: float,
+    claim: Claim, slack: float, plan: SpherePlan, least: float, most_error: float,
 ) -> bool:  # fmt: skip
     """Search the node's box for tracking errors from ``least`` to ``most_error``.
 
     Better portfolios go to ``value`` and ``best``. False if the budget ran out before.
     """
+    goal = claim.goal
     node_gram = node.gram
     node_high = node.high
     node_link = node.link
@@ -312,8 +313,8 @@ def search_sphere(
                 index_of[places[i]] = chosen[i]
             found, doubt = tracking_error(lattice, index_of)
             pays = trading_cost(lattice, index_of)
-            value[1] = min(value[1], least_value(found, doubt, pays, goal))
-            worth = value_of(found, pays, goal.inner, goal.edge)
+            value[1] = min(value[1], least_value(found, doubt, pays, claim))
+            worth = value_of(found, pays, claim.inner, goal.edge)
             if worth < value[0]:
                 value[0] = worth
                 for i in range(best.size):

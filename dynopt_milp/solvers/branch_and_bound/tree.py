@@ -25,7 +25,7 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
-from dynopt_milp.solvers.branch_and_bound.goal import Goal
+from dynopt_milp.solvers.branch_and_bound.goal import Claim, Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import SpherePlan
 from dynopt_milp.solvers.branch_and_bound.local_search import improve
@@ -132,12 +132,12 @@ def claimed_bound(stack: Stack, value: float, slack: float) -> float:
 
 
 @part
-def consider(lattice: Lattice, stack: Stack, index: np.ndarray, goal: Goal) -> None:
+def consider(lattice: Lattice, stack: Stack, index: np.ndarray, claim: Claim) -> None:
     """Price a portfolio and keep it if it is the best."""
     error, doubt = tracking_error(lattice, index)
     cost = trading_cost(lattice, index)
-    value = value_of(error, cost, goal.inner, goal.edge)
-    stack.value[FLOOR] = min(stack.value[FLOOR], least_value(error, doubt, cost, goal))
+    value = value_of(error, cost, claim.inner, claim.goal.edge)
+    stack.value[FLOOR] = min(stack.value[FLOOR], least_value(error, doubt, cost, claim))
     if value < stack.value[0]:
         stack.value[0] = value
         for i in range(index.size):
@@ -237,7 +237,7 @@ def hole(cut: float, phi: float, weight: float, buffer: float) -> tuple[float, f
 
 @compiled
 def search(
-    lattice: Lattice, stack: Stack, node: Node, goal: Goal, slack: float, use_hull: bool, plan: SpherePlan,
+    lattice: Lattice, stack: Stack, node: Node, claim: Claim, slack: float, use_hull: bool, plan: SpherePlan,
     ahead: int, nodes: int,
 ) -> int:  # fmt: skip
     """Search until no node is open (DONE), ``nodes`` more are done (PAUSED) or the stack is full (FULL).
@@ -245,7 +245,7 @@ def search(
     ``ahead`` candidates are looked at before a node is split; with one, the first is taken unseen.
     Everything of at least (1 − slack) × the best value counts as pruned.
     """
-    n = stack.best.size
+    n, goal = stack.best.size, claim.goal
     whole_low, whole_high = np.zeros(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     for i in range(n):
         whole_high[i] = lattice.start[i + 1] - lattice.start[i] - 1
@@ -276,7 +276,7 @@ def search(
             continue
         size, kappa, paid = load(lattice, node, stack.x[top], stack.diagonal[top])
         if size == 0:
-            consider(lattice, stack, node.low, goal)
+            consider(lattice, stack, node.low, claim)
             continue
 
         build_envelopes(lattice, node, none, size, 0.0)
@@ -312,8 +312,8 @@ def search(
                 index[i] = node.low[i]
             for a in range(size):
                 index[node.place[a]] = nearest(lattice, node, a)
-            improve(lattice, whole_low, whole_high, index, goal.inner, goal.edge, rounds)
-            consider(lattice, stack, index, goal)
+            improve(lattice, whole_low, whole_high, index, claim.inner, goal.edge, rounds)
+            consider(lattice, stack, index, claim)
             cut = stack.value[0] * (1 - slack)
 
         if hulled and not goal.edge:
@@ -337,7 +337,7 @@ def search(
             continue
         if plan.active and size >= SPHERE_SIZE and worth_trying(stack, SPHERES_TRIED, SPHERE_PAYS):
             ended = search_sphere(
-                lattice, node, size, kappa, paid, stack.value, stack.best, goal, slack, plan, least, most
+                lattice, node, size, kappa, paid, stack.value, stack.best, claim, slack, plan, least, most
             )
             record(stack, SPHERES_TRIED, ended)
             if ended:
