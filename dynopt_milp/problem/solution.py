@@ -69,6 +69,8 @@ class Solution:
         Wall time of the whole solve.
     nodes : int
         Nodes of the search, 0 if there was none.
+    notes : tuple of str
+        What was repaired in the problem, and what the claim leaves out, in words.
     """
 
     problem: Problem
@@ -82,6 +84,7 @@ class Solution:
     solver: str
     seconds: float
     nodes: int
+    notes: tuple[str, ...] = ()
 
     __setstate__ = set_frozen_state
 
@@ -145,7 +148,7 @@ class Solution:
             "seconds": self.seconds,
             "nodes": self.nodes,
             "stopped_by": self.stopped_by.value,
-            "notes": list(self.problem.notes),
+            "notes": list(self.notes),
         }
 
 

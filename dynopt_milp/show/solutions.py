@@ -49,7 +49,7 @@ def show_solution(solution: Solution, console: Console) -> None:
         ("optimizer", f"{solution.optimizer}, {solution.formulation}, {solution.solver}"),
         ("time", f"{solution.seconds:.2f} s" + (f", {solution.nodes:,} nodes" if solution.nodes else "")),
     ]
-    _show_facts(facts, solution.problem.notes, console)
+    _show_facts(facts, solution.notes, console)
     if solution.contracts is not None:
         _show_positions(solution.problem, solution.positions, solution.trades, console)
 
@@ -72,7 +72,7 @@ def show_rebalance(result: Rebalance, console: Console) -> None:
         ("optimizer", f"{result.optimised.optimizer}, {result.optimised.solver}"),
         ("time", f"{result.seconds:.2f} s"),
     ]
-    _show_facts(facts, result.problem.notes, console)
+    _show_facts(facts, result.optimised.notes, console)
     _show_positions(result.problem, result.positions, result.trades, console, trades_only=True)
 
 

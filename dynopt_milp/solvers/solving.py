@@ -132,6 +132,7 @@ def solve(
             solver=answer.solver,
             seconds=time.monotonic() - began,
             nodes=answer.nodes,
+            notes=(*problem.notes, *filter(None, (answer.note,))),
         )
 
     try:

@@ -90,6 +90,8 @@ class Answer:
     solver : str
         Name and version.
     nodes : int
+    note : str
+        What the claim leaves out, in words.
     """
 
     positions: FloatArray | None
@@ -97,6 +99,7 @@ class Answer:
     stopped_by: StoppedBy
     solver: str
     nodes: int = 0
+    note: str = ""
 
 
 Method = Callable[[Task], Answer]

@@ -81,6 +81,6 @@ NUMBERS = (
     HERE.parent / "exchange.py",
     *(Path(formulations.__file__).parent / f"{name}.py" for name in NAMES),
 )
-NO_KERNELS = ("solver.py", "prepare.py", "phases.py", "tuning.py")
+NO_KERNELS = ("held_against.py", "solver.py", "prepare.py", "phases.py", "tuning.py")
 forget_stale(HERE, (source for source in HERE.glob("*.py") if source.name not in NO_KERNELS))
 forget_stale(HERE, NUMBERS)

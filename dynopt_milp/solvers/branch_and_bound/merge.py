@@ -31,7 +31,7 @@ WHOLE_RATIO = 1e-12
 WHOLE_RATIO_UNBOUNDED = 1e-13
 PARALLEL = 1 - math.sqrt(WHOLE_RATIO)  # of their lengths: what the product of parallel columns is at least
 LARGEST_RATIO = 10_000.0
-FARTHEST = 1e6  # contracts
+FARTHEST = 1e6  # contracts; see `held_against`
 TARGET_ROUND_OFF = 1e-15  # of the sum of targets, relative
 # All positions of third and further sizes of a contract are tried, for every sum that all sizes can have. Beyond so
 # many positions, or positions times sums of all groups, they stay on their own.
@@ -203,8 +203,8 @@ def merged_columns(
 
     The slip: by how far columns that count as parallel are not, and the rounding of RU, times how far positions can be
     from their targets. A position of a group that neither limits nor costs bound is looked at within a million
-    contracts of its target (`Solution.notes` says so). Where it has a limit on one side, that is no restriction:
-    further out the group's risk is a trillion times the slip.
+    contracts of its target (`held_against` says so). Where it has a limit on one side, that is no restriction: further
+    out the group's risk is a trillion times the slip.
     """
     size = base.size
     number, sharing, variable = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.empty(size, np.int64)

@@ -20,6 +20,7 @@ from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import local_search
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
+from dynopt_milp.solvers.branch_and_bound.held_against import note_on_free_sizes
 from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.phases import SOLVER, Search, search_slack
 from dynopt_milp.solvers.branch_and_bound.prepare import prepare
@@ -61,6 +62,12 @@ def solve_branch_and_bound(task: Task) -> Answer:
     warm_up()
     if task.deadline is not None:  # the time limit is for solving
         task = replace(task, deadline=task.deadline + time.monotonic() - began)
+    answer = _root_or_tree(task)
+    note = note_on_free_sizes(task.formulation.program, task.instruments)
+    return replace(answer, note=note) if note else answer
+
+
+def _root_or_tree(task: Task) -> Answer:
     program = task.formulation.program
     if task.formulation.is_sum and program.size <= ROOT_CONTRACTS and task.seconds_left() > ROOT_SECONDS:
         answer, best = prove_root(program.arrays(), task.gap, _starts(task))
