@@ -11,8 +11,9 @@ portfolio's value, that is every portfolio at least as good. Four arguments, eac
    dᵢ = v'Gd − Σⱼ(Gⱼ'v − [j = i])dⱼ and every term on the right is bounded from above.
 4. what is left: argument 2 for the columns of F that have no bound yet, with the bounded ones moved to the right side.
 
-All four grow with R along straight lines, so that what float64 loses, and what the factor leaves of the covariance, can
-be checked afterwards: if that is at most εR in the box for (1 + ε)R, the box holds every portfolio of R.
+All four grow with R along straight lines from zero or above, so that what float64 loses, and what the factor leaves of
+the covariance, can be checked afterwards: if that is at most εR in the box for (1 + ε)R, the box holds every portfolio
+of R.
 
 What none of them bounds is returned infinite: along such a direction contracts can be added without end, free of
 cost and risk (two sizes of one contract, say, one long and one short), and only a limit helps.
@@ -164,7 +165,9 @@ def _tighten_by_sign(program: TrackingProgram, radius: float, lower: FloatArray,
             continue
         pull = -(columns[:, both].T @ vector) * lengths[both]
         ends = pull * (lower[both] - program.target[both]), pull * (upper[both] - program.target[both])
-        distance = radius * float(np.linalg.norm(vector)) - float(slack @ limit) + float(np.maximum(*ends).sum())
+        # What does not depend on R counts if it is against the bound alone: else the check of R would not be one.
+        constant = max(float(np.maximum(*ends).sum()) - float(slack @ limit), 0.0)
+        distance = radius * float(np.linalg.norm(vector)) + constant
         new_most[place] = distance / lengths[one_sided[place]]
     for place, variable in enumerate(one_sided):
         which = np.zeros(program.size, dtype=bool)

@@ -24,7 +24,8 @@ from formulations.bounding_box import OUTWARD
 from formulations.formulation import Formulation
 from formulations.program import ProgramError
 
-# Float64 evaluates the sums below to about n·1e-16 of the sum of their terms' sizes; this is that with n = 10⁴.
+# Float64 evaluates the sums below to about n·1e-16 of the sum of their terms' sizes, of which ‖ψ‖ ≤ 1 and the lengths
+# of F's columns are bounds; this is that with n = 10⁴.
 BOUND_ROUND_OFF = 1e-12
 
 
@@ -61,8 +62,11 @@ class DualBound:
         """The lower bound, less what round-off can add to it."""
         constant, slopes = self._line()
         least = self._least(slopes)
-        size = np.abs(slopes) * np.maximum(np.abs(self.lower), np.abs(self.upper))
-        return float(constant + least.sum() - BOUND_ROUND_OFF * (abs(constant) + size.sum()))
+        program = self.formulation.program
+        farthest = np.maximum(np.abs(self.lower), np.abs(self.upper))
+        size = program.lengths @ (np.abs(program.target) + farthest)
+        size += program.cost @ (farthest + np.abs(program.previous))
+        return float(constant + least.sum() - BOUND_ROUND_OFF * (abs(constant) + size))
 
     def tightened(self, value: float) -> tuple[FloatArray, FloatArray]:
         """The box without positions that only portfolios above ``value`` can have; it may come out empty."""

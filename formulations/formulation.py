@@ -120,7 +120,7 @@ class Formulation(ABC):
         point = np.asarray(positions, dtype=np.float64)
         found = price(self.program, point)
         low, high = self._ends(found)
-        if low < high and not high - low <= FINE * high:
+        if low < high and not high - low <= FINE * low:  # where the edge is between them, high is infinite
             found = exact_price(self.program, point)
             low, high = self._ends(found)
         value = float(self.combine(found.tracking_error, found.trading_cost))

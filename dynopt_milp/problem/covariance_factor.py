@@ -27,8 +27,9 @@ DIVISION = 4e-16  # what dividing by standard deviations leaves of a correlation
 # Two sizes of one contract, estimated from the same prices: their covariances with everything differ by round-off, at
 # most 7e-15 in fifteen years of 42 real futures. Differences of 1e-13 are data.
 TWINS = 2e-14
-# Of the entries of Σ and R'R, what scaling to correlations and back rounds: five products of u₀ = 2⁻⁵³, relative.
-SCALING = 6e-16
+# Of the entries of Σ and R'R, what scaling to correlations and back rounds: six roundings of u₀ = 2⁻⁵³, relative.
+SCALING = 7e-16
+LEAST_VARIANCE = 1e-300
 FIXED_POINT = 2.0**23
 
 
@@ -93,6 +94,13 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         place = int(np.argmax(variance < 0))
         raise CovarianceError(
             f"variance is negative: {variance[place]:g}", field="covariance", instrument=instruments[place]
+        )
+    if 0 < (smallest := float(variance[variance > 0].min(initial=np.inf))) < LEAST_VARIANCE:
+        raise CovarianceError(
+            f"expected variances of at least {LEAST_VARIANCE:g}, which float64 can divide by, found {smallest:g}; use "
+            "other units",
+            field="covariance",
+            instrument=instruments[int(np.argmax(variance == smallest))],
         )
     deviation = np.sqrt(variance if least > 0 else np.where(variance > 0, variance, variance.max() or 1.0))
 

@@ -357,12 +357,14 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
 
 def _check_magnitude(names: tuple[str, ...], risk: FloatArray, cost: FloatArray) -> None:
     """Refuse units in which float64 cannot tell portfolios apart."""
-    riskiest, dearest = int(np.argmax(risk)), int(np.argmax(cost))
-    if not (risk[riskiest] == 0 or LEAST_UNIT <= risk[riskiest] <= MOST_UNIT):
+    dearest = int(np.argmax(cost))
+    bad = ~((risk == 0) | ((risk >= LEAST_UNIT) & (risk <= MOST_UNIT)))
+    if bad.any():
+        place = int(np.argmax(bad))
         raise InputError(
-            f"the risk of a contract (volatility × weight) is {risk[riskiest]:g}, which float64 cannot square; "
+            f"the risk of a contract (volatility × weight) is {risk[place]:g}, which float64 cannot square; "
             f"expected {LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
-            field="covariance", instrument=names[riskiest],
+            field="covariance", instrument=names[place],
         )  # fmt: skip
     if not cost[dearest] <= MOST_UNIT:
         raise InputError(

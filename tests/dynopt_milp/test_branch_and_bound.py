@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dynopt_milp import InputError, Limits, Problem, Status, StoppedBy, UnboundedError, solve
 from dynopt_milp.adapters.book import ordinary_day
-from dynopt_milp.errors import CertificationError
+from dynopt_milp.errors import CertificationError, InputError
 from dynopt_milp.solvers.branch_and_bound import solver
 from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, cone_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import forget_stale
@@ -272,10 +272,12 @@ def test_the_root_in_one_call_and_the_tree_agree(seed: int, monkeypatch: pytest.
     assert max(at_root.lower_bound, in_the_tree.lower_bound) <= at_root.objective * (1 + 1e-12)
 
 
-def test_columns_that_underflow_end_the_search_for_parallel_ones() -> None:
+def test_columns_almost_too_small_to_square_end_the_search_for_parallel_ones() -> None:
     names, box = tuple("abc"), Limits(lower=-3, upper=3)
-    tiny = Problem(np.ones((3, 3)), [0.3, 0.3, 0.6], [1.0, 3.0, 2.3e-162], 0, 0, 0, limits=box, instruments=names)
+    tiny = Problem(np.ones((3, 3)), [0.3, 0.3, 0.6], [1.0, 3.0, 2.3e-130], 0, 0, 0, limits=box, instruments=names)
     assert solve(tiny).objective == pytest.approx(solve(tiny, "enumerate").objective, rel=1e-9)
+    with pytest.raises(InputError, match="covariance of c: the risk of a contract .* cannot square"):
+        tiny.replace(weight_per_contract=[1.0, 3.0, 2.3e-162])
 
 
 def test_a_problem_out_of_a_pickle_is_read_only_and_compiles_nothing() -> None:

@@ -157,5 +157,5 @@ def widened(drift: Drift, spread: float, error: float) -> float:
     most = error + math.sqrt(drift.residual) * (spread + drift.aside) + drift.slip + 4 * UNIT_ROUND_OFF * spread
     square = 2 * drift.residual * drift.total * drift.total + 8 * UNIT_ROUND_OFF * drift.total
     if square < 0.5:
-        most = min(most, (error + math.sqrt(2 * drift.residual) * drift.aside + drift.slip) / (1 - square))
+        most = min(most, (error + math.sqrt(2 * drift.residual) * drift.aside + 2 * drift.slip) / (1 - square))
     return most

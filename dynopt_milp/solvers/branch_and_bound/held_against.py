@@ -17,14 +17,19 @@ def note_on_free_sizes(program: TrackingProgram, instruments: tuple[str, ...]) -
     """What has to be said of such contracts; empty if there are none."""
     if program.cost.min() > 0:
         return ""
-    free = np.flatnonzero((program.cost == 0) & np.isinf(program.lower) & np.isinf(program.upper))
+    free = np.flatnonzero(
+        (program.cost == 0) & (program.lengths > 0) & (np.isinf(program.lower) | np.isinf(program.upper))
+    )
     if free.size < 2:
         return ""
-    lengths = program.lengths[free]
-    free, lengths = free[lengths > 0], lengths[lengths > 0]
-    columns = program.factor[:, free] / lengths
-    alike = np.abs(columns.T @ columns) > PARALLEL
-    names = [instruments[place] for place in free[alike.sum(axis=1) > 1]]
+    columns = program.factor[:, free] / program.lengths[free]
+    product = columns.T @ columns
+    up, down = np.isinf(program.upper[free]), np.isinf(program.lower[free])
+    apart = (up[:, None] & down) | (down[:, None] & up)  # one up, the other down
+    together = (up[:, None] & up) | (down[:, None] & down)
+    against = ((product > PARALLEL) & apart) | ((product < -PARALLEL) & together)
+    np.fill_diagonal(against, False)
+    names = [instruments[place] for place in free[against.any(axis=1)]]
     if not names:
         return ""
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

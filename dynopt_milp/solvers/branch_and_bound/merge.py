@@ -32,7 +32,6 @@ WHOLE_RATIO_UNBOUNDED = 1e-13
 PARALLEL = 1 - math.sqrt(WHOLE_RATIO)  # of their lengths: what the product of parallel columns is at least
 LARGEST_RATIO = 10_000.0
 FARTHEST = 1e6  # contracts; see `held_against`
-TARGET_ROUND_OFF = 1e-15  # of the sum of targets, relative
 # All positions of third and further sizes of a contract are tried, for every sum that all sizes can have. Beyond so
 # many positions, or positions times sums of all groups, they stay on their own.
 MOST_TRIED = 500
@@ -174,7 +173,11 @@ def parallels(
             if sharing[c] > 2:
                 # Of three sizes and more, those are left out that have too many positions to be tried together.
                 members = np.flatnonzero(whole & (nearest == c))
-                members = members[np.argsort(np.abs(times[members]), kind="mergesort")]
+                sizes = np.abs(times[members])
+                for rank in range(members.size):
+                    if members[rank] == c:
+                        sizes[rank] = 0.0  # the base first, as in `merged_columns`
+                members = members[np.argsort(sizes, kind="mergesort")]
                 tried, sums = 1.0, 0.0
                 for rank in range(members.size):
                     a = members[rank]
@@ -196,16 +199,9 @@ def parallels(
 
 @part
 def merged_columns(
-    base: np.ndarray, ratio: np.ndarray, apart: np.ndarray, gram: np.ndarray, target: np.ndarray, low: np.ndarray,
-    high: np.ndarray, twin: np.ndarray, residual: float,
+    base: np.ndarray, ratio: np.ndarray, gram: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> Merged:  # fmt: skip
-    """The program merged as `parallels` found; total and radius of its drift are not known yet.
-
-    The slip: by how far columns that count as parallel are not, and the rounding of RU, times how far positions can be
-    from their targets. A position of a group that neither limits nor costs bound is looked at within a million
-    contracts of its target (`held_against` says so). Where it has a limit on one side, that is no restriction: further
-    out the group's risk is a trillion times the slip.
-    """
+    """The program merged as `parallels` found; nothing is known of its drift yet."""
     size = base.size
     number, sharing, variable = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.empty(size, np.int64)
     leads = 0
@@ -219,23 +215,12 @@ def merged_columns(
         if base[i] == i:
             lead[number[i]] = i
     sums, lower, upper = np.zeros(lead.size), np.zeros(lead.size), np.zeros(lead.size)
-    slip, aside, alone = 0.0, 0.0, base.size == lead.size
     for i in range(size):
         a, one, other = variable[i], ratio[i] * low[i], ratio[i] * high[i]
         sums[a] += ratio[i] * target[i]
         lower[a] += min(one, other)
         upper[a] += max(one, other)
         sharing[base[i]] += 1
-    for i in range(size):
-        if alone or sharing[base[i]] == 1:
-            continue
-        below = FARTHEST if np.isinf(low[i]) else abs(low[i] - target[i])
-        above = FARTHEST if np.isinf(high[i]) else abs(high[i] - target[i])
-        risk = math.sqrt(gram[i, i]) * max(below, above)
-        rounded = TARGET_ROUND_OFF * abs(ratio[i] * target[i]) * math.sqrt(gram[base[i], base[i]])
-        slip += apart[i] * max(below, above) + rounded + 4 * UNIT_ROUND_OFF * risk
-        if twin[i] != twin[base[i]]:
-            aside += 2 * risk
     merged_gram = np.empty((lead.size, lead.size))
     for a in range(lead.size):
         for c in range(lead.size):
@@ -255,5 +240,45 @@ def merged_columns(
         for k in range(members.size):
             member[start[group] + k] = members[order[k]]
     groups = Groups(variable[shared], start, member, ratio[member])
-    drift = Drift(residual, np.inf, aside, slip, np.inf)
+    drift = Drift(0.0, np.inf, 0.0, 0.0, np.inf)
     return Merged(low, high, lead, variable, ratio, groups, merged_gram, sums, lower, upper, drift)
+
+
+@part
+def group_drift(
+    merged: Merged, apart: np.ndarray, gram: np.ndarray, target: np.ndarray, twin: np.ndarray, reach: np.ndarray,
+    error: float,
+) -> tuple[float, float]:  # fmt: skip
+    """The slip and A of the groups, for portfolios whose tracking error in the lattice is at most ``error``.
+
+    The slip: by how far columns that count as parallel are not, and the rounding of RU, times how far positions can be
+    from their targets: as far as limits and costs say or, on a side where they do not, as far as the sum of the group
+    leaves it when the others go the other way. Where one of those is not bounded either, both are looked at within a
+    million contracts of their targets (`held_against` says so).
+    """
+    slip, aside, groups = 0.0, 0.0, merged.groups
+    for group in range(groups.variable.size):
+        a, begin, end = groups.variable[group], groups.start[group], groups.start[group + 1]
+        base = groups.member[begin]
+        for k in range(begin, end):
+            i, far = groups.member[k], 0.0
+            for side in range(2):
+                limit = merged.most[i] if side else merged.least[i]
+                if abs(limit) < np.inf:
+                    far = max(far, abs(limit - target[i]))
+                    continue
+                up = (groups.ratio[k] > 0) == (side == 1)  # whether the sum grows that way
+                room = error * reach[a]
+                for other in range(begin, end):
+                    j = groups.member[other]
+                    if other != k:
+                        most = (groups.ratio[other] > 0) != up  # whether the other one grows when the sum falls
+                        opposite = merged.most[j] if most else merged.least[j]
+                        room += abs(groups.ratio[other]) * abs(opposite - target[j])
+                far = max(far, room / abs(groups.ratio[k]) if room < np.inf else FARTHEST)
+            risk = math.sqrt(gram[i, i]) * far * (1 + 1e-12)
+            rounded = (end - begin + 3) * UNIT_ROUND_OFF * abs(groups.ratio[k] * target[i])
+            slip += apart[i] * far * (1 + 1e-12) + rounded * math.sqrt(gram[base, base]) + 4 * UNIT_ROUND_OFF * risk
+            if twin[i] != twin[base]:
+                aside += 2 * risk
+    return slip, aside

@@ -8,9 +8,11 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.goal import Drift, widened
-from dynopt_milp.solvers.branch_and_bound.merge import Merged, merged_columns, parallels
+from dynopt_milp.solvers.branch_and_bound.merge import Merged, group_drift, merged_columns, parallels
 from dynopt_milp.solvers.branch_and_bound.reach import reaches
 from formulations.bounding_box import OUTWARD
+
+GUESSES = 4  # of the largest tracking error: 1.001, 2, 1,001 and a million times the radius
 
 
 @compiled
@@ -26,27 +28,37 @@ def merged_box(
     """
     least, most = within_costs(held, unit, lower, upper, budget)
     base, ratio, apart = parallels(factor, gram, least, most)
-    merged = merged_columns(base, ratio, apart, gram, target, least, most, twin, residual)
+    merged = merged_columns(base, ratio, gram, target, least, most)
     first, last, lead, merged_gram = merged.lower, merged.upper, merged.lead, merged.gram
     for a in range(first.size):
         if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held
             first[a] = last[a] = min(max(held[lead[a]], first[a]), last[a])
     reach, total = reaches(factor, lead, merged_gram)
-    drift = Drift(residual, total, merged.drift.aside, merged.drift.slip, np.inf)
     spread = 0.0
     for a in range(first.size):
         if merged_gram[a, a] > 0:
             farthest = max(abs(first[a] - merged.target[a]), abs(last[a] - merged.target[a]))
             spread += math.sqrt(merged_gram[a, a]) * farthest
-    farthest = widened(drift, spread, radius)
-    if total < np.inf:
-        within_reach(merged.target, reach, farthest, first, last)
+    # The drift grows with the tracking error T along a straight line: a T that holds what follows from it is a bound.
+    drift, farthest = Drift(residual, total, np.inf, np.inf, np.inf), np.inf
+    for attempt in range(GUESSES):
+        guess = radius * (1 + 1e-3 * 1e3**attempt)
+        slip, aside = group_drift(merged, apart, gram, target, twin, reach, guess)
+        drift = Drift(residual, total, aside, slip, guess)
+        farthest = widened(drift, spread, radius)
+        if farthest <= guess:
+            break
+    if farthest <= drift.radius:
+        drift = Drift(residual, total, drift.aside, drift.slip, farthest)
+        if total < np.inf:
+            within_reach(merged.target, reach, farthest, first, last)
+    else:  # what is left are the limits and costs
+        drift = Drift(residual, np.inf, drift.aside, drift.slip, widened(drift, spread, radius))
     some = True
     for i in range(least.size):
         some &= least[i] <= most[i]
     for a in range(first.size):
         some &= first[a] <= last[a]
-    drift = Drift(residual, total, drift.aside, drift.slip, farthest)
     return some, Merged(
         merged.least, merged.most, lead, merged.variable, merged.ratio, merged.groups, merged_gram, merged.target,
         first, last, drift,

@@ -249,8 +249,11 @@ class Search:
         if (high - low + 1).sum() > WORTH_CROPPING * self._widths.sum():
             return
         if (stack.best < low).any() or (stack.best > high).any():  # what is known will not be in the tables
+            before = stack.value[0]
             self._adopt(stack.best.copy())
             stack.value[0] = min(self._value, self._ceiling)
+            if stack.value[0] > before:  # of what was pruned until now no more is known
+                stack.value[FLOOR] = min(stack.value[FLOOR], before * (1 - self._slack))
         self._lattice, self._claim = crop(
             self._lattice, self._claim, stack.low, stack.high, opened, stack.best, low, high
         )

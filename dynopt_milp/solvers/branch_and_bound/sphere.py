@@ -171,7 +171,7 @@ def search_sphere(
     low, high = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
     tilt, cheapest, cheapest_sum = np.empty(size), np.empty(size), np.zeros(size + 1)
     width = 0
-    cut = value[0] * (1 - slack) + goal.buffer - goal.cost_error
+    cut = value[0] * (1 - slack) + goal.buffer + goal.cost_error
     wide = least + most_error
     square = kappa
     for j in range(size):
@@ -243,7 +243,9 @@ def search_sphere(
             middle = centres[level, j] + apart[level, j]
             for index in range(low[j], high[j] + 1):
                 z = first[j] + index
-                now = max(partial[level] + spread[j] * (z - middle) * (z - middle), 0.0)
+                # Below zero it is round-off that has been taken off: only the root may forget that.
+                least_square = partial[level] + spread[j] * (z - middle) * (z - middle)
+                now = max(least_square, 0.0)
                 pays = cost[level] + lattice_cost[begin + index]
                 most = min(cut - pays - cheapest_sum[j], most_error)
                 if most <= 0 or now >= most * most:
@@ -258,7 +260,7 @@ def search_sphere(
                     step = z - centres[level, j]
                     share = 1 / (root + most)
                     # Around the target: everything still free costs at least what the cheapest do.
-                    bound = (now + root * most) * share + pays + cheapest_sum[j]
+                    bound = (least_square + root * most) * share + pays + cheapest_sum[j]
                     for i in range(j - 1, -1, -1):
                         k = places[i]
                         move = z - middle
@@ -319,7 +321,7 @@ def search_sphere(
                 value[0] = worth
                 for i in range(best.size):
                     best[i] = index_of[i]
-                cut = value[0] * (1 - slack) + goal.buffer - goal.cost_error
+                cut = value[0] * (1 - slack) + goal.buffer + goal.cost_error
             continue
         z = first[j] + chosen[j]
         step = z - centres[level, j]

@@ -9,6 +9,8 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from formulations import FloatArray, IntegerArray
 
+LARGEST_EXACT = 2.0**50  # contracts; quotients of smaller numbers are not rounded to another whole number
+
 
 class Groups(NamedTuple):
     """Two or more contracts each, with parallel columns.
@@ -49,12 +51,17 @@ def cheapest_pair(
     if least > most:
         return best, small_best, large_best
     kink = (total - held) / ratio
-    for choice in range(3):
+    choices = 3 if abs(kink * ratio) < LARGEST_EXACT else 5  # beyond, the kink is rounded to a neighbour at most
+    for choice in range(choices):
         large = held_large
         if choice == 1:
             large = np.floor(kink)
         elif choice == 2:
             large = np.ceil(kink)
+        elif choice == 3:
+            large = np.floor(kink) - 1
+        elif choice == 4:
+            large = np.ceil(kink) + 1
         large = min(max(large, least), most)
         small = total - ratio * large
         paid = unit * abs(small - held) + unit_large * abs(large - held_large)

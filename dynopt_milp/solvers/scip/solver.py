@@ -34,9 +34,10 @@ from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip.thread import run_in_scip_thread
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import BufferEdge, FloatArray, Formulation, IntegerHull, price, restrict
+from formulations import BufferEdge, FloatArray, Formulation, IntegerHull, TrackingProgram, price, restrict
 from formulations.formulation import NORMAL_VALUE
 from formulations.integer_hull import WEAK
+from formulations.pricing import UNIT_ROUND_OFF
 
 FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 100
 FINE_TOLERANCE = 1e-9  # where the other leaves a gap open; the linear solver accepts no less
@@ -166,8 +167,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
         nodes += run.nodes
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
-        found = price(program, incumbent)
-        bound = max(run.lower_bound / unit - ROUNDINGS * float(found.error + found.cost_error), 0.0)
+        bound = max(run.lower_bound / unit - _rounded(program, incumbent, lower, upper), 0.0)
         too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
         if run.status in ("infeasible", FAILED) or too_high:
             # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
@@ -270,6 +270,15 @@ def _run(
     if abs(scip.model.getDualbound()) < scip.model.infinity():
         bound = max(scip.model.getDualbound() - _slack(formulation, tolerance), 0.0)
     return _Run(portfolios, bound, status, int(scip.model.getNTotalNodes()))
+
+
+def _rounded(program: TrackingProgram, incumbent: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
+    """What SCIP's numbers in this box can be wrong by, with what the factor leaves out at the incumbent."""
+    here = price(program, incumbent)
+    farther = np.where(upper - program.target > program.target - lower, upper, lower)
+    spread = float(program.lengths @ np.abs(farther - program.target))
+    rounding = (sum(program.factor.shape) + 8) * UNIT_ROUND_OFF * spread
+    return ROUNDINGS * (float(here.error + here.cost_error) + rounding)
 
 
 def _slack(formulation: Formulation, tolerance: float) -> float:
