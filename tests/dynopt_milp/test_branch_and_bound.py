@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dynopt_milp import InputError, Limits, Problem, Status, StoppedBy, UnboundedError, solve
 from dynopt_milp.adapters.book import ordinary_day
-from dynopt_milp.errors import CertificationError, InputError
+from dynopt_milp.errors import CertificationError
 from dynopt_milp.solvers.branch_and_bound import solver
 from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, cone_bound
 from dynopt_milp.solvers.branch_and_bound.compiled import forget_stale
@@ -276,7 +276,7 @@ def test_columns_almost_too_small_to_square_end_the_search_for_parallel_ones() -
     names, box = tuple("abc"), Limits(lower=-3, upper=3)
     tiny = Problem(np.ones((3, 3)), [0.3, 0.3, 0.6], [1.0, 3.0, 2.3e-130], 0, 0, 0, limits=box, instruments=names)
     assert solve(tiny).objective == pytest.approx(solve(tiny, "enumerate").objective, rel=1e-9)
-    with pytest.raises(InputError, match="covariance of c: the risk of a contract .* cannot square"):
+    with pytest.raises(InputError, match=r"covariance of c: the risk of a contract .* cannot square"):
         tiny.replace(weight_per_contract=[1.0, 3.0, 2.3e-162])
 
 
