@@ -2,12 +2,15 @@
 # the oldest versions allowed in .venv-oldest, from requirements-oldest.lock.
 PYTHON ?= python3
 BIN := .venv/bin
+SECONDS ?= 600
+SEED ?= 0
+WORKERS ?= 1
 # Numerical libraries on one thread each: these problems are small, and results then do not depend on the machine.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-before docs lock lock-oldest clean
+.PHONY: help demo test attack test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +20,9 @@ demo: .venv/installed ## Example problems and 20 simulated years of weekly rebal
 
 test: .venv/installed ## Run the tests (two at a time)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+attack: .venv/installed ## Every claim against exact arithmetic: make attack SECONDS=600 [SEED=0] [WORKERS=2]
+	@$(BIN)/python -m tests.attack --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
 
 test-oldest: .venv-oldest/kernels ## Run the tests with the oldest versions allowed
 	@NUMBA_CACHE_DIR=$(KERNELS) .venv-oldest/bin/python -m pytest -n 2 --dist worksteal

@@ -1,0 +1,153 @@
+"""The value of portfolios in exact arithmetic, from the floats that a problem holds.
+
+Every float is a whole number times a power of two, and so is everything that sums and products make of them: the
+squared tracking error and the trading cost are exact integers here, each in a unit of its own. The square root is
+enclosed between two integers that are next to each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from dynopt_milp import Problem
+from formulations import FloatArray
+from formulations.buffer_edge import EDGE_ROUND_OFF
+
+Portfolio = tuple[int, ...]
+# Binary digits of a root beyond those of the unit in which its square is whole: sixty decimal ones of the smallest.
+ROOT_DIGITS = 200
+
+
+def whole(numbers: Sequence[float]) -> tuple[list[int], int]:
+    """Integers m and an exponent x with numbers = m · 2^−x, exactly."""
+    ratios = [float(number).as_integer_ratio() for number in numbers]
+    exponent = max((below.bit_length() - 1 for _, below in ratios), default=0)
+    return [above << exponent - below.bit_length() + 1 for above, below in ratios], exponent
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a problem: the formulation, its buffer, and a cap a·k ≤ b in whole numbers if there is one."""
+
+    formulation: str = "penalty"
+    buffer: float = 0.01
+    weights: tuple[int, ...] = ()
+    most: int = 0
+
+    @property
+    def constrained(self) -> bool:
+        return bool(self.weights)
+
+    @property
+    def edge(self) -> bool:
+        return self.formulation == "buffer_edge"
+
+
+class ExactValues:
+    """Values of the portfolios of a problem, each enclosed by two integers in the unit 2^−``digits``."""
+
+    def __init__(self, problem: Problem) -> None:
+        size = len(problem.instruments)
+        weight, a = whole(problem.weight_per_contract)
+        self._target, self._places = whole(problem.optimal_positions)
+        matrix, c = whole(np.ravel(problem.covariance))
+        self.hessian = [[weight[i] * matrix[i * size + j] * weight[j] for j in range(size)] for i in range(size)]
+        self.hessian_exponent = 2 * a + c
+        self.square_exponent = self.hessian_exponent + 2 * self._places
+        cost, d = whole(problem.cost_in_weight_terms)
+        (multiplier,), e = whole([problem.cost_multiplier])
+        self._cost, self._cost_exponent = [multiplier * x * y for x, y in zip(cost, weight, strict=True)], a + d + e
+        self.held = [int(number) for number in problem.previous_positions]
+        self.digits = max((self.square_exponent + 1) // 2 + ROOT_DIGITS, self._cost_exponent)
+        self.size = size
+
+    @cached_property
+    def cost(self) -> list[float]:
+        """λ c u, to the nearest float."""
+        return [number / (1 << self._cost_exponent) for number in self._cost]
+
+    @cached_property
+    def hessian_floats(self) -> FloatArray:
+        """UΣU, to the nearest floats."""
+        return np.array([[number / (1 << self.hessian_exponent) for number in row] for row in self.hessian])
+
+    def away(self, portfolio: Portfolio) -> list[int]:
+        """τ − k in units of 2^−places."""
+        return [wanted - (number << self._places) for wanted, number in zip(self._target, portfolio, strict=True)]
+
+    def gradient(self, portfolio: Portfolio) -> tuple[list[int], int]:
+        """UΣU(τ − k), exactly: integers and an exponent."""
+        away = self.away(portfolio)
+        rows = [sum(x * y for x, y in zip(row, away, strict=True)) for row in self.hessian]
+        return rows, self.hessian_exponent + self._places
+
+    def square(self, portfolio: Portfolio) -> int:
+        """e'Σe in units of 2^−square_exponent; below zero where Σ is indefinite."""
+        away, total = self.away(portfolio), 0
+        for place, row in enumerate(self.hessian):
+            if away[place]:
+                cross = sum(row[other] * away[other] for other in range(place))
+                total += away[place] * (2 * cross + row[place] * away[place])
+        return total
+
+    def trading_cost(self, portfolio: Portfolio) -> int:
+        """Σ λ c u |k − p| in units of 2^−digits."""
+        pairs = zip(self._cost, portfolio, self.held, strict=True)
+        return sum(cost * abs(number - held) for cost, number, held in pairs) << self.digits - self._cost_exponent
+
+    def tracking_error(self, portfolio: Portfolio) -> tuple[int, int]:
+        """The root of max(e'Σe, 0), enclosed."""
+        squared = max(self.square(portfolio), 0) << 2 * self.digits - self.square_exponent
+        root = math.isqrt(squared)
+        return root, root + (root * root != squared)
+
+    def value(self, portfolio: Portfolio, question: Question) -> tuple[int, int] | None:
+        """The value, enclosed; None if the portfolio is outside the buffer or above the cap."""
+        if question.constrained and sum(map(int.__mul__, question.weights, portfolio)) > question.most:
+            return None
+        cost = self.trading_cost(portfolio)
+        if question.edge:
+            return (cost, cost) if self.is_within(portfolio, question.buffer) else None
+        low, high = self.tracking_error(portfolio)
+        if question.formulation == "deadband":
+            low, high = max(low - self.ceil(question.buffer), 0), max(high - self.floor(question.buffer), 0)
+        return low + cost, high + cost
+
+    def is_within(self, portfolio: Portfolio, buffer: float | Fraction) -> bool:
+        """Whether e'Σe ≤ B², decided exactly."""
+        edge = Fraction(buffer)
+        return self.square(portfolio) * edge.denominator**2 <= edge.numerator**2 << self.square_exponent
+
+    def floor(self, number: float | Fraction) -> int:
+        """The number in units of 2^−digits, rounded down."""
+        above, below = number.as_integer_ratio()
+        return (above << self.digits) // below
+
+    def ceil(self, number: float | Fraction) -> int:
+        """The number in units of 2^−digits, rounded up."""
+        return -self.floor(-number)
+
+    def text(self, value: int) -> str:
+        """A value to twenty digits."""
+        return decimal_text(Fraction(value, 1 << self.digits))
+
+
+EDGE = 1 + 2 * Fraction(EDGE_ROUND_OFF)
+"""What an answer may have of a buffer: what the formulation allows, and as much again for what is computed."""
+
+
+def decimal_text(number: Fraction, digits: int = 20) -> str:
+    """A number that is not negative in decimal digits, rounded down."""
+    if not number:
+        return "0"
+    exponent = math.floor((number.numerator.bit_length() - number.denominator.bit_length()) * math.log10(2))
+    exponent += Fraction(10) ** (exponent + 1) <= number
+    exponent -= Fraction(10) ** exponent > number
+    mantissa = str(math.floor(number / Fraction(10) ** (exponent - digits + 1)))
+    return f"{mantissa[0]}.{mantissa[1:]}e{exponent:+03d}"

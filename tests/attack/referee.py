@@ -1,0 +1,135 @@
+"""What is wrong with a claim, decided in exact arithmetic against every portfolio that is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dynopt_milp import Problem, Solution
+from tests.attack.exact import EDGE, ExactValues, Portfolio, Question
+from tests.attack.known import Known, best_known, clipped
+
+# An objective is the exact value to this part of it (of value + buffer, which are apart by a difference), where the
+# problem's notes do not say that the covariance was repaired.
+OBJECTIVE = Fraction(1, 10**9)
+# The gap is a quotient of two floats: it is the exact one to a few units in the last place.
+GAP_ROUND_OFF = Fraction(1, 2**50)
+LATE = 2.0  # seconds past a time limit
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An answer as something that can be wrong.
+
+    ``objective`` and ``lower_bound`` are None where nothing is said of them.
+    """
+
+    label: str
+    status: str
+    contracts: Portfolio | None
+    gap: float
+    objective: float | None = None
+    lower_bound: float | None = None
+    seconds: float = 0.0
+    time_limit: float | None = None
+
+    @classmethod
+    def of(cls, label: str, solution: Solution, gap: float, seconds: float, time_limit: float | None) -> Claim:
+        """What a solution claims."""
+        contracts = solution.contracts
+        return cls(
+            label, solution.status.value, None if contracts is None else tuple(int(x) for x in contracts), gap,
+            solution.objective, solution.lower_bound, seconds, time_limit,
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        return (
+            f"{self.label}: {self.status} {list(self.contracts) if self.contracts else self.contracts}, objective "
+            f"{self.objective!r}, lower bound {self.lower_bound!r}, gap {self.gap!r}, {self.seconds:.2f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A claim that does not hold: which rule, whose claim and how it is known."""
+
+    rule: str
+    claim: Claim
+    text: str
+
+
+class Referee:
+    """Judges the claims that are made of a question about a problem."""
+
+    def __init__(self, problem: Problem, question: Question) -> None:
+        self.problem, self.question = problem, question
+        self.values = ExactValues(problem)
+
+    def known(self, claims: list[Claim], planted: list[Portfolio]) -> Known:
+        """The best portfolio there is, as far as is known."""
+        problem = self.problem
+        centres = [claim.contracts for claim in claims if claim.contracts is not None and self._is_inside(claim)]
+        start = [problem.optimal_positions, problem.previous_positions, [0.0] * self.values.size]
+        return best_known(self.values, problem, self.question, [*centres, *start, *planted])
+
+    def judge(self, claims: list[Claim], planted: list[Portfolio] | None = None) -> list[Violation]:
+        """All that is wrong with the claims."""
+        known = self.known(claims, planted or [])
+        return [violation for claim in claims for violation in self._wrong(claim, known)]
+
+    def _is_below(self, bound: float, value: int) -> bool:
+        return bound <= 0 or (math.isfinite(bound) and self.values.floor(bound) <= value)
+
+    def _is_inside(self, claim: Claim) -> bool:
+        assert claim.contracts is not None
+        return clipped(claim.contracts, self.problem) == claim.contracts
+
+    def _wrong(self, claim: Claim, known: Known) -> list[Violation]:
+        found = []
+
+        def say(rule: str, text: str) -> None:
+            found.append(Violation(rule, claim, text))
+
+        values = self.values
+        best = "" if known.best is None else f"{list(known.best)} has the exact value {values.text(known.least)}"
+        if claim.time_limit is not None and claim.seconds > claim.time_limit + LATE:
+            say("time", f"{claim.seconds:.2f} s with a time limit of {claim.time_limit:g} s")
+        if claim.status == "infeasible" and known.best is not None:
+            say("infeasible", best)
+        bound = claim.lower_bound
+        if bound is not None and known.best is not None and not self._is_below(bound, known.least):
+            say("bound", f"{best}, less than the lower bound {bound!r}")
+        if claim.contracts is None:
+            if claim.status in ("optimal", "feasible"):
+                say("limits", "an answer without contracts")
+            return found
+        if not self._is_inside(claim):
+            say("limits", "the answer lies outside the limits")
+            return found
+        own = self._own_value(claim.contracts)
+        if own is None:
+            say("edge", "the answer is outside the buffer, or above the cap, by more than its round-off")
+            return found
+        low, high = own
+        about = f"the answer has the exact value {values.text(low)}"
+        if claim.status == "optimal" and known.best is not None:
+            least = low * (1 - Fraction(claim.gap) - GAP_ROUND_OFF)
+            if known.least < least:
+                say("optimal", f"{about}, {best}, less by {float(1 - Fraction(known.least, low)):.3g} of it")
+        if claim.objective is not None and not self.problem.notes:
+            lost = OBJECTIVE * (
+                high + (values.ceil(self.question.buffer) if self.question.formulation == "deadband" else 0)
+            )
+            if not low - lost <= values.ceil(claim.objective) or not values.floor(claim.objective) <= high + lost:
+                say("objective", f"{about}, stated {claim.objective!r}")
+        return found
+
+    def _own_value(self, contracts: Portfolio) -> tuple[int, int] | None:
+        """The exact value of an answer, which may lie on the edge of a buffer to round-off."""
+        if self.question.edge:
+            if not self.values.is_within(contracts, Fraction(self.question.buffer) * EDGE):
+                return None
+            cost = self.values.trading_cost(contracts)
+            return cost, cost
+        return self.values.value(contracts, self.question)
