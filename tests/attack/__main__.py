@@ -68,7 +68,7 @@ def _report(tally: Tally, given: Namespace, output: Console, seconds: float) -> 
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
         for place, found in enumerate(tally.violations):
-            name = f"{found['rule']}-{found['kind'].replace(' ', '_')}-{given.seed}-{found['number']}-{place}.py"
+            name = f"{found['rule']}-{found['kind']}-{given.seed}-{found['number']}-{place}.py".replace(" ", "_")
             write_atomically(given.keep / name, found["reproduction"])
     if given.json is not None:
         content = {"seed": given.seed, "seconds": seconds, **tally.to_dict()}

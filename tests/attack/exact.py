@@ -124,6 +124,22 @@ class ExactValues:
         edge = Fraction(buffer)
         return self.square(portfolio) * edge.denominator**2 <= edge.numerator**2 << self.square_exponent
 
+    @cached_property
+    def is_semidefinite(self) -> bool:
+        """Whether e'Σe ≥ 0 for every e, decided exactly: elimination meets no pivot below zero, nor one of zero in a row
+        that is not."""
+        rows = [[Fraction(number) for number in row] for row in self.hessian]
+        while rows:
+            pivot = rows[0][0]
+            if pivot < 0 or (pivot == 0 and any(rows[0])):
+                return False
+            first, *others = rows
+            rows = [
+                [x - row[0] * y / pivot if pivot else x for x, y in zip(row[1:], first[1:], strict=True)]
+                for row in others
+            ]
+        return True
+
     def floor(self, number: float | Fraction) -> int:
         """The number in units of 2^−digits, rounded down."""
         above, below = number.as_integer_ratio()

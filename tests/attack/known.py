@@ -21,6 +21,7 @@ MOST_POINTS = 3_000  # of a box that is looked at whole
 MOST_VALUED = 24  # portfolios around one that are valued exactly
 MOST_STEPS = 12  # of the descent
 MOST_REDUCED = 10  # instruments of a problem whose lattice is reduced
+COEFFICIENTS = (0, 12, 8, 4, 2, 1, 1)  # of the vectors of a reduced basis, by their number
 FURTHEST = 2**53  # contracts
 
 
@@ -73,7 +74,7 @@ def best_known(
     directions = np.eye(values.size)
     if values.size <= MOST_REDUCED:
         directions = np.vstack([directions, _reduced(values)])
-    steps = np.vstack([_steps(values.size), directions, -directions])
+    steps = np.vstack([_steps(values.size), directions, -directions, *_combinations(directions[values.size :])])
     for centre in dict.fromkeys(centres):
         _add_best_around(known, centre, steps)
     for _ in range(MOST_STEPS):
@@ -151,6 +152,15 @@ def _steps(size: int) -> FloatArray:
         for i, j in itertools.combinations(range(size), 2) for one in (1, -1) for other in (1, -1)
     ]  # fmt: skip
     return np.array([*unit, *-unit, *pairs])
+
+
+def _combinations(basis: FloatArray) -> list[FloatArray]:
+    """All sums of few times the vectors of a basis."""
+    if not 0 < len(basis) < len(COEFFICIENTS):
+        return []
+    most = COEFFICIENTS[len(basis)]
+    sums = (_grid((2 * most + 1,) * len(basis)) - most) @ basis
+    return [sums[(np.abs(sums) < FURTHEST).all(axis=1)]]
 
 
 def _reduced(values: ExactValues) -> FloatArray:
