@@ -96,18 +96,20 @@ def test_values_are_those_of_rational_arithmetic(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("covariance", "semidefinite"),
+    ("matrix", "semidefinite"),
     [
-        ([[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 0.0]], True),
-        ([[4.0, 2.0, 0.0], [2.0, math.nextafter(1.0, 0.0), 0.0], [0.0, 0.0, 1.0]], False),
-        ([[1.0, 1.0, 0.5], [1.0, 1.0, math.nextafter(0.5, 1.0)], [0.5, math.nextafter(0.5, 1.0), 1.0]], False),
-        ([[0.04, 0.01, 0.0], [0.01, 0.04, 0.0], [0.0, 0.0, 0.01]], True),
+        ([[4, 2, 0], [2, 1, 0], [0, 0, 0]], True),
+        ([[4 * 10**30, 2 * 10**30, 0], [2 * 10**30, 10**30 - 1, 0], [0, 0, 1]], False),
+        ([[10**30, 10**30, 1], [10**30, 10**30, 2], [1, 2, 10**30]], False),
+        ([[4, 1, 0], [1, 4, 0], [0, 0, 1]], True),
+        ([[0, 0, 0], [0, 1, 2], [0, 2, 4]], True),
+        ([[0, 0, 1], [0, 1, 2], [1, 2, 9]], False),
     ],
 )
-def test_whether_a_covariance_is_indefinite_by_a_bit_is_known(
-    covariance: list[list[float]], semidefinite: bool
-) -> None:
-    assert ExactValues(small_problem(covariance=covariance)).is_semidefinite == semidefinite
+def test_whether_a_covariance_is_indefinite_by_a_bit_is_known(matrix: list[list[int]], semidefinite: bool) -> None:
+    values = ExactValues(small_problem())
+    values.hessian = matrix
+    assert values.is_semidefinite == semidefinite
 
 
 def test_numbers_are_taken_as_they_are() -> None:

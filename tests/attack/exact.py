@@ -126,8 +126,7 @@ class ExactValues:
 
     @cached_property
     def is_semidefinite(self) -> bool:
-        """Whether e'Σe ≥ 0 for every e, decided exactly: elimination meets no pivot below zero, nor one of zero in a row
-        that is not."""
+        """Whether e'Σe ≥ 0 for every e, exactly: no pivot is below zero, nor zero in a row that is not."""
         rows = [[Fraction(number) for number in row] for row in self.hessian]
         while rows:
             pivot = rows[0][0]

@@ -15,8 +15,8 @@ from tests.attack.known import Known, best_known, clipped
 OBJECTIVE = Fraction(1, 10**9)
 # The gap is a quotient of two floats: it is the exact one to a few units in the last place.
 GAP_ROUND_OFF = Fraction(1, 2**50)
-# What is said of a rule where the covariance has a direction of negative variance, as floats of a singular one often do:
-# along it the exact value is nothing, however far, where no limit and no cost holds a portfolio.
+# What is added to a rule where the covariance has a direction of negative variance, as floats of a singular one often
+# do: along it tracking errors are nothing, however far, where no limit and no cost holds a portfolio.
 INDEFINITE = ", indefinite"
 LATE = 2.0  # seconds past a time limit
 
