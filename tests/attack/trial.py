@@ -24,7 +24,7 @@ from tests.attack.referee import Claim, Referee, Violation
 
 METHODS = ("exact", "branch_and_bound", "enumerate", "greedy", "scip", "rebalance", "book", "pysystemtrade")
 # Seconds. What is proved is proved in milliseconds most often; what is not would go on for as long as it is given.
-LIMITS, OFTEN_LIMITS = (0.1, 3.0, 0.0, 0.001, 0.01), (0.94, 0.02, 0.01, 0.015, 0.015)
+LIMITS, OFTEN_LIMITS = (0.04, 2.0, 0.0, 0.001, 0.01), (0.955, 0.005, 0.01, 0.015, 0.015)
 # SCIP takes ten to a thousand times as long as the branch and bound.
 OFTEN = {"exact": 0.3, "branch_and_bound": 0.85, "enumerate": 0.35, "greedy": 0.1, "scip": 0.015,
          "rebalance": 0.06, "book": 0.08, "pysystemtrade": 0.05}  # fmt: skip
