@@ -16,10 +16,12 @@ import pytest
 
 from dynopt_milp import Limits, Problem, solve
 from tests.attack import __main__ as command
+from tests.attack import runner
 from tests.attack.exact import ExactValues, Question, decimal_text, whole
 from tests.attack.kinds import KINDS, draw, make
 from tests.attack.known import best_known
 from tests.attack.referee import Claim, Referee
+from tests.attack.runner import Plan, run
 from tests.attack.trial import Trial, kind_of, run_trial
 
 SEED = 2024
@@ -208,6 +210,37 @@ def test_a_number_is_always_the_same_problem(kind: str) -> None:
         written = eval(one, {"inf": math.inf})  # what a reproduction is made of
         assert repr(written) == one
         assert make(written).instruments == tuple(written["instruments"])
+
+
+def test_problems_are_the_same_whatever_the_workers() -> None:
+    kinds = ("ordinary", "round numbers", "portfolio")
+    plan = Plan(SEED, count=60, kinds=kinds)
+    found = dict(filter(None, run(plan, 300.0, workers=2)))
+    assert sorted(found) == [number for number in range(60) if kind_of(number) in kinds]
+    for number, trial in found.items():
+        here = run_trial(SEED, number)
+        assert trial.kind == here.kind
+        assert [label for label, _ in trial.answers] == [label for label, _ in here.answers]
+        assert not trial.violations
+
+
+def test_a_process_that_dies_is_a_violation_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def begin(plan: Plan, start: int, step: int) -> Any:
+        begun.append(start)
+        worker = real(replace(plan, count=0) if start else plan, start, step)
+        if not start:
+            worker.process.kill()
+        return worker
+
+    real = runner._begin
+    monkeypatch.setattr(runner, "_begin", begin)
+    ((number, trial),) = filter(None, run(Plan(SEED), 60.0, workers=1))
+    assert number == 0
+    assert [rule for rule, _, _ in trial.violations] == ["crash"]
+    assert "--first 0 --problems 1" in trial.violations[0][2]
+    assert begun == [0, 1]
 
 
 def test_a_lie_ends_the_command_with_its_reproduction(

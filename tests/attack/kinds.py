@@ -214,8 +214,12 @@ def _kahan_factor(size: int, pivot: float) -> FloatArray:
 
 def kahan(random: Random) -> Given:
     """A Kahan matrix, held far along the direction it has next to no risk in, at costs that all but keep it there."""
-    size = int(random.integers(3, 21))
-    factor = _kahan_factor(size, _power(random, -8, -1))
+    size, pivot = _any(
+        random,
+        lambda: (int(random.integers(3, 21)), _power(random, -8, -1)),
+        lambda: (int(random.integers(15, 21)), _power(random, -6, -4)),
+    )
+    factor = _kahan_factor(size, pivot)
     return _held_along_null(factor, random)
 
 
@@ -226,7 +230,8 @@ def _held_along_null(factor: FloatArray, random: Random) -> Given:
     risk = factor * weight
     null = np.linalg.svd(risk)[2][-1]
     target = _any(random, lambda: np.zeros(size), lambda: random.normal(size=size))
-    held = np.rint(target + null / np.abs(null).max() * _power(random, 1, 9))
+    most = _any(random, lambda: _power(random, 1, 9), lambda: _power(random, 7, 9))
+    held = np.rint(target + null / np.abs(null).max() * most)
     away = risk @ (held - target)
     length = math.sqrt(away @ away)
     pull = risk.T @ away / length if length else np.zeros(size)

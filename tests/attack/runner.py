@@ -61,20 +61,19 @@ def run(plan: Plan, seconds: float, workers: int) -> Iterator[tuple[int, Trial] 
             yield None
             wait([worker.connection for worker in running], timeout=TICK)
             for worker in list(running):
-                done = yield from _read(plan, worker)
+                ended = yield from _read(plan, worker)
                 allowed = HANGS if worker.ready else PATIENCE
-                if time.monotonic() - worker.since > allowed:
-                    yield worker.number, _lost(plan, worker, "time", f"no answer after {allowed:g} s")
-                    done = True
-                    _end(worker)
-                    running.append(_begin(plan, worker.number + worker.step, worker.step))
-                if done:
+                lost = None
+                if ended and worker.process.exitcode != 0:
+                    lost = _lost(plan, worker, "crash", f"the process ended with {worker.process.exitcode}")
+                elif not ended and time.monotonic() - worker.since > allowed:
+                    lost = _lost(plan, worker, "time", f"no answer after {allowed:g} s")
+                if ended or lost:
                     running.remove(worker)
                     _end(worker)
-                    if worker.process.exitcode not in (0, None, -signal.SIGTERM, -signal.SIGKILL):
-                        text = f"the process ended with {worker.process.exitcode}"
-                        yield worker.number, _lost(plan, worker, "crash", text)
-                        running.append(_begin(plan, worker.number + worker.step, worker.step))
+                if lost:
+                    running.append(_begin(plan, worker.number + worker.step, worker.step))
+                    yield worker.number, lost
     finally:
         for worker in running:
             _end(worker)
@@ -129,8 +128,9 @@ def _work(connection: Connection, plan: Plan, start: int, step: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    warm_up()
-    for number in plan.numbers(start, step):
+    for place, number in enumerate(plan.numbers(start, step)):
+        if place == 0:
+            warm_up()
         connection.send(number)
         connection.send(run_trial(plan.seed, number, plan.method))
     connection.close()
@@ -138,5 +138,6 @@ def _work(connection: Connection, plan: Plan, start: int, step: int) -> None:
 
 def warm_up() -> None:
     """Load every solver and kernel, so that no time limit is spent on it."""
-    for number in range(40):
-        run_trial(0, number)
+    for method in ("branch_and_bound", "scip", "rebalance"):
+        for number in range(3):
+            run_trial(0, number, method)
