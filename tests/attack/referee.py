@@ -92,7 +92,7 @@ class Referee:
         found = []
 
         def say(rule: str, text: str) -> None:
-            if rule in ("bound", "optimal", "infeasible") and not values.is_semidefinite:
+            if rule in ("bound", "optimal", "infeasible", "edge") and not values.is_semidefinite:
                 rule += INDEFINITE
             found.append(Violation(rule, claim, text))
 
@@ -114,7 +114,7 @@ class Referee:
             return found
         own = self._own_value(claim.contracts)
         if own is None:
-            say("edge", "the answer is outside the buffer, or above the cap, by more than its round-off")
+            say("edge", self._outside(claim.contracts))
             return found
         low, high = own
         about = f"the answer has the exact value {values.text(low)}"
@@ -129,6 +129,13 @@ class Referee:
             if not low - lost <= values.ceil(claim.objective) or not values.floor(claim.objective) <= high + lost:
                 say("objective", f"{about}, stated {claim.objective!r}")
         return found
+
+    def _outside(self, contracts: Portfolio) -> str:
+        if not self.question.edge:
+            return "the answer is above the cap"
+        low = self.values.tracking_error(contracts)[0]
+        beyond = Fraction(low, self.values.ceil(self.question.buffer)) - 1
+        return f"the answer has the exact tracking error {self.values.text(low)}, {float(beyond):.3g} of the buffer beyond it"
 
     def _own_value(self, contracts: Portfolio) -> tuple[int, int] | None:
         """The exact value of an answer, which may lie on the edge of a buffer to round-off."""
