@@ -20,13 +20,19 @@ from tests.attack import runner
 from tests.attack.exact import ExactValues, Question, decimal_text, whole
 from tests.attack.kinds import KINDS, draw, make
 from tests.attack.known import best_known
-from tests.attack.referee import Claim, Referee
-from tests.attack.runner import Plan, run
+from tests.attack.referee import Claim, Referee, said_within
+from tests.attack.runner import Plan, run, warm_up
 from tests.attack.trial import Trial, kind_of, run_trial
 
 SEED = 2024
 PROBLEMS = 680  # forty of each kind
 PARTS = 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded() -> None:
+    """No time limit is spent on loading solvers."""
+    warm_up()
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -128,7 +134,7 @@ def test_numbers_are_taken_as_they_are() -> None:
 def test_the_best_portfolio_of_a_small_box_is_found(seed: int, formulation: str) -> None:
     problem = small_problem(seed)
     question, values = Question(formulation, 0.15), ExactValues(problem)
-    found = best_known(values, problem, question, [])
+    found = best_known(values, problem.lower, problem.upper, question, [])
     valued = (values.value(portfolio, question) for portfolio in itertools.product(range(-4, 5), repeat=3))
     assert (found.best and found.least) == min((value[1] for value in valued if value is not None), default=None)
 
@@ -137,7 +143,7 @@ def test_better_portfolios_are_found_where_there_are_no_limits() -> None:
     for seed in range(20):
         problem = small_problem(seed, limits=None)
         answer = Claim.of("exact", solve(problem), 1e-6, 0.0, None)
-        found = best_known(ExactValues(problem), problem, Question(), [(0, 0, 0)])
+        found = best_known(ExactValues(problem), problem.lower, problem.upper, Question(), [(0, 0, 0)])
         assert found.best == answer.contracts
 
 
@@ -188,6 +194,25 @@ def test_lies_about_a_buffer_are_caught() -> None:
     there = Claim("solver", "optimal", nearest, 1e-6, cost, cost * (1 - 1e-12))
     assert rules(there, problem, Question("buffer_edge", inside)) == set()
     assert rules(there, problem, Question("buffer_edge", outside)) == {"edge"}
+
+
+def test_what_a_claim_leaves_out_is_no_lie() -> None:
+    problem = Problem(np.full((2, 2), 0.04), [98.0, -100.0], [1.0, 0.99], instruments=["A", "B"])
+    known = Referee(problem, Question()).known([], [(200, 0)], within=99.0)
+    assert all(abs(one - 98) <= 99 and abs(other + 100) <= 99 for one, other in known.seen)
+    assert known.best == (98, -100)
+    limited = Referee(problem.replace(limits=Limits(lower=1000)), Question()).known([], [], within=99.0)
+    assert limited.best == (1000, 1000)  # limits are where a claim is about, however far
+    note = "A, B: sizes of one contract; portfolios more than 1,000,000 contracts from the target were not looked at"
+    assert said_within(("round-off", note)) == 1e6
+    assert said_within(("round-off",)) == math.inf
+
+
+def test_what_is_not_looked_at_is_said_as_the_referee_reads_it() -> None:
+    size = 0.1 * (1 + 1e-14)
+    problem = Problem(np.full((2, 2), 0.04), [0.5, 0.3], [1.0, size], instruments=["A", "B"])
+    solution = solve(problem, "branch_and_bound")
+    assert said_within(solution.notes) == 1e6
 
 
 def test_lies_about_a_cap_are_caught() -> None:

@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from dynopt_milp import Problem
 from formulations import FloatArray
 from tests.attack.exact import ExactValues, Portfolio, Question
 
@@ -58,18 +57,18 @@ class Known:
 
 
 def best_known(
-    values: ExactValues, problem: Problem, question: Question, portfolios: Iterable[Portfolio]
-) -> Known:  # fmt: skip
+    values: ExactValues, lower: FloatArray, upper: FloatArray, question: Question, portfolios: Iterable[Iterable[float]]
+) -> Known:
     """Value the portfolios, what lies around them and, if the box is small, all of it."""
-    known = Known(values, question, problem.lower, problem.upper)
-    centres = [clipped(portfolio, problem) for portfolio in portfolios]
+    known = Known(values, question, lower, upper)
+    centres = [clipped(portfolio, lower, upper) for portfolio in portfolios]
     for centre in centres:
         known.add(centre)
-    widths = problem.upper - problem.lower + 1
+    widths = upper - lower + 1
     if np.prod(widths) <= MOST_POINTS:
         grid = _grid(tuple(int(width) for width in widths))
-        middle = tuple(int(low) + int(width) // 2 for low, width in zip(problem.lower, widths, strict=True))
-        _add_best_around(known, middle, grid + (problem.lower - np.array(middle, dtype=np.float64)))
+        middle = tuple(int(low) + int(width) // 2 for low, width in zip(lower, widths, strict=True))
+        _add_best_around(known, middle, grid + (lower - np.array(middle, dtype=np.float64)))
         return known
     directions = np.eye(values.size)
     if values.size <= MOST_REDUCED:
@@ -86,10 +85,10 @@ def best_known(
     return known
 
 
-def clipped(portfolio: Iterable[float], problem: Problem) -> Portfolio:
+def clipped(portfolio: Iterable[float], lower: FloatArray, upper: FloatArray) -> Portfolio:
     """The whole contracts within the limits that are nearest."""
     wanted = np.array([min(max(number, -FURTHEST), FURTHEST) for number in portfolio], dtype=np.float64)
-    return tuple(int(number) for number in np.minimum(np.maximum(np.rint(wanted), problem.lower), problem.upper))
+    return tuple(int(number) for number in np.minimum(np.maximum(np.rint(wanted), lower), upper))
 
 
 def _add_best_around(known: Known, centre: Portfolio, moves: FloatArray) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
+
+import numpy as np
 
 from dynopt_milp import Problem, Solution
 from tests.attack.exact import EDGE, ExactValues, Portfolio, Question
@@ -25,7 +28,8 @@ LATE = 2.0  # seconds past a time limit
 class Claim:
     """An answer as something that can be wrong.
 
-    ``objective`` and ``lower_bound`` are None where nothing is said of them.
+    ``objective`` and ``lower_bound`` are None where nothing is said of them; ``within`` is how many contracts from the
+    target a portfolio may be for the claim to be about it.
     """
 
     label: str
@@ -36,6 +40,7 @@ class Claim:
     lower_bound: float | None = None
     seconds: float = 0.0
     time_limit: float | None = None
+    within: float = math.inf
 
     @classmethod
     def of(cls, label: str, solution: Solution, gap: float, seconds: float, time_limit: float | None) -> Claim:
@@ -43,7 +48,7 @@ class Claim:
         contracts = solution.contracts
         return cls(
             label, solution.status.value, None if contracts is None else tuple(int(x) for x in contracts), gap,
-            solution.objective, solution.lower_bound, seconds, time_limit,
+            solution.objective, solution.lower_bound, seconds, time_limit, said_within(solution.notes),
         )  # fmt: skip
 
     def __str__(self) -> str:
@@ -51,6 +56,12 @@ class Claim:
             f"{self.label}: {self.status} {list(self.contracts) if self.contracts else self.contracts}, objective "
             f"{self.objective!r}, lower bound {self.lower_bound!r}, gap {self.gap!r}, {self.seconds:.2f} s"
         )
+
+
+def said_within(notes: tuple[str, ...]) -> float:
+    """How far from the target portfolios were looked at, where notes say that it was not everywhere."""
+    found = [re.search(r"more than ([\d,]+) contracts from the target were not looked at", note) for note in notes]
+    return min((float(one[1].replace(",", "")) for one in found if one), default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -69,24 +80,27 @@ class Referee:
         self.problem, self.question = problem, question
         self.values = ExactValues(problem)
 
-    def known(self, claims: list[Claim], planted: list[Portfolio]) -> Known:
-        """The best portfolio there is, as far as is known."""
+    def known(self, claims: list[Claim], planted: list[Portfolio], within: float = math.inf) -> Known:
+        """The best portfolio there is so near the target, as far as is known."""
         problem = self.problem
+        free = np.isinf(problem.lower) & np.isinf(problem.upper)
+        lower = np.where(free, np.ceil(problem.optimal_positions - within), problem.lower)
+        upper = np.where(free, np.floor(problem.optimal_positions + within), problem.upper)
         centres = [claim.contracts for claim in claims if claim.contracts is not None and self._is_inside(claim)]
         start = [problem.optimal_positions, problem.previous_positions, [0.0] * self.values.size]
-        return best_known(self.values, problem, self.question, [*centres, *start, *planted])
+        return best_known(self.values, lower, upper, self.question, [*centres, *start, *planted])
 
     def judge(self, claims: list[Claim], planted: list[Portfolio] | None = None) -> list[Violation]:
         """All that is wrong with the claims."""
-        known = self.known(claims, planted or [])
-        return [violation for claim in claims for violation in self._wrong(claim, known)]
+        known = {within: self.known(claims, planted or [], within) for within in {claim.within for claim in claims}}
+        return [violation for claim in claims for violation in self._wrong(claim, known[claim.within])]
 
     def _is_below(self, bound: float, value: int) -> bool:
         return bound <= 0 or (math.isfinite(bound) and self.values.floor(bound) <= value)
 
     def _is_inside(self, claim: Claim) -> bool:
         assert claim.contracts is not None
-        return clipped(claim.contracts, self.problem) == claim.contracts
+        return clipped(claim.contracts, self.problem.lower, self.problem.upper) == claim.contracts
 
     def _wrong(self, claim: Claim, known: Known) -> list[Violation]:
         found = []
@@ -135,7 +149,7 @@ class Referee:
             return "the answer is above the cap"
         low = self.values.tracking_error(contracts)[0]
         beyond = Fraction(low, self.values.ceil(self.question.buffer)) - 1
-        return f"the answer has the exact tracking error {self.values.text(low)}, {float(beyond):.3g} of the buffer beyond it"
+        return f"the exact tracking error is {self.values.text(low)}, {float(beyond):.3g} of the buffer beyond it"
 
     def _own_value(self, contracts: Portfolio) -> tuple[int, int] | None:
         """The exact value of an answer, which may lie on the edge of a buffer to round-off."""

@@ -20,7 +20,7 @@ from dynopt_milp.errors import DynoptError
 from tests.attack.exact import ExactValues, Portfolio, Question
 from tests.attack.kinds import KINDS, Given, Random, draw, make
 from tests.attack.known import MOST_POINTS, clipped
-from tests.attack.referee import Claim, Referee, Violation
+from tests.attack.referee import Claim, Referee, Violation, said_within
 
 METHODS = ("exact", "branch_and_bound", "enumerate", "greedy", "scip", "rebalance", "book", "pysystemtrade")
 # Seconds. What is proved is proved in milliseconds most often; what is not would go on for as long as it is given.
@@ -73,7 +73,7 @@ def run_trial(seed: int, number: int, method: str | None = None) -> Trial:
 def _question(problem: Problem, random: Random) -> Question:
     if random.random() < CONSTRAINED:
         weights = random.integers(0, 4, len(problem.instruments))
-        start = clipped(problem.optimal_positions, problem)
+        start = clipped(problem.optimal_positions, problem.lower, problem.upper)
         most = sum(int(x) * y for x, y in zip(weights, start, strict=True)) - int(random.integers(-1, 4))
         if weights.any() and abs(most) < 10**6:
             return Question(weights=tuple(int(x) for x in weights), most=most)
@@ -85,11 +85,11 @@ def _buffer(problem: Problem, random: Random) -> float:
     """The default, a part of the error of some portfolio, or all of it, when that lies on the edge or next to it."""
     if random.random() < 0.1:
         return 0.01
-    start = np.array(clipped(problem.optimal_positions, problem), dtype=np.float64)
+    start = np.array(clipped(problem.optimal_positions, problem.lower, problem.upper), dtype=np.float64)
     if random.random() < 0.6:
         start += random.integers(-2, 3, start.size)
     values = ExactValues(problem)
-    high = values.tracking_error(clipped(start, problem))[1]
+    high = values.tracking_error(clipped(start, problem.lower, problem.upper))[1]
     error = Fraction(high, 1 << values.digits)
     if random.random() < 0.3:
         error *= Fraction(random.uniform(0.2, 2.0))
@@ -187,7 +187,7 @@ class Asked:
         start = None
         if random.random() < 0.1:
             near = self.problem.optimal_positions + random.normal(scale=3.0, size=self.problem.optimal_positions.size)
-            start = list(clipped(near, self.problem))
+            start = list(clipped(near, self.problem.lower, self.problem.upper))
         how: dict[str, Any] = {"formulation": question.formulation, "gap": gap, "time_limit": limit}
         if question.formulation in ("deadband", "buffer_edge"):
             how["buffer"] = question.buffer
@@ -233,7 +233,8 @@ class Asked:
             around = self.problem.replace(
                 optimal_positions=done.optimised.contracts, limits=limits, cost_multiplier=1.0
             )
-            claim = Claim(f"{label}, the trade", done.status.value, final, gap)
+            within = said_within(done.optimised.notes)
+            claim = Claim(f"{label}, the trade", done.status.value, final, gap, within=within)
             self.others.append((around, Question("buffer_edge", buffer), claim, call))
             self.trial.answers.append((claim.label, claim.status))
         else:
@@ -272,7 +273,8 @@ class Asked:
         found: Portfolio = tuple(int(number) for number in np.rint(weights / unit))
         if problem.cost_multiplier == 0:
             twin = twin.replace(cost_in_weight_terms=0.0)
-        claim = Claim(label, "optimal", found, gap, seconds=seconds, time_limit=10.0)
+        within = said_within(proved.notes)
+        claim = Claim(label, "optimal", found, gap, seconds=seconds, time_limit=10.0, within=within)
         self.trial.answers.append((label, claim.status))
         self.others.append((twin, Question("penalty"), claim, call))
 
