@@ -37,7 +37,6 @@ from dynopt_milp.solvers.task import Answer, Task
 from formulations import BufferEdge, FloatArray, Formulation, IntegerHull, TrackingProgram, price, restrict
 from formulations.formulation import NORMAL_VALUE
 from formulations.integer_hull import WEAK
-from formulations.pricing import UNIT_ROUND_OFF
 
 FEASIBILITY_TOLERANCE = 1e-7  # absolute, where the objective is about 100
 FINE_TOLERANCE = 1e-9  # where the other leaves a gap open; the linear solver accepts no less
@@ -56,6 +55,9 @@ LEAST_GAP = TOLERANCES * FINE_TOLERANCE / NORMAL_VALUE
 LIMIT_SLACK = 1e-6
 # SCIP's program is that of the factor, shifted, scaled and rotated: each is another rounding of what is priced.
 ROUNDINGS = 4
+# Of what the terms of a row add up to: a factorisation of the simplex method may lose six of sixteen digits. In a
+# portfolio that is 1e-8 of the value; with millions of contracts against each other nothing is left of the bound.
+SIMPLEX_ROUND_OFF = 1e-10
 MOST_PASSES = 4
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
@@ -277,8 +279,7 @@ def _rounded(program: TrackingProgram, incumbent: FloatArray, lower: FloatArray,
     here = price(program, incumbent)
     farther = np.where(upper - program.target > program.target - lower, upper, lower)
     spread = float(program.lengths @ np.abs(farther - program.target))
-    rounding = (sum(program.factor.shape) + 8) * UNIT_ROUND_OFF * spread
-    return ROUNDINGS * (float(here.error + here.cost_error) + rounding)
+    return ROUNDINGS * float(here.error + here.cost_error) + SIMPLEX_ROUND_OFF * spread
 
 
 def _slack(formulation: Formulation, tolerance: float) -> float:

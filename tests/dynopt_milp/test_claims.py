@@ -1,0 +1,189 @@
+"""Claims hold in exact arithmetic: constructions that float64 gets wrong when it is believed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynopt_milp import Limits, Problem, Status, StoppedBy, UnboundedError, solve
+from dynopt_milp.solvers.branch_and_bound import solver
+from dynopt_milp.solvers.branch_and_bound.held_against import note_on_free_sizes
+from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, prepare
+from formulations import FloatArray
+from tests.attack.exact import ExactValues, Question
+
+PENALTY = Question()
+
+
+def exact_value(problem: Problem, positions: FloatArray, question: Question = PENALTY) -> float:
+    """The value in rational arithmetic, rounded; +inf outside the buffer."""
+    values = ExactValues(problem)
+    found = values.value(tuple(int(number) for number in positions), question)
+    return np.inf if found is None else found[0] / (1 << values.digits)
+
+
+def kahan_problem() -> tuple[Problem, FloatArray]:
+    """Every pivot of the correlations is above 1e-6 and their smallest eigenvalue is 1e-13; and a better portfolio."""
+    size, least = 20, 3e-6
+    sine = least ** (1 / (2 * (size - 1)))
+    upper = np.eye(size) - np.sqrt(1 - sine**2) * np.triu(np.ones((size, size)), 1)
+    upper *= sine ** np.arange(size)[:, None]
+    correlation = upper.T @ upper
+    scale = np.sqrt(np.diag(correlation))
+    correlation = correlation / scale / scale[:, None]
+    np.fill_diagonal(correlation, 1.0)
+    held = np.array([
+        616923568, 363211162, 213839047, 125896842, 74121237, 43638566, 25692023, 15126071, 8905411, 5243023, 3086808,
+        1817347, 1069960, 629951, 370935, 218564, 129270, 78068, 52467, 52467,
+    ], dtype=float)  # fmt: skip
+    cost = 2.3e-4 * 1.7 ** np.arange(size)
+    problem = Problem(
+        correlation, np.zeros(size), np.ones(size), held, cost, 1.0, instruments=[f"I{i:03d}" for i in range(size)]
+    )
+    better = held.copy()
+    better[5] += 1
+    return problem, better
+
+
+def test_an_ill_conditioned_covariance_cuts_off_no_better_portfolio() -> None:
+    problem, better = kahan_problem()
+    found = solve(problem, time_limit=1)
+    assert found.lower_bound <= exact_value(problem, better)
+    assert found.objective == pytest.approx(exact_value(problem, found.contracts), rel=1e-9)
+    near = Limits(lower=problem.previous_positions - 1, upper=problem.previous_positions + 1)
+    for optimizer in ("exact", "branch_and_bound"):
+        inside = solve(problem.replace(limits=near), optimizer, time_limit=1)
+        worth = exact_value(problem, inside.contracts)
+        assert inside.lower_bound <= min(worth, exact_value(problem, better))
+        if inside.status is Status.OPTIMAL:
+            assert worth <= exact_value(problem, better) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "difference", "contracts"), [(2, 9e-14, 100_000), (40, 1.9e-12, 20_000), (40, 1.9e-12, 5_000)]
+)
+def test_risk_that_float64_holds_is_not_dropped(size: int, difference: float, contracts: int) -> None:
+    """Two of the instruments differ by so little that a rank-revealing factorisation takes them for one."""
+    correlation = np.eye(size)
+    correlation[0, 1] = correlation[1, 0] = 1 - difference
+    target, near = np.zeros(size), np.zeros(size)
+    near[:2] = contracts, -contracts
+    target[:2] = contracts + 0.3, -contracts - 0.4
+    box = Limits(lower=-2 * contracts, upper=2 * contracts)
+    problem = Problem(
+        correlation, target, np.ones(size), 0, 0, 0, limits=box, instruments=[f"I{i:02d}" for i in range(size)]
+    )
+    found = solve(problem, time_limit=1)
+    worth, best = exact_value(problem, found.contracts), exact_value(problem, near)
+    assert found.objective == pytest.approx(worth, rel=1e-12)
+    assert worth == pytest.approx(best, rel=1e-9)
+    assert found.lower_bound <= best
+
+
+def hedged(seed: int, size: float) -> Problem:
+    """One source of risk, far targets that cancel, and limits that keep the positions from them."""
+    random = np.random.default_rng(seed)
+    deviation, weight = np.array([0.2, 0.3, 0.25]), random.uniform(0.05, 0.2, 3)
+    risk, target = deviation * weight, np.round(random.uniform(-9, 9, 3) * size) + random.uniform(size=3)
+    target[1] = -(target[0] * risk[0] + target[2] * risk[2]) / risk[1] + random.uniform(-2, 2)
+    return Problem(
+        np.outer(deviation, deviation), target, weight, 0, 1e-3, 1.0, limits=Limits(lower=-3, upper=3),
+        instruments=tuple("ABC"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5, 1e7, 1e9])
+@pytest.mark.parametrize("optimizer", ["branch_and_bound", "exact", "enumerate"])
+def test_bounds_account_for_the_round_off_of_pricing(optimizer: str, size: float) -> None:
+    for seed in range(8):
+        problem = hedged(seed, size)
+        points = list(itertools.product(range(-3, 4), repeat=3))
+        values = {point: exact_value(problem, np.array(point)) for point in points}
+        best = min(values.values())
+        found = solve(problem, optimizer, time_limit=10)
+        worth = values[tuple(found.contracts.tolist())]
+        assert found.lower_bound <= best
+        assert found.objective == pytest.approx(worth, rel=1e-9)
+        if found.status is Status.OPTIMAL:
+            assert worth <= best * (1 + 1e-6)
+        else:
+            assert found.stopped_by is StoppedBy.PRECISION
+        if optimizer == "enumerate":  # in whole numbers where it has to
+            assert found.status is Status.OPTIMAL
+
+
+@pytest.mark.parametrize("size", [1e3, 1e5, 1e7])
+@pytest.mark.parametrize("optimizer", ["branch_and_bound", "exact", "enumerate"])
+def test_no_portfolio_inside_a_buffer_is_overlooked(optimizer: str, size: float) -> None:
+    for seed in range(8):
+        problem = hedged(seed, size).replace(cost_multiplier=0.0)
+        points = list(itertools.product(range(-3, 4), repeat=3))
+        buffer = min(exact_value(problem, np.array(point)) for point in points) * (1 + 1e-9)
+        problem = problem.replace(cost_multiplier=1.0)
+        question = Question("buffer_edge", buffer)
+        found = solve(problem, optimizer, formulation="buffer_edge", buffer=buffer, time_limit=10)
+        assert found.status is not Status.INFEASIBLE
+        if found.contracts is not None:
+            assert np.isfinite(exact_value(problem, found.contracts, question))
+        if optimizer == "enumerate":
+            assert found.status is Status.OPTIMAL
+
+
+def test_what_is_known_outside_a_proved_box_is_a_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a box that has lost its best portfolio nothing is claimed."""
+    problem = hedged(0, 1.0).replace(previous_positions=[1, 1, -1])
+
+    def cropped(*given: Any) -> Prepared:
+        prepared = prepare(*given)
+        assert prepared is not None
+        first = prepared.lattice.first.copy()
+        first += 100.0
+        return Prepared(prepared.merged, prepared.lattice._replace(first=first), prepared.claim)
+
+    monkeypatch.setattr(solver, "prepare", cropped)
+    monkeypatch.setattr(solver, "ROOT_CONTRACTS", 0)
+    found = solve(problem, "branch_and_bound")
+    assert (found.status, found.lower_bound) == (Status.FEASIBLE, 0.0)
+    assert found.stopped_by is StoppedBy.PRECISION
+
+
+def test_sizes_that_nothing_keeps_apart_are_said() -> None:
+    problem = Problem(np.full((2, 2), 0.04), [0.52, 0.0], [1.0, 0.1], instruments=("full", "micro"))
+    found = solve(problem)
+    assert found.contracts.tolist() == [0, 5]
+    assert "full, micro: sizes of one contract" in found.notes[0]
+    assert found.to_dict()["notes"] == list(found.notes)
+    for limits in (Limits(same_side=True), Limits(lower={"micro": 0}), Limits(lower=-5, upper=5)):
+        some = solve(problem.replace(limits=limits))
+        open_ended = limits.lower is not None and isinstance(limits.lower, dict)
+        assert bool(some.notes) == open_ended  # the full size down, the micro up
+    assert not solve(problem.replace(cost_in_weight_terms=1e-4)).notes
+    assert not note_on_free_sizes(problem.replace(covariance=np.diag([0.04, 0.04])).program(), ("full", "micro"))
+
+
+@pytest.mark.parametrize("least", [-1e8, -1e10])
+def test_a_limit_on_one_side_far_from_the_target_counts(least: float) -> None:
+    """A hundred million of the one can be held against the other, whose columns are parallel to 1e-13."""
+    problem = Problem(
+        np.full((2, 2), 0.04), [0.5, 0.0], [1.0, 1.0 + 9e-14], 0, 0.0, 50,
+        limits=Limits(lower={"A": least, "B": 0.0}), instruments=("A", "B"),
+    )  # fmt: skip
+    for optimizer in ("branch_and_bound", "exact"):
+        assert solve(problem, optimizer).lower_bound <= exact_value(problem, np.array([least, -least]))
+
+
+@pytest.mark.parametrize("ends", [np.inf, 1e11])
+def test_three_sizes_of_which_two_can_be_anything_end(ends: float) -> None:
+    problem = Problem(
+        np.full((3, 3), 0.04), [0.5, 0.2, 0.1], [1.0, 1.0, 1.0 - 2**-53], 0, 0.0, 50,
+        limits=Limits(lower=[-ends, -ends, -1], upper=[ends, ends, 1]), instruments=tuple("ABC"),
+    )  # fmt: skip
+    if np.isinf(ends):
+        with pytest.raises(UnboundedError, match="nothing bounds A, B"):
+            solve(problem, time_limit=5)
+        return
+    found = solve(problem, time_limit=5)
+    assert found.lower_bound <= exact_value(problem, found.contracts)
