@@ -28,7 +28,7 @@ UNIT_ROUND_OFF = 2.0**-53
 # Tracking errors below this have squares that float64 cannot hold; `Problem` refuses risks of a contract below 1e-130.
 UNDERFLOW = 1e-150
 # A value that is known to this part of itself is taken as float64 has it; else it is computed in whole numbers.
-FINE = 1e-10
+FINE = 1e-9
 ROOT_BITS = 64  # of a root that is taken in whole numbers
 
 
@@ -92,7 +92,7 @@ def exact_price(program: TrackingProgram, positions: FloatArray) -> Price:
 
 
 def accurate_price(program: TrackingProgram, positions: FloatArray) -> Price:
-    """The price of one portfolio, shape (n,): float64's where that has ten digits, else the exact one."""
+    """The price of one portfolio, shape (n,): float64's where that has nine digits, else the exact one."""
     found = price(program, positions)
     fine = found.error <= FINE * (found.tracking_error + found.trading_cost)
     return found if fine else exact_price(program, positions)

@@ -136,9 +136,10 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         covariance, deviation = covariance * risky * risky[:, None], np.sqrt(variance)
         correlation = correlation * risky * risky[:, None]
 
-    twin = _twins(correlation, deviation)
-    single = None
+    twin, single = _twins(correlation, deviation), None
     if twin is not None:
+        while (more := _twins(correlation[twin[:, None], twin], deviation[twin])) is not None and (more != twin).any():
+            twin = more[twin]  # what was repaired can make others the same: held again, nothing changes
         single = np.flatnonzero(twin == np.arange(twin.size))
         covariance, deviation = covariance[twin[:, None], twin], deviation[twin]
         correlation = correlation[single[:, None], single]

@@ -20,7 +20,7 @@ Vector = pd.Series | Mapping[str, float] | Sequence[float] | FloatArray
 Matrix = pd.DataFrame | Sequence[Sequence[float]] | FloatArray
 """A number for each pair of instruments, likewise."""
 
-MOST_CONTRACTS = 2.0**53  # beyond, float64 does not hold every whole number
+MOST_CONTRACTS = 2.0**52  # float64 holds every whole number to twice that: neighbours and differences are whole
 NUMBERS = "fiu"  # numpy's kinds of numbers: floating, integer, unsigned
 
 
@@ -295,10 +295,10 @@ def to_whole(
     Raises
     ------
     InputError
-        If :func:`to_vector` refuses them, or an entry is fractional or larger than float64 holds exactly (2⁵³).
+        If :func:`to_vector` refuses them, or an entry is fractional or larger than 2⁵².
     """
     vector = to_vector(value, instruments, field, missing=missing, infinite=infinite)
     bounded = np.where(np.isinf(vector), 0.0, vector) if infinite else vector
-    bad = (bounded != np.rint(bounded)) | (np.abs(bounded) > MOST_CONTRACTS)
-    refuse(bad, vector, instruments, field, "whole contracts")
+    refuse(bounded != np.rint(bounded), vector, instruments, field, "whole contracts")
+    refuse(np.abs(bounded) > MOST_CONTRACTS, vector, instruments, field, f"at most {MOST_CONTRACTS:.0f} contracts")
     return vector

@@ -36,6 +36,7 @@ from formulations import FloatArray, Residual, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
 LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
+LEAST_COST = 1e-290
 ARGUMENTS = (
     "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
     "cost_multiplier", "limits", "instruments",
@@ -143,7 +144,7 @@ class Problem:
         with np.errstate(over="ignore"):
             _check_magnitude(
                 names, np.sqrt(held.diagonal()) * put["weight_per_contract"],
-                multiplier * put["cost_in_weight_terms"] * put["weight_per_contract"],
+                multiplier * cost, multiplier * cost * put["weight_per_contract"], (multiplier > 0) & (cost > 0),
             )  # fmt: skip
         for name, array in put.items():
             array = array + 0.0  # a copy of our own, and no negative zeros
@@ -355,7 +356,9 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
     return matrix
 
 
-def _check_magnitude(names: tuple[str, ...], risk: FloatArray, cost: FloatArray) -> None:
+def _check_magnitude(
+    names: tuple[str, ...], risk: FloatArray, rate: FloatArray, cost: FloatArray, costly: NDArray[np.bool_]
+) -> None:
     """Refuse units in which float64 cannot tell portfolios apart."""
     dearest = int(np.argmax(cost))
     bad = ~((risk == 0) | ((risk >= LEAST_UNIT) & (risk <= MOST_UNIT)))
@@ -365,6 +368,13 @@ def _check_magnitude(names: tuple[str, ...], risk: FloatArray, cost: FloatArray)
             f"the risk of a contract (volatility × weight) is {risk[place]:g}, which float64 cannot square; "
             f"expected {LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
             field="covariance", instrument=names[place],
+        )  # fmt: skip
+    lost = costly & ((rate < LEAST_COST) | (cost < LEAST_COST))
+    if lost.any():
+        raise InputError(
+            f"the penalty for trading a contract is positive and below {LEAST_COST:g}, which float64 does not hold; "
+            "use other units",
+            field="cost_in_weight_terms", instrument=names[int(np.argmax(lost))],
         )  # fmt: skip
     if not cost[dearest] <= MOST_UNIT:
         raise InputError(

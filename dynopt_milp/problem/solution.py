@@ -23,7 +23,7 @@ class Status(enum.Enum):
     FEASIBLE = "feasible"
     """An answer within the limits; how far from the best it can be is what the gap says."""
     NO_SOLUTION = "no_solution"
-    """A limit was hit before any answer was found."""
+    """A limit was hit before any answer was found, or floating point cannot tell whether there is one."""
     INFEASIBLE = "infeasible"
     """Limits and constraints leave no portfolio; proved."""
 
@@ -181,6 +181,8 @@ class NoPortfolioError(DynoptError):
             what = "limits and constraints leave none"
             if solution.formulation == "buffer_edge":
                 what = "no whole contracts are within the buffer, the limits and the constraints"
+        elif solution.stopped_by is StoppedBy.PRECISION:
+            what, remedy = "floating point cannot tell whether there is one", "widen the buffer or the limits"
         else:
             what = "none was found in time"
         super().__init__(f"no portfolio, the outcome is {solution.status.value}: {what}; {remedy}")

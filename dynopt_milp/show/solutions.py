@@ -17,7 +17,7 @@ HALF = 0.5
 EXPLANATION = {
     Status.OPTIMAL: "proven: no portfolio is better by more than the gap",
     Status.FEASIBLE: "an answer, not proven to be the best",
-    Status.NO_SOLUTION: "no portfolio was found in time",
+    Status.NO_SOLUTION: "no portfolio was found, nor proved not to exist",
     Status.INFEASIBLE: "limits and constraints leave no portfolio",
 }
 RULES = {

@@ -127,6 +127,7 @@ def program_of_day(
         ordinary &= abs(number - previous[i]) <= WHOLE + ROUND_OFF * abs(number)
         penalty[i] = multiplier * cost[i] * unit[i]
         ordinary &= 0 <= cost[i] < MOST_NUMBER and 0 <= penalty[i] < MOST_NUMBER
+        ordinary &= cost[i] == 0 or multiplier == 0 or min(multiplier * cost[i], penalty[i]) > 1 / MOST_NUMBER
         deviation[i] = math.sqrt(max(variance, 0.0))
         large += variance > MOST_VARIANCE
         twin[i] = i

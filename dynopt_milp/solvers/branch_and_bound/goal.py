@@ -88,15 +88,14 @@ class Claim(NamedTuple):
     goal : Goal
     inner : float
         B as it was given.
-    slip, left_out : float
-        By how much t can exceed the true one, and D².
+    slip : float
+        By how much t can exceed that of the factor.
     drift : Drift
     """
 
     goal: Goal
     inner: float
     slip: float
-    left_out: float
     drift: Drift
 
 
@@ -130,7 +129,7 @@ def claim_in(lattice: Lattice, buffer: float, edge: bool, drift: Drift, cost_err
         inside = buffer * (1 + EDGE) + slip + least_loss(drift, spread)
     error = rounding + against + 2 * slip * drift.radius
     goal = Goal(inside, edge, error, cost_error, slip + least_loss(drift, spread))
-    return Claim(goal, buffer, slip, against, drift)
+    return Claim(goal, buffer, slip, drift)
 
 
 @part

@@ -7,9 +7,11 @@ contracts away. Nobody wants that one: it is not looked for, and that is said.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.merge import FARTHEST, PARALLEL
+from dynopt_milp.solvers.branch_and_bound.merge import FARTHEST, WHOLE_RATIO
 from formulations import TrackingProgram
 
 
@@ -22,14 +24,21 @@ def note_on_free_sizes(program: TrackingProgram, instruments: tuple[str, ...]) -
     )
     if free.size < 2:
         return ""
-    columns = program.factor[:, free] / program.lengths[free]
-    product = columns.T @ columns
-    up, down = np.isinf(program.upper[free]), np.isinf(program.lower[free])
-    apart = (up[:, None] & down) | (down[:, None] & up)  # one up, the other down
-    together = (up[:, None] & up) | (down[:, None] & down)
-    against = ((product > PARALLEL) & apart) | ((product < -PARALLEL) & together)
-    np.fill_diagonal(against, False)
-    names = [instruments[place] for place in free[against.any(axis=1)]]
+    up, down = np.isinf(program.upper), np.isinf(program.lower)
+    against = set()
+    for one, other in itertools.combinations(free[np.argsort(program.lengths[free], kind="stable")], 2):
+        short, long = program.factor[:, one], program.factor[:, other]
+        ratio = np.rint(long @ short / (short @ short))
+        apart = float(np.linalg.norm(long - ratio * short))
+        if ratio == 0 or apart > WHOLE_RATIO * program.lengths[other]:
+            continue
+        if (
+            (up[one] and down[other]) or (down[one] and up[other])
+            if ratio > 0
+            else ((up[one] and up[other]) or (down[one] and down[other]))
+        ):
+            against |= {one, other}
+    names = [instruments[place] for place in sorted(against)]
     if not names:
         return ""
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -31,6 +31,7 @@ WHOLE_RATIO = 1e-12
 WHOLE_RATIO_UNBOUNDED = 1e-13
 PARALLEL = 1 - math.sqrt(WHOLE_RATIO)  # of their lengths: what the product of parallel columns is at least
 LARGEST_RATIO = 10_000.0
+LARGEST_SUM = 2.0**49  # contracts of the smallest size: sums of ten sizes and their differences are exact
 FARTHEST = 1e6  # contracts; see `held_against`
 # All positions of third and further sizes of a contract are tried, for every sum that all sizes can have. Beyond so
 # many positions, or positions times sums of all groups, they stay on their own.
@@ -121,11 +122,12 @@ def new_lattice(
 
 @part
 def parallels(
-    factor: np.ndarray, gram: np.ndarray, low: np.ndarray, high: np.ndarray
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, held: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each column the one it is a whole multiple of, the multiple, and the length of what is left over.
 
-    Most are multiples of themselves alone. Of several, the shortest is the base.
+    Most are multiples of themselves alone. Of several, the shortest is the base. Contracts are left on their own if
+    sums of them could be larger than float64 counts.
     """
     size = len(gram)
     base, ratio, apart, length = np.arange(size), np.ones(size), np.zeros(size), np.empty(size)
@@ -166,6 +168,8 @@ def parallels(
                 1 <= abs(times[a]) <= LARGEST_RATIO
                 and over[a] <= tolerance * length[i]
                 and nearest[nearest[a]] == nearest[a]
+                and abs(times[a]) * farthest_from_zero(i, target, held, low, high) <= LARGEST_SUM
+                and farthest_from_zero(found, target, held, low, high) <= LARGEST_SUM
             )
             sharing[nearest[a]] += whole[a]
         several = (sharing > 2).sum()
@@ -195,6 +199,16 @@ def parallels(
             break
         left = left[~settled]
     return base, ratio, apart
+
+
+@part
+def farthest_from_zero(i: int, target: np.ndarray, held: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """The largest number that says something of a position, limits that are none apart."""
+    most: float = max(abs(target[i]), abs(held[i]))
+    for limit in (low[i], high[i]):
+        if abs(limit) < np.inf:
+            most = max(most, abs(limit))
+    return most
 
 
 @part

@@ -12,7 +12,8 @@ from dynopt_milp.solvers.branch_and_bound.merge import Merged, group_drift, merg
 from dynopt_milp.solvers.branch_and_bound.reach import reaches
 from formulations.bounding_box import OUTWARD
 
-GUESSES = 4  # of the largest tracking error: 1.001, 2, 1,001 and a million times the radius
+GUESSES = 4  # of the largest tracking error: 1.001, 2, 1,001 and a million times what the one before came to
+LARGEST = 1e150
 
 
 @compiled
@@ -27,7 +28,7 @@ def merged_box(
     whether a portfolio can be left; ends are infinite where nothing bounds them.
     """
     least, most = within_costs(held, unit, lower, upper, budget)
-    base, ratio, apart = parallels(factor, gram, least, most)
+    base, ratio, apart = parallels(factor, gram, target, held, least, most)
     merged = merged_columns(base, ratio, gram, target, least, most)
     first, last, lead, merged_gram = merged.lower, merged.upper, merged.lead, merged.gram
     for a in range(first.size):
@@ -40,9 +41,9 @@ def merged_box(
             farthest = max(abs(first[a] - merged.target[a]), abs(last[a] - merged.target[a]))
             spread += math.sqrt(merged_gram[a, a]) * farthest
     # The drift grows with the tracking error T along a straight line: a T that holds what follows from it is a bound.
-    drift, farthest = Drift(residual, total, np.inf, np.inf, np.inf), np.inf
+    drift, farthest, guess = Drift(residual, total, np.inf, np.inf, np.inf), np.inf, radius
     for attempt in range(GUESSES):
-        guess = radius * (1 + 1e-3 * 1e3**attempt)
+        guess = max(guess, min(farthest, LARGEST)) * (1 + 1e-3 * 1e3**attempt)
         slip, aside = group_drift(merged, apart, gram, target, twin, reach, guess)
         drift = Drift(residual, total, aside, slip, guess)
         farthest = widened(drift, spread, radius)

@@ -23,7 +23,7 @@ def value_of(error: float, cost: float, buffer: float, edge: bool) -> float:
 
 @part
 def tracking_error(lattice: Lattice, index: np.ndarray) -> tuple[float, float]:
-    """‖G(y − σ)‖ from the factor itself, and how far from the true one it can be (see `formulations.pricing`)."""
+    """‖G(y − σ)‖ from the factor itself, and Σ ‖Gᵢ‖|yᵢ − σᵢ|, of which its round-off is a part."""
     factor = lattice.factor
     first = lattice.first
     target = lattice.target
@@ -36,7 +36,7 @@ def tracking_error(lattice: Lattice, index: np.ndarray) -> tuple[float, float]:
         square += part * part
     for place in range(size):
         spread += math.sqrt(lattice.gram[place, place]) * abs(first[place] + index[place] - target[place])
-    return math.sqrt(square), ((size + rows + 8) * UNIT_ROUND_OFF) * spread + UNDERFLOW
+    return math.sqrt(square), spread
 
 
 @part
@@ -51,11 +51,13 @@ def trading_cost(lattice: Lattice, index: np.ndarray) -> float:
 
 
 @part
-def least_value(error: float, doubt: float, cost: float, claim: Claim) -> float:
-    """What a portfolio of the program is worth at least, if the lattice prices it so."""
+def least_value(lattice: Lattice, error: float, spread: float, cost: float, claim: Claim) -> float:
+    """What a portfolio of the program is worth at least, if the lattice prices it so (see `formulations.pricing`)."""
     goal = claim.goal
+    doubt = (lattice.factor.shape[0] + lattice.factor.shape[1] + 8) * UNIT_ROUND_OFF * spread + UNDERFLOW
     least = max(error - doubt - claim.slip, 0.0)
-    least = math.sqrt(max(least * least - claim.left_out, 0.0))
+    left_out = claim.drift.residual * (spread + claim.drift.aside) * (spread + claim.drift.aside)
+    least = math.sqrt(max(least * least - left_out, 0.0))
     if goal.edge:
         return cost - goal.cost_error if least <= claim.inner * (1 + EDGE_ROUND_OFF) else np.inf
     return max(least - goal.buffer, 0.0) + cost - goal.cost_error

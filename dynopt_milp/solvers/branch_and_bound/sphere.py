@@ -313,9 +313,9 @@ def search_sphere(
                 index_of[i] = node_low[i]
             for i in range(size):
                 index_of[places[i]] = chosen[i]
-            found, doubt = tracking_error(lattice, index_of)
+            found, distance = tracking_error(lattice, index_of)
             pays = trading_cost(lattice, index_of)
-            value[1] = min(value[1], least_value(found, doubt, pays, claim))
+            value[1] = min(value[1], least_value(lattice, found, distance, pays, claim))
             worth = value_of(found, pays, claim.inner, goal.edge)
             if worth < value[0]:
                 value[0] = worth

@@ -134,10 +134,10 @@ def claimed_bound(stack: Stack, value: float, slack: float) -> float:
 @part
 def consider(lattice: Lattice, stack: Stack, index: np.ndarray, claim: Claim) -> None:
     """Price a portfolio and keep it if it is the best."""
-    error, doubt = tracking_error(lattice, index)
+    error, spread = tracking_error(lattice, index)
     cost = trading_cost(lattice, index)
     value = value_of(error, cost, claim.inner, claim.goal.edge)
-    stack.value[FLOOR] = min(stack.value[FLOOR], least_value(error, doubt, cost, claim))
+    stack.value[FLOOR] = min(stack.value[FLOOR], least_value(lattice, error, spread, cost, claim))
     if value < stack.value[0]:
         stack.value[0] = value
         for i in range(index.size):

@@ -34,7 +34,16 @@ from dynopt_milp.solvers.scip.relaxation import Relaxation, tightened_box
 from dynopt_milp.solvers.scip.thread import run_in_scip_thread
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import BufferEdge, FloatArray, Formulation, IntegerHull, TrackingProgram, price, restrict
+from formulations import (
+    BufferEdge,
+    FloatArray,
+    Formulation,
+    IntegerHull,
+    TrackingProgram,
+    bounding_box,
+    price,
+    restrict,
+)
 from formulations.formulation import NORMAL_VALUE
 from formulations.integer_hull import WEAK
 
@@ -191,8 +200,8 @@ def _believed(formulation: Formulation) -> bool:
     """Whether SCIP can tell that no portfolio is inside the buffer."""
     if not isinstance(formulation, BufferEdge):
         return True
-    program = formulation.program
-    return _spread(program, program.lower, program.upper) <= MOST_SPREAD * formulation.buffer
+    lower, upper = bounding_box(formulation.program, formulation.tracking_radius(0.0), np.inf)
+    return _spread(formulation.program, lower, upper) <= MOST_SPREAD * formulation.buffer
 
 
 def _wider(formulation: Formulation) -> Formulation:
