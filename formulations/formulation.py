@@ -120,10 +120,17 @@ class Formulation(ABC):
         point = np.asarray(positions, dtype=np.float64)
         found = price(self.program, point)
         low, high = self._ends(found)
+        value = float(self.combine(found.tracking_error, found.trading_cost))
         if low < high and not high - low <= FINE * low:  # where the edge is between them, high is infinite
+            form = self.search_form
+            if form is not None and form.buffer > 0 and not form.edge:
+                found = exact_price(self.program, point, form.buffer)
+                value = found.tracking_error + found.trading_cost
+                doubt = found.error + found.cost_error + 4 * UNIT_ROUND_OFF * value
+                return Priced(value, max(value - doubt, 0.0), value + doubt)
             found = exact_price(self.program, point)
             low, high = self._ends(found)
-        value = float(self.combine(found.tracking_error, found.trading_cost))
+            value = float(self.combine(found.tracking_error, found.trading_cost))
         return Priced(min(max(value, float(low)), float(high)), float(low), float(high))
 
     def _ends(self, found: Price) -> tuple[FloatArray, FloatArray]:

@@ -72,8 +72,11 @@ def price(program: TrackingProgram, positions: FloatArray) -> Price:
     return Price(error, cost, doubt, (size + 6) * UNIT_ROUND_OFF * cost)
 
 
-def exact_price(program: TrackingProgram, positions: FloatArray) -> Price:
-    """The price of one portfolio, shape (n,), in whole numbers, rounded once: a millisecond for 42 instruments."""
+def exact_price(program: TrackingProgram, positions: FloatArray, buffer: float = 0.0) -> Price:
+    """The price of one portfolio, shape (n,), in whole numbers, rounded once: a millisecond for 42 instruments.
+
+    With a buffer the tracking error is what lies beyond it, max(t − B, 0), before anything is rounded.
+    """
     residual = program.residual
     away, shift = _whole(np.concatenate([positions, program.target]))
     apart = away[: program.size] - away[program.size :]
@@ -86,9 +89,11 @@ def exact_price(program: TrackingProgram, positions: FloatArray) -> Price:
         matrix, of_matrix = _whole(residual.covariance)
         exposure = weight * apart
         square, exponent = int(exposure @ (matrix @ exposure)), of_matrix + 2 * (shift + of_weight)
-    error = _root(max(square, 0), exponent)
+    root = _root(max(square, 0), exponent)
+    error = float(max(root - Fraction(buffer), Fraction()))
     cost = program.trading_cost(positions)
-    return Price(error, cost, 2 * UNIT_ROUND_OFF * error, (program.size + 6) * UNIT_ROUND_OFF * cost)
+    doubt = 2 * UNIT_ROUND_OFF * error + 2.0**-ROOT_BITS * UNIT_ROUND_OFF * float(root)
+    return Price(error, cost, doubt, (program.size + 6) * UNIT_ROUND_OFF * cost)
 
 
 def accurate_price(program: TrackingProgram, positions: FloatArray) -> Price:
@@ -109,11 +114,11 @@ def _whole(array: FloatArray) -> tuple[Any, int]:
     ), least - 53
 
 
-def _root(square: int, exponent: int) -> float:
-    """The root of square·2^exponent, rounded to float64."""
+def _root(square: int, exponent: int) -> Fraction:
+    """The root of square·2^exponent, to 128 binary digits."""
     if square == 0:
-        return 0.0
-    finer = max(2 * ROOT_BITS - square.bit_length(), 0)
+        return Fraction()
+    finer = max(4 * ROOT_BITS - square.bit_length(), 0)
     finer += (exponent - finer) % 2
     root, half = math.isqrt(square << finer), (exponent - finer) // 2
-    return float(Fraction(root) * Fraction(2) ** half)
+    return Fraction(root) * Fraction(2) ** half

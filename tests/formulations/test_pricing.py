@@ -105,8 +105,12 @@ def test_values_are_exact_where_it_decides() -> None:
         assert np.isfinite(BufferEdge(program, true * part).priced(positions).value) == admitted
         low, high = BufferEdge(program, true * part).bounds(positions[None])
         assert (low[0], high[0]) == (0, np.inf)  # in float64 it is open
-    beyond = Deadband(program, true * (1 - 1e-11)).priced(positions)
-    assert beyond.low <= true * 1e-11 <= beyond.high
+    buffer = true * (1 - 1e-11)
+    beyond = Deadband(program, buffer).priced(positions)
+    square, digits = square_of(problem, positions), 10**60
+    more = Fraction(math.isqrt(int(square * digits**2)), digits) - Fraction(buffer)
+    assert beyond.low <= more <= beyond.high
+    assert beyond.value == pytest.approx(float(more), rel=1e-15)
 
 
 @pytest.mark.parametrize("seed", range(20))

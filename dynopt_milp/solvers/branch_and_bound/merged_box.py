@@ -13,7 +13,6 @@ from dynopt_milp.solvers.branch_and_bound.reach import reaches
 from formulations.bounding_box import OUTWARD
 
 GUESSES = 4  # of the largest tracking error: 1.001, 2, 1,001 and a million times what the one before came to
-LARGEST = 1e150
 
 
 @compiled
@@ -41,13 +40,13 @@ def merged_box(
             farthest = max(abs(first[a] - merged.target[a]), abs(last[a] - merged.target[a]))
             spread += math.sqrt(merged_gram[a, a]) * farthest
     # The drift grows with the tracking error T along a straight line: a T that holds what follows from it is a bound.
-    drift, farthest, guess = Drift(residual, total, np.inf, np.inf, np.inf), np.inf, radius
+    drift, farthest, guess = Drift(residual, total, np.inf, np.inf, np.inf), radius, radius
     for attempt in range(GUESSES):
-        guess = max(guess, min(farthest, LARGEST)) * (1 + 1e-3 * 1e3**attempt)
+        guess = max(guess, farthest) * (1 + 1e-3 * 1e3**attempt)
         slip, aside = group_drift(merged, apart, gram, target, twin, reach, guess)
         drift = Drift(residual, total, aside, slip, guess)
         farthest = widened(drift, spread, radius)
-        if farthest <= guess:
+        if farthest <= guess or farthest == np.inf:
             break
     if farthest <= drift.radius:
         drift = Drift(residual, total, drift.aside, drift.slip, farthest)
