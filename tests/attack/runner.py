@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from tests.attack.trial import Trial, kind_of, run_trial
+from tests.attack.reproduction import reproduction
+from tests.attack.trial import Trial, drawn, kind_of, run_trial
 
 HANGS = 90.0  # seconds for one problem: all its answers have time limits of a few
 PATIENCE = 300.0  # seconds to load and compile
@@ -49,6 +50,7 @@ class _Worker:
     step: int
     since: float
     ready: bool = False
+    call: str = ""
 
 
 def run(plan: Plan, seconds: float, workers: int) -> Iterator[tuple[int, Trial] | None]:
@@ -85,8 +87,10 @@ def _read(plan: Plan, worker: _Worker) -> Iterator[tuple[int, Trial] | None]:
         while worker.connection.poll():
             found = worker.connection.recv()
             worker.since = time.monotonic()
-            if isinstance(found, int):  # what it turns to now
-                worker.ready, worker.number = True, found
+            if isinstance(found, int):  # the problem that it turns to
+                worker.ready, worker.number, worker.call = True, found, ""
+            elif isinstance(found, str):
+                worker.call = found
             else:
                 trial: Trial = found
                 trial.violations = [
@@ -100,7 +104,9 @@ def _read(plan: Plan, worker: _Worker) -> Iterator[tuple[int, Trial] | None]:
 
 
 def _lost(plan: Plan, worker: _Worker, rule: str, text: str) -> Trial:
-    return Trial(kind_of(worker.number), violations=[(rule, rule, f"{plan.command(worker.number)}# {text}\n")])
+    program = reproduction(drawn(plan.seed, worker.number)[0].arguments(), worker.call)
+    text = f"{plan.command(worker.number)}# {rule}: {text}\n{program}"
+    return Trial(kind_of(worker.number), violations=[(rule, rule, text)])
 
 
 def _begin(plan: Plan, start: int, step: int) -> _Worker:
@@ -132,7 +138,7 @@ def _work(connection: Connection, plan: Plan, start: int, step: int) -> None:
         if place == 0:
             warm_up()
         connection.send(number)
-        connection.send(run_trial(plan.seed, number, plan.method))
+        connection.send(run_trial(plan.seed, number, plan.method, connection.send))
     connection.close()
 
 

@@ -21,6 +21,7 @@ from tests.attack.exact import ExactValues, Portfolio, Question
 from tests.attack.kinds import KINDS, Given, Random, draw, make
 from tests.attack.known import MOST_POINTS, clipped
 from tests.attack.referee import Claim, Referee, Violation, said_within
+from tests.attack.reproduction import reproduction
 
 METHODS = ("exact", "branch_and_bound", "enumerate", "greedy", "scip", "rebalance", "book", "pysystemtrade")
 # Seconds. What is proved is proved in milliseconds most often; what is not would go on for as long as it is given.
@@ -48,26 +49,32 @@ def kind_of(number: int) -> str:
     return tuple(KINDS)[number % len(KINDS)]
 
 
-def run_trial(seed: int, number: int, method: str | None = None) -> Trial:
-    """Draw the problem, ask, judge. With a method, only that is asked.
+def run_trial(
+    seed: int, number: int, method: str | None = None, watch: Callable[[str], None] = lambda call: None
+) -> Trial:
+    """Draw the problem, ask, judge. With a method, only that is asked; ``watch`` is told every call before it is made.
 
     The same seed and number are the same problem and the same questions, wherever it runs.
     """
-    kind = kind_of(number)
-    random = np.random.default_rng([seed, number])
-    given = draw(kind, random)
-    trial = Trial(kind)
+    given, random = drawn(seed, number)
+    trial = Trial(kind_of(number))
     arguments = given.arguments()
     try:
         problem = make(arguments)
     except InputError as error:
         trial.answers.append(("Problem", type(error).__name__))
         return trial
-    asked = Asked(problem, arguments, _question(problem, random), random, trial)
+    asked = Asked(problem, arguments, _question(problem, random), random, trial, watch)
     for name in _methods(problem, asked.question, random) if method is None else (method,):
         asked.ask(name)
     asked.judge(given)
     return trial
+
+
+def drawn(seed: int, number: int) -> tuple[Given, Random]:
+    """What a problem is made of, and the generator that goes on with its questions."""
+    random = np.random.default_rng([seed, number])
+    return draw(kind_of(number), random), random
 
 
 def _question(problem: Problem, random: Random) -> Question:
@@ -126,6 +133,7 @@ class Asked:
     question: Question
     random: Random
     trial: Trial
+    watch: Callable[[str], None]
     claims: list[tuple[Claim, str]] = field(default_factory=list)  # with the call
     others: list[tuple[Problem, Question, Claim, str]] = field(default_factory=list)  # about other problems
 
@@ -149,22 +157,13 @@ class Asked:
 
     def _note(self, violations: list[Violation], calls: dict[str, str]) -> None:
         for found in violations:
-            text = f"# {found.rule}: {found.text}\n# {found.claim}\n{self._problem_text()}{calls[found.claim.label]}\n"
+            program = reproduction(self.arguments, calls[found.claim.label])
+            text = f"# {found.rule}: {found.text}\n# {found.claim}\n{program}"
             self.trial.violations.append((found.rule, found.claim.label, text))
-
-    def _problem_text(self) -> str:
-        fields = "".join(f"    {name}={value!r},\n" for name, value in self.arguments.items() if name != "limits")
-        limits = ", ".join(f"{name}={value!r}" for name, value in self.arguments["limits"].items())
-        return (
-            "from math import inf\nfrom types import SimpleNamespace\nimport numpy as np\n"
-            "from dynopt_milp import Limits, Problem, rebalance, solve\n"
-            "from dynopt_milp.adapters.book import BookAlgorithm\n"
-            "from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction\n"
-            f"problem = Problem(\n{fields}    limits=Limits({limits}),\n)\n"
-        )
 
     def _run(self, label: str, call: str, answer: Callable[[], Any]) -> tuple[Any, float]:
         """The answer and its seconds; None if it was refused, and an error of the package's own is a violation."""
+        self.watch(call)
         began = time.monotonic()
         try:
             with warnings.catch_warnings():
@@ -178,7 +177,7 @@ class Asked:
         except Exception as error:
             rule = type(error).__name__ if isinstance(error, DynoptError) else "error"
             self.trial.answers.append((label, rule))
-            text = f"# {rule}: {type(error).__name__}: {error}\n{self._problem_text()}{call}\n"
+            text = f"# {rule}: {type(error).__name__}: {error}\n{reproduction(self.arguments, call)}"
             self.trial.violations.append((rule, label, text))
         return None, 0.0
 
