@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from tests.attack.reproduction import reproduction
 from tests.attack.trial import Trial, drawn, kind_of, run_trial
 
-HANGS = 90.0  # seconds for one problem: all its answers have time limits of a few
+HANGS = 30.0  # seconds for one problem: all its answers have time limits of at most two
 PATIENCE = 300.0  # seconds to load and compile
 TICK = 0.5
 
