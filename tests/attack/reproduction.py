@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Any
 
 HEAD = """from math import inf
@@ -14,7 +15,8 @@ from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 
 
 def reproduction(arguments: dict[str, Any], call: str) -> str:
-    """The program: every float is written so that it reads as the same one."""
+    """The program: floats read as the same ones, and the call is made twice, as solvers load within the first."""
     fields = "".join(f"    {name}={value!r},\n" for name, value in arguments.items() if name != "limits")
     limits = ", ".join(f"{name}={value!r}" for name, value in arguments["limits"].items())
-    return f"{HEAD}problem = Problem(\n{fields}    limits=Limits({limits}),\n)\n{call}\n"
+    calls = f"for _ in range(2):\n{indent(call, '    ')}"
+    return f"{HEAD}problem = Problem(\n{fields}    limits=Limits({limits}),\n)\n{calls}\n"
