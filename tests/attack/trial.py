@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dynopt_milp import InputError, Limits, NoPortfolioError, Problem, Status, rebalance, solve
+from dynopt_milp import InputError, Limits, NoPortfolioError, Problem, StoppedBy, rebalance, solve
 from dynopt_milp.adapters.book import BookAlgorithm
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 from dynopt_milp.errors import DynoptError
@@ -118,8 +118,8 @@ def _methods(problem: Problem, question: Question, random: Random) -> list[str]:
         "enumerate": np.prod(problem.upper - problem.lower + 1) <= MOST_POINTS,
         "greedy": plain and float(np.abs(problem.optimal_positions).sum()) < 300,
         "scip": len(problem.instruments) <= 12,
-        "book": plain and not np.isfinite(problem.lower).any() and not np.isfinite(problem.upper).any(),
-        "pysystemtrade": plain and not np.isfinite(problem.lower).any() and not np.isfinite(problem.upper).any(),
+        "book": plain,
+        "pysystemtrade": plain,
     }
     return [name for name in chosen if fits.get(name, True)] or ["branch_and_bound"]
 
@@ -252,20 +252,26 @@ class Asked:
             "direction_as_np": np.sign(wanted), "cost_in_weight_terms_as_np": problem.cost_in_weight_terms,
         }  # fmt: skip
         try:
-            twin = problem.replace(optimal_positions=wanted / unit)
+            twin = problem.replace(
+                optimal_positions=wanted / unit, limits=Limits(lower=problem.lower, upper=problem.upper)
+            )
         except InputError:
             return
         fields = ", ".join(f"{name}=np.array({value.tolist()!r})" for name, value in day.items())
+        limits = None
         how = f"cost_multiplier={problem.cost_multiplier!r}, gap={gap!r}"
+        if np.isfinite(problem.lower).any() or np.isfinite(problem.upper).any():
+            limits = Limits(lower=problem.lower, upper=problem.upper)
+            how += f", limits=Limits(lower={problem.lower.tolist()!r}, upper={problem.upper.tolist()!r})"
         call = (
             f"day = SimpleNamespace({fields})\n"
             f"print(np.rint(BookAlgorithm('exact', {how})(day) / day.weight_per_contract))"
         )
         label = "book exact"
         proved, _ = self._run(label, call, lambda: solve(twin, gap=gap, time_limit=min(limit, 1.0)))
-        if proved is None or proved.status is not Status.OPTIMAL:  # without a time limit it might take for ever
+        if proved is None or proved.stopped_by is not StoppedBy.GAP:  # without a time limit it might take for ever
             return
-        algorithm = BookAlgorithm("exact", cost_multiplier=problem.cost_multiplier, gap=gap)
+        algorithm = BookAlgorithm("exact", cost_multiplier=problem.cost_multiplier, gap=gap, limits=limits)
         weights, seconds = self._run(label, call, lambda: algorithm(SimpleNamespace(**day)))
         if weights is None:
             return
