@@ -83,12 +83,13 @@ class Referee:
     def known(self, claims: list[Claim], planted: list[Portfolio], within: float = math.inf) -> Known:
         """The best portfolio there is so near the target, as far as is known."""
         problem = self.problem
-        free = np.isinf(problem.lower) & np.isinf(problem.upper)
-        lower = np.where(free, np.ceil(problem.optimal_positions - within), problem.lower)
-        upper = np.where(free, np.floor(problem.optimal_positions + within), problem.upper)
+        lower, upper = problem.lower, problem.upper
+        least, most = np.ceil(problem.optimal_positions - within), np.floor(problem.optimal_positions + within)
+        near_lower = np.where(np.isinf(lower), np.minimum(least, upper), lower)
+        near_upper = np.where(np.isinf(upper), np.maximum(most, lower), upper)
         centres = [claim.contracts for claim in claims if claim.contracts is not None and self._is_inside(claim)]
         start = [problem.optimal_positions, problem.previous_positions, [0.0] * self.values.size]
-        return best_known(self.values, lower, upper, self.question, [*centres, *start, *planted])
+        return best_known(self.values, near_lower, near_upper, self.question, [*centres, *start, *planted])
 
     def judge(self, claims: list[Claim], planted: list[Portfolio] | None = None) -> list[Violation]:
         """All that is wrong with the claims."""
