@@ -130,14 +130,16 @@ def _in_question(
         found.extend(portfolios[np.isfinite(low) & (low <= worth.high)])
         if len(found) > MOST_IN_QUESTION or task.seconds_left() == 0:
             return best, bound
-    bound = np.inf
+    settled = np.inf
     for portfolio in found:
+        if task.seconds_left() == 0:
+            return best, bound
         if check.admits(portfolio):
             priced = task.formulation.priced(portfolio)
-            bound = min(bound, priced.low)
+            settled = min(settled, priced.low)
             if priced.high < worth.high:
                 best, worth = portfolio, priced
-    return best, bound
+    return best, settled
 
 
 def _blocks(lower: FloatArray, widths: FloatArray, wanted: NDArray[np.bool_] | None = None) -> Iterator[FloatArray]:

@@ -180,7 +180,7 @@ def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
         nodes += run.nodes
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
-        bound = run.lower_bound / unit - _rounded(program, incumbent, value, lower, upper)
+        bound = run.lower_bound / unit - _rounded(task.formulation, incumbent, value, lower, upper)
         too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
         if run.status in ("infeasible", FAILED) or too_high:
             # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
@@ -294,11 +294,13 @@ def _run(
 
 
 def _rounded(
-    program: TrackingProgram, incumbent: FloatArray, value: float, lower: FloatArray, upper: FloatArray
+    formulation: Formulation, incumbent: FloatArray, value: float, lower: FloatArray, upper: FloatArray
 ) -> float:  # fmt: skip
     """What SCIP's numbers in this box can be wrong by, with what the factor leaves out at the incumbent."""
+    program = formulation.program
     here, spread = price(program, incumbent), _spread(program, lower, upper)
-    if not spread <= MOST_SPREAD * value:
+    edge = isinstance(formulation, BufferEdge)  # the value is cost, and tracking errors are compared with the buffer
+    if not spread <= MOST_SPREAD * (formulation.tracking_radius(value) if edge else value):
         return np.inf
     return ROUNDINGS * float(here.error + here.cost_error) + SIMPLEX_ROUND_OFF * spread
 
@@ -343,7 +345,10 @@ def _optimise(model: Model, task: Task) -> tuple[str, bool]:
         wait([running])
     if running.exception() is not None:  # PySCIPOpt raises Exception itself, for errors of the linear solver say
         return FAILED, True
-    return "userinterrupt" if interrupted else str(model.getStatus()), True  # SCIP may call an interrupt "unknown"
+    status = str(model.getStatus())
+    if status in ("unbounded", "inforunbd"):  # positions have limits: its arithmetic has failed
+        return FAILED, True
+    return "userinterrupt" if interrupted else status, True  # SCIP may call an interrupt "unknown"
 
 
 def _stop(model: Model, running: Future[None]) -> None:
