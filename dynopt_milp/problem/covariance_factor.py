@@ -95,7 +95,8 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         raise CovarianceError(
             f"variance is negative: {variance[place]:g}", field="covariance", instrument=instruments[place]
         )
-    if 0 < (smallest := float(variance[variance > 0].min(initial=np.inf))) < LEAST_VARIANCE:
+    smallest = least if least > 0 else float(variance[variance > 0].min(initial=np.inf))
+    if smallest < LEAST_VARIANCE:
         raise CovarianceError(
             f"expected variances of at least {LEAST_VARIANCE:g}, which float64 can divide by, found {smallest:g}; use "
             "other units",

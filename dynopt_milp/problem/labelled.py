@@ -299,6 +299,6 @@ def to_whole(
     """
     vector = to_vector(value, instruments, field, missing=missing, infinite=infinite)
     bounded = np.where(np.isinf(vector), 0.0, vector) if infinite else vector
-    refuse(bounded != np.rint(bounded), vector, instruments, field, "whole contracts")
-    refuse(np.abs(bounded) > MOST_CONTRACTS, vector, instruments, field, f"at most {MOST_CONTRACTS:.0f} contracts")
+    bad = (bounded != np.rint(bounded)) | (np.abs(bounded) > MOST_CONTRACTS)
+    refuse(bad, vector, instruments, field, f"whole contracts, at most {MOST_CONTRACTS:.0f}")
     return vector

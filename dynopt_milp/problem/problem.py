@@ -142,10 +142,7 @@ class Problem:
         most = f"at most {MOST_CONTRACTS:.0f} contracts, as many as float64 counts"
         refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
         with np.errstate(over="ignore"):
-            _check_magnitude(
-                names, np.sqrt(held.diagonal()) * put["weight_per_contract"],
-                multiplier * cost, multiplier * cost * put["weight_per_contract"], (multiplier > 0) & (cost > 0),
-            )  # fmt: skip
+            _check_magnitude(names, np.sqrt(held.diagonal()) * weight, multiplier, cost, weight)
         for name, array in put.items():
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
@@ -357,25 +354,29 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
 
 
 def _check_magnitude(
-    names: tuple[str, ...], risk: FloatArray, rate: FloatArray, cost: FloatArray, costly: NDArray[np.bool_]
+    names: tuple[str, ...], risk: FloatArray, multiplier: float, rate: FloatArray, weight: FloatArray
 ) -> None:
-    """Refuse units in which float64 cannot tell portfolios apart."""
+    """Refuse units in which float64 cannot tell portfolios apart; ``rate`` is c."""
+    if not (risk.min() >= LEAST_UNIT and risk.max() <= MOST_UNIT):
+        bad = ~((risk == 0) | ((risk >= LEAST_UNIT) & (risk <= MOST_UNIT)))
+        if bad.any():
+            place = int(np.argmax(bad))
+            raise InputError(
+                f"the risk of a contract (volatility × weight) is {risk[place]:g}, which float64 cannot square; "
+                f"expected {LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
+                field="covariance", instrument=names[place],
+            )  # fmt: skip
+    penalty = multiplier * rate
+    cost = penalty * weight
+    if not (penalty.min() >= LEAST_COST and cost.min() >= LEAST_COST):
+        lost = (rate > 0) & (multiplier > 0) & ((penalty < LEAST_COST) | (cost < LEAST_COST))
+        if lost.any():
+            raise InputError(
+                f"the penalty for trading a contract is positive and below {LEAST_COST:g}, which float64 does not "
+                "hold; use other units",
+                field="cost_in_weight_terms", instrument=names[int(np.argmax(lost))],
+            )  # fmt: skip
     dearest = int(np.argmax(cost))
-    bad = ~((risk == 0) | ((risk >= LEAST_UNIT) & (risk <= MOST_UNIT)))
-    if bad.any():
-        place = int(np.argmax(bad))
-        raise InputError(
-            f"the risk of a contract (volatility × weight) is {risk[place]:g}, which float64 cannot square; "
-            f"expected {LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
-            field="covariance", instrument=names[place],
-        )  # fmt: skip
-    lost = costly & ((rate < LEAST_COST) | (cost < LEAST_COST))
-    if lost.any():
-        raise InputError(
-            f"the penalty for trading a contract is positive and below {LEAST_COST:g}, which float64 does not hold; "
-            "use other units",
-            field="cost_in_weight_terms", instrument=names[int(np.argmax(lost))],
-        )  # fmt: skip
     if not cost[dearest] <= MOST_UNIT:
         raise InputError(
             f"the penalty for trading a contract is {cost[dearest]:g}; expected at most {MOST_UNIT:g}",

@@ -97,6 +97,9 @@ def test_a_field_that_does_not_exist_is_named() -> None:
         ({"covariance": np.eye(2) * 1e300}, "covariance of A: the risk of a contract .* is 1e.150, which float64"),
         ({"optimal_positions": [0.0, 1e16]}, "optimal_positions of B: expected at most 4503599627370496 contracts"),
         ({"cost_in_weight_terms": [0.0, 1e150]}, "cost_in_weight_terms of B: the penalty for trading a contract is"),
+        ({"cost_in_weight_terms": [0.0, 1e-310]}, "cost_in_weight_terms of B: .* is positive and below 1e-290"),
+        ({"covariance": np.diag([1.0, 1e-310])}, "covariance of B: expected variances of at least 1e-300"),
+        ({"weight_per_contract": [1.0, 1e-165]}, "covariance of B: the risk of a contract .* cannot square"),
     ],
 )
 def test_what_float64_cannot_tell_apart_is_refused(change: dict[str, object], message: str) -> None:
@@ -126,3 +129,16 @@ def test_no_risk_at_all_is_a_problem_still() -> None:
 def test_impossible_covariances_are_refused_whatever_their_size(covariance: list[list[float]], message: str) -> None:
     with pytest.raises(CovarianceError, match=message):
         Problem(covariance, [0.3, 0.6], [1.0, 1.0], instruments=("A", "B"))
+
+
+def test_what_a_problem_holds_is_held_again_as_it_is() -> None:
+    """Repairing twins can make others the same: that is done at once, and a copy has the same numbers."""
+    a, d, b = 0.1e-14, 1.5e-14, 2.2e-14
+    correlation = np.array([[1, 1 - a, 1 - d], [1 - a, 1, 1 - b], [1 - d, 1 - b, 1]])
+    problem = Problem(correlation * 0.04, [0.1, 0.2, 0.3], np.ones(3), instruments=("A", "B", "C"))
+    assert (problem.covariance == problem.covariance[0, 0]).all()
+    assert (problem.replace(cost_multiplier=3.0).covariance == problem.covariance).all()
+    apart = Problem(
+        [[0.04, 0.04 * (1 - 1e-13)], [0.04 * (1 - 1e-13), 0.04]], [0.1, 0.2], [1, 1], instruments=("A", "B")
+    )
+    assert apart.covariance[0, 1] == 0.04 * (1 - 1e-13)

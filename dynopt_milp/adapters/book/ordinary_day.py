@@ -28,7 +28,7 @@ from dynopt_milp.solvers.interrupts import is_interrupt
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
-from formulations import FloatArray, Penalty, ProgramArrays
+from formulations import ARRAYS, FloatArray, Penalty, ProgramArrays, Residual, TrackingProgram
 from formulations.pricing import UNIT_ROUND_OFF
 
 # Variances, weights per contract and costs of an ordinary day; others are no error, but take the other way.
@@ -78,8 +78,7 @@ def ordinary_day(
         factor, target, previous = arrays[:3]
         answer, best = prove_root(arrays, gap, np.empty((0, len(unit))))
         if answer is None:
-            problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
-            task = Task(Penalty(problem.program()), instruments, gap, starts=(best,))
+            task = Task(Penalty(_program(arrays, covariance, unit)), instruments, gap, starts=(best,))
             answer = prove_tree(task)
             best = best if answer.positions is None else answer.positions
             if answer.stopped_by is StoppedBy.INTERRUPT:
@@ -98,6 +97,17 @@ def ordinary_day(
             raise KeyboardInterrupt from None
     problem = Problem(covariance, target, unit, previous, cost, cost_multiplier, instruments=instruments)
     raise SolveInterrupted(replace(solve(problem, time_limit=0.0, start=best), stopped_by=StoppedBy.INTERRUPT))
+
+
+def _program(arrays: ProgramArrays, covariance: FloatArray, unit: FloatArray) -> TrackingProgram:
+    """The program of a day, with the covariance as a Problem would hold it."""
+    twin, residual = arrays[-2:]
+    twins = bool((twin < np.arange(twin.size)).any())
+    symmetric = covariance / 2 + covariance.T / 2
+    held = symmetric[twin[:, None], twin] if twins else symmetric
+    return TrackingProgram.unchecked(
+        residual=Residual(held, unit.copy(), residual, twin, twins), **dict(zip(ARRAYS, arrays[:-2], strict=True))
+    )
 
 
 @cache
