@@ -192,8 +192,8 @@ def as_number(entry: Any, field: str, instrument: str | None) -> float:
     InputError
         If ``entry`` is not a number.
     """
-    if type(entry) is float:
-        return entry
+    if type(entry) is float or type(entry) is np.float64:
+        return float(entry)
     number_like = getattr(getattr(entry, "dtype", None), "kind", "f") in NUMBERS  # numpy makes floats of dates, too
     if isinstance(entry, (bool, str, bytes, np.ma.MaskedArray)) or entry is None or not number_like:
         raise InputError(f"expected a number, found {entry!r}", field=field, instrument=instrument)
