@@ -64,8 +64,8 @@ def bounding_box(program: TrackingProgram, radius: float, budget: float) -> tupl
     kept = math.sqrt(program.residual.size) if program.residual is not None else 0.0
     for wider in WIDER:
         lower, upper = _box(program, radius * (1 + wider), budget)
-        farthest = np.maximum(np.abs(lower - program.target), np.abs(upper - program.target))
-        if not np.isfinite(farthest).all() or (kept + LOST) * float(program.lengths @ farthest) <= wider * radius:
+        finite = (np.isfinite(lower) & np.isfinite(upper)).all()
+        if not finite or (kept + LOST) * program.spread(lower, upper) <= wider * radius:
             return lower, upper
     return _box(program, np.inf, budget)
 

@@ -111,9 +111,10 @@ class Formulation(ABC):
         error, cost = self.program.tracking_error(positions), self.program.trading_cost(positions)
         return float(self.combine(error, cost))  # type: ignore[arg-type]  # numpy takes numbers as it takes arrays
 
-    def bounds(self, portfolios: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Between what the exact values of rows of ``portfolios``, shape (N, n), lie, as float64 finds them."""
-        return self._ends(price(self.program, np.asarray(portfolios, dtype=np.float64)))
+    def bounds(self, portfolios: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Values of rows of ``portfolios``, shape (N, n), and the ends between which the exact ones lie, in float64."""
+        found = price(self.program, np.asarray(portfolios, dtype=np.float64))
+        return self.combine(found.tracking_error, found.trading_cost), *self._ends(found)
 
     def priced(self, positions: ArrayLike) -> Priced:
         """The value of one portfolio, shape (n,), as accurately as its claims need: what every answer is worth."""

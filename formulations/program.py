@@ -127,6 +127,10 @@ class TrackingProgram:
         assert self._lengths is not None
         return self._lengths
 
+    def spread(self, lower: FloatArray, upper: FloatArray) -> float:
+        """Σ ‖Fᵢ‖|kᵢ − τᵢ| at most, in the box lower ≤ k ≤ upper, shape (n,) each."""
+        return float(self.lengths @ np.maximum(np.abs(lower - self.target), np.abs(upper - self.target)))
+
     @property
     def size(self) -> int:
         """n, the number of instruments."""

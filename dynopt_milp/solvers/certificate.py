@@ -57,7 +57,7 @@ def certify(task: Task, answer: Answer) -> Certified:
     if not task.formulation.program.contains(positions):
         raise CertificationError(f"{answer.solver} returned positions that are not whole or break a limit")
     worth = task.formulation.priced(positions)
-    if not math.isfinite(worth.value) and math.isfinite(task.formulation.bounds(positions[None])[0][0]):
+    if not math.isfinite(worth.value) and math.isfinite(task.formulation.bounds(positions[None])[1][0]):
         # Beyond the edge of the buffer by less than float64 can tell.
         return Certified(None, np.inf, max(answer.lower_bound, 0.0), Status.NO_SOLUTION, StoppedBy.PRECISION)
     if not math.isfinite(worth.value) or not _admitted(task, positions):

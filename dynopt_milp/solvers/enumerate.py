@@ -67,7 +67,7 @@ def solve_enumerate(task: Task, most_points: int = MOST_POINTS) -> Answer:
     smallest, bound, seen = np.inf, np.inf, 0
     least: list[float] = []  # what a point of each block is worth at least
     for portfolios in _blocks(lower, widths):
-        values, low = task.formulation.values(portfolios), task.formulation.bounds(portfolios)[0]
+        values, low, _ = task.formulation.bounds(portfolios)
         least.append(float(low.min()))
         for ranked in (low, values):  # the first that is admitted has the least of the block
             for place in np.argsort(ranked, kind="stable"):
@@ -126,7 +126,7 @@ def _in_question(
     """The best of all that round-off does not tell from it, and the bound, if they are few; else what is known."""
     found: list[FloatArray] = []
     for portfolios in _blocks(lower, widths, np.array(least) <= worth.high):
-        low = task.formulation.bounds(portfolios)[0]
+        _, low, _ = task.formulation.bounds(portfolios)
         found.extend(portfolios[np.isfinite(low) & (low <= worth.high)])
         if len(found) > MOST_IN_QUESTION or task.seconds_left() == 0:
             return best, bound

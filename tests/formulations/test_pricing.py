@@ -103,7 +103,7 @@ def test_values_are_exact_where_it_decides() -> None:
     assert Penalty(program).value(positions) != pytest.approx(true, rel=1e-12)  # what float64 alone says
     for part, admitted in ((1 - 1e-11, False), (1 + 1e-11, True)):
         assert np.isfinite(BufferEdge(program, true * part).priced(positions).value) == admitted
-        low, high = BufferEdge(program, true * part).bounds(positions[None])
+        _, low, high = BufferEdge(program, true * part).bounds(positions[None])
         assert (low[0], high[0]) == (0, np.inf)  # in float64 it is open
     buffer = true * (1 - 1e-11)
     beyond = Deadband(program, buffer).priced(positions)

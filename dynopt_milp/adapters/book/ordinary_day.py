@@ -164,7 +164,7 @@ def program_of_day(
 
 @part
 def find_twins(correlation: np.ndarray, deviation: np.ndarray, twin: np.ndarray) -> None:
-    """Put the first place with the same covariances into ``twin``, as `covariance_factor` does it."""
+    """Put the first place with the same covariances into ``twin``, as the first pass of `covariance_factor` does."""
     size = len(correlation)
     for first in range(size):
         if twin[first] != first:

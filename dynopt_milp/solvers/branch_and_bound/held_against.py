@@ -32,11 +32,8 @@ def note_on_free_sizes(program: TrackingProgram, instruments: tuple[str, ...]) -
         apart = float(np.linalg.norm(long - ratio * short))
         if ratio == 0 or apart > WHOLE_RATIO * program.lengths[other]:
             continue
-        if (
-            (up[one] and down[other]) or (down[one] and up[other])
-            if ratio > 0
-            else ((up[one] and up[other]) or (down[one] and down[other]))
-        ):
+        rises, falls = (up, down) if ratio > 0 else (down, up)  # whether the risk of the other does without limit
+        if (up[one] and falls[other]) or (down[one] and rises[other]):
             against |= {one, other}
     names = [instruments[place] for place in sorted(against)]
     if not names:

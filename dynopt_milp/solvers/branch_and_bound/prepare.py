@@ -57,10 +57,14 @@ def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
     formulation, program = task.formulation, task.formulation.program
     radius = float(formulation.tracking_radius(value))
     twin, residual = program.arrays()[6:]
-    some, merged = merged_box(
-        program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper,
-        twin, residual, radius, float(formulation.cost_budget(value)),
-    )  # fmt: skip
+
+    def merged_in(lower: FloatArray, upper: FloatArray, budget: float) -> tuple[bool, Merged]:
+        return merged_box(
+            program.factor, gram, program.target, program.previous, program.cost, lower, upper, twin, residual, radius,
+            budget,
+        )  # fmt: skip
+
+    some, merged = merged_in(program.lower, program.upper, float(formulation.cost_budget(value)))
     if some and not (np.isfinite(merged.lower) & np.isfinite(merged.upper)).all():
         # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
         low, high = finite_box(task, value)
@@ -68,17 +72,5 @@ def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
             return None
         for end in (low, high):
             end.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
-        some, merged = merged_box(
-            program.factor,
-            gram,
-            program.target,
-            program.previous,
-            program.cost,
-            low,
-            high,
-            twin,
-            residual,
-            radius,
-            np.inf,
-        )
+        some, merged = merged_in(low, high, np.inf)
     return merged if some else None

@@ -39,7 +39,6 @@ from formulations import (
     FloatArray,
     Formulation,
     IntegerHull,
-    TrackingProgram,
     bounding_box,
     price,
     restrict,
@@ -201,7 +200,7 @@ def _believed(formulation: Formulation) -> bool:
     if not isinstance(formulation, BufferEdge):
         return True
     lower, upper = bounding_box(formulation.program, formulation.tracking_radius(0.0), np.inf)
-    return _spread(formulation.program, lower, upper) <= MOST_SPREAD * formulation.buffer
+    return formulation.program.spread(lower, upper) <= MOST_SPREAD * formulation.buffer
 
 
 def _wider(formulation: Formulation) -> Formulation:
@@ -298,16 +297,11 @@ def _rounded(
 ) -> float:  # fmt: skip
     """What SCIP's numbers in this box can be wrong by, with what the factor leaves out at the incumbent."""
     program = formulation.program
-    here, spread = price(program, incumbent), _spread(program, lower, upper)
+    here, spread = price(program, incumbent), program.spread(lower, upper)
     edge = isinstance(formulation, BufferEdge)  # the value is cost, and tracking errors are compared with the buffer
     if not spread <= MOST_SPREAD * (formulation.tracking_radius(value) if edge else value):
         return np.inf
     return ROUNDINGS * float(here.error + here.cost_error) + SIMPLEX_ROUND_OFF * spread
-
-
-def _spread(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> float:
-    """Σ ‖Fᵢ‖|kᵢ − τᵢ| at most, in a box."""
-    return float(program.lengths @ np.maximum(np.abs(lower - program.target), np.abs(upper - program.target)))
 
 
 def _slack(formulation: Formulation, tolerance: float) -> float:
