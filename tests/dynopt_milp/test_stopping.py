@@ -250,7 +250,7 @@ def test_ctrl_c_in_enumeration_carries_the_best_so_far(monkeypatch: pytest.Monke
         0.04 * np.eye(3), [45.4, 2.0, 1.6], np.ones(3), limits=Limits(lower=0, upper=99),
         instruments=("A", "B", "C"),
     )  # fmt: skip
-    interrupting(monkeypatch, "formulations:Penalty.values", 6)
+    interrupting(monkeypatch, "formulations:Penalty.bounds", 6)
     with pytest.raises(SolveInterrupted) as stop:
         solve(problem, "enumerate")
     assert stop.value.solution.contracts.tolist() == [45, 2, 2]
