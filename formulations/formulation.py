@@ -137,7 +137,8 @@ class Formulation(ABC):
     def _ends(self, found: Price) -> tuple[FloatArray, FloatArray]:
         """The least and the largest value that a price admits: values rise with tracking error and cost."""
         error, cost = found.tracking_error, found.trading_cost
-        low = self.combine(np.maximum(error - found.error, 0.0), cost - found.cost_error)
+        least = error - found.error
+        low = self.combine(least * (least > 0), cost - found.cost_error)
         high = self.combine(error + found.error, cost + found.cost_error)
         return low * (1 - 4 * UNIT_ROUND_OFF), high * (1 + 4 * UNIT_ROUND_OFF)
 

@@ -121,9 +121,11 @@ class TrackingProgram:
 
     @property
     def lengths(self) -> FloatArray:
-        """‖Fᵢ‖, shape (n,): the risk of one contract of each."""
+        """‖Fᵢ‖, to 1e-13 of it, shape (n,): the risk of one contract of each."""
         if self._lengths is None:
-            object.__setattr__(self, "_lengths", np.sqrt(np.einsum("ij,ij->j", self.factor, self.factor)))
+            known = self.residual
+            lengths = known.lengths() if known else np.sqrt(np.einsum("ij,ij->j", self.factor, self.factor))
+            object.__setattr__(self, "_lengths", lengths)
         assert self._lengths is not None
         return self._lengths
 

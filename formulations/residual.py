@@ -64,11 +64,15 @@ class Residual:
             sums[:, place] = 0.0
         return np.abs(sums).sum(axis=1)
 
+    def lengths(self) -> FloatArray:
+        """sqrt(Hᵢᵢ), shape (n,): ‖Fᵢ‖ but for κ."""
+        return np.sqrt(self.covariance.diagonal()) * self.weight
+
     def permuted(self, places: IntegerArray) -> Residual:
         """The same with instruments in another order: place i holds what stood at places[i]."""
-        matrix, weight = self.covariance[np.ix_(places, places)], self.weight[places]
+        matrix, weight = self.covariance[places[:, None], places], self.weight[places]
         if not self.twins:
-            return replace(self, covariance=matrix, weight=weight)
+            return Residual(matrix, weight, self.size, self.twin, twins=False)
         twin = self.twin[places]
         first = {number: place for place, number in reversed(list(enumerate(twin)))}
         return replace(self, covariance=matrix, weight=weight, twin=np.array([first[number] for number in twin]))

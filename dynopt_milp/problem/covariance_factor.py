@@ -137,13 +137,15 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         covariance, deviation = covariance * risky * risky[:, None], np.sqrt(variance)
         correlation = correlation * risky * risky[:, None]
 
-    twin, single = _twins(correlation, deviation), None
-    if twin is not None:
-        while (more := _twins(correlation[twin[:, None], twin], deviation[twin])) is not None and (more != twin).any():
-            twin = more[twin]  # what was repaired can make others the same: held again, nothing changes
-        single = np.flatnonzero(twin == np.arange(twin.size))
-        covariance, deviation = covariance[twin[:, None], twin], deviation[twin]
-        correlation = correlation[single[:, None], single]
+    # Of each class of twins the first stands for all.
+    single = member = np.arange(len(deviation))
+    while (twin := _twins(correlation, deviation[single])) is not None:
+        kept = np.flatnonzero(twin == np.arange(twin.size))
+        single, member = single[kept], np.searchsorted(kept, twin)[member]
+        correlation = correlation[kept[:, None], kept]  # in which others can be the same that were not
+    first, twins = single[member], len(single) < len(member)
+    if twins:
+        covariance, deviation = covariance[first[:, None], first], deviation[first]
     # Without a square root of anything that is mostly round-off: what is left over says that it was.
     factor = _pivoted_cholesky(correlation)
     whole = len(factor) == len(correlation)  # then Higham, theorem 10.3, says what is left at most
@@ -154,33 +156,27 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         factor, left = min((factor, left), (changed, _left(correlation, changed)), key=lambda pair: pair[1])
     notes: tuple[str, ...] = ()
     if left > LEFT * len(correlation):
-        names = instruments if single is None else tuple(instruments[place] for place in single)
-        factor, least = _without_negative(correlation, names)
+        factor, least = _without_negative(correlation, tuple(instruments[place] for place in single))
         repaired = factor.T @ factor
         left = _left(repaired, factor)
-        if twin is not None and single is not None:
-            places = np.searchsorted(single, twin)
-            repaired = repaired[places[:, None], places]
-        covariance = repaired * deviation * deviation[:, None]
+        covariance = repaired[member[:, None], member] * deviation * deviation[:, None]
         covariance = covariance / 2 + covariance.T / 2
         if least < -ROUTINE * len(correlation):
             notes = (f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero",)
-    if twin is None or single is None:
-        return Factor(covariance, factor * deviation, left + SCALING, np.arange(len(deviation)), False, notes)
-    factor = np.ascontiguousarray(factor[:, np.searchsorted(single, twin)])
-    return Factor(covariance, factor * deviation, left + SCALING, twin, True, notes)
+    if twins:
+        factor = np.ascontiguousarray(factor[:, member])
+    return Factor(covariance, factor * deviation, left + SCALING, first, twins, notes)
 
 
 def _twins(correlation: FloatArray, deviation: FloatArray) -> IntegerArray | None:
     """For each instrument the first whose covariances are the same but for round-off; None if all have their own."""
     close = correlation > 1 - TWINS
-    if np.count_nonzero(close) <= len(deviation):
+    if np.count_nonzero(close) <= np.count_nonzero(deviation):
         return None
     first, second = np.nonzero(close)
     later = (first < second) & (deviation[first] > 0)
     first, second = first[later], second[later]
-    with np.errstate(divide="ignore"):
-        same = np.abs(deviation[second] / deviation[first] - 1) <= TWINS
+    same = np.abs(deviation[second] / deviation[first] - 1) <= TWINS
     same &= np.abs(correlation[first] - correlation[second]).max(axis=1, initial=0.0) <= TWINS
     twin = np.arange(len(deviation))
     for one, other in zip(first[same], second[same], strict=True):

@@ -328,29 +328,29 @@ def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
     refuse_masked_or_complex(covariance, "covariance", names, kind=CovarianceError)
     try:
         given = np.array(covariance)
-        objects = given.flat if given.dtype.kind == "O" and given.ndim == 2 else ()
-        bad = np.array([not isinstance(entry, numbers.Real) for entry in objects])
-        if not bad.any():
-            if given.dtype.kind not in NUMBERS + "O":
-                raise TypeError
-            given = given.astype(np.float64)
+        if given.dtype.kind not in NUMBERS + "O":
+            raise TypeError
+        place = _no_number(given) if given.dtype.kind == "O" and given.ndim == 2 else None
+        matrix: FloatArray = np.asarray(given, dtype=np.float64 if place is None else None)
     except (TypeError, ValueError, OverflowError):
         raise CovarianceError("expected real numbers in rows of equal length", field="covariance") from None
-    if bad.any():
-        place = int(np.argmax(bad))
-        row = place // given.shape[-1]
+    if place is not None:
         raise CovarianceError(
-            f"expected a real number, found {given.flat[place]!r}",
+            f"expected a real number, found {given[place]!r}",
             field="covariance",
-            instrument=names[row] if row < len(names) else None,
+            instrument=names[place[0]] if place[0] < len(names) else None,
         )
-    matrix: FloatArray = given
     if matrix.shape != (len(names), len(names)):
         raise CovarianceError(
             f"expected {len(names)} rows and columns, one per instrument, found shape {matrix.shape}",
             field="covariance",
         )
     return matrix
+
+
+def _no_number(objects: NDArray[Any]) -> tuple[int, ...] | None:
+    """The place of the first object that is no real number."""
+    return next((place for place, entry in np.ndenumerate(objects) if not isinstance(entry, numbers.Real)), None)
 
 
 def _check_magnitude(

@@ -187,3 +187,23 @@ def test_three_sizes_of_which_two_can_be_anything_end(ends: float) -> None:
         return
     found = solve(problem, time_limit=5)
     assert found.lower_bound <= exact_value(problem, found.contracts)
+
+
+@pytest.mark.parametrize("optimizer", ["scip", "branch_and_bound"])
+def test_a_long_thin_buffer_is_searched_to_its_end(optimizer: str) -> None:
+    """With squares of positions in the place of squares of risks SCIP's linear programs fail here, without a word."""
+    problem = Problem(
+        covariance=[[0.007297785355304547, 0.018891832318262854], [0.018891832318262854, 0.04897040615567883]],
+        optimal_positions=[0.9999999955840119, -1.999999995584012],
+        weight_per_contract=[0.0011485478263778492, 0.035023324836141],
+        previous_positions=[806569, 440016],
+        cost_in_weight_terms=[5.850369124414533e-09, 0.0004969402800521698],
+        cost_multiplier=1.0,
+        instruments=["A", "B"],
+    )
+    buffer = 0.015696909385920783
+    found = solve(problem, optimizer, formulation="buffer_edge", buffer=buffer, gap=1e-6)
+    better = exact_value(problem, np.array([-4135.0, 51.0]), Question("buffer_edge", buffer=buffer))
+    assert found.status is Status.OPTIMAL
+    assert found.lower_bound <= better
+    assert found.objective <= better * (1 + 1e-6)

@@ -387,7 +387,7 @@ class ObjectiveFunction:
         places = {name: place for place, name in enumerate(self._names)}
         names = [name for name in self._target if name in places and name in self._per_contract]
         at = [places[name] for name in names]
-        matrix = self._matrix[np.ix_(at, at)]
+        matrix = self._matrix[np.array(at, dtype=np.intp)[:, None], at]
         target = np.array([self._target[name] for name in names])
         valid = with_valid_data(matrix, target, np.array([self._per_contract[name] for name in names]))
         keys = [name for name, kept in zip(names, valid, strict=True) if kept]
@@ -408,7 +408,7 @@ class ObjectiveFunction:
             self._say("warning", f"maximum_positions names instruments without a target: {', '.join(unlimited)}")
         if self._target and not keys:
             self._say("warning", "no instrument has a target, a weight and a covariance: all positions are 0")
-        return keys, _frozen(matrix[np.ix_(valid, valid)])
+        return keys, _frozen(matrix if valid.all() else matrix[np.ix_(valid, valid)])
 
     def _held_contracts(self) -> FloatArray:
         held = np.array([(self._held or {}).get(name, 0.0) for name in self._keys])

@@ -52,10 +52,10 @@ def solve_factored(size: int, upper: np.ndarray, right: np.ndarray) -> None:
 
 
 @part
-def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
-    """Fill ``inverse`` with (U'U)⁻¹, both triangles."""
+def invert_triangular(size: int, upper: np.ndarray) -> np.ndarray:
+    """(U')⁻¹, each column by substitution."""
     n, one = np.uintp(size), np.uintp(1)
-    half = np.zeros((size, size))  # (U')⁻¹
+    half = np.zeros((size, size))
     for i in range(n):
         half[i, i] = 1.0
         for k in range(i):
@@ -64,6 +64,14 @@ def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
                 half[i, j] -= by * half[k, j]
         for j in range(i + one):
             half[i, j] /= upper[i, i]
+    return half
+
+
+@part
+def invert_factored(size: int, upper: np.ndarray, inverse: np.ndarray) -> None:
+    """Fill ``inverse`` with (U'U)⁻¹, both triangles."""
+    n, one = np.uintp(size), np.uintp(1)
+    half = invert_triangular(size, upper)
     for i in range(n):
         for j in range(n):
             inverse[i, j] = 0.0

@@ -7,9 +7,11 @@ With G of unit columns, d the distances from the target in units of risk, t = �
 Nothing rests on where Y comes from: with yᵢ ≥ ‖Yᵢ‖ and θ = max Σⱼ Mᵢⱼyⱼ/yᵢ, every |dᵢ| ≤ yᵢt ÷ (1 − θ) as soon as
 θ < 1. The product YG and its round-off are part of M.
 
-Y = WG', with W what Cholesky's method makes of C⁻¹, C = G'G, needs C alone: ‖Yᵢ‖² = WᵢCWᵢ' and YG = WC. It does up to a
-condition of C of about 1e9. Beyond, G is brought to triangular form by Gram and Schmidt's method, done twice, and the
-residual depends on the condition of G, the root of that.
+Cholesky's method needs C = G'G alone and no product. What it leaves, |C − U'U| ≤ γ an entry (Higham, theorem 10.3),
+makes ‖Ud‖ ≤ t + √γ Σ|dⱼ|; and rows of V = U⁻¹ by substitution have |I − VU| ≤ γ|V||U| ≤ γ‖Vᵢ‖ (section 8.1; columns of
+U have length one). With yᵢ = ‖Vᵢ‖ in the place of ‖Yᵢ‖, Mᵢⱼ is (√γ + 2γ)yᵢ and θ = (√γ + 2γ)Σyⱼ: 1e-5 or so for a
+portfolio, and below 0.1 up to a condition of C of about 1e10. Beyond, G is brought to triangular form by Gram and
+Schmidt's method, done twice, and the residual depends on the condition of G, the root of that.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import math
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, invert_factored
+from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, invert_triangular
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from formulations.pricing import UNIT_ROUND_OFF
 
@@ -48,12 +50,10 @@ def reaches(factor: np.ndarray, lead: np.ndarray, gram: np.ndarray) -> tuple[np.
     scale = np.empty(size)
     for a in range(size):
         scale[a] = math.sqrt(gram[risky[a], risky[a]])
-    y, missing = np.zeros(size), np.zeros((size, size))
-    found = size > 0 and by_cholesky(gram, risky, scale, len(factor), y, missing)
-    theta = most_missing(y, missing) if found else np.inf
+    y = np.zeros(size)
+    theta = by_cholesky(gram, risky, scale, len(factor), y) if size else np.inf
     if not theta < MOST_THETA and 0 < size <= len(factor):
-        found = by_orthogonal(factor, lead, risky, scale, y, missing)
-        theta = most_missing(y, missing) if found else np.inf
+        theta = by_orthogonal(factor, lead, risky, scale, y)
     if not theta < MOST_THETA:  # not a number where something overflowed
         return reach, np.inf
     wider, total = (1 + size * UNIT_ROUND_OFF) / (1 - theta), 0.0
@@ -64,55 +64,33 @@ def reaches(factor: np.ndarray, lead: np.ndarray, gram: np.ndarray) -> tuple[np.
 
 
 @part
-def most_missing(y: np.ndarray, missing: np.ndarray) -> float:
-    """θ."""
-    theta = 0.0
-    for a in range(y.size):
-        row = 0.0
-        for c in range(y.size):
-            row += missing[a, c] * y[c]
-        theta = max(theta, row / y[a]) if y[a] > 0 else np.inf
-    return theta
-
-
-@part
-def by_cholesky(
-    gram: np.ndarray, risky: np.ndarray, scale: np.ndarray, rows: int, y: np.ndarray, missing: np.ndarray
-) -> bool:
-    """Fill y and M for the Y that the Gram matrix gives; False if a pivot is not positive."""
+def by_cholesky(gram: np.ndarray, risky: np.ndarray, scale: np.ndarray, rows: int, y: np.ndarray) -> float:
+    """Fill y with what the Gram matrix gives; the result is θ, infinite if a pivot is not positive."""
     size = y.size
-    matrix, upper, inverse = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    matrix, upper = np.empty((size, size)), np.empty((size, size))
     for a in range(size):
         for c in range(size):
             matrix[a, c] = gram[risky[a], risky[c]] / (scale[a] * scale[c])
     if not cholesky(size, matrix, upper):
-        return False
-    invert_factored(size, upper, inverse)
-    # Of an entry of WC: the sum of its terms, and C itself, a sum of ``rows`` terms that add up to one at most.
-    unit = (rows + size + 12) * UNIT_ROUND_OFF
-    product = np.empty(size)
+        return np.inf
+    half = invert_triangular(size, upper)
+    # γ: of C itself, sums of ``rows`` terms that add up to one at most, and of the factor.
+    unit = (rows + size + 16) * UNIT_ROUND_OFF
+    total = 0.0
     for a in range(size):
-        for c in range(size):
-            product[c] = 0.0
-        absolute = 0.0
-        for k in range(size):
-            by = inverse[a, k]
-            absolute += abs(by)
-            for c in range(size):
-                product[c] += by * matrix[k, c]
-        square = 2 * unit * absolute * absolute
-        for c in range(size):
-            square += product[c] * inverse[a, c]
-            missing[a, c] = abs(product[c] - (1.0 if a == c else 0.0)) + unit * absolute
-        y[a] = math.sqrt(max(square, 0.0))
-    return True
+        square = 0.0
+        for k in range(a, size):
+            square += half[k, a] * half[k, a]
+        y[a] = math.sqrt(square) * (1 + unit)
+        total += y[a]
+    return (math.sqrt(unit) + 2 * unit) * total * (1 + unit)
 
 
 @part
 def by_orthogonal(
-    factor: np.ndarray, lead: np.ndarray, risky: np.ndarray, scale: np.ndarray, y: np.ndarray, missing: np.ndarray
-) -> bool:
-    """Fill y and M for Y = R⁻¹Q' of G = QR; False if a column depends on those before it to the last digit."""
+    factor: np.ndarray, lead: np.ndarray, risky: np.ndarray, scale: np.ndarray, y: np.ndarray
+) -> float:  # fmt: skip
+    """Fill y for Y = R⁻¹Q' of G = QR; θ, infinite if a column depends on those before it to the last digit."""
     rows, size = len(factor), y.size
     unit = (rows + 12) * UNIT_ROUND_OFF
     basis, upper = np.empty((size, rows)), np.zeros((size, size))
@@ -132,7 +110,7 @@ def by_orthogonal(
             square += basis[a, row] * basis[a, row]
         upper[a, a] = math.sqrt(square)
         if not upper[a, a] > UNIT_ROUND_OFF:
-            return False
+            return np.inf
         for row in range(rows):
             basis[a, row] /= upper[a, a]
     for done in range(size):  # Q' becomes R⁻¹Q', from the last row on
@@ -145,10 +123,13 @@ def by_orthogonal(
             basis[a, row] = entry / upper[a, a]
             square += basis[a, row] * basis[a, row]
         y[a] = math.sqrt(square) * (1 + unit)
+    theta = 0.0
     for a in range(size):
+        left = 0.0
         for c in range(size):
             entry = 0.0
             for row in range(rows):
                 entry += basis[a, row] * (factor[row, lead[risky[c]]] / scale[c])
-            missing[a, c] = abs(entry - (1.0 if a == c else 0.0)) + unit * y[a]
-    return True
+            left += (abs(entry - (1.0 if a == c else 0.0)) + unit * y[a]) * y[c]
+        theta = max(theta, left / y[a]) if y[a] > 0 else np.inf
+    return theta

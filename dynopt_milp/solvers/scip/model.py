@@ -47,7 +47,8 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
 
     Each cone gets a variable for each of its rows and the constraint ``sqrt(Σ yⱼ²) ≤ t``, which SCIP recognises as a
     norm and keeps at its own scale; a dense quadratic under the root it does not, and the squared form meets an
-    absolute tolerance squared.
+    absolute tolerance squared. Presolve may not replace a variable of a cone by the one position that its row has:
+    the norm would become one of squares of positions, which go up to 1e7 and have coefficients to match.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
 
     model = Model()
     model.hideOutput()
+    model.setParam("presolving/donotaggr", True)
     variables = [
         model.addVar(
             vtype="I" if program.whole[column] else "C",
