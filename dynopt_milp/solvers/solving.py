@@ -141,7 +141,7 @@ def solve(
         order = problem.order()
         task = Task(
             formulation=_formulate(problem, order, formulation, buffer),
-            instruments=tuple(problem.instruments[place] for place in order),
+            instruments=tuple(map(problem.instruments.__getitem__, order.tolist())),
             gap=check_gap(gap),
             deadline=None if time_limit is None else began + check_time_limit(time_limit),
             starts=() if start is None else (_start(start, problem)[order],),

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynopt_milp import Limits, Problem, Status, StoppedBy, UnboundedError, solve
+from dynopt_milp import (
+    Limits,
+    Problem,
+    Status,
+    StoppedBy,
+    Strategy,
+    UnboundedError,
+    problem_of_day,
+    simulated_market,
+    solve,
+)
 from dynopt_milp.solvers.branch_and_bound import solver
 from dynopt_milp.solvers.branch_and_bound.held_against import note_on_free_sizes
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared, prepare
@@ -207,3 +217,16 @@ def test_a_long_thin_buffer_is_searched_to_its_end(optimizer: str) -> None:
     assert found.status is Status.OPTIMAL
     assert found.lower_bound <= better
     assert found.objective <= better * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("capital", [50_000.0, 250_000.0, 1_000_000.0])
+@pytest.mark.parametrize("day", ["2012-03-01", "2016-06-01", "2019-09-02"])
+def test_what_a_factor_leaves_out_is_nothing_in_a_rebalance(day: str, capital: float) -> None:
+    problem = problem_of_day(simulated_market(), Strategy(), capital, day)
+    program, found = problem.program(), solve(problem)
+    spread = program.spread(found.contracts, found.contracts)
+    residual = program.residual
+    assert residual is not None
+    assert found.status is Status.OPTIMAL
+    assert found.tracking_error < spread < 100 * found.tracking_error
+    assert residual.size * spread**2 < 1e-10 * found.tracking_error**2

@@ -73,7 +73,6 @@ def _root_or_tree(task: Task) -> Answer:
         answer, best = prove_root(program.arrays(), task.gap, _starts(task))
         if answer is not None:
             return answer
-        task.report(best)
         task = replace(task, starts=(*task.starts, best))
     return prove_tree(task)
 

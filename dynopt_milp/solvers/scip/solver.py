@@ -63,9 +63,9 @@ LEAST_GAP = TOLERANCES * FINE_TOLERANCE / NORMAL_VALUE
 LIMIT_SLACK = 1e-6
 # SCIP's program is that of the factor, shifted, scaled and rotated: each is another rounding of what is priced.
 ROUNDINGS = 4
-# Of what the terms of a row add up to (30 to 600 times the value in rebalances of 27 to 60 futures): what the simplex
-# method can lose. Where they add up to more than a hundred thousand times the value, as with contracts that are held
-# against each other by the thousand, SCIP has been seen to be wrong by half, and nothing is left of its bound.
+# Of what the terms of a row add up to: what the simplex method can lose. Where they add up to more than a hundred
+# thousand times the value, as with contracts that are held against each other by the thousand, SCIP has been seen to be
+# wrong by half, and nothing is left of its bound.
 SIMPLEX_ROUND_OFF = 1e-10
 MOST_SPREAD = 1e5
 MOST_PASSES = 4
