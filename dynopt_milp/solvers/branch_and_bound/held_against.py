@@ -17,7 +17,7 @@ from formulations import TrackingProgram
 
 def note_on_free_sizes(program: TrackingProgram, instruments: tuple[str, ...]) -> str:
     """What has to be said of such contracts; empty if there are none."""
-    if program.cost.min() > 0:
+    if np.count_nonzero(program.cost) == program.size:
         return ""
     free = np.flatnonzero(
         (program.cost == 0) & (program.lengths > 0) & (np.isinf(program.lower) | np.isinf(program.upper))
