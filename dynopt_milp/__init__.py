@@ -32,6 +32,7 @@ from dynopt_milp.errors import (
     MissingPackage,
     SolverError,
     UnboundedError,
+    UnprovedWarning,
 )
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from dynopt_milp.problem.limits import Limits
@@ -78,6 +79,7 @@ __all__ = [
     "Strategy",
     "TrendFollowing",
     "UnboundedError",
+    "UnprovedWarning",
     "backtest",
     "check_no_look_ahead",
     "clip_eigenvalues",

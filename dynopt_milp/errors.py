@@ -50,6 +50,10 @@ class DataWarning(UserWarning):
     """Data of a day were repaired or left out: an indefinite covariance, a price below zero."""
 
 
+class UnprovedWarning(UserWarning):
+    """Positions were returned that are not proved optimal: a time limit, or floating point, came before."""
+
+
 class LimitsError(InputError):
     """Limits that are not whole numbers, or contradict each other."""
 

@@ -147,11 +147,13 @@ def drop(
 
 def _as_numbers(table: pd.DataFrame, instrument: str) -> pd.DataFrame:
     try:
+        if any(kind.kind == "c" for kind in table.dtypes):  # pandas would drop what is imaginary
+            raise TypeError
         return table.astype(float)
     except (TypeError, ValueError):
         for column in table.columns:
             for row, entry in table[column].items():
-                if isinstance(entry, str) or pd.isna(pd.to_numeric(pd.Series([entry]), errors="coerce")[0]):
+                if isinstance(entry, (str, complex)) or pd.isna(pd.to_numeric(pd.Series([entry]), errors="coerce")[0]):
                     raise DataError(
                         f"expected numbers, found {entry!r} on {row}", field=str(column), instrument=instrument
                     ) from None

@@ -26,7 +26,7 @@ def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> p
     for column in table.columns:
         if SPECIFICATIONS[column] is float:
             for name, entry in table[column].items():
-                if isinstance(entry, (str, bool)) and str(entry).strip():
+                if isinstance(entry, (str, bool, complex)) and str(entry).strip():
                     raise DataError(f"expected a number, found {entry!r}", field=column, instrument=str(name))
             table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
         else:

@@ -30,6 +30,7 @@ TWINS = 2e-14
 # Of the entries of Σ and R'R, what scaling to correlations and back rounds: six roundings of u₀ = 2⁻⁵³, relative.
 SCALING = 7e-16
 LEAST_VARIANCE = 1e-300
+MOST_REPAIRS = 8  # what had negative eigenvalues can have new twins then; the next pass or two find nothing to repair
 FIXED_POINT = 2.0**23
 
 
@@ -103,20 +104,19 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
             field="covariance",
             instrument=instruments[int(np.argmax(variance == smallest))],
         )
-    deviation = np.sqrt(variance if least > 0 else np.where(variance > 0, variance, variance.max() or 1.0))
-
-    correlation = covariance / deviation / deviation[:, None]
-    difference = np.abs(correlation - correlation.T)
-    asymmetry = difference.max()
-    if not math.isfinite(asymmetry):
-        row, column = np.argwhere(~np.isfinite(difference))[0]
+    scale = np.sqrt(variance if least > 0 else np.where(variance > 0, variance, variance.max() or 1.0))
+    gap = np.abs(covariance - covariance.T)
+    asymmetry = gap / scale / scale[:, None] if gap.any() else gap
+    correlation = covariance / scale / scale[:, None]
+    if not (math.isfinite(correlation.sum()) or np.isfinite(correlation).all()):
+        row, column = np.argwhere(~np.isfinite(correlation))[0]
         raise CovarianceError(
             f"is {covariance[row, column]:g} with {instruments[column]}, which their variances do not allow",
             field="covariance",
             instrument=instruments[row],
         )
-    if asymmetry > ASYMMETRY:
-        row, column = np.unravel_index(int(np.argmax(difference)), difference.shape)
+    if asymmetry.max() > ASYMMETRY:
+        row, column = np.unravel_index(int(np.argmax(asymmetry)), gap.shape)
         raise CovarianceError(
             f"is not symmetric: {covariance[row, column]:g} with {instruments[column]}, "
             f"{covariance[column, row]:g} the other way round",
@@ -124,8 +124,6 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
             instrument=instruments[row],
         )
     covariance = covariance / 2 + covariance.T / 2
-    if asymmetry > 0:
-        correlation = (correlation + correlation.T) / 2
     if least == 0:
         risky = variance > 0
         for row, column in np.argwhere(~risky[:, None] & (np.abs(correlation) > NEGATIVE_EIGENVALUE)):
@@ -134,9 +132,23 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
                 field="covariance",
                 instrument=instruments[row],
             )
-        covariance, deviation = covariance * risky * risky[:, None], np.sqrt(variance)
-        correlation = correlation * risky * risky[:, None]
+        covariance = covariance * risky * risky[:, None]
+    made, least_eigenvalue = _factored(covariance, instruments)
+    for _ in range(MOST_REPAIRS):
+        if least_eigenvalue is None:
+            break
+        notes = made.notes
+        made, least_eigenvalue = _factored(made.covariance, instruments)
+        made = made._replace(notes=notes or made.notes)
+    return made
 
+
+def _factored(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[Factor, float | None]:
+    """A factor of a symmetric covariance, and the least eigenvalue of its correlations if that had to be repaired."""
+    deviation = np.sqrt(covariance.diagonal())
+    scale = deviation if deviation.all() else np.where(deviation > 0, deviation, 1.0)
+    correlation = covariance / scale / scale[:, None]
+    correlation = (correlation + correlation.T) / 2
     # Of each class of twins the first stands for all.
     single = member = np.arange(len(deviation))
     while (twin := _twins(correlation, deviation[single])) is not None:
@@ -155,6 +167,7 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         changed = _pivoted_cholesky(np.where(one, np.sign(correlation), correlation))
         factor, left = min((factor, left), (changed, _left(correlation, changed)), key=lambda pair: pair[1])
     notes: tuple[str, ...] = ()
+    least: float | None = None
     if left > LEFT * len(correlation):
         factor, least = _without_negative(correlation, tuple(instruments[place] for place in single))
         repaired = factor.T @ factor
@@ -165,7 +178,7 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
             notes = (f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero",)
     if twins:
         factor = np.ascontiguousarray(factor[:, member])
-    return Factor(covariance, factor * deviation, left + SCALING, first, twins, notes)
+    return Factor(covariance, factor * deviation, left + SCALING, first, twins, notes), least
 
 
 def _twins(correlation: FloatArray, deviation: FloatArray) -> IntegerArray | None:

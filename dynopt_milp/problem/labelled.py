@@ -82,7 +82,7 @@ def refuse(bad: NDArray[np.bool_], vector: FloatArray, instruments: tuple[str, .
     """Refuse a vector of which an entry is bad: the error says what was expected of the first one and what it is."""
     if np.count_nonzero(bad):  # a third of the time of bad.any()
         place = int(np.argmax(bad))
-        raise InputError(f"expected {expected}, found {vector[place]:g}", field=field, instrument=instruments[place])
+        raise InputError(f"expected {expected}, found {vector[place]:.15g}", field=field, instrument=instruments[place])
 
 
 def refuse_masked_or_complex(

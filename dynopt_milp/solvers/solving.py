@@ -15,7 +15,7 @@ from dynopt_milp.problem.labelled import to_number, to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers.certificate import Certified, certify
-from dynopt_milp.solvers.interrupts import is_interrupt
+from dynopt_milp.solvers.interrupts import MAYBE, is_interrupt
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name, own_method
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
@@ -150,7 +150,7 @@ def solve(
         answer = run(task)
         if answer.stopped_by is not StoppedBy.INTERRUPT:
             return solution()
-    except (KeyboardInterrupt, SystemError) as error:
+    except MAYBE as error:
         if not is_interrupt(error):
             raise
     answer = _so_far(task, answer, name)

@@ -24,6 +24,8 @@ def frame_of_market(frame: Any, market: Market, field: str) -> pd.DataFrame:
         raise InputError("expected a DataFrame with the days of the market as its rows", field=field)
     check_distinct(frame.columns, field, where="in the columns")
     try:
+        if any(kind.kind == "c" for kind in frame.dtypes):  # pandas would drop what is imaginary
+            raise TypeError
         return frame.reindex(columns=list(market.instruments)).astype(np.float64)
     except (TypeError, ValueError):
         raise InputError("expected numbers", field=field) from None

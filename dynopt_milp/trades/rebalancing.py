@@ -176,14 +176,15 @@ def rebalance(
 
     optimised = solved(problem, "deadband" if buffer_rule == "deadband" else "penalty", start)
     best = _found(optimised)
-    held = problem.previous_positions
+    held, order = problem.previous_positions, problem.order()
+    program = problem.program().permuted(order)  # sums in the order of names: the buffer decides by the last digit
     final: IntegerArray | FloatArray = best
     outcome = optimised
     adjustment: float | None
     if buffer_rule == "deadband":
-        distance, adjustment = problem.program().tracking_error(held), None
+        distance, adjustment = program.tracking_error(held[order]), None
     else:
-        distance, adjustment = problem.program().distance(held, best), 1.0
+        distance, adjustment = program.distance(held[order], best[order]), 1.0
         if buffer_rule == "book":
             adjustment = adjustment_factor(distance, buffer)
             final = np.maximum(held + buffered_trades(held, best, adjustment), problem.lower)

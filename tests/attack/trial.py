@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dynopt_milp import InputError, Limits, NoPortfolioError, Problem, StoppedBy, rebalance, solve
+from dynopt_milp import InputError, Limits, NoPortfolioError, Problem, StoppedBy, UnprovedWarning, rebalance, solve
 from dynopt_milp.adapters.book import BookAlgorithm
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 from dynopt_milp.errors import DynoptError
@@ -241,7 +241,7 @@ class Asked:
             self.others.append((self.problem, Question("penalty"), claim, call))
 
     def _book(self, gap: float, limit: float) -> None:
-        """The book's adapter on a day: what it holds is the optimum, where the same problem is solved to the gap."""
+        """The book's adapter on a day: what it holds is the optimum, unless it warns that this is not proved."""
         problem = self.problem
         gap = max(gap, 1e-9)
         unit = problem.weight_per_contract
@@ -272,14 +272,19 @@ class Asked:
         if proved is None or proved.stopped_by is not StoppedBy.GAP:  # without a time limit it might take for ever
             return
         algorithm = BookAlgorithm("exact", cost_multiplier=problem.cost_multiplier, gap=gap, limits=limits)
-        weights, seconds = self._run(label, call, lambda: algorithm(SimpleNamespace(**day)))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UnprovedWarning)
+            weights, seconds = self._run(label, call, lambda: algorithm(SimpleNamespace(**day)))
         if weights is None:
             return
+        proved_it = not any(issubclass(warning.category, UnprovedWarning) for warning in said)
         found: Portfolio = tuple(int(number) for number in np.rint(weights / unit))
         if problem.cost_multiplier == 0:
             twin = twin.replace(cost_in_weight_terms=0.0)
         within = said_within(proved.notes)
-        claim = Claim(label, "optimal", found, gap, seconds=seconds, time_limit=10.0, within=within)
+        claim = Claim(
+            label, "optimal" if proved_it else "feasible", found, gap, seconds=seconds, time_limit=10.0, within=within
+        )
         self.trial.answers.append((label, claim.status))
         self.others.append((twin, Question("penalty"), claim, call))
 

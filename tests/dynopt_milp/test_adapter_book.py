@@ -15,7 +15,7 @@ from comparisons.swap_in.search import greedy_weights
 from dynopt_milp import InputError, Limits, Problem, solve
 from dynopt_milp.adapters.book import algorithm as book
 from dynopt_milp.adapters.book import ordinary_day
-from dynopt_milp.errors import DataWarning
+from dynopt_milp.errors import DataWarning, UnprovedWarning
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.optimizers import MethodOptimizer
@@ -231,6 +231,17 @@ def test_an_indefinite_covariance_is_repaired_and_reported() -> None:
         warnings.simplefilter("error")
         definite = next(seed for seed in range(100) if not random_day(seed).indefinite)
         book.exact_with_costs(as_the_book_has_it(random_day(definite)))
+
+
+def test_what_is_not_proved_comes_with_a_warning() -> None:
+    given = as_the_book_has_it(random_day(ORDINARY[0]))
+    for optimizer in ("exact", "scip"):
+        with pytest.warns(UnprovedWarning, match=r"not proved optimal \(time limit\): objective .*, lower bound 0"):
+            hurried = book.BookAlgorithm(optimizer, time_limit=0.0)(given)
+        assert np.isfinite(hurried).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        book.BookAlgorithm("greedy")(given)  # claims nothing
 
 
 def test_other_multipliers_buffers_limits_and_optimizers() -> None:

@@ -16,6 +16,7 @@ from dynopt_milp import (
     Strategy,
     UnboundedError,
     problem_of_day,
+    rebalance,
     simulated_market,
     solve,
 )
@@ -230,3 +231,52 @@ def test_what_a_factor_leaves_out_is_nothing_in_a_rebalance(day: str, capital: f
     assert found.status is Status.OPTIMAL
     assert found.tracking_error < spread < 100 * found.tracking_error
     assert residual.size * spread**2 < 1e-10 * found.tracking_error**2
+
+
+def singular_covariance(seed: int) -> FloatArray:
+    """Of fewer returns than instruments, some of them sizes of one contract, with round-off and without variance."""
+    random = np.random.default_rng(seed)
+    size = int(random.integers(2, 7))
+    returns = random.normal(size=(int(random.integers(1, size + 2)), size)) * 10.0 ** random.uniform(-2, 1, size)
+    if size > 2 and random.random() < 0.5:
+        returns[:, 1] = returns[:, 0] * random.uniform(0.5, 2)
+    covariance = returns.T @ returns
+    covariance *= 1 + random.normal(size=(size, size)) * 10.0 ** random.uniform(-17, -13)
+    if random.random() < 0.2:
+        covariance[0, :] = covariance[:, 0] = 0
+    return covariance
+
+
+def test_what_a_problem_holds_is_held_again_to_the_last_bit() -> None:
+    near = [
+        [0.05539999999999694, 0.055399999999999436, 0.055400000000001885],
+        [0.055399999999999436, 0.055399999999997486, 0.05539999999999913],
+        [0.055400000000001885, 0.05539999999999913, 0.05539999999999906],
+    ]
+    for covariance in [np.array(near), *map(singular_covariance, range(500))]:
+        size = len(covariance)
+        first = Problem(covariance, np.zeros(size), np.ones(size), instruments=tuple("ABCDEFG"[:size]))
+        again = first.replace()
+        assert (again.covariance == first.covariance).all()
+        one, other = first.program(), again.program()
+        assert one.residual is not None
+        assert other.residual is not None
+        assert (one.residual.twin == other.residual.twin).all()
+        assert one.factor.shape == other.factor.shape
+        assert (one.factor == other.factor).all()
+
+
+def test_a_buffer_on_the_edge_of_rounding_does_not_depend_on_the_order() -> None:
+    covariance = np.array([
+        [3.89, -0.03, -0.39, 0.04], [-0.03, 0.8, -0.28, -0.29], [-0.39, -0.28, 1.54, 1.35], [0.04, -0.29, 1.35, 2.93],
+    ])  # fmt: skip
+    target, held, names = np.array([2.0, -3, -1, 2]), np.array([1.0, -2, 0, 3]), np.array(list("ABCD"))
+    found = []
+    for order in itertools.permutations(range(4)):
+        places = np.array(order)
+        problem = Problem(
+            covariance[np.ix_(places, places)], target[places], np.ones(4), held[places], instruments=names[places]
+        )
+        done = rebalance(problem, buffer_fraction=1.6941074346097416, risk_target=1.0)  # a share of 0.5
+        found.append((done.positions.sort_index().tolist(), done.adjustment_factor))
+    assert all(answer == found[0] for answer in found)

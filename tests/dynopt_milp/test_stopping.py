@@ -136,6 +136,17 @@ def test_an_interrupt_that_numba_makes_another_error_of_is_an_interrupt(monkeypa
             solve(problem, formulation="penalty" if kernel == "prove_at_root" else "deadband")
 
 
+def test_an_interrupt_while_a_kernel_is_compiled_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(*_: Any) -> None:
+        raise RuntimeError("no compiled object yet for <Library 'search' at 0x7f>")
+
+    problem = Problem(np.eye(2), [0.4, 1.6], [1.0, 1.0], 0, 0.001, instruments=["A", "B"])
+    solve(problem)
+    monkeypatch.setattr("dynopt_milp.solvers.branch_and_bound.solver.prove_at_root", cut_off)
+    with pytest.raises(SolveInterrupted):
+        solve(problem)
+
+
 def pinned_far_away(held: int) -> Problem:
     """Targets near zero; greedy walks from zero to whatever hedges the pinned position."""
     return Problem(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
-from dynopt_milp.errors import DataWarning, InputError
+from dynopt_milp.errors import DataWarning, InputError, UnprovedWarning
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
@@ -31,7 +31,7 @@ from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
 from dynopt_milp.solvers.solving import DEFAULT_BUFFER
-from dynopt_milp.trades.rebalancing import rebalance
+from dynopt_milp.trades.rebalancing import Rebalance, rebalance
 from formulations import FloatArray
 
 LEAST_GAP = 1e-9  # below, floating point may not close it, and the long way ends with another solver
@@ -73,8 +73,9 @@ class BookAlgorithm:
     contract or variance is NaN; a NaN among what is held is nothing held. One whose weight per contract is not positive
     (a price below zero) is left out too, and a covariance that is not positive semi-definite is repaired
     (:func:`~dynopt_milp.clip_eigenvalues`), both with a :class:`~dynopt_milp.DataWarning`. So are what
-    is held without valid data, and a covariance that seems to be in per cent. Errors and warnings count instruments
-    from 0.
+    is held without valid data, and a covariance that seems to be in per cent. What was not proved optimal, within a
+    time limit or by floating point, comes with an :class:`~dynopt_milp.UnprovedWarning`. Errors and warnings count
+    instruments from 0.
 
     Parameters
     ----------
@@ -138,9 +139,14 @@ class BookAlgorithm:
             covariance = covariance[np.ix_(valid, valid)]
             given = {name: array[valid] for name, array in given.items()}
             names = tuple(names[place] for place in np.flatnonzero(valid))
-        positions, note = self._positions(covariance, given, names, limits)
+        done, note = self._rebalanced(covariance, given, names, limits)
         for text in filter(None, (note, implausible(covariance))):
             warnings.warn(text, DataWarning, stacklevel=2)
+        best = done.optimised
+        if best.stopped_by.is_limit:
+            text = f"not proved optimal ({best.stopped_by.value}): objective {best.objective:.6g}, lower bound "
+            warnings.warn(f"{text}{best.lower_bound:.6g}", UnprovedWarning, stacklevel=2)
+        positions = done.contracts.astype(np.float64)
         weights[valid] = positions * given["weight_per_contract"]
         return weights
 
@@ -165,10 +171,10 @@ class BookAlgorithm:
             instruments=names,
         )  # fmt: skip
 
-    def _positions(
+    def _rebalanced(
         self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits
-    ) -> tuple[FloatArray, str]:
-        """Contracts to hold of instruments with valid data, and what was repaired."""
+    ) -> tuple[Rebalance, str]:
+        """The rebalance of instruments with valid data, and what was repaired."""
         unit = here["weight_per_contract"]
         held = cost = np.zeros(len(unit))
         if self._looks_at_held:
@@ -193,7 +199,7 @@ class BookAlgorithm:
             problem, optimizer, buffer_rule=None if self.buffer is None else "book",
             buffer_fraction=self.buffer or 0.0, risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
         )  # fmt: skip
-        return done.contracts.astype(np.float64), note
+        return done, note
 
     def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
         """The limits of the instruments that can be optimised."""

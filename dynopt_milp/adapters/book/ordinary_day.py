@@ -24,7 +24,7 @@ from dynopt_milp.problem.solution import SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers.branch_and_bound import prove_root, prove_tree, warm_up
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, forget_stale, part
 from dynopt_milp.solvers.certificate import certify
-from dynopt_milp.solvers.interrupts import is_interrupt
+from dynopt_milp.solvers.interrupts import MAYBE, is_interrupt
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
@@ -90,7 +90,7 @@ def ordinary_day(
         return np.asarray(previous + trades)
     except DynoptError:  # the long way names the instruments
         return None
-    except (KeyboardInterrupt, SystemError) as error:
+    except MAYBE as error:
         if not is_interrupt(error):
             raise
         if best is None:  # before there was a problem

@@ -91,6 +91,12 @@ def test_the_change_over_a_weekend_row_appears_on_monday() -> None:
     assert rules(found, "ES") == {"weekend": 2}
 
 
+def test_complex_prices_are_refused() -> None:
+    for kind in (complex, object):
+        with pytest.raises(DataError, match="expected numbers, found \\(100\\+5j\\) on"):
+            market((prices() * 0 + 100 + 5j).astype(kind))
+
+
 @pytest.mark.parametrize("wrong", [0.0, -37.63])
 def test_a_day_whose_price_is_not_positive_is_dropped(wrong: float) -> None:
     frame = prices()
