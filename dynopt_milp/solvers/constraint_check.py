@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class ConstraintCheck:
 
     def __init__(self, constraints: Constraints | None, size: int) -> None:
         self._constraints: list[Any] = []
+        self._offset: FloatArray | float = 0.0
         self.decidable = True
         if constraints is None:
             return
@@ -49,13 +51,19 @@ class ConstraintCheck:
         own = {self._positions.id}
         self.decidable = all(variable.id in own for item in self._constraints for variable in item.variables())
 
+    def shifted(self, offset: FloatArray) -> ConstraintCheck:
+        """The same check of portfolios k' = k − offset, shape (n,): of the constraints as the user wrote them."""
+        other = copy(self)
+        other._offset = self._offset + offset
+        return other
+
     def admits(self, positions: FloatArray | IntegerArray) -> bool:
         """Whether the portfolio meets all constraints; False where that is not decidable."""
         if not self._constraints:
             return True
         if not self.decidable:
             return False
-        self._positions.value = np.asarray(positions, dtype=np.float64)
+        self._positions.value = np.asarray(positions, dtype=np.float64) + self._offset
         return all_met(self._constraints)
 
 

@@ -280,3 +280,53 @@ def test_a_buffer_on_the_edge_of_rounding_does_not_depend_on_the_order() -> None
         done = rebalance(problem, buffer_fraction=1.6941074346097416, risk_target=1.0)  # a share of 0.5
         found.append((done.positions.sort_index().tolist(), done.adjustment_factor))
     assert all(answer == found[0] for answer in found)
+
+
+def test_scip_is_not_given_terms_that_are_round_off() -> None:
+    """Two sizes whose covariances differ by 3e-9: a term of 2e-7 fixed a position, and 30 % of the value was missed."""
+    c = 0.04301934374851919
+    problem = Problem(
+        covariance=[
+            [c, 0.043019343656173395, -0.011026303337804211, 0.011352532331823852],
+            [0.043019343656173395, c, -0.011026303337804211, 0.011352532331823852],
+            [-0.011026303337804211, -0.011026303337804211, 0.08877223342309856, 0.0074651215968262906],
+            [0.011352532331823852, 0.011352532331823852, 0.0074651215968262906, 0.026604513485669265],
+        ],
+        optimal_positions=[9.5, 2.5, -5.5, -3.5],
+        weight_per_contract=[0.02019537982658547, 0.2019537982658547, 0.006222769995947749, 0.02961307486224629],
+        previous_positions=[12, 2, -3, -6],
+        instruments=list("ABCD"),
+        limits=Limits(lower=[7, -1, -7, -4], upper=[12, 4, -3, -4]),
+    )
+    found = solve(problem, gap=0.0, constraints=lambda k: [np.array([1, 2, 3, 1]) @ k <= -10])
+    better = exact_value(problem, np.array([7.0, 3.0, -7.0, -4.0]))
+    assert found.lower_bound <= better
+    assert found.contracts.tolist() == [7, 3, -7, -4]
+
+
+def test_constraints_are_checked_as_they_were_written_where_positions_are_counted_from_elsewhere() -> None:
+    covariance = np.eye(4)
+    covariance[0, 1] = covariance[1, 0] = 1 - 5e-14
+    problem = Problem(
+        covariance, [693696430.957887, -693696431.4094646, 0.69, -1.07], np.ones(4),
+        limits=Limits(lower=-(10**10), upper=10**10), instruments=list("ABCD"),
+    )  # fmt: skip
+    weights = np.array([1, 1, 0, 1])
+    found = solve(problem, gap=0.0, time_limit=0.5, constraints=lambda k: [weights @ k <= -4])
+    assert found.contracts is None or weights @ found.contracts <= -4
+
+
+def test_scip_is_not_believed_that_a_very_wide_box_is_empty() -> None:
+    problem = Problem(
+        covariance=[[1.12, -1.24, 1.57], [-1.24, 3.68, -3.09], [1.57, -3.09, 9.21]],
+        optimal_positions=[-0.0016, 182414297.4, -101.28],
+        weight_per_contract=[398.0, 1.27e-10, 0.0114],
+        cost_in_weight_terms=[0.56, 1.19, 0.00078],
+        cost_multiplier=1.0,
+        instruments=["A", "B", "C"],
+        limits=Limits(long_only=["A", "C"]),
+    )
+    question = Question("buffer_edge", buffer=3.7755509959412055)
+    assert np.isfinite(exact_value(problem, np.array([0.0, 9463450512.0, 0.0]), question))
+    found = solve(problem, "scip", formulation="buffer_edge", buffer=question.buffer, time_limit=1.0)
+    assert found.status is not Status.INFEASIBLE

@@ -68,6 +68,8 @@ ROUNDINGS = 4
 # wrong by half, and nothing is left of its bound.
 SIMPLEX_ROUND_OFF = 1e-10
 MOST_SPREAD = 1e5
+# Of a box that is wider SCIP has been seen to overlook what is in it: its tolerances are shares of the bounds.
+MOST_CONTRACTS = 1e6
 MOST_PASSES = 4
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
@@ -114,18 +116,19 @@ def solve_scip_plain(task: Task) -> Answer:
 
 def _solve(task: Task, *, plain: bool) -> Answer:
     program = task.formulation.program
-    incumbent = first_incumbent(task, ConstraintCheck(task.constraints, program.size))
+    check = ConstraintCheck(task.constraints, program.size)
+    incumbent = first_incumbent(task, check)
     # Positions are counted from near the target: SCIP's tolerances are relative to the numbers in a row, and a
     # thousand contracts held would make them a thousand times wider.
     offset: FloatArray = np.round(np.clip(program.target, program.lower, program.upper)).astype(np.float64)
-    answer = _search(task.shifted(offset), None if incumbent is None else incumbent - offset, plain)
+    start = None if incumbent is None else incumbent - offset
+    answer = _search(task.shifted(offset), start, check.shifted(offset), plain)
     return answer if answer.positions is None else replace(answer, positions=answer.positions + offset)
 
 
-def _search(task: Task, incumbent: FloatArray | None, plain: bool) -> Answer:
+def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, plain: bool) -> Answer:
     solver = f"SCIP {_scip_version()} (PySCIPOpt {version('pyscipopt')}){', plain model' if plain else ''}"
     program = task.formulation.program
-    check = ConstraintCheck(task.constraints, program.size)
     nodes = 0
     if incumbent is None:
         run = _run(task, _wider(task.formulation), check, any_solution=True, plain=plain)
@@ -200,7 +203,8 @@ def _believed(formulation: Formulation) -> bool:
     if not isinstance(formulation, BufferEdge):
         return True
     lower, upper = bounding_box(formulation.program, formulation.tracking_radius(0.0), np.inf)
-    return formulation.program.spread(lower, upper) <= MOST_SPREAD * formulation.buffer
+    near = formulation.program.spread(lower, upper) <= MOST_SPREAD * formulation.buffer
+    return near and bool((upper - lower <= MOST_CONTRACTS).all())
 
 
 def _wider(formulation: Formulation) -> Formulation:
