@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,7 +58,7 @@ class Problem:
     optimal_positions : Series, dict or array_like, shape (n,)
         τ (N), the fractional contracts of the strategy; negative is short.
     weight_per_contract : Series, dict or array_like, shape (n,)
-        u > 0: multiplier × price × fx ÷ capital.
+        u > 0: multiplier × price × fx ÷ capital; the price is the one that the returns of Σ are shares of.
     previous_positions : Series, dict, array_like or number, shape (n,)
         p (P), whole contracts held now. Default: none.
     cost_in_weight_terms : Series, dict, array_like or number, shape (n,)
@@ -169,6 +169,7 @@ class Problem:
         multipliers: Vector,
         covariance: Matrix,
         optimal_positions: Vector,
+        reference_prices: Vector | None = None,
         fx: Vector | float = 1.0,
         cost_per_contract: Vector | float = 0.0,
         previous_positions: Vector | float = 0.0,
@@ -183,11 +184,15 @@ class Problem:
         capital : float
             In the base currency, positive.
         prices : Series, dict or array_like, shape (n,)
-            In the currency of each instrument, positive.
+            In the currency of each instrument; positive, unless there is a reference price.
         multipliers : Series, dict or array_like, shape (n,)
             Currency units per price point and contract, positive.
         covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments
             The fields of the class.
+        reference_prices : Series, dict or array_like, optional
+            What stands in for the price in the weight per contract, positive, same unit: multiplier × reference price
+            × fx ÷ capital. Σ is then of price changes as shares of it. Costs stay as they are, in money. Instruments
+            that a Series or dict does not name have their price. Default: all have.
         fx : Series, dict, array_like or number
             Base currency per unit of each instrument's currency, positive. Default 1.
         cost_per_contract : Series, dict, array_like or number
@@ -196,7 +201,8 @@ class Problem:
         Raises
         ------
         InputError
-            If capital, a price, a multiplier or a rate is not positive, or the class refuses a number.
+            If capital, a multiplier, a rate or a reference price is not positive, or a price that has no reference
+            price; or if the class refuses a number.
         """
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         money = positive(capital, "capital")
@@ -205,12 +211,13 @@ class Problem:
             "multipliers": to_vector(multipliers, names, "multipliers"),
             "fx": to_vector(fx, names, "fx"),
         }
-        for name, array in put.items():
-            refuse(array <= 0, array, names, name, "a positive number")
+        for name in ("multipliers", "fx"):
+            refuse(put[name] <= 0, put[name], names, name, "a positive number")
+        reference = _reference(reference_prices, put["prices"], names)
         cost = to_vector(cost_per_contract, names, "cost_per_contract")
         refuse(cost < 0, cost, names, "cost_per_contract", "a cost that is not negative")
         with np.errstate(over="ignore", invalid="ignore"):
-            weight = put["multipliers"] * put["prices"] * put["fx"] / money
+            weight = put["multipliers"] * reference * put["fx"] / money
             cost = cost / money / weight
         return cls(
             covariance=covariance,
@@ -307,6 +314,29 @@ def _names(instruments: Any, covariance: Any, optimal_positions: Any) -> Any:
     if isinstance(optimal_positions, dict):
         return tuple(optimal_positions)
     raise InputError("give names, or a covariance or optimal positions that carry them", field="instruments")
+
+
+def _reference(given: Any, prices: FloatArray, names: tuple[str, ...]) -> FloatArray:
+    """The reference prices, all positive: those that are given, else the prices."""
+    reference = prices
+    if given is not None:
+        if isinstance(given, pd.Series):
+            check_distinct(given.index, "reference_prices")
+            given = given.to_dict()
+        if isinstance(given, Mapping):
+            given = dict(zip(names, prices.tolist(), strict=True)) | dict(given)
+        reference = to_vector(given, names, "reference_prices")
+        refuse((reference <= 0) & (reference != prices), reference, names, "reference_prices", "a positive number")
+    lacking = reference <= 0
+    if lacking.any():
+        place = int(np.argmax(lacking))
+        raise InputError(
+            f"expected a positive number, found {prices[place]:g}; give a reference price too (reference_prices, or "
+            "the column reference_price of targets: a positive number, such as a tenth of the year's median price), "
+            "and a covariance in its unit",
+            field="prices", instrument=names[place],
+        )  # fmt: skip
+    return reference
 
 
 def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:

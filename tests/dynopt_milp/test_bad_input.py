@@ -375,6 +375,40 @@ def test_market_data_with_a_missing_or_unknown_instrument_names_it(field: str) -
     refusal(lambda: market(**{field: {"GOLD": 1.0, "CORN": 1.0, "WHEAT": 1.0, "TIN": 1.0}}), field, "TIN")
 
 
+@pytest.mark.parametrize("entry", [0.0, -37.63])
+def test_a_price_that_is_not_positive_needs_a_reference_price_and_the_error_says_so(entry: float) -> None:
+    prices = {"GOLD": 1.0, "CORN": entry, "WHEAT": 1.0}
+    asked: list[Any] = [None, {"GOLD": 2.0}, {"CORN": entry}]
+    for reference in asked:
+        error = refusal(lambda given=reference: market(prices=prices, reference_prices=given), "prices", "CORN")
+        assert f"found {entry:g}; give a reference price" in str(error)
+        assert "a positive number, such as a tenth of the year's median price" in str(error)
+        assert "a covariance in its unit" in str(error)
+    assert market(prices=prices, reference_prices={"CORN": 2.0}).weight_per_contract[1] == 500 * 2.0 * 1.1 / 1e6
+
+
+@pytest.mark.parametrize("entry", [0.0, -3.0, *NOT_FINITE, "20", None], ids=str)
+def test_a_reference_price_that_is_not_positive_and_finite_names_the_instrument(entry: Any) -> None:
+    named: list[Any] = [{"CORN": entry}, [1.0, entry, 1.0], pd.Series({"CORN": entry}, dtype=object)]
+    for reference in named:
+        refusal(lambda given=reference: market(reference_prices=given), "reference_prices", "CORN")
+
+
+def test_reference_prices_of_unknown_or_repeated_instruments_or_a_wrong_number_of_them_are_refused() -> None:
+    refusal(lambda: market(reference_prices={"TIN": 1.0}), "reference_prices", "TIN")
+    twice = pd.Series([1.0, 2.0], ["CORN", "CORN"])
+    refusal(lambda: market(reference_prices=twice), "reference_prices", "CORN")
+    refusal(lambda: market(reference_prices=[1.0, 2.0]), "reference_prices")
+
+
+@pytest.mark.parametrize("entry", NOT_FINITE, ids=str)
+def test_a_reference_price_does_not_stand_in_for_a_price_that_is_missing(entry: float) -> None:
+    refusal(
+        lambda: market(prices={"GOLD": 1.0, "CORN": entry, "WHEAT": 1.0}, reference_prices={"CORN": 2.0}),
+        "prices", "CORN",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("entry", [-1.0, *NOT_FINITE, "2"], ids=str)
 def test_a_cost_per_contract_that_is_negative_or_no_finite_number_names_the_instrument(entry: Any) -> None:
     given = {"GOLD": 1.0, "CORN": entry, "WHEAT": 1.0}

@@ -37,6 +37,80 @@ def test_from_market_does_the_arithmetic_of_the_book() -> None:
     assert problem.optimal_positions.tolist() == [2.5, 1.5]
 
 
+MADE_FROM: dict[str, Any] = {
+    "capital": 300_000.0,
+    "prices": {"CRUDE": 17.3, "GOLD": 1711.1, "BUND": 172.7},
+    "multipliers": {"CRUDE": 500, "GOLD": 10, "BUND": 1000},
+    "fx": {"CRUDE": 1.0, "GOLD": 1.0, "BUND": 1.09},
+    "cost_per_contract": {"CRUDE": 7.7, "GOLD": 3.3, "BUND": 12.1},
+    "optimal_positions": {"CRUDE": -2.4, "GOLD": 3.7, "BUND": 1.6},
+    "previous_positions": {"CRUDE": 1, "GOLD": 2, "BUND": 0},
+}
+POINTS = pd.Series({"CRUDE": 19.0, "GOLD": 310.0, "BUND": 9.5})  # standard deviation of a year's price changes
+
+
+def in_units_of(reference: dict[str, float]) -> pd.DataFrame:
+    """The covariance of price changes as shares of these prices."""
+    volatility = POINTS / pd.Series(reference)
+    correlation = np.array([[1.0, 0.2, -0.3], [0.2, 1.0, 0.25], [-0.3, 0.25, 1.0]])
+    return pd.DataFrame(correlation * np.outer(volatility, volatility), POINTS.index, POINTS.index)
+
+
+def test_without_a_reference_price_the_price_counts_to_the_last_bit() -> None:
+    prices = MADE_FROM["prices"]
+    plain = Problem.from_market(**MADE_FROM, covariance=in_units_of(prices))
+    columns = pd.DataFrame(MADE_FROM)
+    assert plain.weight_per_contract.tolist() == (
+        columns["multipliers"] * columns["prices"] * columns["fx"] / columns["capital"]
+    ).tolist()  # fmt: skip
+    same: list[Any] = [None, {}, pd.Series(dtype=float), {"GOLD": 1711.1}, pd.Series(prices), list(prices.values())]
+    for reference in same:
+        found = Problem.from_market(**MADE_FROM, covariance=in_units_of(prices), reference_prices=reference)
+        for field in ("weight_per_contract", "cost_in_weight_terms", "covariance"):
+            assert getattr(found, field).tobytes() == getattr(plain, field).tobytes()
+
+
+@pytest.mark.parametrize("price", [-37.63, 0.0])
+def test_a_price_that_is_not_positive_counts_by_its_reference_price(price: float) -> None:
+    reference = MADE_FROM["prices"] | {"CRUDE": 5.5}
+    covariance = in_units_of(reference)
+    prices = MADE_FROM["prices"] | {"CRUDE": price}
+    found = Problem.from_market(
+        **MADE_FROM | {"prices": prices}, covariance=covariance, reference_prices={"CRUDE": 5.5}
+    )  # fmt: skip
+    weight = {"CRUDE": 500 * 5.5 / 300_000, "GOLD": 10 * 1711.1 / 300_000, "BUND": 1000 * 172.7 * 1.09 / 300_000}
+    by_hand = Problem(
+        covariance=covariance,
+        optimal_positions=MADE_FROM["optimal_positions"],
+        weight_per_contract=weight,
+        previous_positions=MADE_FROM["previous_positions"],
+        cost_in_weight_terms={
+            name: cost / 300_000 / weight[name] for name, cost in MADE_FROM["cost_per_contract"].items()
+        },
+    )
+    assert found.weight_per_contract.tolist() == by_hand.weight_per_contract.tolist()
+    assert found.cost_in_weight_terms.tolist() == by_hand.cost_in_weight_terms.tolist()
+    solution, expected = solve(found), solve(by_hand)
+    assert solution.status is Status.OPTIMAL
+    assert solution.positions.to_dict() == expected.positions.to_dict()
+    assert solution.objective == expected.objective
+    # In money: what a trade costs does not depend on the reference price.
+    paid = found.cost_in_weight_terms * found.weight_per_contract * 300_000
+    assert paid.tolist() == pytest.approx([7.7, 3.3, 12.1], rel=1e-14)
+
+
+def test_the_answer_does_not_depend_on_the_reference_price_if_the_covariance_is_in_its_unit() -> None:
+    prices = MADE_FROM["prices"]
+    expected = solve(Problem.from_market(**MADE_FROM, covariance=in_units_of(prices)))
+    for share in (0.25, 0.9, 30.0):
+        reference = prices | {"CRUDE": share * prices["CRUDE"], "BUND": prices["BUND"] / share}
+        found = Problem.from_market(**MADE_FROM, covariance=in_units_of(reference), reference_prices=reference)
+        assert found.weight_per_contract[0] == pytest.approx(share * 500 * prices["CRUDE"] / 300_000)
+        solution = solve(found)
+        assert solution.positions.to_dict() == expected.positions.to_dict()
+        assert solution.objective == pytest.approx(expected.objective, rel=1e-12)
+
+
 def test_labelled_input_is_aligned_by_name() -> None:
     names = ["A", "B", "C"]
     covariance = pd.DataFrame(np.diag([0.01, 0.04, 0.09]), index=names, columns=names)
