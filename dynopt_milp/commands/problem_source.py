@@ -16,7 +16,7 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.show.backtests import show_market, show_notes
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
-from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets
+from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
 
 OF_PRICES = (
@@ -66,7 +66,7 @@ class ProblemSource:
             self._refuse("a problem file has it inside")
             return Problem.from_json(self.problem), {}
         if self.covariance is not None:
-            return self._of_covariance(self.covariance), {}
+            return self._of_covariance(self.covariance, console)
         if self.data is None:
             raise InputError(
                 "give a problem file; or --targets with --covariance or --data; or --data alone", field="PROBLEM.json"
@@ -81,17 +81,27 @@ class ProblemSource:
         inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
         return path.resolve() in read or inside
 
-    def _of_covariance(self, covariance: Path) -> Problem:
+    def _of_covariance(self, covariance: Path, console: Console) -> tuple[Problem, dict[str, Any]]:
         if self.data is not None:
             raise InputError("give a covariance or --data, not both", field="--covariance")
         if self.targets is None:
             raise InputError("is needed with a covariance", field="--targets")
         self._refuse("a covariance is given")
-        return problem_of_targets(
-            read_targets(self.targets), read_covariance(covariance),
-            None if self.held is None else read_held(self.held), capital=self.capital,
-            cost_multiplier=self.cost_multiplier, limits=self.limits,
+        targets = read_targets(self.targets)
+        made = problem_of_targets(
+            targets, read_covariance(covariance), None if self.held is None else read_held(self.held),
+            capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits,
         )  # fmt: skip
+        reference = reference_prices(targets)
+        if reference.empty:
+            return made, {}
+        for name, price, number in zip(reference.index, targets["price"][reference.index], reference, strict=True):
+            console.print(
+                f"{name}: price {price:g}; its weight and covariance are by the reference price {number:g}",
+                highlight=False, markup=False, soft_wrap=True,
+            )  # fmt: skip
+        console.print()
+        return made, {"reference_prices": reference.to_dict()}
 
     def _of_prices(self, folder: Path, capital: float, console: Console) -> tuple[Problem, dict[str, Any]]:
         positions = None if self.held is None else read_held(self.held)

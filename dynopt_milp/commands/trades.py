@@ -65,7 +65,11 @@ def rebalance(
         ),
     ] = None,
     covariance: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV, annual; the targets then have weights or prices.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV, annual; the targets then have weights, or prices (reference_price where one is not positive).",
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Price folder, of pysystemtrade or of the guide.")

@@ -37,10 +37,11 @@ def problem_of_targets(
     ----------
     targets : DataFrame, by instrument
         ``position`` (unrounded contracts), and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
-        capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx``. ``lower`` and
-        ``upper`` are limits.
+        capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx`` and
+        ``reference_price`` (see :func:`reference_prices`). ``lower`` and ``upper`` are limits.
     covariance : DataFrame
-        Annual, of percentage returns; instruments without a target are left out.
+        Annual, of percentage returns, or of price changes as shares of the reference price where there is one;
+        instruments without a target are left out.
     held : Series, by instrument
         Whole contracts; every one that is held needs a target.
     capital : float, optional
@@ -54,15 +55,17 @@ def problem_of_targets(
     Raises
     ------
     InputError
-        If a column is missing, something is held without a target, an instrument has no covariance, or
-        :class:`~dynopt_milp.Problem` refuses a number.
+        If a column is missing, something is held without a target, an instrument has no covariance, a price is not
+        positive and has no reference price, or :class:`~dynopt_milp.Problem` refuses a number.
     """
     names = [str(name) for name in targets.index]
     for name in names:
         if name not in covariance.index or name not in covariance.columns:
             raise InputError("has a target and is not in the covariance", field="covariance", instrument=name)
-    variance = np.diag(covariance.loc[names, names].to_numpy())
-    if variance.dtype.kind in NUMBERS and np.median(variance) > MOST_VARIANCE:
+    reference = reference_prices(targets)
+    usual = [name for name in names if name not in reference.index]  # by another price any volatility is possible
+    variance = np.diag(covariance.loc[usual, usual].to_numpy())
+    if variance.size and variance.dtype.kind in NUMBERS and np.median(variance) > MOST_VARIANCE:
         raise InputError(
             f"volatility is {np.sqrt(np.median(variance)):.0%} a year in the median: give it of returns as shares, not "
             "in per cent, and annual", field="covariance",
@@ -73,7 +76,8 @@ def problem_of_targets(
         "limits": _limits(targets, limits), "instruments": names,
     }  # fmt: skip
     if "weight_per_contract" in targets:
-        _unused(targets, ("price", "multiplier", "fx", "cost_per_contract"), "there is weight_per_contract")
+        values = ("price", "reference_price", "multiplier", "fx", "cost_per_contract")
+        _unused(targets, values, "there is weight_per_contract")
         if capital is not None:
             raise InputError("is for targets with prices; weight_per_contract has it inside", field="capital")
         _needs_cost(targets, "cost_in_weight_terms", cost_multiplier)
@@ -89,9 +93,29 @@ def problem_of_targets(
     if capital is None:
         raise InputError("is needed with prices", field="capital")
     return Problem.from_market(
-        capital=capital, prices=targets["price"], multipliers=targets["multiplier"],
-        fx=targets.get("fx", 1.0), cost_per_contract=targets.get("cost_per_contract", 0.0), **common,
+        capital=capital, prices=targets["price"], reference_prices=reference,
+        multipliers=targets["multiplier"], fx=targets.get("fx", 1.0),
+        cost_per_contract=targets.get("cost_per_contract", 0.0), **common,
     )  # fmt: skip
+
+
+def reference_prices(targets: pd.DataFrame) -> pd.Series:
+    """What stands in for the price in the weight of a contract, where targets say so.
+
+    Parameters
+    ----------
+    targets : DataFrame, by instrument
+        Perhaps with ``price`` and ``reference_price`` (positive, in the same unit); NaN, or no such column, means the
+        price itself.
+
+    Returns
+    -------
+    Series, by instrument
+        Those that are not the price itself.
+    """
+    columns = ["price", "reference_price"]
+    given = targets.reindex(columns=columns).dropna()
+    return given["reference_price"][given["reference_price"] != given["price"]]
 
 
 def problem_of_day_and_targets(
@@ -107,7 +131,8 @@ def problem_of_day_and_targets(
 ) -> Problem:
     """A rebalance from targets, with covariances, values and costs from prices; see the two it is made of.
 
-    Of the strategy its volatility, correlation and costs count. Of the targets ``position``, ``lower`` and ``upper``.
+    Of the strategy its volatility, correlation and costs count. Of the targets ``position``, ``lower`` and ``upper``;
+    what a contract is worth the market says, and columns of that are refused.
 
     Raises
     ------

@@ -15,10 +15,14 @@ from dynopt_milp.problem.labelled import check_distinct
 from formulations import FloatArray
 
 POSITION_COLUMNS = ("instrument", "position")
-TERMS = ("weight_per_contract", "cost_in_weight_terms", "price", "multiplier", "fx", "cost_per_contract")
+TERMS = (
+    "weight_per_contract", "cost_in_weight_terms", "price", "reference_price", "multiplier", "fx", "cost_per_contract",
+)  # fmt: skip
 """Further columns of numbers that a file of targets may have."""
-SIDES = {"lower": -np.inf, "upper": np.inf}
-"""Further columns of limits, whole contracts, and what an empty cell of them means: no limit."""
+SIDES = ("lower", "upper")
+"""Further columns of limits, whole contracts."""
+EMPTY_CELLS = {"reference_price": np.nan, "lower": -np.inf, "upper": np.inf}
+"""The columns that may have empty cells, and what these become: the price stands for itself, there is no limit."""
 
 CLOSE = 0.8
 """Similarity from which an unknown column counts as misspelt; ``note`` and ``name`` are less similar."""
@@ -45,7 +49,8 @@ def read_targets(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame, by instrument
-        ``position``, and those of :data:`TERMS` and :data:`SIDES` that the file has; other columns are left out.
+        ``position``, and those of :data:`TERMS` and :data:`SIDES` that the file has; other columns are left out. Empty
+        cells are as :data:`EMPTY_CELLS` says, NaN in ``reference_price``.
 
     Raises
     ------
@@ -56,10 +61,11 @@ def read_targets(path: Path) -> pd.DataFrame:
     if not table.rows:
         raise FormatError("has a header and no rows", field=str(path))
     names = table.texts("instrument")
-    found = {name: _finite(table, name, names) for name in ("position", *TERMS) if name in table.header}
-    for name, empty in SIDES.items():
-        if name in table.header:
-            found[name] = _finite(table, name, names, whole=True, empty=empty)
+    found = {
+        name: _finite(table, name, names, whole=name in SIDES, empty=EMPTY_CELLS.get(name))
+        for name in ("position", *TERMS, *SIDES)
+        if name in table.header
+    }
     return pd.DataFrame(found, names)
 
 
@@ -100,12 +106,12 @@ def read_covariance(path: Path) -> pd.DataFrame:
 
 
 def _finite(
-    table: CsvTable, column: str, instruments: list[str], *, whole: bool = False, empty: float = np.nan
+    table: CsvTable, column: str, instruments: list[str], *, whole: bool = False, empty: float | None = None
 ) -> FloatArray:
-    """The numbers of a column, finite, and ``empty`` where a cell is empty."""
+    """The numbers of a column, finite, and ``empty`` where a cell is empty; without one, no cell may be."""
     numbers = table.numbers(column)
     bad = ~np.isfinite(numbers) | (whole & (numbers != np.rint(numbers)))
     for row in np.flatnonzero(bad):
-        if np.isnan(empty) or table.texts(column)[row]:
+        if empty is None or table.texts(column)[row]:
             raise table.fault(int(row), column, "whole contracts" if whole else "a number", instruments[row])
-    return np.where(bad, empty, numbers)
+    return numbers if empty is None else np.where(bad, empty, numbers)

@@ -102,6 +102,129 @@ def test_weights_from_prices_and_capital(files: Path) -> None:
     assert "capital: is needed with prices" in live(files).stderr
 
 
+BELOW_ZERO = """\
+instrument,position,price,reference_price,multiplier,cost_per_contract
+ES,1.6,5000,,5,1.2
+CRUDE,-1.7,-37.63,5.5,500,8
+US10,3.4,110,110,1000,9
+"""
+
+
+@pytest.fixture
+def below_zero(files: Path) -> Path:
+    names = ["CRUDE", "ES", "US10"]
+    sigma = np.diag([4.5**2, 0.18**2, 0.06**2])
+    pd.DataFrame(sigma, names, names).to_csv(files / "covariance.csv")
+    (files / "targets.csv").write_text(BELOW_ZERO)
+    (files / "held.csv").write_text("instrument,position\nCRUDE,1\n")
+    return files
+
+
+def test_a_price_below_zero_with_a_reference_price(below_zero: Path) -> None:
+    done = live(
+        below_zero, "--capital", 250_000, "--json", "--out", below_zero / "t.json", "--log", below_zero / "log.jsonl"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = read_json(done.stdout)
+    names = ["CRUDE", "ES", "US10"]
+    weight = {"CRUDE": 500 * 5.5 / 250_000, "ES": 5 * 5000 / 250_000, "US10": 1000 * 110 / 250_000}
+    by_hand = rebalance(
+        Problem(
+            covariance=pd.DataFrame(np.diag([4.5**2, 0.18**2, 0.06**2]), names, names),
+            optimal_positions={"ES": 1.6, "CRUDE": -1.7, "US10": 3.4}, weight_per_contract=weight,
+            previous_positions={"CRUDE": 1, "ES": 0, "US10": 0},
+            cost_in_weight_terms={
+                name: cost / 250_000 / weight[name] for name, cost in {"CRUDE": 8, "ES": 1.2, "US10": 9}.items()
+            },
+        )
+    )  # fmt: skip
+    assert found["positions"] == by_hand.positions.to_dict()
+    assert found["optimised"]["objective"] == pytest.approx(by_hand.optimised.objective, rel=1e-12)
+    assert found["positions"]["CRUDE"] < 0
+    # What stood in for a price is said wherever the decision is.
+    assert found["reference_prices"] == {"CRUDE": 5.5}
+    assert read_json((below_zero / "t.json").read_text())["reference_prices"] == {"CRUDE": 5.5}
+    assert read_json((below_zero / "log.jsonl").read_text())["reference_prices"] == {"CRUDE": 5.5}
+    said = "CRUDE: price -37.63; its weight and covariance are by the reference price 5.5\n"
+    assert done.stderr.startswith(said)
+    assert live(below_zero, "--capital", 250_000).stdout.startswith(said)
+
+
+def test_reference_prices_that_are_the_prices_change_nothing(below_zero: Path) -> None:
+    text = BELOW_ZERO.replace("-37.63", "20")
+    answers = []
+    for reference in ("20", ""):
+        (below_zero / "targets.csv").write_text(text.replace("5.5", reference))
+        done = live(below_zero, "--capital", 250_000, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        answers.append(read_json(done.stdout))
+    lines = [line.split(",") for line in text.splitlines()]
+    (below_zero / "targets.csv").write_text("".join(",".join([*line[:3], *line[4:]]) + "\n" for line in lines))
+    answers.append(read_json(live(below_zero, "--capital", 250_000, "--json").stdout))
+    assert not any("reference_prices" in answer for answer in answers)
+    for answer in answers[1:]:
+        assert answer["positions"] == answers[0]["positions"]
+        assert answer["optimised"]["objective"] == answers[0]["optimised"]["objective"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("5.5", "", "prices of CRUDE: expected a positive number, found -37.63; give a reference price too"),
+        ("reference_price", "note", "prices of CRUDE: expected a positive number, found -37.63; give a reference"),
+        ("5.5", "0", "reference_prices of CRUDE: expected a positive number, found 0"),
+        ("5.5", "-5.5", "reference_prices of CRUDE: expected a positive number, found -5.5"),
+        ("5.5", "a tenth", "line 3, column reference_price: expected a number, found 'a tenth'"),
+        ("5.5", "inf", "of CRUDE: line 3, column reference_price: expected a number, found 'inf'"),
+        ("-37.63", "", "of CRUDE: line 3, column price: expected a number, found ''"),
+        ("reference_price", "reference_prices", "'reference_prices' is not known; is it 'reference_price'?"),
+        ("multiplier", "weight_per_contract", "price: is not used where there is weight_per_contract"),
+    ],
+)
+def test_a_bad_reference_price_is_one_line(below_zero: Path, old: str, new: str, message: str) -> None:
+    (below_zero / "targets.csv").write_text(BELOW_ZERO.replace(old, new))
+    done = live(below_zero, "--capital", 250_000)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_volatility_by_a_reference_price_is_not_taken_for_one_in_per_cent() -> None:
+    terms = {"position": -1.7, "price": -37.63, "multiplier": 500.0, "cost_per_contract": 8.0}
+    targets = pd.DataFrame([terms | {"reference_price": 5.5}], ["CRUDE"])
+    sigma = pd.DataFrame([[4.5**2]], ["CRUDE"], ["CRUDE"])
+    found = problem_of_targets(targets, sigma, capital=250_000)
+    assert found.weight_per_contract.tolist() == [500 * 5.5 / 250_000]
+    at_the_price = targets.assign(price=5.5)
+    with pytest.raises(InputError, match="covariance: volatility is 450% a year in the median"):
+        problem_of_targets(at_the_price, sigma, capital=250_000)
+    with pytest.raises(InputError, match="prices of CRUDE: expected a finite number, found nan"):
+        problem_of_targets(targets.assign(price=np.nan), sigma / 9, capital=250_000)
+
+
+@pytest.mark.parametrize("empty", [np.nan, None, pd.NA], ids=str)
+def test_a_reference_price_that_is_missing_is_the_price(empty: Any) -> None:
+    targets = pd.DataFrame(
+        {"position": 1.5, "price": [5000.0, -37.63], "multiplier": 5.0, "cost_per_contract": 1.2}, ["ES", "CRUDE"]
+    )
+    targets["reference_price"] = pd.Series([empty, 5.5], targets.index, dtype=object)
+    sigma = pd.DataFrame(np.diag([0.03, 20.0]), targets.index, targets.index)
+    found = problem_of_targets(targets, sigma, capital=250_000)
+    assert found.weight_per_contract.tolist() == [5 * 5000 / 250_000, 5 * 5.5 / 250_000]
+
+
+def test_where_prices_say_what_a_contract_is_worth_reference_prices_are_not_among_the_targets() -> None:
+    market = simulated_market(instruments=["BUND", "CORN"], start="2018-01-01", end="2020-01-10")
+    targets = pd.DataFrame({"position": 3.0, "reference_price": 5.0}, index=["CORN", "BUND"])
+    with pytest.raises(InputError, match="reference_price: is not used where the prices say"):
+        problem_of_day_and_targets(market, Strategy(), 1e6, targets)
+    with pytest.raises(InputError, match="reference_price: is not used where there is weight_per_contract"):
+        problem_of_targets(
+            targets.assign(weight_per_contract=0.1, cost_in_weight_terms=0.0),
+            pd.DataFrame(np.eye(2), targets.index, targets.index),
+        )
+
+
 def test_limits_by_number_and_by_rule(files: Path) -> None:
     lines = TARGETS.replace("\n", ",\n", 1).splitlines()
     text = "\n".join([lines[0] + "upper", *(line + (",2" if line.startswith("US10") else ",") for line in lines[1:])])
@@ -351,6 +474,10 @@ def test_what_targets_may_say(tmp_path: Path) -> None:
     found = read_targets(path)
     assert list(found.columns) == ["position", "lower"]
     assert found["lower"].to_dict() == {"ES": -2.0, "US10": -np.inf}
+    path.write_text("instrument,position,price,reference_price\nES,1.5,5000,\nCRUDE,1,-37.63,5.5\n")
+    found = read_targets(path)
+    assert found["price"].to_dict() == {"ES": 5000.0, "CRUDE": -37.63}
+    assert found["reference_price"].dropna().to_dict() == {"CRUDE": 5.5}
 
 
 @pytest.mark.parametrize("number", [pd.NA, 1 + 0j], ids=["missing", "complex"])
