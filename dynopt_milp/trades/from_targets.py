@@ -63,7 +63,7 @@ def problem_of_targets(
         if name not in covariance.index or name not in covariance.columns:
             raise InputError("has a target and is not in the covariance", field="covariance", instrument=name)
     reference = reference_prices(targets)
-    usual = [name for name in names if name not in reference.index]  # by another price any volatility is possible
+    usual = _in_units_of_price(targets, names, reference)  # by another price any volatility is possible
     variance = np.diag(covariance.loc[usual, usual].to_numpy())
     if variance.size and variance.dtype.kind in NUMBERS and np.median(variance) > MOST_VARIANCE:
         raise InputError(
@@ -166,6 +166,16 @@ def _unused(targets: pd.DataFrame, columns: Iterable[str], reason: str) -> None:
     for name in columns:
         if name in targets:
             raise InputError(f"is not used where {reason}", field=name)
+
+
+def _in_units_of_price(targets: pd.DataFrame, names: list[str], reference: pd.Series) -> list[str]:
+    """The instruments whose covariance is in units of their price; a price that is not positive is none."""
+    prices = targets.get("price", pd.Series(1.0, targets.index))
+    return [
+        name
+        for name, price in zip(names, prices, strict=True)
+        if name not in reference.index and as_number(price, "prices", name) > 0
+    ]
 
 
 def _needs_cost(targets: pd.DataFrame, column: str, cost_multiplier: float) -> None:

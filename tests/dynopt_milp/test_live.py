@@ -195,6 +195,8 @@ def test_a_volatility_by_a_reference_price_is_not_taken_for_one_in_per_cent() ->
     sigma = pd.DataFrame([[4.5**2]], ["CRUDE"], ["CRUDE"])
     found = problem_of_targets(targets, sigma, capital=250_000)
     assert found.weight_per_contract.tolist() == [500 * 5.5 / 250_000]
+    with pytest.raises(InputError, match=r"prices of CRUDE: .* found -37\.63; give a ref"):
+        problem_of_targets(targets.assign(reference_price=np.nan), sigma, capital=250_000)
     at_the_price = targets.assign(price=5.5)
     with pytest.raises(InputError, match="covariance: volatility is 450% a year in the median"):
         problem_of_targets(at_the_price, sigma, capital=250_000)
