@@ -127,16 +127,19 @@ class FittedCorrelation:
             if not moves.any():
                 continue
             fitted = self.estimator.fit(rows[:, moves] / scale[moves])
-            result[week][np.ix_(moves, moves)] = np.asarray(fitted.covariance_, dtype=np.float64)
-        return _correlations(_positive(result), self.shrinkage)
+            result[week][np.ix_(moves, moves)] = _positive(np.asarray(fitted.covariance_, dtype=np.float64))
+        return _correlations(result, self.shrinkage)
 
 
-def _positive(matrices: FloatArray) -> FloatArray:
-    """Symmetric matrices with their negative eigenvalues set to zero."""
-    values, vectors = np.linalg.eigh((matrices + matrices.transpose(0, 2, 1)) / 2)
+def _positive(matrix: FloatArray) -> FloatArray:
+    """A symmetric matrix with its negative eigenvalues set to zero.
+
+    Matrix by matrix: where later weeks or instruments decided with, the last bits of earlier weeks would change.
+    """
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     if (values >= 0).all():
-        return matrices
-    return np.asarray((vectors * np.maximum(values, 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1))
+        return matrix
+    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
 
 
 def _correlations(covariances: FloatArray, shrinkage: float) -> FloatArray:

@@ -14,6 +14,7 @@ from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.data.simulation.simulated import simulated_market
 from dynopt_milp.errors import HistoryError, InputError, LookAheadError
+from dynopt_milp.strategy.correlation import ExponentialCorrelation, FittedCorrelation, WindowCorrelation
 from dynopt_milp.strategy.costs import quoted_costs
 from dynopt_milp.strategy.folds import walk_forward
 from dynopt_milp.strategy.forecasts import TrendFollowing, ewmac, long_only
@@ -248,3 +249,27 @@ def test_a_strategy_that_looks_ahead_would_be_seen_in_its_positions() -> None:
         for given in (whole, with_another_future(whole, day))
     ]
     assert not runs[0].positions.loc[: whole.days[758]].equals(runs[1].positions.loc[: whole.days[758]])
+
+
+class Indefinite:
+    """Its covariance has a negative eigenvalue where the first instrument moved much in the last week."""
+
+    def fit(self, rows: np.ndarray) -> Indefinite:
+        size = rows.shape[1]
+        self.covariance_ = np.cov(rows.T).reshape(size, size) + 0.1 * np.eye(size)
+        if rows[-1, 0] > 2.5:
+            self.covariance_ -= 2.0
+        return self
+
+
+@pytest.mark.parametrize(
+    "correlation", [ExponentialCorrelation(), WindowCorrelation(20), FittedCorrelation(Indefinite(), 20)]
+)
+def test_no_bit_of_a_correlation_depends_on_later_weeks_or_instruments(correlation: Any) -> None:
+    weekly = pd.DataFrame(np.random.default_rng(3).uniform(-1, 1, size=(60, 5)))
+    weekly.iloc[-1, 0] = 9.0
+    weekly.iloc[:-1, 2] = np.nan
+    before = [0, 1, 3, 4]
+    whole, part = correlation(weekly)[:-1], correlation(weekly.iloc[:-1, before])
+    assert (whole[:, before][:, :, before] == part).all()
+    assert np.linalg.eigvalsh(correlation(weekly)).min() > -1e-12
