@@ -1,4 +1,4 @@
-"""A record of finished rebalances that survives interruption: one JSON object per line, written as they end."""
+"""A record of finished rebalances that survives interruption, one JSON object per line, and of the data behind them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pandas as pd
+
+from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.metrics import TEXTS
 from dynopt_milp.errors import FileError, FormatError
-from dynopt_milp.io.atomic import reported
+from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.run_folder import run_folder
 
-JOURNAL = "journal.jsonl"
+JOURNAL, DATA = "journal.jsonl", "data.npz"
+GROWING = ("start", "end", "market")
+"""Settings that follow from the data of a run and how far it goes; :meth:`Journal.extend` says which may change."""
 
 
 class Journal:
@@ -29,7 +34,7 @@ class Journal:
     folder : Path
         Made if it does not exist.
     settings : dict
-        What the run depends on, as JSON has it. A folder with other settings is refused.
+        What the run depends on, as JSON has it. A folder with other settings is refused, but for :data:`GROWING`.
 
     Attributes
     ----------
@@ -52,7 +57,7 @@ class Journal:
 
     def __enter__(self) -> Journal:
         with ExitStack() as held:
-            held.enter_context(run_folder(self.folder, self.settings, JOURNAL))
+            held.enter_context(run_folder(self.folder, self.settings, JOURNAL, growing=GROWING))
             with reported(self.folder / JOURNAL):
                 self._read()
                 self._file = (self.folder / JOURNAL).open("a", encoding="utf-8")
@@ -78,6 +83,62 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         self.entries[entry["date"]] = entry
+
+    def extend(self, data: DataDigest) -> pd.Timestamp | None:
+        """Make the run one on these data, if what was decided would have been decided on them too.
+
+        Parameters
+        ----------
+        data : DataDigest
+            From now on; kept in ``data.npz``, which alone says how far the run goes.
+
+        Returns
+        -------
+        Timestamp or None
+            The last day of the run before, if it ends on a later one now.
+
+        Raises
+        ------
+        FormatError
+            If the data have changed, or the run would end earlier or begin on another day; or a file is damaged.
+        """
+        path, content = self.folder / DATA, data.to_bytes()
+        before = None
+        if self.entries:  # else nothing was decided
+            stored, before = self._stored_data(path)
+            if data.end < before.end:
+                raise FormatError(
+                    f"holds a run to {before.end:%Y-%m-%d}, and this one would end on {data.end:%Y-%m-%d}: a run can "
+                    f"be extended, not cut short; let it end on {before.end:%Y-%m-%d} or later (the data must reach "
+                    "that day), or use another folder",
+                    field=str(self.folder),
+                )
+            if changes := before.changes(data):
+                raise FormatError(
+                    f"holds a run whose data have changed: {changes}; run it again in another folder, or on the data "
+                    "as they were",
+                    field=str(self.folder),
+                )
+            if data.start != before.start:
+                raise FormatError(
+                    f"holds a run with other settings: start is {before.start:%Y-%m-%d} there and "
+                    f"{data.start:%Y-%m-%d} now; use another folder, or delete this one",
+                    field=str(self.folder),
+                )
+            if content == stored:
+                return None
+        write_atomically(path, content)
+        return before.end if before is not None and before.end < data.end else None
+
+    def _stored_data(self, path: Path) -> tuple[bytes, DataDigest]:
+        if not path.exists():
+            raise FormatError(f"is missing beside {JOURNAL}; use another folder", field=str(path))
+        with reported(path):
+            content = path.read_bytes()
+        try:
+            return content, DataDigest.from_bytes(content)
+        except ValueError as error:
+            raise FormatError(f"is damaged: {error}; use another folder", field=str(path)) from None
 
     def _read(self) -> None:
         path = self.folder / JOURNAL

@@ -20,7 +20,7 @@ FORMAT = "dynopt-milp backtest 2"
 """The names of columns and settings; before, there was no such mark, a column ``method`` and ``num_not_proven``."""
 NEEDED = {
     "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "cost", "net"),
-    "performance": ("sharpe_ratio", "num_not_proved"), "settings": ("optimizer", "capital"),
+    "performance": ("sharpe_ratio", "num_not_proved"), "settings": ("optimizer", "capital", "end"),
 }  # fmt: skip
 """What must be in a file for it to be one of a backtest: columns or fields."""
 
@@ -51,6 +51,8 @@ class Backtest:
         ``seconds``, ``reason`` (of a failure) and ``positions`` (a dict of contracts by instrument, zeros left out) of
         what each optimizer would hold before the buffer. Empty unless the run was asked to keep it; of a run in a
         folder, in its journal only.
+    extended_from : Timestamp, optional
+        The last day of the run in its folder before this call made it longer; None if it did not.
     """
 
     positions: pd.DataFrame
@@ -59,6 +61,7 @@ class Backtest:
     performance: dict[str, Any]
     settings: dict[str, Any]
     portfolios: pd.DataFrame = field(default_factory=pd.DataFrame)
+    extended_from: pd.Timestamp | None = None
 
     def __repr__(self) -> str:
         sharpe = self.performance["sharpe_ratio"]
@@ -143,5 +146,14 @@ class Backtest:
                     raise FormatError(f"is damaged: it has no {item}", field=str(path))
         if content["positions"].empty:
             raise FormatError("is damaged: it has no positions", field=str(Path(folder) / "positions.csv"))
+        ends = {content["settings"]["end"]} | {
+            f"{content[name].index[-1]:%Y-%m-%d}" for name in ("positions", "returns")
+        }
+        if len(ends) > 1:
+            raise FormatError(
+                f"its files end on different days ({', '.join(sorted(ends))}): the run was interrupted while they were "
+                "written; run the same again",
+                field=str(folder),
+            )
         content["performance"].pop("findings", None)
         return cls(**content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.accounting import profits, trading_costs
+from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.decision import BufferFraction, Decisions, portfolios_by_day, rows
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.execution import Execution
@@ -98,7 +100,8 @@ def backtest(
         As in :func:`~dynopt_milp.solve`, for each rebalance; the greedy search is always run to its end.
     out : path, optional
         Where to keep the record. An interrupted run goes on from there when it is called again with the same
-        arguments; a finished one is read back.
+        arguments; a finished one is read back. Either is extended when the end is later, or the market has further
+        days: everything before must be as it was, but for the level of back-adjusted prices.
     show_progress : bool
         A progress bar on stderr.
     inputs : Inputs, optional
@@ -116,7 +119,7 @@ def backtest(
     HistoryError
         If there is no day on which anything can be held.
     FormatError
-        If the folder holds another run, or is damaged.
+        If the folder holds another run, one whose data have changed since or that ends later, or is damaged.
     FileError
         If the folder is in use by another run, or cannot be written to.
     BacktestInterrupted
@@ -134,7 +137,7 @@ def backtest(
     decisions = _decision_days(inputs, days, frequency)
     settings = {
         "format": FORMAT,
-        "market": market.fingerprint(),
+        "market": market.between(end=days[-1]).fingerprint(),
         "strategy": strategy.settings(),
         "capital": float(capital),
         "optimizer": _described(optimizer),
@@ -170,6 +173,7 @@ def backtest(
     blocks = [np.zeros((1, len(names)))]  # positions, from the day of the first decision on
     with Journal(Path(out), settings) if out is not None else nullcontext() as journal:
         done = {} if journal is None else journal.entries
+        extended = None if journal is None else journal.extend(DataDigest.of(market, days[0], days[-1]))
         try:
             with Progress(len(decisions), f"{optimizer_name(optimizer)}: rebalances", show=show_progress) as progress:
                 for place, day in enumerate(decisions):
@@ -197,6 +201,7 @@ def backtest(
         held_on = market.days[ends[0] : ends[-1] + 1]
         positions = pd.DataFrame(np.vstack(blocks), index=held_on, columns=market.prices.columns)
         result = _result(inputs, positions.rename_axis(index="date"), entries, settings)
+        result = replace(result, extended_from=extended)
         if out is not None:
             result.save(out)
     return result

@@ -57,7 +57,7 @@ def backtest(
     data: DataFolder = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Keep the run there; the same command again goes on, or reads it back."),
+        typer.Option(metavar="FOLDER", help="Keep the run there; the same command goes on, a later end extends it."),
     ] = None,
     start: Start = None,
     end: End = None,
@@ -116,6 +116,9 @@ def backtest(
                 out / "backtest.png",
                 title=f"{forecasts}, {weights}, {capital:,.0f} {base_currency}, {frequency}: profit net of costs",
             )
+        if result.extended_from is not None:
+            first, last = result.extended_from, result.positions.index[-1]
+            console.print(f"the run in {out} ended on {first:%Y-%m-%d} and was extended to {last:%Y-%m-%d}")
         if as_json:
             print_json(summary(result))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ SETTINGS, LOCK = "settings.json", ".lock"
 
 
 @contextmanager
-def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[None]:
+def run_folder(folder: Path, settings: dict[str, Any], record: str, *, growing: Collection[str] = ()) -> Iterator[None]:
     """Hold a folder for one run: nobody else writes to it, and what is there belongs to the same settings.
 
     Parameters
@@ -27,6 +27,8 @@ def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[
         What the run depends on, as JSON has it; kept in ``settings.json``. Others are refused.
     record : str
         The file or folder in it that only a run makes.
+    growing : collection of str
+        Settings that say how far the run goes: others are not refused here, and those in the file stay.
 
     Raises
     ------
@@ -40,11 +42,11 @@ def run_folder(folder: Path, settings: dict[str, Any], record: str) -> Iterator[
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with held_by_one(folder / LOCK, folder):
-        _check_settings(folder, settings, record)
+        _check_settings(folder, settings, record, growing)
         yield
 
 
-def _check_settings(folder: Path, settings: dict[str, Any], record: str) -> None:
+def _check_settings(folder: Path, settings: dict[str, Any], record: str, growing: Collection[str]) -> None:
     path = folder / SETTINGS
     if not path.exists():
         # Names with a dot are the lock, and what a file being written leaves behind when the power goes.
@@ -61,7 +63,7 @@ def _check_settings(folder: Path, settings: dict[str, Any], record: str) -> None
     try:
         with reported(path):
             before = json.loads(path.read_text(encoding="utf-8"))
-        different = [key for key in settings if before.get(key) != settings[key]]
+        different = [key for key in settings if key not in growing and before.get(key) != settings[key]]
     except (ValueError, AttributeError) as error:
         raise FormatError(f"cannot be read: {error}", field=str(path)) from None
     if different:

@@ -47,8 +47,8 @@ def test_a_backtest_on_real_prices_leaves_the_documented_files(tmp_path: Path) -
     assert "42 instruments, 2000-01-03 to 2019-12-31" in done.stdout
     assert "proven optimal" in done.stdout
     assert {path.name for path in out.iterdir() if path.name[0] != "."} == {
-        "backtest.png", "journal.jsonl", "performance.json", "positions.csv", "rebalances.csv", "returns.csv",
-        "settings.json",
+        "backtest.png", "data.npz", "journal.jsonl", "performance.json", "positions.csv", "rebalances.csv",
+        "returns.csv", "settings.json",
     }  # fmt: skip
     rows = pd.read_csv(out / "rebalances.csv")
     assert list(rows.columns[:13]) == [
