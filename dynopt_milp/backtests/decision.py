@@ -107,8 +107,9 @@ class Decisions:
             positions = kept
         costs = self.inputs.costs.loc[date]
         traded = (positions - held).abs()
-        row["trades"] = float(traded.sum())
-        row["cost"] = float((traded * costs).where(traded > 0, 0.0).to_numpy().sum()) / self.inputs.capital
+        # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
+        row["trades"] = math.fsum(traded.to_numpy())
+        row["cost"] = math.fsum((traded * costs).where(traded > 0, 0.0).to_numpy()) / self.inputs.capital
         kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions

@@ -272,6 +272,18 @@ def test_an_instrument_that_begins_after_the_end_is_taken_in(market: Market, tmp
     assert_one_run(tmp_path / "run", late, tmp_path, **settings)
 
 
+@pytest.mark.parametrize("optimizer", ["exact", "unrounded"])
+def test_a_run_on_real_futures_of_which_some_come_later_is_one_run(tmp_path: Path, optimizer: str) -> None:
+    real = read_pysystemtrade(shared("data/pysystemtrade"))
+    settings: dict[str, Any] = {"capital": 250_000.0, "optimizer": optimizer, "start": "2017-06-01", "portfolios": True}
+    for end in ("2017-09-20", "2018-02-09", "2018-02-12"):
+        backtest(real.between(end=end), out=tmp_path / "run", **settings)
+    grown = real.between(end="2018-05-31")
+    assert len(grown.instruments) > len(real.between(end="2017-09-20").instruments) > 30
+    assert backtest(grown, out=tmp_path / "run", **settings).extended_from == pd.Timestamp("2018-02-12")
+    assert_one_run(tmp_path / "run", grown, tmp_path, **settings)
+
+
 def test_a_run_of_which_nothing_was_decided_takes_any_data(market: Market, tmp_path: Path) -> None:
     with pytest.raises(BacktestInterrupted, match="after 0 of"):
         backtest(market, out=tmp_path / "run", **RUN, buffer_fraction=InterruptedAt(0))
