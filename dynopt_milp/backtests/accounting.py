@@ -1,4 +1,4 @@
-"""What positions earn and what trades cost, day by day."""
+"""What positions earn, what trades cost and what rolls cost, day by day."""
 
 from __future__ import annotations
 
@@ -6,6 +6,55 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
+from formulations import FloatArray
+
+ROLL_TRADES = 1.0
+"""Trades that a roll costs: one, that of a spread, as pysystemtrade counts; 2 for two legs at the market."""
+
+
+class Accounts:
+    """The money that contracts earn and cost, by day.
+
+    Parameters
+    ----------
+    market : Market
+    costs : DataFrame, days × instruments
+        Of trading one contract, base currency.
+    roll_trades : float
+        Trades that a roll costs.
+    """
+
+    def __init__(self, market: Market, costs: pd.DataFrame, roll_trades: float = ROLL_TRADES) -> None:
+        self._change = market.adjusted.ffill().diff().to_numpy()
+        self._unit = market.rates().to_numpy()
+        self._multiplier = market.specifications["multiplier"].to_numpy()
+        self._rolled = market.rolls().to_numpy()
+        self._cost = costs[list(market.instruments)].to_numpy()
+        self._roll_trades = roll_trades
+
+    def by_instrument(self, positions: FloatArray, row: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Profit before costs, cost of trades and cost of rolls, base currency, days × n each.
+
+        Parameters
+        ----------
+        positions : ndarray, shape (1 + days, n)
+            Contracts held at the close of the day before, and of each day.
+        row : int
+            The row of the market's days that ``positions[1]`` is of.
+        """
+        days = slice(row, row + len(positions) - 1)
+        before, traded = positions[:-1], np.abs(np.diff(positions, axis=0))
+        rolled = np.abs(before) * self._rolled[days]
+        # Where nothing is held or traded there may be no number yet.
+        change = np.where(before != 0, self._change[days], 0.0)
+        earned = np.nan_to_num(before * change * self._unit[days] * self._multiplier)
+        paid = traded * np.where(traded != 0, self._cost[days], 0.0)
+        return earned, paid, rolled * self._roll_trades * np.where(rolled != 0, self._cost[days], 0.0)
+
+    def money(self, positions: FloatArray, row: int) -> FloatArray:
+        """The same of all instruments together, shape (days, 3)."""
+        # One instrument after the other, whatever the layout: the same money to the last bit.
+        return np.column_stack([np.cumsum(part, axis=1)[:, -1] for part in self.by_instrument(positions, row)])
 
 
 def profits(market: Market, positions: pd.DataFrame) -> pd.DataFrame:
@@ -18,14 +67,9 @@ def profits(market: Market, positions: pd.DataFrame) -> pd.DataFrame:
     ----------
     market : Market
     positions : DataFrame, days × instruments
-        Contracts held at the close; its days are consecutive days of the market.
+        Contracts held at the close; its days are consecutive days of the market, before which nothing is held.
     """
-    change = market.adjusted.ffill().diff().reindex(positions.index)[list(positions.columns)]
-    unit = market.rates().reindex(positions.index)[list(positions.columns)]
-    multipliers = market.specifications["multiplier"][list(positions.columns)].to_numpy()
-    held = positions.shift(fill_value=0.0)
-    # An instrument without a first price is never held: 0 × NaN is 0 here.
-    return (held * change.where(held != 0, 0.0) * unit * multipliers).fillna(0.0)
+    return _frames(market, 0.0 * market.adjusted, positions)[0]
 
 
 def contracts_traded(positions: pd.DataFrame) -> pd.DataFrame:
@@ -35,18 +79,65 @@ def contracts_traded(positions: pd.DataFrame) -> pd.DataFrame:
     return traded
 
 
-def trading_costs(costs: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
+def trading_costs(market: Market, costs: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
     """Cost of the trades of every instrument on every day, base currency, days × instruments.
 
     Contracts traded × cost of one contract on the day of the trade.
 
     Parameters
     ----------
+    market : Market
     costs : DataFrame, days × instruments
         Of one contract, base currency.
     positions : DataFrame, days × instruments
-        Contracts held at the close; before the first day nothing is held.
+        As in :func:`profits`.
     """
-    traded = contracts_traded(positions)
-    unit = costs.reindex(positions.index)[list(positions.columns)]
-    return traded * unit.where(traded != 0, 0.0)
+    return _frames(market, costs, positions)[1]
+
+
+def contracts_rolled(market: Market, positions: pd.DataFrame) -> pd.DataFrame:
+    """Contracts rolled on every day, not negative, days × instruments.
+
+    On the first priced day with another contract month: what was held at the close of the day before.
+
+    Parameters
+    ----------
+    market : Market
+    positions : DataFrame, days × instruments
+        As in :func:`profits`.
+    """
+    rolled = market.rolls().loc[positions.index, list(positions.columns)]
+    return positions.shift(fill_value=0.0).abs() * rolled
+
+
+def roll_costs(
+    market: Market, costs: pd.DataFrame, positions: pd.DataFrame, roll_trades: float = ROLL_TRADES
+) -> pd.DataFrame:  # fmt: skip
+    """Cost of the rolls of every instrument on every day, base currency, days × instruments.
+
+    Contracts rolled × trades a roll × cost of trading one contract on that day.
+
+    Parameters
+    ----------
+    market : Market
+    costs : DataFrame, days × instruments
+        Of trading one contract, base currency.
+    positions : DataFrame, days × instruments
+        As in :func:`profits`.
+    roll_trades : float
+        1 for a spread, 2 for two legs.
+    """
+    return _frames(market, costs, positions, roll_trades)[2]
+
+
+def _frames(
+    market: Market, costs: pd.DataFrame, positions: pd.DataFrame, roll_trades: float = ROLL_TRADES
+) -> list[pd.DataFrame]:  # fmt: skip
+    """What `Accounts` has by instrument, of positions of some or all of them."""
+    every = list(market.instruments)
+    held = positions.reindex(columns=every, fill_value=0.0).to_numpy(dtype=np.float64)
+    accounts = Accounts(market, costs.reindex(index=market.days, columns=every), roll_trades)
+    parts = accounts.by_instrument(
+        np.vstack([np.zeros((1, len(every))), held]), int(market.days.searchsorted(positions.index[0]))
+    )
+    return [pd.DataFrame(part, positions.index, every)[list(positions.columns)] for part in parts]

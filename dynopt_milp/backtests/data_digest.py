@@ -7,7 +7,6 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
@@ -69,9 +68,8 @@ class DataDigest:
             ),
             RATE: _by_column(market.fx.loc[:end, sorted(set(table["currency"]))], _exact),
         }
-        months: pd.DataFrame | None = getattr(market, "contract_months", None)
-        if months is not None:
-            digests[CONTRACT] = _by_column(months.loc[:end, names], _as_written)
+        if market.contract_months is not None:
+            digests[CONTRACT] = _by_column(market.contract_months.loc[:end, names], _exact)
         return cls(
             start, digests, {name: {column: table.at[name, column] for column in table.columns} for name in names}
         )
@@ -173,13 +171,6 @@ def _exact(column: pd.Series) -> Digests:
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     digests = np.maximum((bits >> np.uint64(32)).astype(np.uint32), np.uint32(1))
     return np.where(column.isna().to_numpy(), np.uint32(0), digests)
-
-
-def _as_written(column: pd.Series) -> Digests:
-    """Of every entry's text."""
-    codes, entries = pd.factorize(column)
-    digests = [int.from_bytes(sha256(str(entry).encode()).digest()[:4], "big") or 1 for entry in entries]
-    return np.array([*digests, 0], dtype=np.uint32)[codes]  # the code of what is not there is −1
 
 
 def _bin(prices: pd.Series) -> float:

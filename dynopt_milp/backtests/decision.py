@@ -13,7 +13,7 @@ import pandas as pd
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
-from dynopt_milp.errors import DynoptError, UnknownNameError, UnsupportedError
+from dynopt_milp.errors import DynoptError, InputError, LimitsError, UnknownNameError, UnsupportedError
 from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
@@ -22,6 +22,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, TargetPositions
 from dynopt_milp.trades.rebalancing import rebalance
+from formulations import FloatArray
 
 BufferFraction = float | Callable[["RebalanceHistory"], float]
 """A share of the risk target, or a function of what has happened so far."""
@@ -72,7 +73,9 @@ class Decisions:
     gap: float
     time_limit: float | None
 
-    def decide(self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> dict[str, Any]:
+    def decide(
+        self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]], capital: float
+    ) -> dict[str, Any]:  # fmt: skip
         """The entry of one day: what is known of the rebalance, and the positions after it.
 
         Parameters
@@ -83,6 +86,8 @@ class Decisions:
             Contracts held.
         before : list of dict
             The entries of the rebalances before.
+        capital : float
+            What positions are sized by, base currency. Where it is not positive everything is closed.
 
         Raises
         ------
@@ -90,11 +95,14 @@ class Decisions:
             If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
         """
         kept = self._without_gone(date, held)
-        optimizer = {"optimizer": optimizer_name(self.optimizer)}
-        row: dict[str, Any] = dict(optimizer)
+        known = {"optimizer": optimizer_name(self.optimizer), "capital": capital}
+        row: dict[str, Any] = dict(known)
         fraction = self._fraction(date, held, before)  # outside: what is wrong here is wrong on every day
         try:
-            targets = self.inputs.target_positions(date)
+            if not capital > 0:
+                kept = 0.0 * kept
+                raise InputError(f"nothing is left of it ({capital:,.0f}): everything is closed", field="capital")
+            targets = self.inputs.target_positions(date, capital=capital)
             row |= {"idm": targets.multiplier, "instruments": len(targets.weights)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
                 positions = self._static(targets, kept, row)
@@ -103,13 +111,14 @@ class Decisions:
         except (UnknownNameError, UnsupportedError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
-            row = optimizer | {"status": FAILED, "reason": " ".join(str(error).split())}
+            row = known | {"status": FAILED, "reason": " ".join(str(error).split())}
             positions = kept
         costs = self.inputs.costs.loc[date]
         traded = (positions - held).abs()
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
         row["trades"] = math.fsum(traded.to_numpy())
-        row["cost"] = math.fsum((traded * costs).where(traded > 0, 0.0).to_numpy()) / self.inputs.capital
+        paid = math.fsum((traded * costs).where(traded > 0, 0.0).to_numpy())
+        row["cost"] = paid / capital if capital > 0 else None
         kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
@@ -131,22 +140,62 @@ class Decisions:
         age = self.inputs.age(date)
         return held.where(~((age > GONE_AFTER) & (held != 0)), 0.0)
 
+    def unoptimised(self, date: pd.Timestamp, held: FloatArray, capital: float) -> tuple[FloatArray, FloatArray]:
+        """The target positions of a day, in fractions and rounded; what cannot be traded stays as it is held.
+
+        Parameters
+        ----------
+        date : Timestamp
+            Its close is known.
+        held : ndarray, shape (2, n)
+            Held in fractions, and rounded.
+        capital : float
+        """
+        index = self.inputs.market.prices.columns
+        kept = [self._without_gone(date, pd.Series(row, index)) for row in held]
+        try:
+            targets = self.inputs.target_positions(date, capital=capital)
+        except DynoptError:
+            return kept[0].to_numpy(), kept[1].to_numpy()
+        fractions, whole = (_towards(targets, row, name) for row, name in zip(kept, UNOPTIMISED, strict=True))
+        return fractions.to_numpy(), whole.to_numpy()
+
     def _static(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> pd.Series:
         target = targets.optimal_positions
-        positions = held.copy()
-        traded = [name for name in target.index if name not in targets.closed]
-        positions[traded] = target[traded] if self.optimizer == "unrounded" else target[traded].round()
+        positions = _towards(targets, held, str(self.optimizer))
         row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
         if not positions[target.index].equals(target):
-            program = self.inputs.problem(targets.date, held[target.index].round()).program()
-            names = list(targets.weights.index[(targets.weights > 0) | (held[target.index].round() != 0)])
-            row["tracking_error"] = program.tracking_error(positions[names].to_numpy())
+            problem = self._problem(targets, held.round(), row)
+            row["tracking_error"] = problem.program().tracking_error(positions[list(problem.instruments)].to_numpy())
         return positions
 
+    def _problem(
+        self, targets: TargetPositions, held: pd.Series, row: dict[str, Any], **settings: Any
+    ) -> Problem:  # fmt: skip
+        """The rebalance of the day; instruments whose numbers make no problem keep their positions, which is said."""
+        refused: dict[str, str] = {}
+        while True:
+            try:
+                problem = self.inputs.problem(
+                    targets.date,
+                    held[targets.weights.index],
+                    capital=row["capital"],
+                    without=tuple(refused),
+                    **settings,
+                )
+            except (LimitsError, UnknownNameError, UnsupportedError):
+                raise
+            except InputError as error:
+                if error.instrument in refused or error.instrument not in targets.weights.index:
+                    raise
+                refused[str(error.instrument)] = " ".join(str(error).split())
+            else:
+                if refused:
+                    row["reason"] = "; ".join(f"{name} keeps its position: {why}" for name, why in refused.items())
+                return problem
+
     def _optimised(self, targets: TargetPositions, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
-        problem = self.inputs.problem(
-            targets.date, held[targets.weights.index], cost_multiplier=self.cost_multiplier, limits=self.limits
-        )
+        problem = self._problem(targets, held, row, cost_multiplier=self.cost_multiplier, limits=self.limits)
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(
             problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door
@@ -162,6 +211,7 @@ class Decisions:
             "stopped_by": result.stopped_by.value,
             "tracking_error_before": problem.program().tracking_error(problem.previous_positions),
             "tracking_error": result.tracking_error,
+            "rounded_tracking_error": problem.program().tracking_error(np.round(problem.optimal_positions)),
             "adjustment_factor": result.adjustment_factor,
             "seconds": result.seconds,
         }
@@ -192,6 +242,14 @@ class Decisions:
         return None if optimizer == "greedy" else self.time_limit
 
 
+def _towards(targets: TargetPositions, held: pd.Series, how: str) -> pd.Series:
+    """The target positions, ``"unrounded"`` or ``"rounded"``; what cannot be traded stays as it is held."""
+    target, positions = targets.optimal_positions, held.copy()
+    traded = [name for name in target.index if name not in targets.closed]
+    positions[traded] = target[traded] if how == "unrounded" else target[traded].round()
+    return positions
+
+
 def _portfolio(solution: Solution) -> dict[str, Any]:
     """What an optimizer would hold, as JSON has it; nothing where it found nothing."""
     if solution.contracts is None:
@@ -206,7 +264,8 @@ PORTFOLIO_COLUMNS = ("objective", "lower_bound", "status", "tracking_error", "co
 
 REBALANCE_COLUMNS = (
     "objective", "lower_bound", "gap", "status", "optimizer", "tracking_error_before", "tracking_error",
-    "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "stopped_by", "reason",
+    "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "capital",
+    "rounded_tracking_error", "stopped_by", "reason",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,32 +23,49 @@ STATIC = "static"
 """The status of a rebalance that optimises nothing."""
 
 
-def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.DataFrame) -> dict[str, Any]:
-    """Figures of a run by name; all returns are of fixed capital, nothing is compounded.
+def performance(
+    returns: pd.DataFrame,
+    positions: pd.DataFrame,
+    rebalances: pd.DataFrame,
+    *,
+    rolled: pd.DataFrame | None = None,
+    compound: bool = False,
+) -> dict[str, Any]:
+    """Figures of a run by name.
 
     Parameters
     ----------
     returns : DataFrame by day
-        ``gross``, ``cost`` and ``net``, shares of capital.
+        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` and ``net``: shares of the fixed capital, or, where returns
+        are compounded, of the account of the day before.
     positions : DataFrame, days × instruments
         Contracts held at the close.
     rebalances : DataFrame by day
         As :class:`~dynopt_milp.Backtest` has it.
+    rolled : DataFrame, days × instruments, optional
+        Contracts rolled; None where nothing is known of rolls.
+    compound : bool
+        Whether returns are compounded.
 
     Returns
     -------
     dict
-        ``annualized_return``, ``annualized_volatility``, ``sharpe_ratio`` (net of costs, 256 days a year),
-        ``gross_sharpe_ratio``, ``annual_cost`` (share of capital), ``max_drawdown_pct`` (largest fall of the account
-        from its peak, per cent of the peak, positive), ``skewness`` (of daily returns), ``total_turnover``,
-        ``avg_daily_turnover`` and ``annual_turnover`` (contracts), ``avg_tracking_error`` (after trading, mean over
-        rebalances), ``avg_adjustment_factor`` (None where the buffer rule has none), ``idm``, ``num_instruments`` (the
-        most that were alive), ``num_rebalances``, ``num_optimal``, ``num_not_proved`` (left open by an optimizer that
-        proves something; a heuristic proves nothing and is not counted), ``num_failed``, ``solver_seconds``,
-        ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist.
+        ``annualized_return`` (256 times the mean of a day), ``annualized_volatility``, ``sharpe_ratio`` (net of costs,
+        256 days a year), ``gross_sharpe_ratio``, ``annual_cost`` (share of capital), which is the sum of
+        ``annual_trading_cost`` and ``annual_roll_cost``, ``max_drawdown_of_capital_pct`` and
+        ``max_drawdown_of_peak_pct`` (largest fall of the account from its peak so far, in per cent of the capital at
+        the start and of that peak, positive), ``skewness`` (of daily returns), ``total_turnover``,
+        ``avg_daily_turnover`` and ``annual_turnover`` (contracts traded), ``annual_contracts_rolled``,
+        ``avg_tracking_error`` (after trading, mean over rebalances), ``avg_adjustment_factor`` (None where the buffer
+        rule has none), ``idm``, ``num_instruments`` (the most that were alive), ``num_rebalances``, ``num_optimal``,
+        ``num_not_proved`` (left open by an optimizer that proves something; a heuristic proves nothing and is not
+        counted), ``num_failed``, ``num_kept`` (at which an instrument could not be decided and kept its position),
+        ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist.
     """
     net, days = returns["net"], len(returns)
     turnover = contracts_traded(positions).sum(axis=1)
+    account = account_of(net, compound=compound)
+    in_capital, of_peak = max_drawdown(account)
     status, heuristic = rebalances["status"], rebalances["stopped_by"] == HEURISTIC
     figures = {
         "annualized_return": net.mean() * DAYS_A_YEAR,
@@ -55,11 +73,15 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         "sharpe_ratio": sharpe_ratio(net),
         "gross_sharpe_ratio": sharpe_ratio(returns["gross"]),
         "annual_cost": returns["cost"].mean() * DAYS_A_YEAR,
-        "max_drawdown_pct": 100 * max_drawdown(net),
+        "annual_trading_cost": returns["trading_cost"].mean() * DAYS_A_YEAR,
+        "annual_roll_cost": None if rolled is None else returns["roll_cost"].mean() * DAYS_A_YEAR,
+        "max_drawdown_of_capital_pct": 100 * in_capital,
+        "max_drawdown_of_peak_pct": 100 * of_peak,
         "skewness": net.skew(),
         "total_turnover": turnover.sum(),
         "avg_daily_turnover": turnover.mean(),
         "annual_turnover": turnover.mean() * DAYS_A_YEAR,
+        "annual_contracts_rolled": None if rolled is None else rolled.sum(axis=1).mean() * DAYS_A_YEAR,
         "avg_tracking_error": rebalances["tracking_error"].mean(),
         "avg_adjustment_factor": rebalances["adjustment_factor"].mean(),
         "idm": rebalances["idm"].mean(),
@@ -73,6 +95,7 @@ def performance(returns: pd.DataFrame, positions: pd.DataFrame, rebalances: pd.D
         "num_optimal": int((status == "optimal").sum()),
         "num_not_proved": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),
         "num_failed": int((status == FAILED).sum()),
+        "num_kept": int(((status != FAILED) & (rebalances["reason"] != "")).sum()),
         "days": days,
     }
     return {name: _number(value) for name, value in figures.items()} | counts
@@ -161,11 +184,56 @@ def sharpe_ratio(returns: pd.Series) -> float:
     return float(returns.mean()) / deviation * float(np.sqrt(DAYS_A_YEAR)) if deviation > 0 else float("nan")
 
 
-def max_drawdown(returns: pd.Series) -> float:
-    """Largest fall of the account 1 + sum of returns from its peak so far, share of the peak; not negative."""
-    account = 1.0 + np.concatenate([[0.0], returns.to_numpy(dtype=np.float64).cumsum()])
-    peak = np.maximum.accumulate(account)
-    return float(((peak - account) / peak).max())
+def account_of(net: pd.Series, *, compound: bool = False) -> pd.Series:
+    """The account by day, in shares of the capital at the start: 1 + sum of net returns, or their product."""
+    return (1.0 + net).cumprod() if compound else 1.0 + net.cumsum()
+
+
+def max_drawdown(account: pd.Series) -> tuple[float, float]:
+    """Largest fall of an account from its peak so far: in shares of the capital at the start, and of that peak.
+
+    Parameters
+    ----------
+    account : Series by day
+        In shares of the capital at the start, which is where it begins.
+    """
+    path = np.concatenate([[1.0], account.to_numpy(dtype=np.float64)])
+    peak = np.maximum.accumulate(path)
+    return float((peak - path).max()), float(((peak - path) / peak).max())
+
+
+def target_figures(
+    gross: pd.Series, unrounded_gross: pd.Series, notional: Mapping[str, pd.Series], rounded: pd.DataFrame,
+    rebalances: pd.DataFrame,
+) -> dict[str, Any]:  # fmt: skip
+    """How a run compares with the target positions, in fractions and rounded, each along its own path.
+
+    Parameters
+    ----------
+    gross, unrounded_gross : Series by day
+        Gross returns of the run, and of the targets in fractions.
+    notional : mapping of Series by day
+        ``"held"`` and ``"unrounded"``: Σ|contracts| × value of a contract, shares of capital.
+    rounded : DataFrame, days × instruments
+        The targets, rounded, at the close.
+    rebalances : DataFrame by day
+        As :class:`~dynopt_milp.Backtest` has it.
+
+    Returns
+    -------
+    dict
+        ``realised_tracking_error`` (annual, share of capital), ``avg_gross_notional`` and
+        ``unrounded_gross_notional`` (means over days, shares of capital), ``rounded_tracking_error`` (expected, mean
+        over rebalances) and ``rounded_annual_turnover`` (contracts). None where a figure does not exist.
+    """
+    figures = {
+        "realised_tracking_error": realised_tracking_error(gross, unrounded_gross),
+        "avg_gross_notional": notional["held"].mean(),
+        "unrounded_gross_notional": notional["unrounded"].mean(),
+        "rounded_tracking_error": rebalances["rounded_tracking_error"].mean(),
+        "rounded_annual_turnover": contracts_traded(rounded).sum(axis=1).mean() * DAYS_A_YEAR,
+    }
+    return {name: _number(value) for name, value in figures.items()}
 
 
 def _number(value: Any) -> float | None:

@@ -11,16 +11,18 @@ import pandas as pd
 
 from dynopt_milp.backtests.decision import REBALANCE_COLUMNS
 from dynopt_milp.backtests.diagnostics import Finding, findings
-from dynopt_milp.backtests.metrics import FAILED, TEXTS
+from dynopt_milp.backtests.metrics import FAILED, TEXTS, account_of
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.atomic import reported, write_atomically
 
+BESIDE = "beside"
+"""The folder of the runs beside a run, each in a folder of its name."""
 FRAMES = ("positions", "rebalances", "returns")
-FORMAT = "dynopt-milp backtest 2"
-"""The names of columns and settings; before, there was no such mark, a column ``method`` and ``num_not_proven``."""
+FORMAT = "dynopt-milp backtest 3"
+"""The names of columns and settings. Of format 2 costs were those of trades alone, without rolls."""
 NEEDED = {
-    "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "cost", "net"),
-    "performance": ("sharpe_ratio", "num_not_proved"), "settings": ("optimizer", "capital", "end"),
+    "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net"),
+    "performance": ("sharpe_ratio", "num_not_proved"), "settings": ("optimizer", "capital", "compound", "end"),
 }  # fmt: skip
 """What must be in a file for it to be one of a backtest: columns or fields."""
 
@@ -37,11 +39,13 @@ class Backtest:
         ``objective``, ``lower_bound``, ``gap`` (of the optimisation), ``status`` (``"optimal"``, ``"feasible"``,
         ``"static"``, ``"failed"``), ``optimizer``, ``tracking_error_before`` and ``tracking_error`` (of the held and
         the new positions to the target; annual, share of capital), ``adjustment_factor``, ``trades`` (contracts),
-        ``cost`` (at the prices of the decision, share of capital), ``seconds``, ``NAME_objective`` and ``NAME_seconds``
-        of further optimizers, ``instruments`` (how many could be held), ``idm``, ``buffer``, ``stopped_by``, ``reason``
-        (of a failure).
+        ``cost`` (of the trades, at the prices of the decision, share of capital), ``seconds``, ``NAME_objective`` and
+        ``NAME_seconds`` of further optimizers, ``instruments`` (how many could be held), ``idm``, ``buffer``,
+        ``capital`` (what positions were sized by), ``rounded_tracking_error`` (of the targets, rounded),
+        ``stopped_by``, ``reason`` (of a failure, or why an instrument kept its position).
     returns : DataFrame by day
-        ``gross``, ``cost``, ``net``; shares of capital.
+        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; shares of capital, or, where the run
+        compounds, of the account of the day before.
     performance : dict
         See :func:`~dynopt_milp.backtests.performance`.
     settings : dict
@@ -53,6 +57,8 @@ class Backtest:
         folder, in its journal only.
     extended_from : Timestamp, optional
         The last day of the run in its folder before this call made it longer; None if it did not.
+    beside : dict of Backtest, by optimizer
+        The runs of other optimizers over the same days, each along its own path.
     """
 
     positions: pd.DataFrame
@@ -62,6 +68,7 @@ class Backtest:
     settings: dict[str, Any]
     portfolios: pd.DataFrame = field(default_factory=pd.DataFrame)
     extended_from: pd.Timestamp | None = None
+    beside: dict[str, Backtest] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         sharpe = self.performance["sharpe_ratio"]
@@ -85,7 +92,8 @@ class Backtest:
     @property
     def account(self) -> pd.Series:
         """Capital plus all profits so far, base currency, by day."""
-        return (1.0 + self.returns["net"].cumsum()) * float(self.settings["capital"])
+        growth = account_of(self.returns["net"], compound=self.settings["compound"])
+        return growth * float(self.settings["capital"])
 
     def save(self, folder: str | Path) -> None:
         """Write everything to a folder, each file atomically.
@@ -103,6 +111,8 @@ class Backtest:
         content = self.performance | {"findings": [finding.to_dict() for finding in self.findings]}
         write_atomically(folder / "performance.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
         write_atomically(folder / "settings.json", json.dumps(self.settings, indent=2, allow_nan=False) + "\n")
+        for name, run in self.beside.items():
+            run.save(folder / BESIDE / name)
 
     @classmethod
     def load(cls, folder: str | Path) -> Backtest:
@@ -156,4 +166,7 @@ class Backtest:
                 field=str(folder),
             )
         content["performance"].pop("findings", None)
+        there = Path(folder) / BESIDE
+        if there.is_dir():
+            content["beside"] = {run.name: cls.load(run) for run in sorted(there.iterdir()) if run.is_dir()}
         return cls(**content)

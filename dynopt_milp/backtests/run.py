@@ -6,21 +6,22 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.backtests.accounting import profits, trading_costs
+from dynopt_milp.backtests.accounting import ROLL_TRADES, Accounts
 from dynopt_milp.backtests.data_digest import DataDigest
-from dynopt_milp.backtests.decision import BufferFraction, Decisions, portfolios_by_day, rows
+from dynopt_milp.backtests.decision import BufferFraction, Decisions
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.journal import Journal
-from dynopt_milp.backtests.metrics import performance
-from dynopt_milp.backtests.result import FORMAT, Backtest
+from dynopt_milp.backtests.record import Record
+from dynopt_milp.backtests.result import BESIDE, FORMAT, Backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import Market
@@ -34,7 +35,7 @@ from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
-from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
+from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
@@ -52,6 +53,7 @@ def backtest(
     start: Any = None,
     end: Any = None,
     also: Sequence[str | Optimizer] = (),
+    beside: Sequence[str | Optimizer] = (),
     portfolios: bool = False,
     limits: LimitsLike | None = None,
     gap: float = DEFAULT_GAP,
@@ -59,11 +61,14 @@ def backtest(
     out: str | Path | None = None,
     show_progress: bool = False,
     inputs: Inputs | None = None,
+    roll_trades: float = ROLL_TRADES,
+    compound: bool = False,
 ) -> Backtest:
     """Run a strategy over the years.
 
     After the close of a rebalance day the trades are decided from what is known then; each is done at the next close of
-    its own market, at that day's cost, and earns from the day after. Capital is fixed: profits are not reinvested.
+    its own market, at that day's cost, and earns from the day after. On the first day with another contract month, what
+    was held at the close before is rolled, at that day's cost. Capital is fixed, unless it is to ``compound``.
 
     Parameters
     ----------
@@ -91,6 +96,9 @@ def backtest(
         Further optimizers to solve every rebalance with, from the same held positions, for comparison only. Their
         objective and seconds are recorded as ``NAME_objective`` and ``NAME_seconds``. ``"same_side"`` is the exact
         optimum under the greedy search's sign rule, the best it could reach.
+    beside : sequence of str or callable
+        Further optimizers to run over the same days, each along its own path with an account of its own:
+        ``Backtest.beside``, kept in ``out/beside/NAME``. Unlike ``also``, which is asked at the positions of this run.
     portfolios : bool
         Keep what each of them would hold before the buffer, too: ``Backtest.portfolios``.
     limits : Limits or callable, optional
@@ -106,6 +114,11 @@ def backtest(
         A progress bar on stderr.
     inputs : Inputs, optional
         Prepared before, of the same market, strategy and capital; saves preparing them again.
+    roll_trades : float
+        Trades that a roll costs: 1, that of a spread; 2 for two legs. A market without contract months has no rolls.
+    compound : bool
+        Size positions by the account, marked on the day of the decision, instead of by a fixed capital. Returns are
+        then shares of the account of the day before. Where nothing is left of the account, everything is closed.
 
     Returns
     -------
@@ -128,11 +141,22 @@ def backtest(
     if strategy is None:
         strategy = Strategy() if inputs is None else inputs.strategy
     _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
+    roll_trades = not_negative(roll_trades, "roll_trades")
+    if isinstance(beside, str):
+        raise InputError(f"expected a list of optimizers, found {beside!r}", field="beside")
+    others = dict(zip(distinct_names((optimizer, *beside), "beside")[1:], beside, strict=True))
+    for other in beside:
+        _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     if inputs is None:
         inputs = Inputs(market, strategy, float(capital))
     elif inputs.market is not market or inputs.strategy is not strategy or inputs.capital != capital:
         raise InputError("were prepared for another market, strategy or capital", field="inputs")
+    alone = partial(
+        backtest, market, strategy, capital=capital, frequency=frequency, cost_multiplier=cost_multiplier,
+        buffer_rule=buffer_rule, buffer_fraction=buffer_fraction, start=start, end=end, limits=limits, gap=gap,
+        time_limit=time_limit, show_progress=show_progress, inputs=inputs, roll_trades=roll_trades, compound=compound,
+    )  # fmt: skip
     days = _days(market, start, end)
     decisions = _decision_days(inputs, days, frequency)
     settings = {
@@ -152,7 +176,10 @@ def backtest(
         "limits": None if limits is None else describe(limits),
         "gap": gap,
         "time_limit": None if time_limit is None or math.isinf(time_limit) else time_limit,
+        "roll_trades": roll_trades,
+        "compound": bool(compound),
         "base_currency": market.base_currency,
+        "simulated": market.simulated,
         "versions": versions(),
     }
     task = Decisions(
@@ -168,19 +195,19 @@ def backtest(
         time_limit,
     )
     names = list(market.instruments)
-    execution, ends = Execution(market), [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
+    ends = [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
+    record = Record(inputs, Execution(market), Accounts(market, inputs.costs, roll_trades), ends[0], compound=compound)
     entries: list[dict[str, Any]] = []
-    blocks = [np.zeros((1, len(names)))]  # positions, from the day of the first decision on
     with Journal(Path(out), settings) if out is not None else nullcontext() as journal:
         done = {} if journal is None else journal.entries
         extended = None if journal is None else journal.extend(DataDigest.of(market, days[0], days[-1]))
         try:
             with Progress(len(decisions), f"{optimizer_name(optimizer)}: rebalances", show=show_progress) as progress:
                 for place, day in enumerate(decisions):
-                    held = blocks[-1][-1]
                     entry = done.get(f"{day:%Y-%m-%d}")
+                    sized_by = record.account if compound else float(capital)
                     if entry is None:
-                        entry = task.decide(day, pd.Series(held, index=names, copy=True), entries)
+                        entry = task.decide(day, pd.Series(record.held, index=names, copy=True), entries, sized_by)
                         if journal is not None:
                             journal.add(entry)
                     elif unknown := [name for name in entry["positions"] if name not in names]:
@@ -190,32 +217,19 @@ def backtest(
                         )
                     entries.append(entry)
                     wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
-                    blocks.append(
-                        execution.positions(
-                            held, wanted, ends[place], ends[place + 1], at_once=inputs.age(day).to_numpy() > GONE_AFTER
-                        )
-                    )
+                    targets = task.unoptimised(day, record.beside, sized_by)
+                    record.add(day, wanted, targets, ends[place], ends[place + 1])
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:
             raise BacktestInterrupted(len(entries), len(decisions), out) from None
-        held_on = market.days[ends[0] : ends[-1] + 1]
-        positions = pd.DataFrame(np.vstack(blocks), index=held_on, columns=market.prices.columns)
-        result = _result(inputs, positions.rename_axis(index="date"), entries, settings)
-        result = replace(result, extended_from=extended)
+        result = replace(record.result(entries, settings), extended_from=extended)
         if out is not None:
             result.save(out)
-    return result
-
-
-def _result(
-    inputs: Inputs, positions: pd.DataFrame, entries: list[dict[str, Any]], settings: dict[str, Any]
-) -> Backtest:
-    rebalances = rows(entries)
-    gross = profits(inputs.market, positions).sum(axis=1) / inputs.capital
-    cost = trading_costs(inputs.costs, positions).sum(axis=1) / inputs.capital
-    returns = pd.DataFrame({"gross": gross, "cost": cost, "net": gross - cost})
-    figures = performance(returns, positions, rebalances)
-    return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
+    runs = {
+        name: alone(optimizer=other, out=None if out is None else Path(out) / BESIDE / name)
+        for name, other in others.items()
+    }
+    return replace(result, beside=runs)
 
 
 def _described(optimizer: str | Optimizer) -> str:

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dynopt_milp.backtests.accounting import ROLL_TRADES
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.frequency import FREQUENCIES
-from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.result import BESIDE, Backtest
 from dynopt_milp.backtests.run import backtest as run_backtest
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
 from dynopt_milp.commands.market_options import (
@@ -49,6 +50,8 @@ DEFAULT_CAPITAL = 250_000.0
 Frequency = Annotated[str, typer.Option("--frequency", help=f"{', '.join(FREQUENCIES)}.")]
 BufferRule = Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")]
 BufferFraction = Annotated[float, typer.Option(help="Buffer as a share of the risk target.")]
+RollTrades = Annotated[float, typer.Option(help="Trades that a roll costs: 1, a spread; 2, two legs.")]
+Compound = Annotated[bool, typer.Option("--compound", help="Size positions by the account, not by a fixed capital.")]
 OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
 
 
@@ -66,10 +69,16 @@ def backtest(
     also: Annotated[
         str, typer.Option(metavar="A,B,...", help="Solve every rebalance with these as well, for comparison only.")
     ] = "",
+    beside: Annotated[
+        str,
+        typer.Option(metavar="A,B,...", help="Run these as well, each along its own path, in one table and picture."),
+    ] = "",
     frequency: Frequency = "weekly",
     cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
     buffer_rule: BufferRule = "book",
     buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    roll_trades: RollTrades = ROLL_TRADES,
+    compound: Compound = False,
     instruments: Instruments = None,
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
@@ -103,19 +112,19 @@ def backtest(
             start=start,
             end=end,
             also=comma_separated(also),
+            beside=comma_separated(beside),
+            roll_trades=roll_trades,
+            compound=compound,
             gap=gap,
             time_limit=time_limit,
             out=out,
             show_progress=Console(stderr=True).is_terminal,
         )
+        runs = {optimizer: result} | result.beside
         if out is not None:
             from dynopt_milp.show.pictures import draw_backtests
 
-            draw_backtests(
-                {optimizer: result},
-                out / "backtest.png",
-                title=f"{forecasts}, {weights}, {capital:,.0f} {base_currency}, {frequency}: profit net of costs",
-            )
+            draw_backtests(runs, out / "backtest.png")
         if result.extended_from is not None:
             first, last = result.extended_from, result.positions.index[-1]
             console.print(f"the run in {out} ended on {first:%Y-%m-%d} and was extended to {last:%Y-%m-%d}")
@@ -123,10 +132,12 @@ def backtest(
             print_json(summary(result))
         else:
             console.print()
-            show_backtests({optimizer: result}, console)
+            show_backtests(runs, console)
             if out is not None:
-                console.print(f"\nkept in {out}: positions, rebalances, returns (csv), performance.json, backtest.png")
-        return _exit_code(result)
+                more = f"; the runs beside it in {out / BESIDE}" if result.beside else ""
+                files = "positions, rebalances, returns (csv), performance.json, backtest.png"
+                console.print(f"\nkept in {out}: {files}{more}")
+        return _exit_code(*runs.values())
 
     guarded(run)
 
@@ -153,8 +164,10 @@ def compare(
     cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
     buffer_rule: BufferRule = "book",
     buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    roll_trades: RollTrades = ROLL_TRADES,
+    compound: Compound = False,
     instruments: Instruments = None,
-    forecasts: ForecastName = "long-only",
+    forecasts: ForecastName = "trend",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
@@ -168,6 +181,7 @@ def compare(
 
     def run() -> int:
         from dynopt_milp.backtests.compare import comparison_table, run_comparison
+        from dynopt_milp.show.captions import caption
         from dynopt_milp.show.comparisons import show_comparison
         from dynopt_milp.show.pictures import save_comparison
 
@@ -191,6 +205,8 @@ def compare(
             cost_multiplier=cost_multiplier,
             buffer_rule=chosen_buffer(buffer_rule),
             buffer_fraction=buffer_fraction,
+            roll_trades=roll_trades,
+            compound=compound,
             start=start,
             end=end,
             gap=gap,
@@ -203,7 +219,7 @@ def compare(
             print_json({"comparison": records(table)})
         else:
             console.print()
-            show_comparison(table, console)
+            show_comparison(table, console, caption(runs.values()))
             if out is not None:
                 console.print(f"\nkept in {out}: comparison.csv, comparison.png and a folder for each run")
         return _exit_code(*runs.values())

@@ -45,8 +45,11 @@ def claim_tracking(gross: Mapping[str, pd.Series]) -> str:
 def claim_costs(greedy: Mapping[str, float], exact: Mapping[str, float]) -> str:
     """What each paid for how many contracts, from the performance of its run."""
     return (
-        f"Exact paid {exact['annual_cost']:.2%} of capital a year to trade {exact['annual_turnover']:,.0f} contracts, "
-        f"greedy {greedy['annual_cost']:.2%} to trade {greedy['annual_turnover']:,.0f}."
+        f"Exact paid {exact['annual_cost']:.2%} of capital a year, {exact['annual_trading_cost']:.2%} to trade "
+        f"{exact['annual_turnover']:,.0f} contracts and {exact['annual_roll_cost']:.2%} to roll "
+        f"{exact['annual_contracts_rolled']:,.0f}; greedy {greedy['annual_cost']:.2%}, "
+        f"{greedy['annual_trading_cost']:.2%} to trade {greedy['annual_turnover']:,.0f} and "
+        f"{greedy['annual_roll_cost']:.2%} to roll {greedy['annual_contracts_rolled']:,.0f}."
     )
 
 

@@ -28,7 +28,7 @@ DataFolder = Annotated[
 Instruments = Annotated[str | None, typer.Option(metavar="A,B,...", help="Default: all.")]
 Start = Annotated[str | None, typer.Option(metavar="DATE", help="First day of the run; earlier data are used.")]
 End = Annotated[str | None, typer.Option(metavar="DATE", help="Last day of the run.")]
-Capital = Annotated[float, typer.Option(help="In the base currency; fixed.")]
+Capital = Annotated[float, typer.Option(help="In the base currency.")]
 BaseCurrency = Annotated[str, typer.Option(help="The currency of the account.")]
 ForecastName = Annotated[str, typer.Option("--forecasts", help=f"{', '.join(FORECASTS)}.")]
 WeightName = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTS)}.")]

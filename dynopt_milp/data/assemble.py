@@ -6,7 +6,8 @@ Of the rows of one instrument, in this order; each rule that is applied leaves a
     missing price   rows without a (finite) traded or back-adjusted price are dropped
     repeated day    of several rows of one day the last one stays
     weekend         rows on Saturdays and Sundays are dropped; the change of price appears on the next day
-    not positive    rows with a traded price of zero or less are dropped
+    zero            rows with a traded price of exactly zero are dropped: a gap in most files
+    below zero      kept: traded prices below zero, which earn and cost what they say (see Market.reference_prices)
     stale           from the 11th row in a row that repeats both prices of the row before it, rows are dropped
     no rate yet     rows before the first exchange rate of the instrument's currency are dropped
     large move      kept: daily returns of more than 50 %, which may be bad ticks or real
@@ -54,7 +55,8 @@ def assemble_market(
     Parameters
     ----------
     series : mapping of DataFrame, by instrument
-        Rows are timestamps; columns ``price`` (traded) and ``adjusted`` (back-adjusted).
+        Rows are timestamps; columns ``price`` (traded) and ``adjusted`` (back-adjusted), and perhaps
+        ``contract_month``, a number such as 20200300, NaN where it is not known.
     fx : mapping of Series, by pair
         ``"EURUSD"`` is US dollars per euro; rows are timestamps. A rate that is not there is found from the pair the
         other way round, or by way of the US dollar.
@@ -118,7 +120,15 @@ def assemble_market(
         specifications=table.loc[list(kept)],
         base_currency=base_currency,
         notes=tuple(all_notes),
+        contract_months=_contract_months(kept, prices.index),
     )
+
+
+def _contract_months(kept: Mapping[str, pd.DataFrame], days: pd.Index) -> pd.DataFrame | None:
+    """The contract months of all instruments, NaN where there are none; None if there are none at all."""
+    months = {name: rows["contract_month"] for name, rows in kept.items() if "contract_month" in rows}
+    frame = pd.DataFrame(months, index=days).reindex(columns=list(kept))
+    return frame.astype(float) if frame.notna().any(axis=None) else None
 
 
 def _remarks(rows: pd.DataFrame, instrument: str, first: pd.Timestamp, last: pd.Timestamp) -> list[DataNote]:

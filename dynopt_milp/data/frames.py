@@ -19,6 +19,7 @@ def market_from_frames(
     specifications: pd.DataFrame,
     *,
     adjusted: pd.DataFrame | None = None,
+    contract_months: pd.DataFrame | None = None,
     fx: pd.DataFrame | Mapping[str, pd.Series] | None = None,
     base_currency: str = "USD",
 ) -> Market:
@@ -35,6 +36,9 @@ def market_from_frames(
         ``half_spread`` (with the commissions, 0 if they have no column).
     adjusted : DataFrame, days × instruments, optional
         Back-adjusted prices; the traded ones if not given, which is right for what has no rolls.
+    contract_months : DataFrame, days × instruments, optional
+        The contract of each traded price, as a number such as 20200300 or 202003; rolls are charged where it changes.
+        Without it, or without a column of an instrument, nothing is known of rolls.
     fx : DataFrame, days × currencies, or mapping of Series, optional
         Base currency per unit of each currency. Not needed if everything is in the base currency.
     base_currency : str
@@ -45,10 +49,18 @@ def market_from_frames(
         If the frames are not DataFrames, or do not hold days and numbers, or an instrument would have to be left out.
     """
     back_adjusted = prices if adjusted is None else adjusted
-    for field, frame in (("prices", prices), ("adjusted", back_adjusted), ("specifications", specifications)):
+    months_given = pd.DataFrame() if contract_months is None else contract_months
+    for field, frame in (
+        ("prices", prices), ("adjusted", back_adjusted), ("specifications", specifications),
+        ("contract_months", months_given),
+    ):  # fmt: skip
         if not isinstance(frame, pd.DataFrame):
             raise DataError(f"expected a DataFrame, found {type(frame).__name__}", field=field)
     traded, changing = _by_name(prices, "prices"), _by_name(back_adjusted, "adjusted")
+    months = _by_name(months_given, "contract_months")
+    for name in months:
+        if name not in traded:
+            raise DataError("there are no traded prices of it", field="contract_months", instrument=name)
     rates: dict[str, Any] = {} if fx is None else {str(currency): rate for currency, rate in fx.items()}
     for currency, rate in rates.items():
         if not isinstance(rate, pd.Series):
@@ -63,8 +75,11 @@ def market_from_frames(
         if name not in traded or name not in changing:
             missing = "traded" if name not in traded else "back-adjusted"
             raise DataError(f"there are no {missing} prices of it", field="prices", instrument=name)
-        both, more = join_prices(traded[name], changing[name], name)
-        series[name] = both.dropna(how="all")
+        own = traded[name].to_frame("price")
+        if name in months:
+            own = own.assign(contract_month=months[name].reindex(own.index))
+        both, more = join_prices(own, changing[name], name)
+        series[name] = both.dropna(how="all", subset=["price", "adjusted"])
         notes += more
     pairs = {currency + base_currency: rate for currency, rate in rates.items()}
     return assemble_market(series, pairs, specifications, base_currency, chosen=sorted(series), notes=notes)

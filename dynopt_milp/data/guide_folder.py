@@ -30,8 +30,9 @@ def read_guide_folder(
 ) -> Market:
     """A market from a folder of the guide, cleaned by the rules of :mod:`dynopt_milp.data.assemble`.
 
-    The file of the symbol ``ES`` is ``es_daily_data.csv``, with the columns Time and Last; others are not read. There
-    is one price, so it is both the traded and the back-adjusted one.
+    The file of the symbol ``ES`` is ``es_daily_data.csv``, with the columns Time and Last, and perhaps Contract_Month
+    (such as 20200300: rolls are charged where it changes); others are not read. There is one price, so it is both the
+    traded and the back-adjusted one.
 
     Parameters
     ----------
@@ -70,8 +71,9 @@ def read_guide_folder(
         if name.lower() not in files:
             expected = folder / f"{name.lower()}{ENDING}"
             exclude(name, "there is no such file", chosen, field=str(expected))
-        last = read_columns(files[name.lower()], dates="Time", numbers=["Last"])["Last"]
-        series[name] = within(pd.DataFrame({"price": last, "adjusted": last}), start, end, name)
+        rows = read_columns(files[name.lower()], dates="Time", numbers=["Last"], optional_numbers=["Contract_Month"])
+        rows = rows.rename(columns={"Last": "price", "Contract_Month": "contract_month"})
+        series[name] = within(rows.assign(adjusted=rows["price"]), start, end, name)
     return assemble_market(series, {}, table, base_currency, chosen=chosen, notes=notes)
 
 

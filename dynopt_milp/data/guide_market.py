@@ -25,7 +25,8 @@ def market_from_guide_frames(
         Rows are days (the index, or a column Time). ``Last`` is the traded price. ``returns``, if there, are daily
         percentage returns of the contract held (0.01 is one per cent), and ``Market.returns`` will be these, from the
         second row on (a row without ``Last`` is dropped with its return); without it, ``Last`` is the back-adjusted
-        price too. ``FX``, if there, is base currency per unit of the instrument's currency.
+        price too. ``FX``, if there, is base currency per unit of the instrument's currency. ``Contract_Month``, if
+        there, is the contract of ``Last``, a number such as 20200300: rolls are charged where it changes.
     instruments_df : DataFrame
         As the table of :func:`read_guide_folder`; Symbol may be the index. If there is no column Currency, an
         instrument with an FX other than 1 gets a currency of its own.
@@ -45,6 +46,8 @@ def market_from_guide_frames(
         rows, more = _guide_rows(data[name], name)
         notes += more
         series[name] = pd.DataFrame({"price": rows["Last"], "adjusted": _adjusted(rows)})
+        if "Contract_Month" in rows:
+            series[name]["contract_month"] = rows["Contract_Month"]
         if "FX" not in rows or name not in table.index:
             continue
         if not named and (rows["FX"].dropna() != 1).any():
@@ -62,7 +65,8 @@ def _guide_rows(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Data
     if "Last" not in frame:
         columns = ", ".join(map(str, frame.columns))
         raise DataError(f"the column Last is missing; the columns are {columns}", field="data", instrument=name)
-    return one_row_a_day(frame[[c for c in ("Last", "returns", "FX") if c in frame]], name, needed=["Last"])
+    known = [column for column in ("Last", "returns", "FX", "Contract_Month") if column in frame]
+    return one_row_a_day(frame[known], name, needed=["Last"])
 
 
 def _adjusted(rows: pd.DataFrame) -> pd.Series:

@@ -26,7 +26,7 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
     data : dict of DataFrame, by symbol
         Rows are the instrument's own days (index ``Time``) but the first, which has no return. ``Last`` is the traded
         price, ``returns`` the daily percentage return (0.01 is one per cent), ``FX`` base currency per unit of the
-        instrument's.
+        instrument's, ``Contract_Month`` (where the market has it) the contract, such as 20200300.
     instruments : DataFrame
         ``Symbol``, ``Name``, ``Multiplier``, ``Currency``, ``Asset_Class``, and ``SR_cost``: the cost of trading one
         contract as a share of its annual risk, at the last price and the volatility of the whole history; where the
@@ -41,6 +41,8 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
     data = {}
     for name in market.instruments:
         frame = pd.DataFrame({"Last": market.prices[name], "returns": returns[name], "FX": rates[name]})
+        if market.contract_months is not None:
+            frame["Contract_Month"] = market.contract_months[name]
         data[name] = frame[frame["returns"].notna()].rename_axis(index="Time")
         if len(data[name]) < 2:
             raise HistoryError("expected prices on three days or more", field="prices", instrument=name)

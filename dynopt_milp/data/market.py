@@ -23,8 +23,17 @@ SPECIFICATIONS = {
     "commission": float,
     "commission_share": float,
     "sr_cost": float,
+    "rolls_a_year": float,
 }
 """The columns of ``Market.specifications``, in order."""
+
+OPTIONAL = ("sr_cost", "rolls_a_year")
+"""The columns of numbers that an instrument need not have."""
+
+REFERENCE_SHARE, REFERENCE_DAYS = 0.1, 256
+"""The reference price is no less than this share of the median traded price over so many days of prices."""
+ROLL_DAYS = 730
+"""Calendar days over which rolls are counted where the specifications do not say how many there are a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,8 @@ class Market:
     Parameters
     ----------
     prices : DataFrame, days × instruments
-        Traded price of the contract held, in its own currency, positive; NaN on days without one.
+        Traded price of the contract held, in its own currency; NaN on days without one. It can be zero or negative,
+        as that of crude oil was in April 2020: see :meth:`reference_prices`.
     adjusted : DataFrame, days × instruments
         Back-adjusted price: its changes are what a holder earns, its level means nothing. NaN where ``prices`` is.
     fx : DataFrame, days × currencies
@@ -68,10 +78,16 @@ class Market:
         ``name``, ``multiplier`` (currency units per price point and contract), ``currency``, ``asset_class``,
         ``half_spread`` (half of bid to ask, price points), ``commission`` (per contract, currency units),
         ``commission_share`` (per contract, share of its value; of the two commissions the larger is paid) and
-        ``sr_cost`` (cost of one trade as a share of annual risk; NaN, or given instead of the other three).
+        ``sr_cost`` (cost of one trade as a share of annual risk; NaN, or given instead of the other three), and
+        ``rolls_a_year`` (NaN: see :meth:`rolls_a_year`).
     base_currency : str
     notes : tuple of DataNote
         What was dropped or left out on the way here, and why.
+    contract_months : DataFrame, days × instruments, optional
+        The contract that a price is of, as a number such as 20200300 or 202003; NaN where it is not known, and on days
+        without a price. Where it changes, what is held is rolled. Without it nothing is known of rolls.
+    simulated : bool
+        Whether the prices are simulated: tables and pictures say so.
 
     Raises
     ------
@@ -86,6 +102,8 @@ class Market:
     specifications: pd.DataFrame
     base_currency: str = "USD"
     notes: tuple[DataNote, ...] = ()
+    contract_months: pd.DataFrame | None = None
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         names = sorted(map(str, self.prices.columns))
@@ -93,6 +111,13 @@ class Market:
             raise DataError("there is no instrument left", field="market")
         for field in ("prices", "adjusted", "fx"):
             object.__setattr__(self, field, _checked_frame(getattr(self, field), field))
+        if self.contract_months is not None:
+            months = _checked_frame(self.contract_months, "contract_months")
+            if sorted(months.columns) != names or not months.index.equals(self.prices.index):
+                raise DataError("expected the days and instruments of the prices", field="contract_months")
+            _refuse_not_positive(months, "contract_months")
+            months = months[names].rename_axis(columns="instrument").where(self.prices[names].notna())
+            object.__setattr__(self, "contract_months", months)
         if sorted(self.adjusted.columns) != names or sorted(map(str, self.specifications.index)) != names:
             raise DataError("prices, adjusted prices and specifications name different instruments", field="market")
         if not (self.prices.index.equals(self.adjusted.index) and self.prices.index.equals(self.fx.index)):
@@ -108,7 +133,6 @@ class Market:
             )
         if missing.all().any():
             raise DataError("has no price on any day", field="prices", instrument=str(missing.all().idxmax()))
-        _refuse_not_positive(self.prices, "prices")
         _refuse_not_positive(self.fx, "fx")
         if self.base_currency not in self.fx.columns or (self.fx[self.base_currency] != 1).any():
             raise DataError("expected 1 on every day", field="fx", instrument=self.base_currency)
@@ -141,10 +165,52 @@ class Market:
     def returns(self) -> pd.DataFrame:
         """Daily percentage returns, days × instruments, NaN on days without a price.
 
-        The change of the back-adjusted price since the last day that had one, over the traded price of that day.
+        The change of the back-adjusted price since the last day that had one, over the reference price of that day.
         """
-        before = self.prices.ffill().shift()
+        before = self.reference_prices().ffill().shift()
         return (self.adjusted - self.adjusted.ffill().shift()) / before
+
+    def reference_prices(self) -> pd.DataFrame:
+        """What a percentage is a percentage of, days × instruments: positive, NaN on days without a price.
+
+        The traded price, or a tenth of its median over the last 256 days that had one, whichever is larger: a price of
+        nearly zero, or less, says nothing of what a contract is worth, nor how much it moves. NaN where the median is
+        not positive either.
+        """
+        reference = self.prices.copy()
+        # Elsewhere no median is above ten times a price.
+        for name in reference.columns[~(REFERENCE_SHARE * reference.max() < reference.min())]:
+            own = reference[name].dropna()
+            least = REFERENCE_SHARE * own.rolling(REFERENCE_DAYS, min_periods=1).median()
+            reference[name] = own.where(own >= least, least).where(lambda price: price > 0)
+        return reference
+
+    def rolls(self) -> pd.DataFrame:
+        """Whether a day is the first with another contract, days × instruments; never without contract months."""
+        if self.contract_months is None:
+            return pd.DataFrame(False, index=self.days, columns=self.prices.columns)
+        before = self.contract_months.ffill().shift()
+        return self.contract_months.notna() & before.notna() & (self.contract_months != before)
+
+    def rolls_a_year(self) -> pd.DataFrame:
+        """How often the contract changes in a year, days × instruments, from what is known on each day.
+
+        That of the specifications, where they have one; else the contract changes of the 730 calendar days before, a
+        year. Where there are fewer days of contract months, those count, but no fewer than a year. NaN without.
+        """
+        count = self.rolls().astype(np.float64).rolling(f"{ROLL_DAYS}D").sum()
+        known = self.contract_months is not None and self.contract_months.notna()
+        frame = pd.DataFrame(np.nan, index=self.days, columns=self.prices.columns)
+        if known is not False:
+            for name in frame.columns[known.any()]:
+                first = known.index[known[name]][0]
+                days = pd.Series((self.days - first).days.to_numpy(dtype=np.float64), index=self.days)
+                years = days.clip(ROLL_DAYS / 2, ROLL_DAYS) / (ROLL_DAYS / 2)
+                frame[name] = (count[name] / years).where(days >= 0)
+        given = self.specifications["rolls_a_year"]
+        for name in given.index[given.notna()]:
+            frame[name] = given[name]
+        return frame
 
     def rates(self) -> pd.DataFrame:
         """Base currency per unit of each instrument's currency, days × instruments."""
@@ -199,6 +265,8 @@ class Market:
             specifications=self.specifications.loc[names],
             base_currency=self.base_currency,
             notes=self.notes,
+            contract_months=None if self.contract_months is None else self.contract_months.loc[days, names],
+            simulated=self.simulated,
         )
 
     def report(self) -> pd.DataFrame:
@@ -211,7 +279,8 @@ class Market:
     def fingerprint(self) -> str:
         """A hash of everything in it but the notes: the same for the same data, whatever their order."""
         digest = hashlib.sha256(self.base_currency.encode())
-        for frame in (self.prices, self.adjusted, self.fx.sort_index(axis=1), self.specifications):
+        frames = [self.prices, self.adjusted, self.fx.sort_index(axis=1), self.specifications]
+        for frame in frames if self.contract_months is None else [*frames, self.contract_months]:
             digest.update(pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes())
             digest.update("\0".join(map(str, frame.columns)).encode())
         return digest.hexdigest()
@@ -244,15 +313,18 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
     for column, value in (("name", ""), ("half_spread", 0.0), ("commission", 0.0), ("commission_share", 0.0)):
         if column not in table:
             table[column] = value
-    if "sr_cost" not in table:
-        table["sr_cost"] = np.nan
+    for column in OPTIONAL:
+        if column not in table:
+            table[column] = np.nan
     try:
         table = table[list(SPECIFICATIONS)].astype(SPECIFICATIONS)
     except (TypeError, ValueError) as error:
         raise DataError(f"expected numbers where numbers belong: {error}", field="specifications") from None
-    for column in ("multiplier", "half_spread", "commission", "commission_share", "sr_cost"):
+    for column in ("multiplier", "half_spread", "commission", "commission_share", *OPTIONAL):
         values = table[column]
-        bad = ~(np.isfinite(values) & (values >= 0)) if column != "sr_cost" else ~((values >= 0) | values.isna())
+        bad = ~(np.isfinite(values) & (values >= 0))
+        if column in OPTIONAL:
+            bad &= values.notna()
         if column == "multiplier":
             bad |= values <= 0
         if bad.any():

@@ -4,7 +4,8 @@ Four folders of CSV files, with the columns that are read here:
 
 ========================================= =============================================================================
 ``adjusted_prices_csv/GOLD.csv``          DATETIME, price (back-adjusted)
-``multiple_prices_csv/GOLD.csv``          DATETIME, PRICE (traded)
+``multiple_prices_csv/GOLD.csv``          DATETIME, PRICE (traded), PRICE_CONTRACT (its month; without it rolls are not
+                                          known)
 ``fx_prices_csv/EURUSD.csv``              DATETIME, PRICE (US dollars per euro)
 ``csvconfig/instrumentconfig.csv``        Instrument, Pointsize, AssetClass, Currency, Slippage, PerBlock, Percentage,
                                           PerTrade, Description
@@ -84,10 +85,12 @@ def read_pysystemtrade(
         if absent:
             notes.append(exclude(name, "there is no such file", chosen, field=str(absent[0] / f"{name}.csv")))
             continue
-        price = read_columns(traded / f"{name}.csv", dates="DATETIME", numbers=["PRICE"])
+        price = read_columns(
+            traded / f"{name}.csv", dates="DATETIME", numbers=["PRICE"], optional_numbers=["PRICE_CONTRACT"]
+        ).rename(columns={"PRICE": "price", "PRICE_CONTRACT": "contract_month"})
         back_adjusted = read_columns(adjusted / f"{name}.csv", dates="DATETIME", numbers=["price"])
         series[name], more = join_prices(
-            within(price, start, end, name)["PRICE"], within(back_adjusted, start, end, name)["price"], name
+            within(price, start, end, name), within(back_adjusted, start, end, name)["price"], name
         )
         notes += more
     currencies = set(specifications["currency"]) - {"", base_currency}

@@ -33,25 +33,27 @@ def exclude(
     return DataNote(instrument, "excluded", rows, reason)
 
 
-def join_prices(price: pd.Series, adjusted: pd.Series, instrument: str) -> tuple[pd.DataFrame, list[DataNote]]:
+def join_prices(traded: pd.DataFrame, adjusted: pd.Series, instrument: str) -> tuple[pd.DataFrame, list[DataNote]]:
     """Traded and back-adjusted prices as one frame, on the days that have both.
 
     Parameters
     ----------
-    price, adjusted : Series, by timestamp
+    traded : DataFrame, by timestamp
+        ``price``, and perhaps ``contract_month``.
+    adjusted : Series, by timestamp
         With the same timestamps every row is kept; otherwise each becomes one row a day first.
     instrument : str
 
     Returns
     -------
     DataFrame
-        Columns ``price`` and ``adjusted``, as :func:`assemble_market` takes them.
+        The columns of ``traded`` and ``adjusted``, as :func:`assemble_market` takes them.
     list of DataNote
         Rule ``"one price only"``: days that were in one of the two.
     """
-    if price.index.equals(adjusted.index):
-        return pd.DataFrame({"price": price.to_numpy(), "adjusted": adjusted.to_numpy()}, index=price.index), []
-    left, notes = one_row_a_day(price.to_frame("price"), instrument)
+    if traded.index.equals(adjusted.index):
+        return traded.assign(adjusted=adjusted.to_numpy()), []
+    left, notes = one_row_a_day(traded, instrument, needed=["price"])
     right, more = one_row_a_day(adjusted.to_frame("adjusted"), instrument)
     both = left.join(right, how="inner")
     alone = len(left) + len(right) - 2 * len(both)
@@ -122,13 +124,18 @@ def clean(table: pd.DataFrame, instrument: str, notes: list[DataNote]) -> pd.Dat
     for column in ("price", "adjusted"):
         if column not in table:
             raise DataError(f"the column {column} is missing", field="prices", instrument=instrument)
-    rows, row_notes = one_row_a_day(table[["price", "adjusted"]], instrument)
+    pair = ["price", "adjusted"]
+    rows, row_notes = one_row_a_day(table[[*pair, *table.columns.intersection(["contract_month"])]], instrument, pair)
     notes += row_notes
     weekend = np.asarray(pd.DatetimeIndex(rows.index).day_of_week >= 5)
     rows = drop(rows, weekend, instrument, "weekend", "on a Saturday or a Sunday", notes)
-    below = (rows["price"] <= 0).to_numpy()
-    rows = drop(rows, below, instrument, "not positive", "a traded price of zero or less has no return", notes)
-    same = (rows == rows.shift()).all(axis=1)
+    rows = drop(rows, (rows["price"] == 0).to_numpy(), instrument, "zero", "a traded price of zero is a gap", notes)
+    below = rows.index[rows["price"] < 0]
+    if len(below):
+        first = rows["price"].loc[below].iloc[0]
+        reason = f"{len(below)} traded prices, the first {first:g} on {str(below[0])[:10]}; kept"
+        notes.append(DataNote(instrument, "below zero", 0, reason))
+    same = (rows[pair] == rows[pair].shift()).all(axis=1)
     repeats = same.groupby((~same).cumsum()).cumsum().to_numpy()
     reason = f"both prices were those of the row before for more than {STALE_ROWS} rows"
     return drop(rows, repeats > STALE_ROWS, instrument, "stale", reason, notes)

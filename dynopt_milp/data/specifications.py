@@ -47,6 +47,8 @@ def specification_fault(table: pd.DataFrame, name: str) -> str:
         return "its specification has no currency"
     if not 0 < entries["multiplier"] < np.inf:
         return f"its multiplier should be positive, and is {entries['multiplier']:g}"
+    if not (np.isnan(entries.get("rolls_a_year", np.nan)) or 0 <= entries["rolls_a_year"] < np.inf):
+        return f"its rolls_a_year should be a number that is not negative, and is {entries['rolls_a_year']:g}"
     needed = [column for column in COSTS if column in entries]
     if "half_spread" not in entries and "sr_cost" not in entries:
         return "its specification says nothing of costs; give half_spread and commission, or sr_cost (0 if free)"

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.backtests.metrics import realised_tracking_error
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.market import Market
@@ -29,8 +28,8 @@ from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 
 CONSEQUENCES = (
-    "annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "annual_turnover",
-    "avg_tracking_error", "realised_tracking_error",
+    "annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "annual_trading_cost",
+    "annual_roll_cost", "annual_turnover", "annual_contracts_rolled", "avg_tracking_error", "realised_tracking_error",
 )  # fmt: skip
 """What a cell's line says of holding its path."""
 
@@ -72,12 +71,8 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
         also=(*(path for path in PATHS if path != cell.path), SAME_SIDE, *study.also), time_limit=study.time_limit,
         **common,
     )  # fmt: skip
-    ideal = backtest(market, study.strategy, optimizer="unrounded", **common)
     rows = cell_rows(cell, run, [optimizer_name(optimizer) for optimizer in study.also])
-    performance = run.performance | {
-        "realised_tracking_error": realised_tracking_error(run.returns["gross"], ideal.returns["gross"])
-    }
-    line = summarise(rows) | {name: performance[name] for name in CONSEQUENCES}
+    line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
     line["instruments"] = " ".join(cell.instruments)
     buffer = BytesIO()
     rows.to_parquet(buffer, index=False)

@@ -135,6 +135,7 @@ def read_columns(
     numbers: Sequence[str] = (),
     texts: Sequence[str] = (),
     optional: Sequence[str] = (),
+    optional_numbers: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Columns of a CSV file of market data, in the order of its rows.
 
@@ -145,8 +146,8 @@ def read_columns(
         The column that becomes the index.
     numbers, texts : sequence of str
         Columns that must be there.
-    optional : sequence of str
-        Columns of text that may be there.
+    optional, optional_numbers : sequence of str
+        Columns of text, and of numbers, that may be there.
 
     Returns
     -------
@@ -165,7 +166,9 @@ def read_columns(
     table.require(*([] if dates is None else [dates]), *numbers, *texts)
     if not table.rows:
         raise DataError("has a header and no rows", field=str(path))
-    columns: dict[str, Any] = {name: table.numbers(name) for name in numbers}
+    columns: dict[str, Any] = {
+        name: table.numbers(name) for name in (*numbers, *optional_numbers) if name in table.header
+    }
     columns |= {name: table.texts(name) for name in (*texts, *optional) if name in table.header}
     return pd.DataFrame(columns, index=None if dates is None else table.days(dates))
 

@@ -13,6 +13,7 @@ from dynopt_milp.backtests.diagnostics import Finding
 from dynopt_milp.backtests.metrics import above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
+from dynopt_milp.show.captions import caption
 
 ROWS = (
     ("return a year, net of costs", "annualized_return", "{:.1%}"),
@@ -20,14 +21,21 @@ ROWS = (
     ("Sharpe ratio, net", "sharpe_ratio", "{:.2f}"),
     ("Sharpe ratio, gross", "gross_sharpe_ratio", "{:.2f}"),
     ("costs a year, share of capital", "annual_cost", "{:.2%}"),
-    ("largest drawdown, of the peak", "max_drawdown_pct", "{:.1f}%"),
+    ("  of trades", "annual_trading_cost", "{:.2%}"),
+    ("  of rolls", "annual_roll_cost", "{:.2%}"),
+    ("largest drawdown, of capital", "max_drawdown_of_capital_pct", "{:.1f}%"),
+    ("largest drawdown, of the peak", "max_drawdown_of_peak_pct", "{:.1f}%"),
     ("contracts traded a year", "annual_turnover", "{:,.0f}"),
-    ("expected tracking error", "avg_tracking_error", "{:.2%}"),
+    ("contracts rolled a year", "annual_contracts_rolled", "{:,.0f}"),
+    ("tracking error, expected", "avg_tracking_error", "{:.2%}"),
+    ("tracking error, realised", "realised_tracking_error", "{:.2%}"),
+    ("gross notional, share of capital", "avg_gross_notional", "{:.1f}"),
     ("adjustment factor", "avg_adjustment_factor", "{:.2f}"),
     ("rebalances", "num_rebalances", "{:,}"),
     ("  proven optimal", "num_optimal", "{:,}"),
     ("  not proven", "num_not_proved", "{:,}"),
     ("  failed", "num_failed", "{:,}"),
+    ("  an instrument kept as it was", "num_kept", "{:,}"),
     ("seconds a rebalance, median", "median_solver_seconds", "{:.3f}"),
 )
 ALWAYS = ("num_rebalances", "num_failed")
@@ -37,7 +45,11 @@ ALWAYS = ("num_rebalances", "num_failed")
 def show_market(market: Market, console: Console) -> None:
     """Print what market it is and what was left out of it."""
     first, last = market.days[0].date(), market.days[-1].date()
-    console.print(f"{len(market.instruments)} instruments, {first} to {last}", highlight=False)
+    what = "simulated instruments" if market.simulated else "instruments"
+    console.print(f"{len(market.instruments)} {what}, {first} to {last}", highlight=False)
+    unknown = without_months(market)
+    if unknown:
+        console.print(Text(f"rolls are not counted, their contract months are not known: {unknown}"))
     for note in market.notes:
         if note.rule == "excluded":
             console.print(Text(f"left out: {note.instrument}: {note.reason}"))
@@ -45,6 +57,15 @@ def show_market(market: Market, console: Console) -> None:
     if rest:
         rows = sum(note.rows for note in rest)
         console.print(f"{len(rest)} notes on the data, {rows:,} rows concerned (--notes lists them)", highlight=False)
+
+
+def without_months(market: Market) -> str:
+    """The instruments whose rolls are not known; empty if there are none."""
+    months = market.contract_months
+    if months is None:
+        return "all instruments"
+    names = [str(name) for name in months.columns[months.isna().all()]]
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def show_notes(market: Market, console: Console) -> None:
@@ -89,6 +110,7 @@ def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
     rows = [row for row in ROWS if row[1] in ALWAYS or any(run.performance[row[1]] for run in runs.values())]
     for optimizer in dict.fromkeys(optimizer for run in runs.values() for optimizer in compared_optimizers(run)):
         rows += above_best_rows(optimizer)
+    console.print(f"{caption(runs.values())}\n", highlight=False)
     console.print(figures_table(figures, rows))
     show_failures(runs, console)
     for name, run in runs.items():
@@ -142,4 +164,5 @@ def summary(run: Backtest) -> dict[str, Any]:
         "performance": run.performance,
         "findings": [finding.to_dict() for finding in run.findings],
         "settings": run.settings,
+        "beside": {name: summary(other) for name, other in run.beside.items()},
     }

@@ -11,8 +11,9 @@ SHOWN_COLUMNS = (
     ("return", "annualized_return", "{:.1%}"),
     ("vola-\ntility", "annualized_volatility", "{:.1%}"),
     ("Sharpe\nratio", "sharpe_ratio", "{:.2f}"),
-    ("draw-\ndown", "max_drawdown_pct", "{:.0f}%"),
+    ("draw-\ndown", "max_drawdown_of_peak_pct", "{:.0f}%"),
     ("cost", "annual_cost", "{:.2%}"),
+    ("of\nrolls", "annual_roll_cost", "{:.2%}"),
     ("con-\ntracts", "annual_turnover", "{:,.0f}"),
     ("track.\nerror", "avg_tracking_error", "{:.2%}"),
     ("proven", "num_optimal", "{:.0f}"),
@@ -20,12 +21,27 @@ SHOWN_COLUMNS = (
 )
 
 
-def show_comparison(table: pd.DataFrame, console: Console) -> None:
-    """Print strategies and optimizers with their figures; net of costs, a year, shares of capital."""
+HIDDEN = ("failed", "of\nrolls")
+"""Columns that are left out where they have nothing."""
+
+
+def show_comparison(table: pd.DataFrame, console: Console, about: str = "") -> None:
+    """Print strategies and optimizers with their figures; net of costs, a year, shares of capital.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `comparison_table` makes it.
+    console : Console
+    about : str
+        What the runs have in common, above the table.
+    """
+    if about:
+        console.print(f"{about}\n", highlight=False)
     shown = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     shown.add_column("", no_wrap=True)
     # A column that is empty or zero everywhere takes the width the others need.
-    columns = [column for column in SHOWN_COLUMNS if column[0] != "failed" or (table[column[1]] > 0).any()]
+    columns = [column for column in SHOWN_COLUMNS if column[0] not in HIDDEN or (table[column[1]] > 0).any()]
     for heading, _, _ in columns:
         shown.add_column(heading, justify="right", no_wrap=True)
     last = ""
@@ -37,8 +53,8 @@ def show_comparison(table: pd.DataFrame, console: Console) -> None:
         shown.add_row(Text(f" {row['optimizer']}"), *cells)
     console.print(shown)
     console.print(
-        "\nA year, net of costs, shares of fixed capital; drawdown of the peak. Contracts\n"
-        "traded a year. The tracking error is the one the covariance expects. Proven:\n"
-        "rebalances proven optimal.",
+        "\nA year, net of trades and rolls, shares of capital; drawdown of the peak. Cost: of\n"
+        "both. Contracts traded a year. The tracking error is the one the covariance\n"
+        "expects. Proven: rebalances proven optimal.",
         highlight=False,
     )

@@ -17,6 +17,7 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.colours import COLOURS
 from dynopt_milp.problem.book import DAYS_A_YEAR
+from dynopt_milp.show.captions import caption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
     path : str or Path
         A PNG file; written atomically.
     title : str
-        Above the picture.
+        Above the picture. Default: what it shows, of which strategy, capital and dates.
 
     Raises
     ------
@@ -54,15 +55,16 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
         }
         sharpe = run.performance["sharpe_ratio"]
         label = f"{name} (Sharpe ratio {sharpe:.2f})" if sharpe is not None else name
-        account.plot(run.returns.index, run.returns["net"].cumsum(), label=label, **style)
+        profit = run.account / float(run.settings["capital"]) - 1
+        account.plot(profit.index, profit, label=label, **style)
         error.plot(run.rebalances.index, run.rebalances["tracking_error"], **style)
         failed = run.failures.index
         if len(failed):
-            account.plot(
-                failed, run.returns["net"].cumsum().reindex(failed), "x", color="red", label=f"{name}: {FAILED}"
-            )
+            account.plot(failed, profit.reindex(failed), "x", color="red", label=f"{name}: {FAILED}")
         turnover.plot(run.returns.index, yearly_turnover(run.positions), **style)
-    account.set_title(title or "Profit net of costs", loc="left")
+    figure.suptitle(
+        title or f"Profit net of trades and rolls\n{caption(runs.values())}", x=0.01, ha="left", fontsize=11
+    )
     account.set_ylabel("profit, share of capital")
     account.yaxis.set_major_formatter(PercentFormatter(1.0))
     account.legend(loc="best", fontsize="small")
@@ -104,7 +106,7 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
     for strategy, panel in zip(strategies, panels, strict=False):
         for place, optimizer in enumerate(optimizers):
             run = runs[strategy, optimizer]
-            profit, colour = run.returns["net"].cumsum(), COLOURS[place % len(COLOURS)]
+            profit, colour = run.account / float(run.settings["capital"]) - 1, COLOURS[place % len(COLOURS)]
             panel.plot(profit.index, profit, color=colour, linewidth=1.1, label=optimizer)
         panel.set_title(strategy, loc="left", fontsize="medium")
         panel.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -114,7 +116,8 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
         panel.set_visible(False)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    figure.suptitle("Profit net of costs, share of capital", x=0.01, ha="left", fontsize="medium")
+    what = "Profit net of trades and rolls, share of capital"
+    figure.suptitle(f"{what}\n{caption(runs.values())}", x=0.01, ha="left", fontsize="medium")
     save_picture(figure, Path(path))
 
 

@@ -21,11 +21,13 @@ def quoted_costs(market: Market) -> pd.DataFrame:
     """Half the spread and the commission, as the specifications have them.
 
     Per contract and in the base currency: (half spread × multiplier + the larger of the commission per contract and its
-    share of the contract's value) × fx. An instrument that has a cost as a share of annual risk (``sr_cost``) instead:
-    that × annual standard deviation × value of the contract. NaN before there is a price (or a standard deviation).
+    share of what the contract costs, at the traded price, whatever its sign) × fx. An instrument that has a cost as a
+    share of annual risk (``sr_cost``) instead: that × annual standard deviation × value of the contract. NaN before
+    there is a price (or a standard deviation).
     """
     table, value, rates = market.specifications, contract_values(market), market.rates()
-    share = value * table["commission_share"].to_numpy()
+    traded = market.prices.ffill().abs() * rates * table["multiplier"].to_numpy()
+    share = traded * table["commission_share"].to_numpy()
     flat = rates * table["commission"].to_numpy()
     spread = rates * (table["half_spread"] * table["multiplier"]).to_numpy()
     quoted = spread + flat.where(flat > share, share)
@@ -34,12 +36,15 @@ def quoted_costs(market: Market) -> pd.DataFrame:
         of_risk = value * EwmaVolatility()(market) * table["sr_cost"].to_numpy()
         names = quoted.columns[as_risk]
         quoted[names] = of_risk[names]
-    return quoted.where(value.notna())
+    return quoted.where(traded.notna())
 
 
 def contract_values(market: Market) -> pd.DataFrame:
-    """Multiplier × price × fx: what one contract is worth, base currency, days × instruments; the last known price."""
-    return market.prices.ffill() * market.rates() * market.specifications["multiplier"].to_numpy()
+    """What positions are sized by: multiplier × reference price × fx, base currency, days × instruments, positive.
+
+    The last known price; see :meth:`~dynopt_milp.data.Market.reference_prices`.
+    """
+    return market.reference_prices().ffill() * market.rates() * market.specifications["multiplier"].to_numpy()
 
 
 def sr_costs(costs: pd.DataFrame, values: pd.DataFrame, volatility: pd.DataFrame) -> pd.DataFrame:

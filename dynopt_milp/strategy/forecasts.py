@@ -61,7 +61,7 @@ def ewmac(market: Market, fast: int, *, volatility: Callable[[Market], pd.DataFr
 
 def _points(market: Market, volatility: Callable[[Market], pd.DataFrame]) -> pd.DataFrame:
     """Daily standard deviation in price points."""
-    points: pd.DataFrame = volatility(market) * market.prices.ffill() / np.sqrt(DAYS_A_YEAR)
+    points: pd.DataFrame = volatility(market) * market.reference_prices().ffill() / np.sqrt(DAYS_A_YEAR)
     return points
 
 

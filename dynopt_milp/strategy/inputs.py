@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,8 +171,15 @@ class Inputs:
         places = np.flatnonzero(self._alive[row])
         return pd.Series(shares[places], index=self.market.prices.columns[places])
 
-    def target_positions(self, date: pd.Timestamp) -> TargetPositions:
+    def target_positions(self, date: pd.Timestamp, *, capital: float | None = None) -> TargetPositions:
         """The fractional positions of a day.
+
+        Parameters
+        ----------
+        date : Timestamp
+            One of the market's days; its close is known.
+        capital : float, optional
+            That of the day, base currency, positive. Default: the field.
 
         Raises
         ------
@@ -190,7 +198,7 @@ class Inputs:
         )
         positions = optimal_positions(
             now["forecasts"],
-            capital=self.capital,
+            capital=self.capital if capital is None else capital,
             multiplier=multiplier,
             weights=shares,
             risk_target=self.strategy.risk_target,
@@ -208,6 +216,8 @@ class Inputs:
         *,
         cost_multiplier: float = BOOK_COST_MULTIPLIER,
         limits: LimitsLike | None = None,
+        capital: float | None = None,
+        without: Sequence[str] = (),
     ) -> Problem:
         """The rebalance of a day, of everything that has a share of risk or is held and alive.
 
@@ -222,6 +232,10 @@ class Inputs:
         limits : Limits or callable, optional
             Limits of instruments of the market, or a function from the instruments of the day to theirs. Instruments
             whose market is closed do not trade in any case.
+        capital : float, optional
+            That of the day, base currency, positive. Default: the field.
+        without : sequence of str
+            Instruments to leave out.
 
         Raises
         ------
@@ -232,9 +246,10 @@ class Inputs:
         """
         row = self._row(date)
         contracts = to_whole(held, self._names, "held", missing=0.0)
-        targets = self.target_positions(date)
+        money = self.capital if capital is None else capital
+        targets = self.target_positions(date, capital=money)
         places = np.flatnonzero(self._alive[row])
-        kept = (targets.weights.to_numpy() > 0) | (contracts[places] != 0)
+        kept = ((targets.weights.to_numpy() > 0) | (contracts[places] != 0)) & ~targets.weights.index.isin(without)
         places, target = places[kept], targets.optimal_positions.to_numpy()[kept]
         names, now = [self._names[place] for place in places], contracts[places]
         own = limits_of(limits, names, self._names)
@@ -247,7 +262,7 @@ class Inputs:
         return Problem(
             covariance=self._covariance(date, places),
             optimal_positions=target,
-            weight_per_contract=value / self.capital,
+            weight_per_contract=value / money,
             previous_positions=now,
             cost_in_weight_terms=cost / value,
             cost_multiplier=cost_multiplier,

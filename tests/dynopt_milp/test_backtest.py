@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from dynopt_milp import Limits, Problem, solve
 from dynopt_milp.backtests.decision import RebalanceHistory
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.journal import Journal
-from dynopt_milp.backtests.metrics import max_drawdown, performance, sharpe_ratio
+from dynopt_milp.backtests.metrics import account_of, max_drawdown, performance, sharpe_ratio
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data import Market, read_pysystemtrade, simulated_market
@@ -64,24 +64,31 @@ def assert_same(one: Backtest, other: Backtest) -> None:
 
 
 def by_hand(market: Market, run: Backtest, folder: Path | None = None) -> pd.DataFrame:
-    """Gross and cost of every day in the base currency, with loops over days and instruments and no frames."""
+    """Gross, trading and roll cost of every day, base currency, with loops over days and instruments and no frames."""
     costs = Inputs(market, Strategy(), run.settings["capital"]).costs
-    rows = {day: [0.0, 0.0] for day in run.positions.index}
+    rows = {day: [0.0, 0.0, 0.0] for day in run.positions.index}
+    months = market.contract_months if market.contract_months is not None else market.prices * np.nan
     for name, positions in run.positions.items():
         currency, multiplier = market.specifications.loc[name, ["currency", "multiplier"]]
         prices, rates = market.adjusted[name], market.fx[currency].to_dict()
         known = prices[: run.positions.index[0]].dropna()
         last = float(known.iloc[-1]) if len(known) else np.nan
         by_day, dear, before = prices.to_dict(), costs[name].to_dict(), 0.0
+        contracts = months[name].to_dict()
+        contract = months[name][: run.positions.index[0]].dropna().iloc[-1:].max()
         for day, held in positions.to_dict().items():
             if not np.isnan(by_day[day]):
                 if before:
                     rows[day][0] += before * (by_day[day] - last) * multiplier * rates[day]
                 last = by_day[day]
+            if not np.isnan(contracts[day]):
+                if before and not np.isnan(contract) and contracts[day] != contract:
+                    rows[day][2] += abs(before) * dear[day]
+                contract = contracts[day]
             if held != before:
                 rows[day][1] += abs(held - before) * dear[day]
             before = held
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["gross", "cost"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["gross", "trading_cost", "roll_cost"])
 
 
 def test_profit_and_cost_agree_with_a_calculation_by_hand_on_real_futures() -> None:
@@ -89,9 +96,12 @@ def test_profit_and_cost_agree_with_a_calculation_by_hand_on_real_futures() -> N
     run = backtest(real, capital=1e6, optimizer="greedy", start="2014-01-01", end="2015-12-31")
     money = by_hand(real, run) / 1e6
     assert (run.positions != 0).any().sum() > 25
-    assert run.returns["gross"].to_numpy() == pytest.approx(money["gross"].to_numpy(), abs=1e-12)
-    assert run.returns["cost"].to_numpy() == pytest.approx(money["cost"].to_numpy(), abs=1e-12)
-    assert run.returns["net"].sum() == pytest.approx((money["gross"] - money["cost"]).sum(), abs=1e-12)
+    for name in ("gross", "trading_cost", "roll_cost"):
+        assert run.returns[name].to_numpy() == pytest.approx(money[name].to_numpy(), abs=1e-12)
+    cost = money["trading_cost"] + money["roll_cost"]
+    assert run.returns["cost"].to_numpy() == pytest.approx(cost.to_numpy(), abs=1e-12)
+    assert run.returns["net"].sum() == pytest.approx((money["gross"] - cost).sum(), abs=1e-12)
+    assert run.performance["annual_roll_cost"] > 0.5 * run.performance["annual_trading_cost"] > 0
     assert money["gross"].abs().sum() > 0.5
 
 
@@ -191,14 +201,12 @@ def test_rebalance_days_are_the_last_of_each_period() -> None:
 
 def test_costs_are_charged_on_every_trade(market: Market, greedy: Backtest) -> None:
     table = market.specifications.assign(half_spread=0.0, commission=0.0)
-    free = backtest(
-        Market(market.prices, market.adjusted, market.fx, table), optimizer="greedy", cost_multiplier=0.0, **YEAR
-    )
+    free = backtest(replace(market, specifications=table), optimizer="greedy", cost_multiplier=0.0, **YEAR)
     assert (free.returns["cost"] == 0).all()
     assert free.performance["annual_turnover"] > greedy.performance["annual_turnover"]
     traded = greedy.positions.diff().abs().sum(axis=1)
     traded.iloc[0] = greedy.positions.iloc[0].abs().sum()
-    assert ((greedy.returns["cost"] > 0) == (traded > 0)).all()
+    assert ((greedy.returns["trading_cost"] > 0) == (traded > 0)).all()
 
 
 def broken_on(day: str) -> Callable[[Problem], Any]:
@@ -352,12 +360,12 @@ def test_a_damaged_journal_is_refused(market: Market, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("settings.json", '{"optimizer": "exact", "capital": 1}', "expected the format 'dynopt-milp backtest 2'"),
+        ("settings.json", '{"optimizer": "exact", "capital": 1}', "expected the format 'dynopt-milp backtest 3'"),
         ("settings.json", "[]", "expected the format"),
         ("performance.json", "[]", "it has no sharpe_ratio"),
         ("performance.json", "{}", "it has no sharpe_ratio"),
         ("rebalances.csv", "date\n", "it has no objective"),
-        ("returns.csv", "date,gross\n", "it has no cost"),
+        ("returns.csv", "date,gross\n", "it has no trading_cost"),
         ("positions.csv", "date\n", "it has no positions"),
     ],
 )
@@ -420,7 +428,7 @@ def test_positions_in_a_market_that_is_gone_are_closed_at_its_last_price(market:
     assert (held["2016-04-15":"2016-06-20"] == held["2016-04-15"]).all()  # type: ignore[misc]
     assert (held["2016-07-15":] == 0).all()  # type: ignore[misc]
     closed = held.index[(held.diff() < 0) & (held.index > "2016-06-20")][0]
-    assert run.returns.loc[closed, "cost"] > 0
+    assert run.returns.loc[closed, "trading_cost"] > 0
 
 
 def test_a_buffer_that_adapts_sees_the_past_only(market: Market) -> None:
@@ -439,7 +447,11 @@ def test_a_buffer_that_adapts_sees_the_past_only(market: Market) -> None:
 
 def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backtest) -> None:
     back = list(reversed(NAMES))
-    other = Market(market.prices[back], market.adjusted[back], market.fx, market.specifications.loc[back])
+    assert market.contract_months is not None
+    other = Market(
+        market.prices[back], market.adjusted[back], market.fx, market.specifications.loc[back],
+        contract_months=market.contract_months[back], simulated=True,
+    )  # fmt: skip
     assert other.fingerprint() == market.fingerprint()
     assert_same(backtest(other, optimizer="greedy", **YEAR), greedy)
 
@@ -479,31 +491,50 @@ def test_arguments_that_make_no_sense_are_refused_before_any_work(
 
 def test_figures_of_a_run_by_hand() -> None:
     days = pd.bdate_range("2020-01-01", periods=4)
-    returns = pd.DataFrame({"gross": [0.0, 0.10, -0.22, 0.05], "cost": [0.0, 0.0, 0.02, 0.0]}, index=days)
+    returns = pd.DataFrame(
+        {
+            "gross": [0.0, 0.10, -0.22, 0.05],
+            "trading_cost": [0.0, 0.0, 0.015, 0.0],
+            "roll_cost": [0.0, 0.0, 0.005, 0.0],
+        },
+        index=days,
+    )
+    returns["cost"] = returns["trading_cost"] + returns["roll_cost"]
     returns["net"] = returns["gross"] - returns["cost"]
+    rolled = pd.DataFrame({"A": [0.0, 0.0, 2.0, 0.0], "B": 0.0}, index=days)
     positions = pd.DataFrame({"A": [2.0, 2.0, -1.0, -1.0], "B": [0.0, 1.0, 1.0, 1.0]}, index=days)
     rebalances = pd.DataFrame(
         {
             "status": ["optimal", "failed", "feasible", "static"], "tracking_error": [0.01, np.nan, 0.03, 0.0],
             "adjustment_factor": [1.0, np.nan, 0.5, 0.0], "idm": [2.0, 2.0, 2.0, 2.0], "seconds": [1.0, 3.0, 2.0, 2.0],
             "instruments": [2, 2, 2, 1], "stopped_by": ["gap closed", "", "time limit", ""],
+            "reason": ["", "no data", "B keeps its position", ""],
         },
         index=days,
     )  # fmt: skip
-    figures = performance(returns, positions, rebalances)
+    figures = performance(returns, positions, rebalances, rolled=rolled)
     net = np.array([0.0, 0.10, -0.24, 0.05])
     assert figures["annualized_return"] == pytest.approx(net.mean() * 256)
     assert figures["sharpe_ratio"] == pytest.approx(net.mean() / net.std(ddof=1) * 16)
-    assert figures["max_drawdown_pct"] == pytest.approx(100 * 0.24 / 1.10)
+    assert figures["max_drawdown_of_capital_pct"] == pytest.approx(100 * 0.24)
+    assert figures["max_drawdown_of_peak_pct"] == pytest.approx(100 * 0.24 / 1.10)
+    grown = performance(returns, positions, rebalances, compound=True)
+    assert grown["max_drawdown_of_capital_pct"] == pytest.approx(100 * 1.1 * 0.24)
+    assert grown["max_drawdown_of_peak_pct"] == pytest.approx(100 * 0.24)
+    assert grown["annual_roll_cost"] is None
+    assert figures["annual_cost"] == pytest.approx(0.02 / 4 * 256)
+    assert figures["annual_roll_cost"] == pytest.approx(0.005 / 4 * 256)
+    assert figures["annual_contracts_rolled"] == pytest.approx(2 / 4 * 256)
     assert figures["total_turnover"] == 2 + 1 + 3
     assert figures["annual_turnover"] == pytest.approx(6 / 4 * 256)
     assert figures["avg_tracking_error"] == pytest.approx(0.04 / 3)
-    counts = ("num_rebalances", "num_optimal", "num_not_proved", "num_failed", "num_instruments")
-    assert [figures[name] for name in counts] == [4, 1, 1, 1, 2]
+    counts = ("num_rebalances", "num_optimal", "num_not_proved", "num_failed", "num_kept", "num_instruments")
+    assert [figures[name] for name in counts] == [4, 1, 1, 1, 1, 2]
 
 
 def test_drawdown_begins_at_the_capital_and_an_account_that_stands_still_has_no_sharpe_ratio() -> None:
-    assert max_drawdown(pd.Series([-0.1, -0.1, 0.3])) == pytest.approx(0.2)
+    assert max_drawdown(account_of(pd.Series([-0.1, -0.1, 0.3]))) == pytest.approx((0.2, 0.2))
+    assert max_drawdown(account_of(pd.Series([1.0, -0.5]))) == pytest.approx((0.5, 0.25))
     assert np.isnan(sharpe_ratio(pd.Series([0.0, 0.0, 0.0])))
 
 

@@ -194,7 +194,7 @@ CHANGES: dict[str, tuple[Callable[[Market], Market], str]] = {
     ),
     "a day without a price": (
         lambda market: without_prices(market, "CORN", pd.DatetimeIndex(["2016-02-03"])),
-        r"changed: CORN \(price on 2016-02-03, back-adjusted price on 2016-02-03\); run",
+        r"changed: CORN \(price on 2016-02-03, back-adjusted price on 2016-02-03, contract month on 2016-02-03\); run",
     ),
     "an instrument less": (
         lambda market: market.select(["BUND", "CORN", "ES_micro", "EUR_micro"]), r"changed: US10 \(it is gone\); run",
@@ -343,14 +343,13 @@ def test_no_shift_of_real_series_is_taken_for_a_change_and_the_smallest_tick_is(
 
 
 def test_contract_months_count_where_a_market_has_them(market: Market) -> None:
-    months = pd.DataFrame(20160300.0, market.days, market.prices.columns).where(market.prices.notna())
-    fields = {name: getattr(market, name) for name in ("prices", "adjusted", "fx", "specifications")}
-    without, old = SimpleNamespace(**fields), SimpleNamespace(**fields, contract_months=months)
+    months = pd.DataFrame(20160300.0, market.days, market.prices.columns)
+    without, old = replace(market, contract_months=None), replace(market, contract_months=months)
     rolled = months.copy()
     rolled.loc["2016-02-15":"2016-02-17", "CORN"] = 20160500.0
-    new = SimpleNamespace(**fields, contract_months=rolled)
+    new = replace(market, contract_months=rolled)
     assert digest(old).changes(digest(old)) == ""
-    assert digest(old).changes(digest(new)) == "CORN (contract month from 2016-02-15 on, on 3 days)"
+    assert digest(old).changes(digest(new)) == "CORN (contract month from 2016-02-16 on, on 2 days)"
     assert digest(old).changes(digest(without)) == "all instruments (their contract months are gone)"
     assert digest(without).changes(digest(old)) == "all instruments (their contract months are new)"
     assert DataDigest.from_bytes(digest(old).to_bytes()).changes(digest(new)).startswith("CORN (contract month")
@@ -361,7 +360,11 @@ def test_digests_do_not_depend_on_order_unit_or_process(market: Market) -> None:
     back = list(reversed(NAMES))
     days, currencies = market.days.as_unit("s"), list(reversed(market.fx.columns))
     prices, adjusted, fx = market.prices[back], market.adjusted[back], market.fx[currencies]
-    other = Market(prices.set_axis(days), adjusted.set_axis(days), fx.set_axis(days), market.specifications.loc[back])
+    assert market.contract_months is not None
+    other = Market(
+        prices.set_axis(days), adjusted.set_axis(days), fx.set_axis(days), market.specifications.loc[back],
+        contract_months=market.contract_months[back].set_axis(days),
+    )  # fmt: skip
     assert digest(other).to_bytes() == content == DataDigest.from_bytes(content).to_bytes()
     code = (
         "import hashlib, pandas as pd; from dynopt_milp import simulated_market;"
@@ -380,8 +383,9 @@ def test_every_number_has_a_digest_of_its_own_but_the_two_zeros() -> None:
     frame = pd.DataFrame({"A": values}, index=days)
     table = pd.DataFrame({"name": ["a"], "currency": ["USD"], "multiplier": [1.0]}, index=["A"])
     given = SimpleNamespace(
-        prices=frame, adjusted=frame.clip(-1, 1), fx=pd.DataFrame({"USD": 1.0}, days), specifications=table
-    )
+        prices=frame, adjusted=frame.clip(-1, 1), fx=pd.DataFrame({"USD": 1.0}, days), specifications=table,
+        contract_months=None,
+    )  # fmt: skip
     found = digest(given).digests["price"]["A"].to_numpy()
     assert found[0] == found[1] != 0
     assert found[2] == 0

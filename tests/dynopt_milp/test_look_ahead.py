@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -36,7 +37,7 @@ def late() -> Market:
     """The same, but crude oil only has prices from August 2017 on: it is in none of the cut markets."""
     whole = market()
     before = np.outer(whole.days < pd.Timestamp("2017-08-01"), np.array(whole.instruments) == "CRUDE_mini")
-    return Market(whole.prices.mask(before), whole.adjusted.mask(before), whole.fx, whole.specifications)
+    return replace(whole, prices=whole.prices.mask(before), adjusted=whole.adjusted.mask(before))
 
 
 OWN = {
@@ -214,7 +215,10 @@ def with_another_future(whole: Market, day: pd.Timestamp) -> Market:
     random = np.random.default_rng(7)
     path = np.exp(np.cumsum(0.03 * random.normal(size=whole.prices.shape) * after, axis=0))
     fx = whole.fx.where(~after | (whole.fx == 1), whole.fx * path[:, :1])
-    return Market(whole.prices * path, whole.adjusted - whole.prices + whole.prices * path, fx, whole.specifications)
+    adjusted = whole.adjusted - whole.prices + whole.prices * path
+    assert whole.contract_months is not None
+    months = whole.contract_months.mask(after & (random.random(whole.prices.shape) < 0.1))
+    return replace(whole, prices=whole.prices * path, adjusted=adjusted, fx=fx, contract_months=months)
 
 
 @pytest.mark.parametrize("frequency", ["daily", "weekly", "monthly"])

@@ -155,7 +155,9 @@ def _whole_market(seed: int) -> Market:
 
     random = np.random.default_rng([seed, STREAM])
     returns = _between_open_days(_log_returns(series, len(days), random), open_days)
-    traded, adjusted = _prices(series, returns, _rolls(series, days, open_days), random)
+    a_year = np.asarray(series["asset_class"].map(ROLLS_A_YEAR).fillna(QUARTERLY), dtype=np.float64)
+    rolls = _rolls(a_year, days, open_days)
+    traded, adjusted = _prices(series, returns, rolls, random)
     currencies = _currencies(table, days, random)
 
     column = series.index.get_indexer(pd.Index(plan["underlying"]))
@@ -167,11 +169,12 @@ def _whole_market(seed: int) -> Market:
         return pd.DataFrame(there[some], index=days[some], columns=table.index)
 
     specifications = table[["name", "multiplier", "currency", "asset_class", "commission"]].assign(
-        half_spread=table["spread"] / 2
+        half_spread=table["spread"] / 2, rolls_a_year=a_year[column]
     )
     return Market(
-        prices=frame(traded), adjusted=frame(adjusted), fx=currencies.iloc[some], specifications=specifications
-    )
+        prices=frame(traded), adjusted=frame(adjusted), fx=currencies.iloc[some], specifications=specifications,
+        contract_months=frame(_contract_months(rolls, a_year, days)), simulated=True,
+    )  # fmt: skip
 
 
 def _log_returns(series: pd.DataFrame, steps: int, random: np.random.Generator) -> FloatArray:
@@ -207,14 +210,22 @@ def _between_open_days(log_returns: FloatArray, open_days: NDArray[np.bool_]) ->
     return np.diff(total, axis=0, prepend=0.0)
 
 
-def _rolls(series: pd.DataFrame, days: pd.DatetimeIndex, open_days: NDArray[np.bool_]) -> FloatArray:
+def _rolls(a_year: FloatArray, days: pd.DatetimeIndex, open_days: NDArray[np.bool_]) -> FloatArray:
     """The share of a year from one contract to the next on days on which it is rolled, else 0; days × series."""
-    a_year = series["asset_class"].map(ROLLS_A_YEAR).fillna(QUARTERLY).to_numpy(dtype=np.float64)
     month, first = days.month.to_numpy(), np.zeros(open_days.shape, dtype=np.bool_)
     late = open_days & (days.day.to_numpy() >= ROLL_DAY)[:, None]
     for _, rows in pd.Series(np.arange(len(days))).groupby([days.year, days.month]):
-        first[rows.to_numpy()[late[rows].argmax(axis=0)], np.arange(len(series))] = True
+        first[rows.to_numpy()[late[rows].argmax(axis=0)], np.arange(a_year.size)] = True
     return np.where(first & (month[:, None] % (12 / a_year) == 0), 1 / a_year, 0.0)
+
+
+def _contract_months(rolls: FloatArray, a_year: FloatArray, days: pd.DatetimeIndex) -> FloatArray:
+    """The month in which the contract held at the close expires, as 20040300, days × series."""
+    apart = 12 / a_year
+    begin = days[0].year * 12 + days[0].month  # months since the year 0; the first contract is the next to expire
+    number = np.ceil(begin / apart) * apart + apart * np.cumsum(rolls > 0, axis=0)
+    year, month = np.divmod(number - 1, 12)
+    return np.asarray(1e4 * year + 100 * (month + 1))
 
 
 def _prices(

@@ -97,14 +97,34 @@ def test_complex_prices_are_refused() -> None:
             market((prices() * 0 + 100 + 5j).astype(kind))
 
 
-@pytest.mark.parametrize("wrong", [0.0, -37.63])
-def test_a_day_whose_price_is_not_positive_is_dropped(wrong: float) -> None:
+def test_a_price_below_zero_is_kept_and_percentages_are_of_a_reference_price() -> None:
     frame = prices()
-    frame.loc[DAYS[7], "ES"] = wrong
+    frame.loc[DAYS[7], "ES"] = -37.63
+    found = market(frame)
+    assert found.prices.loc[DAYS[7], "ES"] == -37.63
+    median = frame["ES"].iloc[:8].median()
+    assert found.reference_prices().loc[DAYS[7], "ES"] == pytest.approx(median / 10)
+    others = frame.index != DAYS[7]
+    assert (found.reference_prices()["ES"] == frame["ES"])[others].all()
+    change = frame.loc[DAYS[8], "ES"] + 37.63
+    assert found.returns().loc[DAYS[8], "ES"] == pytest.approx(change / (median / 10))
+    assert rules(found, "ES") == {"below zero": 0, "large move": 0}
+
+
+def test_a_price_that_stays_below_zero_has_no_reference() -> None:
+    frame = -prices()
+    found = market(frame)
+    assert found.reference_prices().isna().all(axis=None)
+    assert found.returns().isna().all(axis=None)
+
+
+def test_a_day_whose_price_is_zero_is_dropped() -> None:
+    frame = prices()
+    frame.loc[DAYS[7], "ES"] = 0.0
     found = market(frame)
     assert np.isnan(found.prices.loc[DAYS[7], "ES"])
     assert found.returns().loc[DAYS[8], "ES"] == pytest.approx(2 / 106)
-    assert rules(found, "ES") == {"not positive": 1}
+    assert rules(found, "ES") == {"zero": 1}
 
 
 def test_back_adjusted_prices_may_be_negative() -> None:

@@ -1,0 +1,120 @@
+"""The account of a run as it grows: positions, money and returns, block by block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynopt_milp.backtests.accounting import Accounts, contracts_rolled
+from dynopt_milp.backtests.decision import portfolios_by_day, rows
+from dynopt_milp.backtests.execution import Execution
+from dynopt_milp.backtests.metrics import performance, target_figures
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
+from formulations import FloatArray
+
+
+class Record:
+    """Positions and money of a run, and of the target positions beside it, in fractions and rounded.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    execution : Execution
+    accounts : Accounts
+    first : int
+        The row of the market's days of the first decision; nothing is held then.
+    compound : bool
+        Whether returns are shares of the account of the day before, not of the fixed capital.
+
+    Attributes
+    ----------
+    account : float
+        Base currency, at the close of the last day so far.
+    """
+
+    def __init__(
+        self, inputs: Inputs, execution: Execution, accounts: Accounts, first: int, *, compound: bool
+    ) -> None:  # fmt: skip
+        self._inputs, self._execution, self._accounts = inputs, execution, accounts
+        self._first, self._compound = first, compound
+        nothing = np.zeros((1, len(inputs.market.instruments)))
+        self._positions = [nothing]
+        self._beside = [[nothing], [nothing]]  # unrounded, rounded
+        self._money = [np.zeros((1, 3))]
+        self.account = float(inputs.capital)
+
+    @property
+    def held(self) -> FloatArray:
+        """Contracts held at the close of the last day so far, shape (n,)."""
+        return np.asarray(self._positions[-1][-1])
+
+    @property
+    def beside(self) -> FloatArray:
+        """Held by who follows the targets in fractions, and rounded, shape (2, n)."""
+        return np.array([blocks[-1][-1] for blocks in self._beside])
+
+    def add(
+        self, day: pd.Timestamp, wanted: FloatArray, beside: tuple[FloatArray, FloatArray], decided: int, until: int
+    ) -> None:
+        """Go on from a decision to the next.
+
+        Parameters
+        ----------
+        day : Timestamp
+            Of the decision.
+        wanted : ndarray, shape (n,)
+            What was decided.
+        beside : tuple of two ndarray, shape (n,)
+            The targets in fractions, and rounded.
+        decided, until : int
+            The rows of the market's days of the decision, and of the last day.
+        """
+        gone = self._inputs.age(day).to_numpy() > GONE_AFTER
+        for blocks, goal in zip((self._positions, *self._beside), (wanted, *beside), strict=True):
+            before = blocks[-1][-1]
+            blocks.append(self._execution.positions(before, goal, decided, until, at_once=gone))
+        money = self._accounts.money(np.vstack([self._positions[-2][-1:], self._positions[-1]]), decided + 1)
+        self._money.append(money)
+        for earned, paid, rolled in money:
+            self.account += earned - (paid + rolled)
+
+    def result(self, entries: list[dict[str, Any]], settings: dict[str, Any]) -> Backtest:
+        """The run so far."""
+        market = self._inputs.market
+        positions, unrounded, rounded = (
+            self._frame(np.vstack(blocks)) for blocks in (self._positions, *self._beside)
+        )  # fmt: skip
+        gross, traded, rolled = (np.vstack(self._money)).T
+        cost = traded + rolled
+        base = np.full(len(gross), float(self._inputs.capital))
+        if self._compound:
+            base[1:] += np.cumsum(gross - cost)[:-1]
+        base = np.where(base == 0, np.nan, base)
+        returns = pd.DataFrame(
+            {
+                "gross": gross / base, "trading_cost": traded / base, "roll_cost": rolled / base, "cost": cost / base,
+                "net": (gross - cost) / base,
+            },
+            index=positions.index,
+        ).fillna(0.0)  # fmt: skip
+        held = unrounded.to_numpy()
+        ideal = self._accounts.money(np.vstack([held[:1], held]), self._first)[:, 0]
+        values = self._inputs.values.loc[positions.index].to_numpy()
+        notional = {
+            name: pd.Series(np.nansum(np.abs(frame.to_numpy()) * values, axis=1) / base, positions.index)
+            for name, frame in (("held", positions), ("unrounded", unrounded))
+        }
+        rebalances = rows(entries)
+        known = contracts_rolled(market, positions) if market.contract_months is not None else None
+        figures = performance(returns, positions, rebalances, rolled=known, compound=self._compound)
+        figures |= target_figures(
+            returns["gross"], pd.Series(ideal / base, positions.index).fillna(0.0), notional, rounded, rebalances
+        )
+        return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
+
+    def _frame(self, positions: FloatArray) -> pd.DataFrame:
+        days = self._inputs.market.days[self._first : self._first + len(positions)]
+        return pd.DataFrame(positions, days, self._inputs.market.prices.columns).rename_axis(index="date")

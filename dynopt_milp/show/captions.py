@@ -1,0 +1,40 @@
+"""One line on what a table or a picture shows: strategy, capital, currency, dates, and whether prices are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dynopt_milp.backtests.result import Backtest
+
+
+def caption(runs: Iterable[Backtest]) -> str:
+    """What runs have in common: ``"TrendFollowing, risk_parity: 250,000 USD, weekly, 2005-01-07 to ..., simulated"``.
+
+    Parameters
+    ----------
+    runs : iterable of Backtest
+        Of one market; what they do not have in common is left out.
+    """
+    every = list(runs)
+    settings = [run.settings for run in every]
+    rules: list[str] = []
+    for part in ("forecasts", "weights"):
+        names = {_short(str(one["strategy"][part])) for one in settings}
+        rules += names if len(names) == 1 else []
+    first, last = (min(run.returns.index[0] for run in every), max(run.returns.index[-1] for run in every))
+    words = [
+        *{
+            f"{one['capital']:,.0f} {one['base_currency']}{', compounding' if one['compound'] else ''}"
+            for one in settings
+        },
+        *{str(one["frequency"]) for one in settings},
+        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}",
+    ]
+    if any(one["simulated"] for one in settings):
+        words.append("simulated prices")
+    return (f"{', '.join(rules)}: " if rules else "") + ", ".join(words)
+
+
+def _short(described: str) -> str:
+    """The name of a function or class, of what it prints as."""
+    return described.split("(")[0].split(" ")[0].rsplit(".", 1)[-1]

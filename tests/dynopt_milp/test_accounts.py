@@ -1,0 +1,255 @@
+"""Accounts recomputed by an independent script of pandas: trades, rolls, compounding, prices below zero."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import Backtest, Inputs, Limits, Market, Strategy, backtest, market_from_frames, simulated_market
+from dynopt_milp.backtests import contracts_rolled, profits, roll_costs, trading_costs
+from dynopt_milp.data import read_pysystemtrade
+from dynopt_milp.errors import InputError
+from dynopt_milp.strategy.forecasts import long_only
+from tests.conftest import shared
+
+NAMES = ["US10", "BUND", "ES_micro", "GOLD_micro", "CORN", "VIX"]
+YEARS: dict[str, Any] = {"start": "2015-01-01", "end": "2017-12-31", "optimizer": "rounded"}
+
+
+def script(
+    positions: pd.DataFrame, prices: dict[str, pd.DataFrame], table: pd.DataFrame, fx: pd.DataFrame, *, capital: float,
+    roll_trades: float, compound: bool,
+) -> pd.DataFrame:  # fmt: skip
+    """Returns by day from files' columns alone: PRICE, PRICE_CONTRACT and the back-adjusted price of each instrument.
+
+    ``table`` has multiplier, currency, half_spread, commission and commission_share, ``fx`` rates by day and currency.
+    """
+    money = pd.DataFrame(0.0, positions.index, ["gross", "trading_cost", "roll_cost"])
+    for name, held in positions.items():
+        own = prices[str(name)]
+        spec = table.loc[name]
+        rate = fx[spec["currency"]].reindex(positions.index)
+        price = own["PRICE"].reindex(fx.index).ffill().reindex(positions.index)
+        adjusted = own["price"].reindex(fx.index).ffill()
+        change = adjusted.diff().reindex(positions.index)
+        contract = own["PRICE_CONTRACT"].dropna().astype(int)
+        changed = contract.index[contract != contract.shift().fillna(contract)]
+        before = held.shift(fill_value=0.0)
+        cost = rate * (
+            spec["half_spread"] * spec["multiplier"]
+            + np.maximum(spec["commission"], price.abs() * spec["multiplier"] * spec["commission_share"])
+        )
+        money["gross"] += (before * change * spec["multiplier"] * rate).where(before != 0, 0.0)
+        trades = (held - before).abs()
+        money["trading_cost"] += (trades * cost).where(trades != 0, 0.0)
+        rolled = before.abs() * held.index.isin(changed)
+        money["roll_cost"] += (rolled * roll_trades * cost).where(rolled != 0, 0.0)
+    money["cost"] = money["trading_cost"] + money["roll_cost"]
+    money["net"] = money["gross"] - money["cost"]
+    account = capital + (money["net"].cumsum().shift(fill_value=0.0) if compound else 0.0)
+    return money.div(account, axis=0)
+
+
+def files(folder: Path, market: Market) -> dict[str, pd.DataFrame]:
+    """The columns of the price files, by day, on the days that the market has kept."""
+    found = {}
+    for name in market.instruments:
+        traded = pd.read_csv(folder / "multiple_prices_csv" / f"{name}.csv", index_col=0, parse_dates=True)
+        adjusted = pd.read_csv(folder / "adjusted_prices_csv" / f"{name}.csv", index_col=0, parse_dates=True)
+        both = traded[["PRICE", "PRICE_CONTRACT"]].join(adjusted["price"]).dropna(subset=["PRICE", "price"])
+        both.index = both.index.normalize()
+        both = both[~both.index.duplicated(keep="last")]
+        found[name] = both.reindex(market.days[market.prices[name].notna()])
+    return found
+
+
+@pytest.mark.parametrize(("roll_trades", "compound"), [(1.0, False), (2.0, True)])
+def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(roll_trades: float, compound: bool) -> None:
+    folder = shared("data/pysystemtrade")
+    market = read_pysystemtrade(folder)
+    run = backtest(
+        market, capital=5e5, optimizer="rounded", start="2012-01-01", end="2016-12-31", roll_trades=roll_trades,
+        compound=compound,
+    )  # fmt: skip
+    config = pd.read_csv(folder / "csvconfig" / "instrumentconfig.csv", index_col="Instrument")
+    table = config.rename(
+        columns={"Pointsize": "multiplier", "Currency": "currency", "Slippage": "half_spread", "PerBlock": "commission",
+                 "Percentage": "commission_share"}
+    )  # fmt: skip
+    found = script(
+        run.positions, files(folder, market), table, market.fx, capital=5e5, roll_trades=roll_trades, compound=compound
+    )
+    assert (run.positions != 0).any().sum() > 20
+    for name in ("gross", "trading_cost", "roll_cost", "cost", "net"):
+        assert run.returns[name].to_numpy() == pytest.approx(found[name].to_numpy(), rel=0, abs=1e-12)
+    account = 5e5 * ((1 + found["net"]).cumprod() if compound else 1 + found["net"].cumsum())
+    assert run.account.to_numpy() == pytest.approx(account.to_numpy(), rel=1e-12)
+    peak = np.maximum(account.cummax(), 5e5)
+    assert run.performance["max_drawdown_of_peak_pct"] == pytest.approx(100 * ((peak - account) / peak).max())
+    assert run.performance["max_drawdown_of_capital_pct"] == pytest.approx(100 * ((peak - account) / 5e5).max())
+    assert found["roll_cost"].sum() > 0.3 * found["trading_cost"].sum()
+
+
+def test_compounding_sizes_by_the_account_of_the_day() -> None:
+    market = simulated_market(instruments=NAMES, start="2012-01-01", end="2017-12-31")
+    run = backtest(market, capital=1e6, compound=True, **YEARS)
+    assert run.rebalances["capital"].iloc[0] == 1e6
+    assert run.rebalances["capital"].to_numpy() == pytest.approx(run.account[run.rebalances.index].to_numpy())
+    assert run.rebalances["capital"].max() > 1.3e6
+    day = run.rebalances.index[-1]
+    again = Inputs(market, Strategy(), float(run.rebalances["capital"].iloc[-1])).target_positions(day)
+    unrounded = backtest(market, capital=1e6, compound=True, **YEARS | {"optimizer": "unrounded"})
+    there = Inputs(market, Strategy(), 1e6).target_positions(day, capital=float(run.rebalances["capital"].iloc[-1]))
+    pd.testing.assert_series_equal(again.optimal_positions, there.optimal_positions)
+    assert unrounded.performance["realised_tracking_error"] == 0
+    fixed = backtest(market, capital=1e6, **YEARS)
+    assert (fixed.rebalances["capital"] == 1e6).all()
+    assert fixed.positions.abs().sum().sum() < run.positions.abs().sum().sum()
+
+
+def test_an_account_of_which_nothing_is_left_closes_everything() -> None:
+    market = simulated_market(instruments=NAMES, start="2012-01-01", end="2017-12-31")
+    wild = Strategy(risk_target=6.0)
+    run = backtest(market, wild, capital=1e6, compound=True, **YEARS)
+    gone = run.rebalances.index[run.rebalances["capital"] <= 0]
+    assert len(gone) > 0
+    assert run.rebalances.loc[gone, "status"].eq("failed").all()
+    assert run.rebalances.loc[gone, "reason"].str.contains("nothing is left of it").all()
+    later = run.positions[run.positions.index > gone[0] + pd.Timedelta(days=7)]
+    assert (later == 0).all(axis=None)
+    assert np.isfinite(run.returns).all(axis=None)
+    assert run.account.iloc[-1] == pytest.approx(run.account[later.index[0]])
+
+
+def crude_market() -> tuple[Market, pd.DataFrame]:
+    """Front crude oil around 20 April 2020, with a stock index and a bond."""
+    random = np.random.default_rng(5)
+    days = pd.bdate_range("2019-01-02", "2020-06-30")
+    crude = pd.Series(np.linspace(55, 21, len(days)) + random.normal(0, 0.5, len(days)), days).round(2)
+    late = crude.index > "2020-04-23"
+    crude[late] = np.linspace(17, 39, late.sum()).round(2)
+    known = {"2020-04-14": 20.11, "2020-04-15": 19.87, "2020-04-16": 19.87, "2020-04-17": 18.27, "2020-04-20": -37.63,
+             "2020-04-21": 10.01, "2020-04-22": 13.78, "2020-04-23": 16.50}  # fmt: skip
+    for day, price in known.items():
+        crude[pd.Timestamp(day)] = price
+    frame = pd.DataFrame(
+        {
+            "CRUDE": crude,
+            "STOCK": (3000 * np.exp(random.normal(0.0002, 0.01, len(days)).cumsum())).round(2),
+            "BOND": (130 * np.exp(random.normal(0, 0.003, len(days)).cumsum())).round(3),
+        }
+    )
+    table = pd.DataFrame(
+        {"multiplier": [1000.0, 5.0, 1000.0], "currency": "USD", "asset_class": ["Energy", "Equity", "Bond"],
+         "half_spread": [0.01, 0.1, 0.01], "commission": [2.0, 1.0, 2.0]}, index=["CRUDE", "STOCK", "BOND"],
+    )  # fmt: skip
+    return market_from_frames(frame, table), frame
+
+
+def test_a_price_below_zero_earns_and_costs_what_it_says() -> None:
+    market, frame = crude_market()
+    assert market.prices.loc["2020-04-20", "CRUDE"] == -37.63
+    one = pd.DataFrame(1.0, market.days, ["CRUDE"])
+    assert profits(market, one).loc["2020-04-20", "CRUDE"] == pytest.approx(-55_900, abs=1e-8)
+    assert profits(market, one).loc["2020-04-21", "CRUDE"] == pytest.approx(47_640, abs=1e-8)
+    run = backtest(market, Strategy(forecasts=long_only), capital=2e6, start="2020-03-01", frequency="daily")
+    assert (run.rebalances["status"] == "optimal").all()
+    change, multiplier = frame.diff(), market.specifications["multiplier"][frame.columns]
+    held = run.positions.shift(fill_value=0.0)[list(frame.columns)]
+    by_hand = (held * change.loc[held.index] * multiplier).sum(axis=1)
+    assert (run.returns["gross"] * 2e6).to_numpy() == pytest.approx(by_hand.to_numpy(), abs=1e-6)
+    assert held.loc["2020-04-20", "CRUDE"] > 0
+    assert (run.positions["CRUDE"].loc["2020-04-22":] < held.loc["2020-04-20", "CRUDE"]).all()
+    inputs = Inputs(market, Strategy(forecasts=long_only), 2e6)
+    assert (inputs.values["CRUDE"] > 0).all()
+    assert np.isfinite(inputs.volatility["CRUDE"].loc["2020-04-20":]).all()
+
+
+def test_costs_as_a_share_of_a_price_below_zero_are_paid() -> None:
+    market, _ = crude_market()
+    shares = market.specifications.assign(half_spread=0.0, commission=0.0, commission_share=0.001)
+    costs = Inputs(replace(market, specifications=shares), Strategy(forecasts=long_only), 2e6).costs
+    assert costs.loc["2020-04-20", "CRUDE"] == pytest.approx(37.63)
+
+
+def test_one_bad_instrument_keeps_its_position_and_the_others_trade() -> None:
+    market = simulated_market(instruments=NAMES, start="2012-01-01", end="2016-12-31")
+
+    def dear(given: Market) -> pd.DataFrame:
+        costs = Strategy().costs(given)
+        costs.loc["2016-03-07":"2016-03-18", "CORN"] = 1e140
+        return costs
+
+    settings: dict[str, Any] = {"capital": 1e6, "start": "2016-01-01"}
+    run = backtest(market, Strategy(costs=dear), **settings)
+    bad = run.rebalances.loc["2016-03-07":"2016-03-17"]
+    assert len(bad) == 1
+    assert bad["status"].tolist() == ["optimal"]
+    assert "CORN keeps its position" in bad["reason"].iloc[0]
+    assert run.performance["num_kept"] == 2
+    assert run.performance["num_failed"] == 0
+    around = run.positions.loc["2016-03-07":"2016-03-24", "CORN"]
+    assert around.nunique() == 1
+    assert around.iloc[0] != 0
+    crossed = Limits(lower={"CORN": 3}, upper={"US10": 1})
+    assert (backtest(market, limits=crossed, **settings).rebalances["reason"] == "").all()
+
+
+def test_rolls_are_charged_on_the_first_priced_day_of_another_contract() -> None:
+    days = pd.bdate_range("2020-01-01", periods=8)
+    months = pd.DataFrame({"A": [1.0, 1.0, np.nan, 2.0, 2.0, 2.0, 3.0, 3.0], "B": np.nan}, days)
+    prices = pd.DataFrame({"A": 100.0, "B": 50.0}, days)
+    prices.loc[days[6], "A"] = np.nan
+    table = pd.DataFrame(
+        {"multiplier": 1.0, "currency": "USD", "asset_class": "X", "half_spread": 0.0}, index=["A", "B"]
+    )
+    market = market_from_frames(prices, table, contract_months=202000 + months)
+    rolled = market.rolls()
+    assert rolled.index[rolled["A"]].tolist() == [days[3], days[7]]
+    assert not rolled["B"].any()
+    held = pd.DataFrame({"A": [1.0, 2.0, 2.0, -1.0, -1.0, -1.0, 4.0, 5.0], "B": 3.0}, days)
+    costs = pd.DataFrame({"A": np.arange(1.0, 9.0), "B": 1.0}, days)
+    assert contracts_rolled(market, held)["A"].tolist() == [0, 0, 0, 2, 0, 0, 0, 4]
+    assert roll_costs(market, costs, held, 2.0)["A"].tolist() == [0, 0, 0, 16, 0, 0, 0, 64]
+    assert trading_costs(market, costs, held)["A"].tolist() == [1, 2, 0, 12, 0, 0, 35, 8]
+    a_year = market.rolls_a_year()
+    assert a_year["A"].iloc[-1] == 2  # of one year at least
+    assert a_year["B"].isna().all()
+    given = replace(market, specifications=market.specifications.assign(rolls_a_year=[4.0, np.nan]))
+    assert (given.rolls_a_year()["A"] == 4).all()
+    with pytest.raises(InputError, match="rolls_a_year"):
+        replace(market, specifications=market.specifications.assign(rolls_a_year=-1.0))
+
+
+def test_rolls_a_year_do_not_look_ahead() -> None:
+    market = simulated_market(instruments=["US10", "BRENT"], start="2012-01-01", end="2017-12-31")
+    unknown = replace(market, specifications=market.specifications.assign(rolls_a_year=np.nan))
+    whole = unknown.rolls_a_year()
+    assert whole.iloc[-1].tolist() == pytest.approx([12.0, 4.0], abs=0.51)
+    cut = unknown.between(end="2015-06-30").rolls_a_year()
+    pd.testing.assert_frame_equal(whole.loc[cut.index], cut)
+
+
+def test_runs_beside_a_run_are_runs_of_their_own(tmp_path: Path) -> None:
+    market = simulated_market(instruments=NAMES, start="2014-01-01", end="2016-12-31")
+    settings: dict[str, Any] = {"capital": 5e5, "start": "2016-01-01", "end": "2016-06-30"}
+    run = backtest(market, beside=["unrounded", "rounded"], out=tmp_path / "run", optimizer="greedy", **settings)
+    for name in ("unrounded", "rounded"):
+        alone = backtest(market, optimizer=name, **settings)
+        pd.testing.assert_frame_equal(run.beside[name].positions, alone.positions)
+        pd.testing.assert_frame_equal(run.beside[name].returns, alone.returns)
+    stored = Backtest.load(tmp_path / "run")
+    assert list(stored.beside) == ["rounded", "unrounded"]
+    assert run.performance["realised_tracking_error"] == pytest.approx(
+        (run.returns["gross"] - run.beside["unrounded"].returns["gross"]).std() * 16
+    )
+    assert run.performance["rounded_annual_turnover"] == pytest.approx(
+        run.beside["rounded"].performance["annual_turnover"]
+    )
+    with pytest.raises(InputError, match="beside: 'greedy' appears more than once"):
+        backtest(market, beside=["greedy"], optimizer="greedy", **settings)
