@@ -69,7 +69,11 @@ def profits(market: Market, positions: pd.DataFrame) -> pd.DataFrame:
     positions : DataFrame, days × instruments
         Contracts held at the close; its days are consecutive days of the market, before which nothing is held.
     """
-    return _frames(market, 0.0 * market.adjusted, positions)[0]
+    every = list(market.instruments)
+    held = positions.reindex(columns=every, fill_value=0.0).to_numpy(dtype=np.float64)
+    accounts, row = Accounts(market, 0.0 * market.adjusted), int(market.days.searchsorted(positions.index[0]))
+    earned, _, _ = accounts.by_instrument(np.vstack([np.zeros((1, len(every))), held]), row)
+    return pd.DataFrame(earned, positions.index, every)[list(positions.columns)]
 
 
 def contracts_traded(positions: pd.DataFrame) -> pd.DataFrame:
@@ -79,20 +83,19 @@ def contracts_traded(positions: pd.DataFrame) -> pd.DataFrame:
     return traded
 
 
-def trading_costs(market: Market, costs: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
+def trading_costs(costs: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
     """Cost of the trades of every instrument on every day, base currency, days × instruments.
 
     Contracts traded × cost of one contract on the day of the trade.
 
     Parameters
     ----------
-    market : Market
     costs : DataFrame, days × instruments
         Of one contract, base currency.
     positions : DataFrame, days × instruments
         As in :func:`profits`.
     """
-    return _frames(market, costs, positions)[1]
+    return _paid(contracts_traded(positions), costs)
 
 
 def contracts_rolled(market: Market, positions: pd.DataFrame) -> pd.DataFrame:
@@ -127,17 +130,9 @@ def roll_costs(
     roll_trades : float
         1 for a spread, 2 for two legs.
     """
-    return _frames(market, costs, positions, roll_trades)[2]
+    return _paid(contracts_rolled(market, positions) * roll_trades, costs)
 
 
-def _frames(
-    market: Market, costs: pd.DataFrame, positions: pd.DataFrame, roll_trades: float = ROLL_TRADES
-) -> list[pd.DataFrame]:  # fmt: skip
-    """What `Accounts` has by instrument, of positions of some or all of them."""
-    every = list(market.instruments)
-    held = positions.reindex(columns=every, fill_value=0.0).to_numpy(dtype=np.float64)
-    accounts = Accounts(market, costs.reindex(index=market.days, columns=every), roll_trades)
-    parts = accounts.by_instrument(
-        np.vstack([np.zeros((1, len(every))), held]), int(market.days.searchsorted(positions.index[0]))
-    )
-    return [pd.DataFrame(part, positions.index, every)[list(positions.columns)] for part in parts]
+def _paid(contracts: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+    """What contracts cost; where there are none there may be no cost yet."""
+    return contracts * costs.loc[contracts.index, list(contracts.columns)].where(contracts != 0, 0.0)

@@ -216,7 +216,7 @@ def test_rolls_are_charged_on_the_first_priced_day_of_another_contract() -> None
     costs = pd.DataFrame({"A": np.arange(1.0, 9.0), "B": 1.0}, days)
     assert contracts_rolled(market, held)["A"].tolist() == [0, 0, 0, 2, 0, 0, 0, 4]
     assert roll_costs(market, costs, held, 2.0)["A"].tolist() == [0, 0, 0, 16, 0, 0, 0, 64]
-    assert trading_costs(market, costs, held)["A"].tolist() == [1, 2, 0, 12, 0, 0, 35, 8]
+    assert trading_costs(costs, held)["A"].tolist() == [1, 2, 0, 12, 0, 0, 35, 8]
     a_year = market.rolls_a_year()
     assert a_year["A"].iloc[-1] == 2  # of one year at least
     assert a_year["B"].isna().all()
