@@ -42,9 +42,10 @@ class Record:
         self._first, self._compound = first, compound
         nothing = np.zeros((1, len(inputs.market.instruments)))
         self._positions = [nothing]
-        self._beside = [[nothing], [nothing]]  # unrounded, rounded
+        self._targets = [[nothing], [nothing]]  # unrounded, rounded
         self._money = [np.zeros((1, 3))]
         self.account = float(inputs.capital)
+        self._base = [self.account]  # what the returns of each day are shares of
 
     @property
     def held(self) -> FloatArray:
@@ -52,12 +53,12 @@ class Record:
         return np.asarray(self._positions[-1][-1])
 
     @property
-    def beside(self) -> FloatArray:
+    def targets(self) -> FloatArray:
         """Held by who follows the targets in fractions, and rounded, shape (2, n)."""
-        return np.array([blocks[-1][-1] for blocks in self._beside])
+        return np.array([blocks[-1][-1] for blocks in self._targets])
 
     def add(
-        self, day: pd.Timestamp, wanted: FloatArray, beside: tuple[FloatArray, FloatArray], decided: int, until: int
+        self, day: pd.Timestamp, wanted: FloatArray, targets: tuple[FloatArray, FloatArray], decided: int, until: int
     ) -> None:
         """Go on from a decision to the next.
 
@@ -67,32 +68,30 @@ class Record:
             Of the decision.
         wanted : ndarray, shape (n,)
             What was decided.
-        beside : tuple of two ndarray, shape (n,)
+        targets : tuple of two ndarray, shape (n,)
             The targets in fractions, and rounded.
         decided, until : int
             The rows of the market's days of the decision, and of the last day.
         """
         gone = self._inputs.age(day).to_numpy() > GONE_AFTER
-        for blocks, goal in zip((self._positions, *self._beside), (wanted, *beside), strict=True):
+        for blocks, goal in zip((self._positions, *self._targets), (wanted, *targets), strict=True):
             before = blocks[-1][-1]
             blocks.append(self._execution.positions(before, goal, decided, until, at_once=gone))
         money = self._accounts.money(np.vstack([self._positions[-2][-1:], self._positions[-1]]), decided + 1)
         self._money.append(money)
         for earned, paid, rolled in money:
+            self._base.append(self.account if self._compound else float(self._inputs.capital))
             self.account += earned - (paid + rolled)
 
     def result(self, entries: list[dict[str, Any]], settings: dict[str, Any]) -> Backtest:
         """The run so far."""
         market = self._inputs.market
         positions, unrounded, rounded = (
-            self._frame(np.vstack(blocks)) for blocks in (self._positions, *self._beside)
+            self._frame(np.vstack(blocks)) for blocks in (self._positions, *self._targets)
         )  # fmt: skip
         gross, traded, rolled = (np.vstack(self._money)).T
         cost = traded + rolled
-        base = np.full(len(gross), float(self._inputs.capital))
-        if self._compound:
-            base[1:] += np.cumsum(gross - cost)[:-1]
-        base = np.where(base == 0, np.nan, base)
+        base = np.where(np.array(self._base) == 0, np.nan, self._base)
         returns = pd.DataFrame(
             {
                 "gross": gross / base, "trading_cost": traded / base, "roll_cost": rolled / base, "cost": cost / base,

@@ -22,7 +22,8 @@ FORMAT = "dynopt-milp backtest 3"
 """The names of columns and settings. Of format 2 costs were those of trades alone, without rolls."""
 NEEDED = {
     "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net"),
-    "performance": ("sharpe_ratio", "num_not_proved"), "settings": ("optimizer", "capital", "compound", "end"),
+    "performance": ("sharpe_ratio", "num_not_proved"),
+    "settings": ("optimizer", "capital", "compound", "simulated", "end"),
 }  # fmt: skip
 """What must be in a file for it to be one of a backtest: columns or fields."""
 
@@ -108,7 +109,8 @@ class Backtest:
             folder.mkdir(parents=True, exist_ok=True)
         for name in FRAMES:
             write_atomically(folder / f"{name}.csv", getattr(self, name).to_csv(date_format="%Y-%m-%d"))
-        content = self.performance | {"findings": [finding.to_dict() for finding in self.findings]}
+        content = self.performance | {"simulated": self.settings["simulated"]}
+        content["findings"] = [finding.to_dict() for finding in self.findings]
         write_atomically(folder / "performance.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
         write_atomically(folder / "settings.json", json.dumps(self.settings, indent=2, allow_nan=False) + "\n")
         for name, run in self.beside.items():
@@ -165,7 +167,8 @@ class Backtest:
                 "written; run the same again",
                 field=str(folder),
             )
-        content["performance"].pop("findings", None)
+        for about in ("findings", "simulated"):
+            content["performance"].pop(about, None)
         there = Path(folder) / BESIDE
         if there.is_dir():
             content["beside"] = {run.name: cls.load(run) for run in sorted(there.iterdir()) if run.is_dir()}

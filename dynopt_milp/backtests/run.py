@@ -217,7 +217,7 @@ def backtest(
                         )
                     entries.append(entry)
                     wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
-                    targets = task.unoptimised(day, record.beside, sized_by)
+                    targets = task.unoptimised(day, record.targets, sized_by)
                     record.add(day, wanted, targets, ends[place], ends[place + 1])
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:

@@ -58,7 +58,10 @@ def test_a_backtest_on_real_prices_leaves_the_documented_files(tmp_path: Path) -
     assert (rows["gap"] <= 1e-6).all()
     assert (rows["objective"] <= rows["greedy_objective"] * (1 + 1e-12)).all()
     assert len(rows) == 9
-    assert list(pd.read_csv(out / "returns.csv").columns) == ["date", "gross", "cost", "net"]
+    columns = ["date", "gross", "trading_cost", "roll_cost", "cost", "net"]
+    assert list(pd.read_csv(out / "returns.csv").columns) == columns
+    assert "simulated" not in done.stdout
+    assert "  of rolls" in done.stdout
     assert list(pd.read_csv(out / "positions.csv").columns[:2]) == ["date", "AEX"]
     before = (out / "journal.jsonl").read_bytes()
     again = run(*arguments)
@@ -70,9 +73,41 @@ def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     done = run("backtest", *QUARTER, "--optimizer", "greedy", "--json")
     content = read_json(done.stdout)
     assert done.returncode == 0
-    assert set(content) == {"performance", "findings", "settings"}
+    assert set(content) == {"performance", "findings", "settings", "beside"}
+    assert content["settings"]["simulated"] is True
     assert content["performance"]["num_rebalances"] == 12
     assert content["settings"]["optimizer"] == "greedy"
+
+
+def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
+    out = tmp_path / "R"
+    options = (
+        "--optimizer",
+        "greedy",
+        "--beside",
+        "unrounded,rounded",
+        "--compound",
+        "--roll-trades",
+        "2",
+        "--out",
+        out,
+    )
+    done = run("backtest", *QUARTER, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    about = next(line for line in done.stdout.splitlines() if line.startswith("TrendFollowing, risk_parity: "))
+    assert "USD, compounding, weekly, " in about
+    assert "simulated prices" in " ".join(done.stdout.split())
+    assert next(line.split() for line in done.stdout.splitlines() if "greedy" in line) == [
+        "greedy",
+        "unrounded",
+        "rounded",
+    ]
+    run_of = {name: Backtest.load(out / "beside" / name) for name in ("unrounded", "rounded")}
+    assert all(one.settings["compound"] and one.settings["roll_trades"] == 2 for one in run_of.values())
+    assert read_json((out / "performance.json").read_text())["simulated"] is True
+    wrong = run("backtest", *QUARTER, "--beside", "magic")
+    assert wrong.returncode == 2
+    assert "there is no 'magic'" in wrong.stderr
 
 
 def test_an_interrupted_backtest_goes_on_with_the_same_command(tmp_path: Path) -> None:

@@ -89,6 +89,18 @@ def test_a_later_end_extends_a_run_step_by_step(market: Market, tmp_path: Path) 
     assert_one_run(tmp_path / "run", market, tmp_path, end="2016-03-02", **settings)
 
 
+def test_a_run_that_compounds_and_the_runs_beside_it_are_extended(market: Market, tmp_path: Path) -> None:
+    settings = RUN | {"compound": True, "roll_trades": 2.0, "beside": ["rounded"]}
+    backtest(market, end="2016-03-16", out=tmp_path / "run", **settings)
+    second = backtest(market, out=tmp_path / "run", **settings)
+    assert second.beside["rounded"].extended_from == second.extended_from == pd.Timestamp("2016-03-16")
+    backtest(market, out=tmp_path / "at once", **settings)
+    for one in (tmp_path / "run", tmp_path / "run" / "beside" / "rounded"):
+        other = tmp_path / "at once" / one.relative_to(tmp_path / "run")
+        for path in (path for path in other.iterdir() if path.is_file() and path.name != ".lock"):
+            assert (one / path.name).read_bytes() == path.read_bytes(), path.name
+
+
 def test_a_day_of_rest_after_the_end_and_rows_after_it_change_nothing(market: Market, tmp_path: Path) -> None:
     settings = RUN | {"out": tmp_path / "run"}
     backtest(market.between(end="2016-03-18"), end="2016-03-18", **settings)
