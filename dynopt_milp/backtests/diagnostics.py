@@ -1,12 +1,32 @@
-"""What is unusual about a run: the guide's typical values and red flags, each with its remedy."""
+"""What is unusual about a run, by the guide's typical values and by its risk and rolls, each with its remedy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
+
+from dynopt_milp.backtests.remedies import (
+    FEWER_INSTRUMENTS,
+    FEWER_ROLLS,
+    FINER_POSITIONS,
+    HIGHER_FRACTION,
+    LESS_GROSS,
+    LONGER_CORRELATION,
+    LOWER_FRACTION,
+    MORE_CAPITAL,
+    MORE_TIME,
+    ONE_SIDE,
+    ONE_SIZE,
+    SHRUNK_CORRELATION,
+    Remedy,
+    listed,
+    trade_less,
+    trade_more,
+)
+from dynopt_milp.problem.book import DAYS_A_YEAR
 
 # The guide's monitoring section: typical values and red flags.
 TYPICAL_TRACKING_ERROR = (0.001, 0.01)  # annual, share of capital
@@ -14,15 +34,18 @@ TYPICAL_ADJUSTMENT = (0.3, 0.8)
 TYPICAL_TURNOVER = (50.0, 500.0)  # contracts a year
 HIGH_TRACKING_ERROR = 0.02
 HIGH_TURNOVER = 1000.0
+SMALL_CAPITAL = 500_000.0  # the guide calls portfolios above this large
 UNOPTIMISED = ("unrounded", "rounded")
 """Optimizers that do not optimise: hold the target positions, in fractions or rounded."""
-SMALL_CAPITAL = 500_000.0  # the guide calls portfolios above this large
 
-LESS_TURNOVER = (
-    "raise the cost multiplier (100 to 200), switch buffering on, raise the buffer fraction to 0.08 to 0.10, "
-    "or rebalance less often"
-)
-CLOSER_TRACKING = "use more capital, smaller contracts or fewer instruments, or lower the cost multiplier"
+# Over 15 years of 42 futures plain rounding has 1.1, the optimum with a correlation of 100 weeks, shrunk, 1.0 to 1.3,
+# and with one of 25 weeks, whose noise it leans on, 1.9 to 2.8.
+HIGH_RISK_RATIO = 1.5
+# A quarter of a year: chance moves a standard deviation of n days by 1 / sqrt(2n), here 9 %, far from 1.5.
+RISK_RATIO_DAYS = DAYS_A_YEAR // 4
+# On the same futures rounding, greedy and exact on the side of the targets hold 0.6 to 1.1 times the gross notional of
+# the fractions, and exact as it is 1.7 times: what is twice as much offsets itself.
+HIGH_GROSS_RATIO = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +57,16 @@ class Finding:
     name : str
         What it is about, in a word or two.
     level : {"note", "warning"}
-        A note is outside the typical range, a warning is a red flag.
+        A note is outside the typical range or good to know, a warning is a red flag.
     figure : float
         What was found.
     threshold : str
         What it was held against.
     remedy : str
         What to do.
+    changes : dict
+        What the remedy changes: ``"higher"``, ``"lower"`` or ``"on"`` by setting. No two findings of a run contradict
+        each other, and none says to trade more where another says to trade less.
     """
 
     name: str
@@ -48,6 +74,7 @@ class Finding:
     figure: float
     threshold: str
     remedy: str
+    changes: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON has it."""
@@ -60,28 +87,39 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
     Parameters
     ----------
     performance : mapping
-        See :func:`~dynopt_milp.backtests.performance`.
+        See :func:`~dynopt_milp.backtests.performance`. Where a figure is None or not there, what is said of it is
+        left out.
     rebalances : DataFrame
         See :class:`~dynopt_milp.Backtest`.
     settings : mapping
-        With ``capital``, ``optimizer`` and ``buffer_rule``.
+        With ``capital``, ``optimizer`` and ``buffer_rule``; ``cost_multiplier``, ``buffer_fraction`` and ``frequency``
+        where known: a remedy that is used up is not offered.
     """
     found = _unsolved(performance)
     if settings["optimizer"] not in UNOPTIMISED:  # the remedies are those of the optimisation
         found += [
-            *_tracking_error(performance),
-            *_turnover(performance, settings),
-            *_adjustment(rebalances, settings),
+            *_tracking_and_turnover(performance, settings),
+            *_adjustment(performance, rebalances, settings),
+            *_risk_ratio(performance),
+            *_gross_notional(performance),
         ]
-    found += _no_returns(performance)
+    found += [*_rolls(performance), *_no_returns(performance)]
     return sorted(found, key=lambda finding: finding.level != "warning")
+
+
+def _finding(
+    name: str, level: str, figure: float, threshold: str, why: str, remedies: tuple[Remedy, ...] = ()
+) -> Finding:
+    """A finding whose remedy is why, then what helps."""
+    words = f"{why}; what helps: {listed(remedies)}" if remedies else why
+    return Finding(name, level, figure, threshold, words, {remedy.setting: remedy.direction for remedy in remedies})
 
 
 def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
     found = []
     if performance["num_failed"]:
         found.append(
-            Finding(
+            _finding(
                 "failed rebalances", "warning", performance["num_failed"], "0",
                 "see the column 'reason' of the rebalances; held positions were kept on those days",
             )
@@ -89,61 +127,169 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
     unproven = performance["num_not_proved"]
     if unproven:
         found.append(
-            Finding(
+            _finding(
                 "rebalances not proven optimal", "warning", unproven, "0",
-                "allow more time for each rebalance; the gap says how far from the best they can be",
+                "the gap says how far from the best they can be", (MORE_TIME,),
+            )
+        )  # fmt: skip
+    if kept := performance.get("num_kept"):
+        found.append(
+            _finding(
+                "rebalances with an instrument kept", "note", kept, "0",
+                "what could not be decided kept its position; the column 'reason' of the rebalances says which and why",
             )
         )  # fmt: skip
     return found
 
 
-def _tracking_error(performance: Mapping[str, Any]) -> list[Finding]:
+def _too_far(performance: Mapping[str, Any]) -> bool:
     average = performance["avg_tracking_error"]
-    if average is None:
+    return average is not None and average > TYPICAL_TRACKING_ERROR[1]
+
+
+def _too_much(performance: Mapping[str, Any]) -> bool:
+    annual = performance["annual_turnover"]
+    return annual is not None and annual > TYPICAL_TURNOVER[1]
+
+
+def _too_little(performance: Mapping[str, Any]) -> bool:
+    annual = performance["annual_turnover"]
+    return annual is not None and annual < TYPICAL_TURNOVER[0]
+
+
+def _closer_than_rounding(performance: Mapping[str, Any]) -> bool:
+    """Whether the run follows the targets closer than rounding them: as expected, and as it came."""
+    pairs = (
+        ("avg_tracking_error", "rounded_tracking_error"),
+        ("realised_tracking_error", "rounded_realised_tracking_error"),
+    )
+    if performance.get("rounded_tracking_error") is None:
+        return False
+    known = [pair for pair in pairs if all(performance.get(name) is not None for name in pair)]
+    return all(performance[own] <= performance[rounded] for own, rounded in known)
+
+
+def _tracking_and_turnover(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
+    """Each by itself, but for a run that has too much of both: trading more mends the one, less the other."""
+    tracking, turnover = _tracking_error(performance, settings), _turnover(performance, settings)
+    if not (_too_far(performance) and _too_much(performance)):
+        return tracking + turnover
+    level = "warning" if any(finding.level == "warning" for finding in tracking + turnover) else "note"
+    (least, most), (fewest, many) = TYPICAL_TRACKING_ERROR, TYPICAL_TURNOVER
+    threshold = (
+        f"tracking error {performance['avg_tracking_error']:.3g} and {performance['annual_turnover']:,.0f} contracts a "
+        f"year, typical {least:g} to {most:g} and {fewest:g} to {many:g} in the guide"
+        + _rounding(performance, "rounded_tracking_error", "rounded_annual_turnover")
+    )
+    why = "too small for so many or so large contracts"
+    return [_finding("capital", level, settings["capital"], threshold, why, FINER_POSITIONS)]
+
+
+def _tracking_error(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
+    if not _too_far(performance):
         return []
-    if average > HIGH_TRACKING_ERROR:
-        return [Finding("tracking error", "warning", average, f"above {HIGH_TRACKING_ERROR:g}", CLOSER_TRACKING)]
-    least, most = TYPICAL_TRACKING_ERROR
-    if average > most:
-        return [Finding("tracking error", "note", average, f"typical {least:g} to {most:g}", CLOSER_TRACKING)]
-    return []
+    average, rounding = performance["avg_tracking_error"], _rounding(performance, "rounded_tracking_error")
+    (least, most), closer = TYPICAL_TRACKING_ERROR, _closer_than_rounding(performance)
+    high = average > HIGH_TRACKING_ERROR and not closer
+    guide = f"above {HIGH_TRACKING_ERROR:g}, a red flag" if high else f"typical {least:g} to {most:g}"
+    threshold, level = f"{guide} in the guide{rounding}", "warning" if high else "note"
+    if closer:
+        why = "it follows the targets closer than rounding does"
+        return [_finding("tracking error", level, average, threshold, why, FINER_POSITIONS)]
+    why = "rounding follows the targets closer, as expected or as it came" if rounding else "far from the targets"
+    remedies = (*trade_more(settings), *FINER_POSITIONS)
+    return [_finding("tracking error", level, average, threshold, why, remedies)]
 
 
 def _turnover(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
-    annual = performance["annual_turnover"]
-    if annual is None:
-        return []
-    if annual > HIGH_TURNOVER and settings["capital"] < SMALL_CAPITAL:
-        return [Finding("turnover", "warning", annual, f"above {HIGH_TURNOVER:g} contracts a year", LESS_TURNOVER)]
-    least, most = TYPICAL_TURNOVER
-    if annual > most:
-        return [Finding("turnover", "note", annual, f"typical {least:g} to {most:g} contracts a year", LESS_TURNOVER)]
-    if annual < least:
-        remedy = "little trades: if forecasts move, lower the cost multiplier or the buffer fraction"
-        return [Finding("turnover", "note", annual, f"typical {least:g} to {most:g} contracts a year", remedy)]
+    annual, (least, most) = performance["annual_turnover"], TYPICAL_TURNOVER
+    rounding = _rounding(performance, "rounded_annual_turnover")
+    typical = f"typical {least:g} to {most:g} contracts a year in the guide{rounding}"
+    if _too_much(performance):
+        high = annual > HIGH_TURNOVER and settings["capital"] < SMALL_CAPITAL
+        red = f"above {HIGH_TURNOVER:g} contracts a year with less than {SMALL_CAPITAL:,.0f}, a red flag in the guide"
+        level, threshold = ("warning", red + rounding) if high else ("note", typical)
+        return [_finding("turnover", level, annual, threshold, "much is traded", trade_less(settings))]
+    if _too_little(performance):
+        remedies = trade_more(settings)
+        why = "little is traded, which is right if forecasts move little" if remedies else "the targets move little"
+        return [_finding("turnover", "note", annual, typical, why, remedies)]
     return []
 
 
-def _adjustment(rebalances: pd.DataFrame, settings: Mapping[str, Any]) -> list[Finding]:
+def _adjustment(
+    performance: Mapping[str, Any], rebalances: pd.DataFrame, settings: Mapping[str, Any]
+) -> list[Finding]:  # fmt: skip
     factors = rebalances["adjustment_factor"].dropna()
     if settings["buffer_rule"] != "book" or factors.empty:
         return []
-    average = float(factors.mean())
-    if (factors >= 1.0).all():
-        remedy = "buffering does nothing: raise the buffer fraction to 0.08 to 0.10"
-        return [Finding("adjustment factor", "warning", 1.0, "always 1", remedy)]
-    least, most = TYPICAL_ADJUSTMENT
-    if not least <= average <= most:
-        remedy = "few trades get through: lower the buffer fraction" if average < least else "raise the buffer fraction"
-        return [Finding("adjustment factor", "note", average, f"typical {least:g} to {most:g}", remedy)]
-    return []
+    average, (least, most) = float(factors.mean()), TYPICAL_ADJUSTMENT
+    always, typical = bool((factors >= 1.0).all()), f"typical {least:g} to {most:g} in the guide"
+    if average < least:
+        if _too_much(performance):  # what holds a high turnover back is no fault
+            return []
+        return [_finding("adjustment factor", "note", average, typical, "few trades get through", (LOWER_FRACTION,))]
+    if average <= most:
+        return []
+    why = "buffering does nothing" if always else "most of every trade gets through"
+    threshold = "always 1, a red flag in the guide" if always else typical
+    level = "warning" if always else "note"
+    remedies: tuple[Remedy, ...] = (HIGHER_FRACTION,)
+    if _too_far(performance):  # a wider buffer lets it grow; a smaller one lets the buffer be felt
+        why, remedies = f"{why} beside such a tracking error", FINER_POSITIONS
+    elif _too_little(performance):
+        level, why, remedies = "note", f"{why}, and with so little traded need not do more", ()
+    return [_finding("adjustment factor", level, average, threshold, why, remedies)]
+
+
+def _risk_ratio(performance: Mapping[str, Any]) -> list[Finding]:
+    expected, realised = performance["avg_tracking_error"], performance.get("realised_tracking_error")
+    if not expected or realised is None or (performance.get("days") or 0) < RISK_RATIO_DAYS:
+        return []
+    ratio = realised / expected
+    if ratio <= HIGH_RISK_RATIO:
+        return []
+    threshold = f"above {HIGH_RISK_RATIO:g}; realised {realised:.3g}, expected {expected:.3g}"
+    why = f"the covariance expects less risk than came, by a factor of {ratio:.2g}"
+    remedies = (LONGER_CORRELATION, SHRUNK_CORRELATION)
+    return [_finding("realised over expected tracking error", "warning", ratio, threshold, why, remedies)]
+
+
+def _gross_notional(performance: Mapping[str, Any]) -> list[Finding]:
+    held, unrounded = performance.get("avg_gross_notional"), performance.get("unrounded_gross_notional")
+    if held is None or not unrounded or held <= HIGH_GROSS_RATIO * unrounded:
+        return []
+    threshold = f"above {HIGH_GROSS_RATIO:g} times that of the fractions, {unrounded:.3g} times the capital"
+    why = "positions are held against each other, two sizes of one contract, say"
+    return [_finding("gross notional", "warning", held, threshold, why, (ONE_SIZE, ONE_SIDE))]
+
+
+def _rolls(performance: Mapping[str, Any]) -> list[Finding]:
+    trading, roll = performance.get("annual_trading_cost"), performance.get("annual_roll_cost")
+    if trading is None:
+        return []
+    if roll is None:
+        why = "rolls are not counted, and costs are higher than shown; use prices with contract months"
+        return [_finding("costs without rolls", "note", trading, "contract months are not known", why)]
+    if roll <= trading:
+        return []
+    why = f"holding costs {roll:.3g} of the capital a year, trading {trading:.3g}"
+    return [_finding("roll cost", "note", roll, f"above {trading:.3g}, that of trades", why, (FEWER_ROLLS, LESS_GROSS))]
 
 
 def _no_returns(performance: Mapping[str, Any]) -> list[Finding]:
     if performance["annualized_volatility"]:
         return []
-    remedy = (
-        "nothing was ever held: check that instruments have prices on the same days, use fewer instruments, longer "
-        "data or more capital"
-    )
-    return [Finding("zero returns", "warning", 0.0, "not 0", remedy)]
+    why = "nothing was ever held; check that instruments have prices on the same days and long enough"
+    remedies = (FEWER_INSTRUMENTS, MORE_CAPITAL)
+    return [_finding("zero returns", "warning", 0.0, "not 0", why, remedies)]
+
+
+ROUNDING = {"rounded_tracking_error": "{:.3g}", "rounded_annual_turnover": "{:,.0f} contracts a year"}
+"""The figures of the targets, rounded, and how they are written."""
+
+
+def _rounding(performance: Mapping[str, Any], *names: str) -> str:
+    """What rounding the fractions reaches, to stand behind a threshold; nothing where that is not known."""
+    known = [ROUNDING[name].format(performance[name]) for name in names if performance.get(name) is not None]
+    return f"; rounding the fractions has {' and '.join(known)} with this capital" if known else ""

@@ -203,15 +203,14 @@ def max_drawdown(account: pd.Series) -> tuple[float, float]:
 
 
 def target_figures(
-    gross: pd.Series, unrounded_gross: pd.Series, notional: Mapping[str, pd.Series], rounded: pd.DataFrame,
-    rebalances: pd.DataFrame,
-) -> dict[str, Any]:  # fmt: skip
+    gross: Mapping[str, pd.Series], notional: Mapping[str, pd.Series], rounded: pd.DataFrame, rebalances: pd.DataFrame
+) -> dict[str, Any]:
     """How a run compares with the target positions, in fractions and rounded, each along its own path.
 
     Parameters
     ----------
-    gross, unrounded_gross : Series by day
-        Gross returns of the run, and of the targets in fractions.
+    gross : mapping of Series by day
+        ``"held"``, ``"unrounded"`` and ``"rounded"``: gross returns of the run, and of the targets.
     notional : mapping of Series by day
         ``"held"`` and ``"unrounded"``: Σ|contracts| × value of a contract, shares of capital.
     rounded : DataFrame, days × instruments
@@ -222,12 +221,14 @@ def target_figures(
     Returns
     -------
     dict
-        ``realised_tracking_error`` (annual, share of capital), ``avg_gross_notional`` and
-        ``unrounded_gross_notional`` (means over days, shares of capital), ``rounded_tracking_error`` (expected, mean
-        over rebalances) and ``rounded_annual_turnover`` (contracts). None where a figure does not exist.
+        ``realised_tracking_error`` and ``rounded_realised_tracking_error`` (annual, share of capital),
+        ``avg_gross_notional`` and ``unrounded_gross_notional`` (means over days, shares of capital),
+        ``rounded_tracking_error`` (expected, mean over rebalances) and ``rounded_annual_turnover`` (contracts). None
+        where a figure does not exist.
     """
     figures = {
-        "realised_tracking_error": realised_tracking_error(gross, unrounded_gross),
+        "realised_tracking_error": realised_tracking_error(gross["held"], gross["unrounded"]),
+        "rounded_realised_tracking_error": realised_tracking_error(gross["rounded"], gross["unrounded"]),
         "avg_gross_notional": notional["held"].mean(),
         "unrounded_gross_notional": notional["unrounded"].mean(),
         "rounded_tracking_error": rebalances["rounded_tracking_error"].mean(),

@@ -99,8 +99,11 @@ class Record:
             },
             index=positions.index,
         ).fillna(0.0)  # fmt: skip
-        held = unrounded.to_numpy()
-        ideal = self._accounts.money(np.vstack([held[:1], held]), self._first)[:, 0]
+        earned = {"held": returns["gross"]}
+        for name, frame in (("unrounded", unrounded), ("rounded", rounded)):
+            held = frame.to_numpy()
+            money = self._accounts.money(np.vstack([held[:1], held]), self._first)[:, 0]
+            earned[name] = pd.Series(money / base, positions.index).fillna(0.0)
         values = self._inputs.values.loc[positions.index].to_numpy()
         notional = {
             name: pd.Series(np.nansum(np.abs(frame.to_numpy()) * values, axis=1) / base, positions.index)
@@ -109,9 +112,7 @@ class Record:
         rebalances = rows(entries)
         known = contracts_rolled(market, positions) if market.contract_months is not None else None
         figures = performance(returns, positions, rebalances, rolled=known, compound=self._compound)
-        figures |= target_figures(
-            returns["gross"], pd.Series(ideal / base, positions.index).fillna(0.0), notional, rounded, rebalances
-        )
+        figures |= target_figures(earned, notional, rounded, rebalances)
         return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
 
     def _frame(self, positions: FloatArray) -> pd.DataFrame:

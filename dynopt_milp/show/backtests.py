@@ -154,7 +154,7 @@ def above_best_rows(optimizer: str) -> list[tuple[str, str, str]]:
 
 
 def _finding(finding: Finding) -> str:
-    figure = f"{finding.figure:,.0f}" if finding.figure >= 1 else f"{finding.figure:.3g}"
+    figure = f"{finding.figure:,.0f}" if finding.figure >= 100 else f"{finding.figure:.3g}"
     return f"{finding.name} {figure} ({finding.threshold}): {finding.remedy}"
 
 

@@ -1,7 +1,9 @@
-"""Findings: which figure, which threshold, which remedy."""
+"""Findings: which figure, which threshold, which remedy, and that no two contradict each other."""
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,20 @@ import pandas as pd
 import pytest
 
 from dynopt_milp.backtests.diagnostics import Finding, findings
+from dynopt_milp.backtests.remedies import HIGHER, LOWER, TRADE_LESS, TRADE_MORE, Remedy
+from dynopt_milp.show.backtests import _finding
 
 ORDINARY: dict[str, Any] = {
-    "num_failed": 0, "num_not_proved": 0, "num_optimal": 10, "avg_tracking_error": 0.005, "annual_turnover": 200.0,
-    "annualized_volatility": 0.2,
+    "num_failed": 0, "num_not_proved": 0, "num_optimal": 10, "num_kept": 0, "days": 256,
+    "avg_tracking_error": 0.005, "rounded_tracking_error": 0.006, "realised_tracking_error": 0.006,
+    "annual_turnover": 200.0, "rounded_annual_turnover": 250.0, "annualized_volatility": 0.2,
+    "annual_trading_cost": 0.006, "annual_roll_cost": 0.005, "avg_gross_notional": 6.0, "unrounded_gross_notional": 7.0,
 }  # fmt: skip
-SETTINGS = {"capital": 250_000.0, "optimizer": "exact", "buffer_rule": "book"}
+SETTINGS = {
+    "capital": 250_000.0, "optimizer": "exact", "buffer_rule": "book", "buffer_fraction": 0.05, "cost_multiplier": 50.0,
+    "frequency": "weekly",
+}  # fmt: skip
+ABOVE = {"avg_tracking_error": 0.043, "rounded_tracking_error": 0.03, "realised_tracking_error": 0.043}
 
 
 def found(
@@ -31,23 +41,127 @@ def test_an_ordinary_run_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("name", "level", "changes", "remedy"),
     [
-        ("tracking error", "note", {"avg_tracking_error": 0.015}, "more capital"),
-        ("tracking error", "warning", {"avg_tracking_error": 0.021}, "more capital"),
-        ("turnover", "warning", {"annual_turnover": 1001.0}, "raise the cost multiplier"),
-        ("turnover", "note", {"annual_turnover": 1001.0, "settings": {"capital": 1e6}}, "raise the cost multiplier"),
-        ("turnover", "note", {"annual_turnover": 10.0}, "lower the cost multiplier"),
+        ("tracking error", "note", {"avg_tracking_error": 0.015}, "a lower cost multiplier"),
+        ("tracking error", "warning", {"avg_tracking_error": 0.021}, "a lower cost multiplier"),
+        ("turnover", "warning", {"annual_turnover": 1001.0}, "a higher cost multiplier"),
+        ("turnover", "note", {"annual_turnover": 1001.0, "settings": {"capital": 1e6}}, "a higher cost multiplier"),
+        ("turnover", "note", {"annual_turnover": 10.0}, "a lower cost multiplier"),
         ("adjustment factor", "warning", {"factors": (1.0, 1.0, 1.0)}, "buffering does nothing"),
-        ("adjustment factor", "note", {"factors": (1.0, 0.9)}, "raise the buffer fraction"),
-        ("adjustment factor", "note", {"factors": (0.0, 0.2)}, "lower the buffer fraction"),
+        ("adjustment factor", "note", {"factors": (1.0, 0.9)}, "a higher buffer fraction"),
+        ("adjustment factor", "note", {"factors": (0.0, 0.2)}, "a lower buffer fraction"),
         ("failed rebalances", "warning", {"num_failed": 3}, "see the column 'reason'"),
-        ("rebalances not proven optimal", "warning", {"num_not_proved": 2}, "allow more time"),
+        ("rebalances not proven optimal", "warning", {"num_not_proved": 2}, "more time"),
+        ("rebalances with an instrument kept", "note", {"num_kept": 2}, "the column 'reason'"),
         ("zero returns", "warning", {"annualized_volatility": 0.0}, "check that instruments have prices"),
+        ("costs without rolls", "note", {"annual_roll_cost": None}, "rolls are not counted"),
+        ("gross notional", "warning", {"avg_gross_notional": 14.1}, "one of two sizes of a contract left out"),
+        ("roll cost", "note", {"annual_roll_cost": 0.01}, "holding costs 0.01 of the capital a year, trading 0.006"),
+        (
+            "realised over expected tracking error", "warning", {"realised_tracking_error": 0.0125},
+            "by a factor of 2.5; what helps: a covariance over longer (`--correlation-span`) or shrunk",
+        ),
     ],
-)
-def test_each_red_flag_has_its_finding(name: str, level: str, changes: dict[str, Any], remedy: str) -> None:
-    (finding,) = found(**changes)
+)  # fmt: skip
+def test_each_figure_out_of_range_has_its_finding(name: str, level: str, changes: dict[str, Any], remedy: str) -> None:
+    (finding,) = found(realised_tracking_error=changes.pop("realised_tracking_error", None), **changes)
     assert (finding.name, finding.level) == (name, level)
     assert remedy in finding.remedy
+    json.dumps(finding.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"realised_tracking_error": 0.0074},
+        {"realised_tracking_error": 0.02, "days": 63},  # too short to tell
+        {"realised_tracking_error": 0.02, "avg_tracking_error": 0.0},
+        {"annual_roll_cost": 0.006},
+        {"avg_gross_notional": 14.0},
+        {"unrounded_gross_notional": 0.0},
+    ],
+)
+def test_at_the_threshold_there_is_no_finding(changes: dict[str, Any]) -> None:
+    assert found(**changes) == []
+
+
+def test_a_run_closer_than_rounding_gets_a_note_that_has_both() -> None:
+    changes = {"avg_tracking_error": 0.043, "rounded_tracking_error": 0.055, "realised_tracking_error": 0.05}
+    (finding,) = found(**changes)
+    assert finding.level == "note"
+    assert finding.threshold == "typical 0.001 to 0.01 in the guide; rounding the fractions has 0.055 with this capital"
+    assert "closer than rounding" in finding.remedy
+    assert finding.changes == {"capital": HIGHER, "contract_size": LOWER, "instruments": LOWER}
+    (unlike,) = found(**changes | {"rounded_tracking_error": 0.042})
+    assert (unlike.level, unlike.changes["cost_multiplier"]) == ("warning", LOWER)
+    (unknown,) = found(**changes | {"rounded_tracking_error": None})
+    assert (unknown.level, unknown.threshold) == ("warning", "above 0.02, a red flag in the guide")
+
+
+@pytest.mark.parametrize("turnover", [600.0, 1200.0])
+def test_too_far_and_too_much_is_one_finding_about_capital(turnover: float) -> None:
+    (finding,) = found(annual_turnover=turnover, **ABOVE)
+    assert (finding.name, finding.figure, finding.level) == ("capital", 250_000.0, "warning")
+    assert finding.changes == {"capital": HIGHER, "contract_size": LOWER, "instruments": LOWER}
+    assert finding.threshold == (
+        f"tracking error 0.043 and {turnover:,.0f} contracts a year, typical 0.001 to 0.01 and 50 to 500 in the guide; "
+        "rounding the fractions has 0.03 and 250 contracts a year with this capital"
+    )
+
+
+def test_what_is_used_up_is_not_offered() -> None:
+    (finding,) = found(settings={"cost_multiplier": 0.0, "buffer_rule": None}, **ABOVE)
+    assert finding.changes == {"capital": HIGHER, "contract_size": LOWER, "instruments": LOWER}
+    (finding,) = found(settings={"cost_multiplier": 0.0, "buffer_fraction": 0.0}, annual_turnover=10.0)
+    assert (finding.remedy, finding.changes) == ("the targets move little", {})
+    (finding,) = found(settings={"buffer_rule": None, "frequency": "monthly"}, annual_turnover=600.0)
+    assert finding.changes == {"cost_multiplier": HIGHER, "buffer_rule": "on"}
+
+
+LEVELS: dict[str, tuple[Any, ...]] = {
+    "avg_tracking_error": (None, 0.0, 0.005, 0.015, 0.04),
+    "rounded_tracking_error": (None, 0.004, 0.05),
+    "realised_tracking_error": (None, 0.005, 0.1),
+    "annual_turnover": (None, 10.0, 200.0, 700.0, 1500.0),
+    "annual_roll_cost": (None, 0.001, 0.02),
+    "avg_gross_notional": (None, 5.0, 20.0),
+    "annualized_volatility": (0.0, 0.2),
+}
+COUNTS = {"num_failed": 1, "num_not_proved": 1, "num_kept": 1}
+FACTORS = ((np.nan,), (0.1, 0.2), (0.5, 0.6), (0.9, 1.0), (1.0, 1.0))
+RUNS: tuple[dict[str, Any], ...] = (
+    {}, {"capital": 1e6, "buffer_rule": "edge"}, {"buffer_rule": None, "frequency": "monthly"},
+    {"cost_multiplier": 0.0, "buffer_fraction": 0.0},
+)  # fmt: skip
+
+
+def says(finding: Finding, remedies: tuple[Remedy, ...]) -> bool:
+    return any(finding.changes.get(remedy.setting) == remedy.direction for remedy in remedies)
+
+
+@pytest.mark.parametrize("settings", RUNS)
+@pytest.mark.parametrize("factors", FACTORS)
+def test_no_two_findings_of_any_run_contradict_each_other(
+    factors: tuple[float, ...], settings: dict[str, Any]
+) -> None:  # fmt: skip
+    rows = pd.DataFrame({"adjustment_factor": factors})
+    seen: set[str] = set()
+    for figures in itertools.product(*LEVELS.values()):
+        performance = ORDINARY | COUNTS | dict(zip(LEVELS, figures, strict=True))
+        all_found = findings(performance, rows, SETTINGS | settings)
+        seen |= {finding.name for finding in all_found}
+        changes = {change for finding in all_found for change in finding.changes.items()}
+        assert len(changes) == len(dict(changes)), all_found
+        more, less = (any(says(finding, side) for finding in all_found) for side in (TRADE_MORE, TRADE_LESS))
+        assert not (more and less), all_found
+    assert {"capital", "tracking error", "turnover", "gross notional", "roll cost", "costs without rolls"} <= seen
+
+
+def test_the_sides_are_opposite_and_would_be_caught() -> None:
+    """What the test above looks for is there to be found: the findings of one figure at a time do contradict."""
+    (far,), (much,) = found(**ABOVE), found(annual_turnover=1500.0)
+    assert (far.changes["cost_multiplier"], much.changes["cost_multiplier"]) == (LOWER, HIGHER)
+    assert says(far, TRADE_MORE)
+    assert says(much, TRADE_LESS)
 
 
 def test_no_buffer_no_finding_about_it_and_greedy_proves_nothing() -> None:
@@ -55,6 +169,39 @@ def test_no_buffer_no_finding_about_it_and_greedy_proves_nothing() -> None:
     assert found(factors=(np.nan,)) == []
 
 
+def test_a_buffer_is_not_to_be_raised_where_little_is_traded_or_tracking_is_far() -> None:
+    by_name = {finding.name: finding for finding in found(factors=(1.0, 1.0), annual_turnover=10.0)}
+    assert (by_name["adjustment factor"].level, by_name["adjustment factor"].changes) == ("note", {})
+    by_name = {finding.name: finding for finding in found(factors=(1.0, 1.0), **ABOVE)}
+    assert by_name["adjustment factor"].level == "warning"
+    assert "buffer_fraction" not in by_name["adjustment factor"].changes
+
+
+def test_targets_held_as_they_are_hear_of_rolls_and_not_of_the_optimisation() -> None:
+    for optimizer in ("unrounded", "rounded"):
+        everything = found(
+            settings={"optimizer": optimizer}, annual_turnover=1500.0, annual_roll_cost=0.02, avg_gross_notional=50.0,
+            factors=(1.0, 1.0), **ABOVE | {"realised_tracking_error": 0.5},
+        )  # fmt: skip
+        assert [finding.name for finding in everything] == ["roll cost"]
+
+
+def test_figures_that_are_not_there_are_left_out() -> None:
+    old = {name: ORDINARY[name] for name in ("num_failed", "num_not_proved", "annualized_volatility")}
+    rows = pd.DataFrame({"adjustment_factor": [0.5]})
+    least = {"capital": 250_000.0, "optimizer": "exact", "buffer_rule": "book"}
+    assert findings(old | {"avg_tracking_error": None, "annual_turnover": None}, rows, least) == []
+    (finding,) = findings(old | {"avg_tracking_error": 0.03, "annual_turnover": 200.0}, rows, least)
+    assert finding.threshold == "above 0.02, a red flag in the guide"
+
+
 def test_warnings_come_first() -> None:
-    levels = [finding.level for finding in found(annual_turnover=600.0, avg_tracking_error=0.03)]
+    levels = [finding.level for finding in found(annual_turnover=600.0, realised_tracking_error=0.03)]
     assert levels == ["warning", "note"]
+
+
+def test_a_ratio_is_printed_with_its_digits() -> None:
+    (finding,) = found(realised_tracking_error=0.0125)
+    assert _finding(finding).startswith("realised over expected tracking error 2.5 (above 1.5; realised 0.0125")
+    (finding,) = found(annual_turnover=1234.0)
+    assert _finding(finding).startswith("turnover 1,234 (above 1000 contracts a year")
