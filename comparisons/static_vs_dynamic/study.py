@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from dynopt_milp.backtests.compare import comparison_table, run_comparison
-from dynopt_milp.backtests.metrics import realised_tracking_error, return_difference
+from dynopt_milp.backtests.metrics import return_difference
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import Market
 from dynopt_milp.strategy.strategy import Strategy
@@ -21,7 +21,9 @@ START, END = "2005-01-01", "2019-12-31"
 OPTIMIZERS = ("unrounded", "rounded", "greedy", "exact")
 FIGURES = (
     "sharpe_ratio", "gross_sharpe_ratio", "annualized_return", "annualized_volatility", "annual_cost",
-    "annual_turnover", "max_drawdown_pct", "avg_tracking_error", "num_rebalances", "num_optimal", "num_failed",
+    "annual_trading_cost", "annual_roll_cost", "annual_turnover", "annual_contracts_rolled",
+    "max_drawdown_of_capital_pct", "max_drawdown_of_peak_pct", "avg_tracking_error", "realised_tracking_error",
+    "num_rebalances", "num_optimal", "num_failed",
 )  # fmt: skip
 
 Runs = dict[tuple[float, str], Backtest]
@@ -44,21 +46,15 @@ def run(market: Market, capital: float, *, show_progress: bool, start: str = STA
 def table(runs: Runs) -> pd.DataFrame:
     """One row for each capital and optimizer.
 
-    Beside the figures of each run: ``realised_tracking_error`` (annual standard deviation of its gross return less
-    that of the unrounded run), ``t_over_greedy`` (t-statistic of its daily net return less greedy's), ``above_greedy``
-    (how often its objective was above greedy's from the same positions), ``greedy_worse_mean`` and
+    Beside the figures of each run: ``t_over_greedy`` (t-statistic of its daily net return less greedy's),
+    ``above_greedy`` (how often its objective was above greedy's from the same positions), ``greedy_worse_mean`` and
     ``greedy_worse_most`` (how far greedy's was above its own).
     """
     named = {(f"{capital:.0f}", optimizer): found for (capital, optimizer), found in runs.items()}
     figures = comparison_table(named).rename(columns={"strategy": "capital"})[["capital", "optimizer", *FIGURES]]
     beside = []
     for (capital, _), found in runs.items():
-        row = {
-            "realised_tracking_error": realised_tracking_error(
-                found.returns["gross"], runs[capital, "unrounded"].returns["gross"]
-            ),
-            "t_over_greedy": return_difference(found.returns["net"], runs[capital, "greedy"].returns["net"]).t,
-        }
+        row = {"t_over_greedy": return_difference(found.returns["net"], runs[capital, "greedy"].returns["net"]).t}
         if "greedy_objective" in found.rebalances:
             worse = found.rebalances["greedy_objective"] / found.rebalances["objective"] - 1
             row |= {

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.guide_table import guide_specifications
-from dynopt_milp.data.market import DataNote, Market
+from dynopt_milp.data.market import DataNote, Market, reference_price
 from dynopt_milp.data.rows import one_row_a_day
 from dynopt_milp.errors import DataError
 
@@ -23,7 +23,8 @@ def market_from_guide_frames(
     ----------
     data : dict of DataFrame, by symbol
         Rows are days (the index, or a column Time). ``Last`` is the traded price. ``returns``, if there, are daily
-        percentage returns of the contract held (0.01 is one per cent), and ``Market.returns`` will be these, from the
+        percentage returns of the contract held (0.01 is one per cent of the day before's ``Last``, or of its reference
+        price where that is more: :meth:`Market.reference_prices`), and ``Market.returns`` will be these, from the
         second row on (a row without ``Last`` is dropped with its return); without it, ``Last`` is the back-adjusted
         price too. ``FX``, if there, is base currency per unit of the instrument's currency. ``Contract_Month``, if
         there, is the contract of ``Last``, a number such as 20200300: rolls are charged where it changes.
@@ -70,10 +71,10 @@ def _guide_rows(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Data
 
 
 def _adjusted(rows: pd.DataFrame) -> pd.Series:
-    """The price whose change of a day over yesterday's ``Last`` is the return of that day; a first day has none."""
+    """The price whose change of a day over the reference price of the day before is the return; a first has none."""
     if "returns" not in rows or rows.empty:
         return rows["Last"]
-    changes = rows["returns"] * rows["Last"].shift()
+    changes = rows["returns"] * reference_price(rows["Last"]).shift()
     changes.iloc[0] = 0.0
     adjusted: pd.Series = rows["Last"].iloc[0] + changes.cumsum()
     return adjusted

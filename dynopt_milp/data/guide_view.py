@@ -25,12 +25,12 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
     -------
     data : dict of DataFrame, by symbol
         Rows are the instrument's own days (index ``Time``) but the first, which has no return. ``Last`` is the traded
-        price, ``returns`` the daily percentage return (0.01 is one per cent), ``FX`` base currency per unit of the
+        price, ``returns`` those of :meth:`Market.returns` (0.01 is one per cent), ``FX`` base currency per unit of the
         instrument's, ``Contract_Month`` (where the market has it) the contract, such as 20200300.
     instruments : DataFrame
         ``Symbol``, ``Name``, ``Multiplier``, ``Currency``, ``Asset_Class``, and ``SR_cost``: the cost of trading one
-        contract as a share of its annual risk, at the last price and the volatility of the whole history; where the
-        market has an ``sr_cost``, that.
+        contract as a share of its annual risk, at the last reference price and the volatility of the whole history;
+        where the market has an ``sr_cost``, that.
 
     Raises
     ------
@@ -38,6 +38,7 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
         If an instrument has too few prices, or its cost is asked for and its price never moves.
     """
     returns, rates, table = market.returns(), market.rates(), market.specifications
+    reference = market.reference_prices()
     data = {}
     for name in market.instruments:
         frame = pd.DataFrame({"Last": market.prices[name], "returns": returns[name], "FX": rates[name]})
@@ -47,7 +48,8 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
         if len(data[name]) < 2:
             raise HistoryError("expected prices on three days or more", field="prices", instrument=name)
     costs = [
-        _sr_cost(name, contract, data[name]) for name, contract in zip(data, table.to_dict("records"), strict=True)
+        _sr_cost(name, contract, reference[name], data[name]["returns"])
+        for name, contract in zip(data, table.to_dict("records"), strict=True)
     ]
     instruments = pd.DataFrame(
         {
@@ -62,11 +64,11 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
     return data, instruments
 
 
-def _sr_cost(name: str, contract: dict[Hashable, Any], history: pd.DataFrame) -> float:
+def _sr_cost(name: str, contract: dict[Hashable, Any], reference: pd.Series, returns: pd.Series) -> float:
     if not np.isnan(contract["sr_cost"]):
         return float(contract["sr_cost"])
-    value = contract["multiplier"] * history["Last"].iloc[-1]
-    volatility = history["returns"].std() * np.sqrt(DAYS_A_YEAR)
+    value = contract["multiplier"] * reference.dropna().iloc[-1]
+    volatility = returns.std() * np.sqrt(DAYS_A_YEAR)
     if not volatility > 0:
         raise HistoryError(
             "its price never moves, so there is no risk to measure its cost by", field="prices", instrument=name

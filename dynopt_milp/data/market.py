@@ -180,9 +180,7 @@ class Market:
         reference = self.prices.copy()
         # Elsewhere no median is above ten times a price.
         for name in reference.columns[~(REFERENCE_SHARE * reference.max() < reference.min())]:
-            own = reference[name].dropna()
-            least = REFERENCE_SHARE * own.rolling(REFERENCE_DAYS, min_periods=1).median()
-            reference[name] = own.where(own >= least, least).where(lambda price: price > 0)
+            reference[name] = reference_price(reference[name].dropna())
         return reference
 
     def rolls(self) -> pd.DataFrame:
@@ -284,6 +282,13 @@ class Market:
             digest.update(pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes())
             digest.update("\0".join(map(str, frame.columns)).encode())
         return digest.hexdigest()
+
+
+def reference_price(prices: pd.Series) -> pd.Series:
+    """What :meth:`Market.reference_prices` has of one instrument, from its traded price on its own days."""
+    least = REFERENCE_SHARE * prices.rolling(REFERENCE_DAYS, min_periods=1).median()
+    reference: pd.Series = prices.where(prices >= least, least)
+    return reference.where(reference > 0)
 
 
 def _checked_frame(frame: pd.DataFrame, field: str) -> pd.DataFrame:

@@ -7,8 +7,8 @@ argument ``optimizer``. What is different, and why:
 - ``initial_positions`` of the optimizers are the contracts held, from which trades are charged.
 - α = max((T − B) ÷ T, 0) with T the tracking error, as the guide's text has it.
 - Positions are sized with a forecast of 10 on average, as in the book; the portfolios of the guide hold it always.
-- Trades decided after one close are done at the next of their market, and their costs are taken off the returns; the
-  guide's backtest charges none.
+- Trades decided after one close are done at the next of their market, and their costs are taken off the returns, those
+  of rolls too where frames have ``Contract_Month``; the guide's backtest charges none.
 - As in the guide, ``run_portfolio_comparison`` chooses instruments by their cost at the end of the data, which a
   backtest from the beginning could not have known.
 - Capital is fixed and profits are not reinvested; ``annualized_return`` is 256 times the mean daily return.

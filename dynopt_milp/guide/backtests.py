@@ -49,7 +49,8 @@ def backtest_portfolio_with_dynamic_optimization(
     portfolio_weights : mapping
         Shares of risk by instrument; those without data are left out, the others renormalised.
     data : mapping
-        Frames by instrument, by day, with ``Last`` and optionally ``returns`` and ``FX``.
+        Frames by instrument, by day, with ``Last`` and optionally ``returns``, ``FX`` and ``Contract_Month`` (where it
+        changes, what is held is rolled, at the cost of a trade; without it rolls cost nothing).
     instruments_df : DataFrame
         With ``Symbol``, ``Multiplier`` and ``SR_cost``.
     capital, risk_target, cost_multiplier, buffer_fraction : float
@@ -65,10 +66,11 @@ def backtest_portfolio_with_dynamic_optimization(
     Returns
     -------
     dict
-        ``data`` (by day: ``portfolio_returns`` net of costs, ``position_SYMBOL``, ``tracking_error``,
-        ``adjustment_factor``, ``daily_turnover``), ``performance``, ``portfolio_weights``, ``final_positions``
-        (contracts by instrument), ``optimization_type``, and ``backtest``, the :class:`~dynopt_milp.Backtest`
-        it was taken from.
+        ``data`` (by day: ``portfolio_returns`` net of the costs of trades and rolls, ``position_SYMBOL``,
+        ``tracking_error``, ``adjustment_factor``, ``daily_turnover`` without rolls), ``performance`` (figures of
+        :func:`~dynopt_milp.backtests.performance`, net of the same costs; ``max_drawdown_pct`` is of the peak),
+        ``portfolio_weights``, ``final_positions`` (contracts by instrument), ``optimization_type``, and ``backtest``,
+        the :class:`~dynopt_milp.Backtest` it was taken from.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def backtest_portfolio_with_dynamic_optimization(
         cost_multiplier=cost_multiplier, buffer_rule="book" if use_buffering else None,
         buffer_fraction=buffer_fraction, show_progress=show_progress,
     )  # fmt: skip
-    performance = run.performance | {
+    performance = _performance(run) | {
         "rebalance_frequency": rebalance_frequency,
         "cost_multiplier": cost_multiplier,
         "use_buffering": use_buffering,
@@ -116,8 +118,8 @@ def backtest_portfolio_with_individual_data(
     Returns
     -------
     dict
-        ``data`` (by day: ``portfolio_returns``, ``position_SYMBOL``), ``performance``, ``portfolio_weights``,
-        ``correlation_matrix`` and ``idm`` (of the last day), ``backtest``.
+        ``data`` (by day: ``portfolio_returns`` net of the costs of trades and rolls, ``position_SYMBOL``),
+        ``performance``, ``portfolio_weights``, ``correlation_matrix`` and ``idm`` (of the last day), ``backtest``.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def backtest_portfolio_with_individual_data(
     last = run.positions.index[-1]
     return {
         "data": _daily(run).drop(columns=["tracking_error", "adjustment_factor", "daily_turnover"]),
-        "performance": run.performance,
+        "performance": _performance(run),
         "portfolio_weights": weights,
         "correlation_matrix": inputs.correlation(last),
         "idm": inputs.target_positions(last).multiplier,
@@ -196,6 +198,11 @@ def _strategy(weights: Mapping[str, float], risk_target: float) -> Strategy:
         volatility=EwmaVolatility(long_run_weight=BOOK_LONG_RUN_WEIGHT),
         risk_target=risk_target,
     )
+
+
+def _performance(run: Backtest) -> dict[str, Any]:
+    """The figures of a run, with the drawdown under the guide's name."""
+    return run.performance | {"max_drawdown_pct": run.performance["max_drawdown_of_peak_pct"]}
 
 
 def _daily(run: Backtest) -> pd.DataFrame:
