@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dynopt_milp.backtests.metrics import above_best, realised_tracking_error, return_difference
+from dynopt_milp.backtests.metrics import above_best, return_difference
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.commands.demo_claims import claim_costs, claim_distance, claim_returns, claim_tracking
@@ -116,9 +116,6 @@ def demo_figures(runs: Mapping[str, Backtest]) -> dict[str, dict[str, Any]]:
     figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
     for name in ("greedy", "exact"):
         found = runs[name].portfolios
-        figures[name]["realised_tracking_error"] = realised_tracking_error(
-            runs[name].returns["gross"], runs["unrounded"].returns["gross"]
-        )
         figures[name]["optima_proven"] = int((found["status"][found["optimizer"] == "exact"] == "optimal").sum())
     return figures
 

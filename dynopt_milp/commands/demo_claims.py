@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -42,14 +43,18 @@ def claim_tracking(gross: Mapping[str, pd.Series]) -> str:
     )
 
 
-def claim_costs(greedy: Mapping[str, float], exact: Mapping[str, float]) -> str:
-    """What each paid for how many contracts, from the performance of its run."""
+def claim_costs(greedy: Mapping[str, Any], exact: Mapping[str, Any]) -> str:
+    """What each paid for how many contracts, from the performance of its run; of rolls where they are known."""
+    return f"Exact paid {_paid(exact, 'of capital a year', ' contracts')}; greedy {_paid(greedy, 'a year', '')}."
+
+
+def _paid(figures: Mapping[str, Any], unit: str, traded: str) -> str:
+    trades = f"to trade {figures['annual_turnover']:,.0f}{traded}"
+    if figures["annual_roll_cost"] is None:
+        return f"{figures['annual_trading_cost']:.2%} {unit} {trades}"
     return (
-        f"Exact paid {exact['annual_cost']:.2%} of capital a year, {exact['annual_trading_cost']:.2%} to trade "
-        f"{exact['annual_turnover']:,.0f} contracts and {exact['annual_roll_cost']:.2%} to roll "
-        f"{exact['annual_contracts_rolled']:,.0f}; greedy {greedy['annual_cost']:.2%}, "
-        f"{greedy['annual_trading_cost']:.2%} to trade {greedy['annual_turnover']:,.0f} and "
-        f"{greedy['annual_roll_cost']:.2%} to roll {greedy['annual_contracts_rolled']:,.0f}."
+        f"{figures['annual_cost']:.2%} {unit}, {figures['annual_trading_cost']:.2%} {trades} and "
+        f"{figures['annual_roll_cost']:.2%} to roll {figures['annual_contracts_rolled']:,.0f}"
     )
 
 

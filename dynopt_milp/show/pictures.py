@@ -149,7 +149,7 @@ def draw_tracking(runs: Mapping[str, Backtest], path: str | Path) -> None:
         ("tracking error,\n% of capital a year", errors, "lower left",
          f"Tracking error realised over the past year: exact's is the smaller one on {below:.0%} of days"),
         ("costs so far,\n% of capital", costs, "upper left",
-         f"Trading costs of {years:.0f} years, % of capital: "
+         f"Costs of trades and rolls in {years:.0f} years, % of capital: "
          + ", ".join(f"{name} {100 * cost.iloc[-1]:.1f}" for name, cost in costs.items())),
         ("above the optimum,\n% of the optimum", {"greedy": distance}, "",
          f"Greedy's objective at each of its rebalances: above the optimum by {distance.median():.0%} in the median"),
