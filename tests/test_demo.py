@@ -147,8 +147,8 @@ def test_costs_are_those_of_the_runs() -> None:
     greedy = dict(zip(names, (0.0110, 0.0068, 1367.4, 0.0042, 123), strict=True))
     exact = dict(zip(names, (0.0112, 0.0064, 428, 0.0048, 1196), strict=True))
     assert claim_costs(greedy, exact) == (
-        "Exact paid 1.12% of capital a year, 0.64% to trade 428 contracts and 0.48% to roll 1,196; greedy 1.10% a year, "
-        "0.68% to trade 1,367 and 0.42% to roll 123."
+        "Exact paid 1.12% of capital a year, 0.64% to trade 428 contracts and 0.48% to roll 1,196; greedy 1.10% a "
+        "year, 0.68% to trade 1,367 and 0.42% to roll 123."
     )
     unknown = {"annual_roll_cost": None, "annual_contracts_rolled": None}
     known = [figures | unknown | {"annual_cost": figures["annual_trading_cost"]} for figures in (greedy, exact)]

@@ -1,1 +1,1 @@
-"""The same strategy held in fractions, rounded, greedy and exact: fifteen years, net of the costs of trades and rolls."""
+"""The same strategy held in fractions, rounded, greedy and exact: fifteen years, net of trades and rolls."""

@@ -43,7 +43,7 @@ def run_portfolio_comparison(
         Shares of risk by instrument for ``"Risk Parity"``, ``"All Weather"``, ``"Optimized Selection"``,
         ``"Single Best"`` and, where there are 50 instruments, ``"Jumbo Portfolio"``.
     data : dict
-        For each instrument a frame by day with ``Last``, ``returns`` and ``FX``, and ``Contract_Month`` where it is known.
+        Frames by day with ``Last``, ``returns``, ``FX`` and, where it is known, ``Contract_Month``.
     instruments_df : DataFrame
         ``Symbol``, ``Name``, ``Multiplier``, ``SR_cost``...
     asset_classes : dict

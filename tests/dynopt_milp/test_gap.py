@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Market, Strategy, simulated_market, solve
+from dynopt_milp.backtests import backtest
 from dynopt_milp.backtests.same_side import reachable
 from dynopt_milp.errors import (
     BacktestInterrupted,
@@ -31,8 +32,8 @@ from dynopt_milp.errors import (
     UnknownNameError,
     WorkerError,
 )
-from dynopt_milp.gap import GapGrid, run_gap_study, summarise
-from dynopt_milp.gap.cells import StudySettings, run_cell
+from dynopt_milp.gap import GapGrid, run_gap_study, summarise, write_report
+from dynopt_milp.gap.cells import CONSEQUENCES, StudySettings, run_cell
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
 from dynopt_milp.gap.summary import gaps
@@ -131,6 +132,49 @@ def test_the_summary_is_that_of_the_rows(study: Path) -> None:
         for name, value in summarise(cell).items():
             assert line[name] == (pytest.approx(value, nan_ok=True) if not isinstance(value, str) else value)
         assert line["realised_tracking_error"] > 0
+        assert line["annual_cost"] == pytest.approx(line["annual_trading_cost"] + line["annual_roll_cost"])
+        assert (line["annual_roll_cost"] > 0) == (line["annual_contracts_rolled"] > 0)
+    assert (summary["annual_roll_cost"] > 0).sum() > 8
+
+
+def test_what_a_path_came_to_is_that_of_its_backtest(study: Path, market: Market) -> None:
+    cell = next(cell for cell in GRID.cells(market) if cell.path == "exact")
+    run = backtest(
+        market.select(cell.instruments), capital=cell.capital, cost_multiplier=cell.cost_multiplier, start=GRID.start,
+        end=GRID.end,
+    )  # fmt: skip
+    line = (
+        pd.read_csv(study / "summary.csv")
+        .set_index(["capital", "cost_multiplier", "path", "size"])
+        .loc[(cell.capital, cell.cost_multiplier, cell.path, len(cell.instruments))]
+    )
+    assert {name: line[name] for name in CONSEQUENCES} == pytest.approx(
+        {name: run.performance[name] for name in CONSEQUENCES}
+    )
+
+
+def test_without_contract_months_what_rolls_cost_is_empty(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(capitals=(100_000,), sizes=(4,), paths=("greedy",), start="2017-01-01", end="2017-02-28")
+    run_gap_study(replace(market, contract_months=None), grid, tmp_path)
+    line = pd.read_csv(tmp_path / "summary.csv").iloc[0]
+    assert np.isnan(line["annual_roll_cost"])
+    assert np.isnan(line["annual_contracts_rolled"])
+    assert line["annual_cost"] == line["annual_trading_cost"] > 0
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert f"<td>{line['annual_cost']:.2%}</td><td>{line['annual_trading_cost']:.2%}</td><td>–</td>" in page
+    assert f"<td>{line['annual_turnover']:.0f}</td><td>–</td>" in page
+
+
+def test_a_study_whose_costs_are_without_rolls_is_refused(market: Market, study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "old")
+    settings = json.loads((tmp_path / "old" / "settings.json").read_text())
+    (tmp_path / "old" / "settings.json").write_text(json.dumps(settings | {"format": "dynopt-milp study 2"}))
+    summary = pd.read_csv(study / "summary.csv").drop(columns=["annual_trading_cost", "annual_roll_cost"])
+    summary.to_csv(tmp_path / "old" / "summary.csv", index=False)
+    with pytest.raises(FormatError, match="format is 'dynopt-milp study 2' there and 'dynopt-milp study 3'"):
+        run_gap_study(market, GRID, tmp_path / "old")
+    with pytest.raises(FormatError, match="no column annual_trading_cost; run dynopt-milp gap again in a new folder"):
+        write_report(tmp_path / "old")
 
 
 def test_unproved_rebalances_are_counted_and_enter_no_mean(study: Path) -> None:

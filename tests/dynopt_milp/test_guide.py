@@ -177,6 +177,39 @@ def test_the_static_backtest_holds_fractions_of_the_risk_wanted(setup: Setup) ->
     assert (held.iloc[-1] != held.iloc[-1].round()).all()
 
 
+def test_frames_with_contract_months_are_charged_rolls_and_the_drawdown_is_net_of_them(setup: Setup) -> None:
+    strategies, data, table, _ = setup
+    weights = strategies["Optimized Selection"]
+    dates = {"start_date": "2019-01-01", "end_date": "2019-12-31"}
+    arguments: dict[str, Any] = {"instruments_df": table, "capital": 250_000, "rebalance_frequency": "weekly", **dates}
+    found = guide.backtest_portfolio_with_dynamic_optimization(weights, data, **arguments)
+    run, daily = found["backtest"], found["data"]
+    rolled = sum(
+        (daily[f"position_{name}"].shift(fill_value=0).abs() * changes.reindex(daily.index, fill_value=False)).sum()
+        for name in weights
+        for changes in [data[name]["Contract_Month"].diff().fillna(0) != 0]
+    )
+    figures = found["performance"]
+    assert rolled > 0
+    assert figures["annual_contracts_rolled"] == pytest.approx(rolled / len(daily) * 256)
+    paid = run.returns["trading_cost"] + run.returns["roll_cost"]
+    assert daily["portfolio_returns"].to_numpy() == pytest.approx((run.returns["gross"] - paid).to_numpy())
+    account = np.r_[1.0, 1 + daily["portfolio_returns"].cumsum()]
+    fall = 1 - account / np.maximum.accumulate(account)
+    assert figures["max_drawdown_pct"] == pytest.approx(100 * fall.max())
+
+    without = {name: frame.drop(columns="Contract_Month") for name, frame in data.items()}
+    other = guide.backtest_portfolio_with_dynamic_optimization(weights, without, **arguments)
+    assert other["performance"]["annual_roll_cost"] is None
+    pd.testing.assert_frame_equal(other["backtest"].positions, run.positions)
+    gain = (other["data"]["portfolio_returns"] - daily["portfolio_returns"]).to_numpy()
+    assert gain == pytest.approx(run.returns["roll_cost"].to_numpy(), abs=1e-15)
+
+    static = guide.backtest_portfolio_with_individual_data(weights, data, table, 250_000, 0.2, *dates.values())
+    assert static["performance"]["annual_roll_cost"] > 0
+    assert static["performance"]["max_drawdown_pct"] == static["performance"]["max_drawdown_of_peak_pct"]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prices of four futures in the guide's layout."""

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp.data import market_from_guide_frames, read_guide_folder
+from dynopt_milp.data import guide_frames as market_frames
+from dynopt_milp.data import market_from_frames, market_from_guide_frames, read_guide_folder
 from dynopt_milp.data.guide_table import asset_class
 from dynopt_milp.errors import DataError
 from tests.conftest import shared
@@ -114,6 +115,22 @@ def test_returns_of_guide_frames_come_back_across_missing_and_unsorted_rows() ->
     found = market_from_guide_frames({"ES": rows.iloc[::-1].reset_index()}, TABLE)
     np.testing.assert_allclose(found.returns()["ES"].iloc[[1, 2, 3, 4]], returns[[1, 3, 4, 5]], rtol=1e-12)
     assert {note.rule: note.rows for note in found.notes} == {"unsorted": 0, "missing price": 1}
+
+
+def test_a_price_below_zero_earns_what_it_did_when_a_market_goes_through_guide_frames() -> None:
+    before = 40 + 5 * np.sin(np.arange(300))  # in a first year medians lack the first day
+    days = pd.bdate_range(end="2020-04-28", periods=306)
+    prices = pd.DataFrame({"CL": [*before, 18.27, -37.63, 10.01, 0.5, 14, 15]}, index=days)
+    crude = pd.DataFrame({"multiplier": [1000.0], "currency": "USD", "asset_class": "Oil", "half_spread": 0.01}, ["CL"])
+    market = market_from_frames(prices, crude, adjusted=prices - 3.0)
+    data, table = market_frames(market)
+    again = market_from_guide_frames(data, table)
+    assert again.days.equals(market.days[1:])
+    change = again.adjusted["CL"].diff().to_numpy()[1:]
+    np.testing.assert_allclose(change, market.adjusted["CL"].diff().to_numpy()[2:], rtol=1e-9)
+    assert change[-5:-3] == pytest.approx([-55.9, 47.64])
+    value = 1000 * market.reference_prices()["CL"].iloc[-1]
+    assert table["SR_cost"].iloc[0] == pytest.approx(10 / value / (market.returns()["CL"].std() * 16))
 
 
 def test_rates_of_guide_frames_without_currencies_are_those_of_each_instrument() -> None:
