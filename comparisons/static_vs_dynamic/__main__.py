@@ -42,8 +42,7 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
         save(table(runs), RESULTS)
         write_environment(ENVIRONMENT, "one thread a run", *seconds_of_exact(runs))
         draw_backtests({f"${capital:,.0f}, {optimizer}": found for (capital, optimizer), found in runs.items()
-                        if optimizer in ("greedy", "exact")}, PICTURE,
-                       title="Trend following on 42 futures, weekly, net of trades and rolls")  # fmt: skip
+                        if optimizer in ("greedy", "exact")}, PICTURE)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from dynopt_milp.gap.charts import figures
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
 from dynopt_milp.gap.stored import POSITIONS, Study, main_path, main_rows, read_study
-from dynopt_milp.gap.study import REBALANCES
+from dynopt_milp.gap.study import REBALANCES, SIMULATED
 from dynopt_milp.gap.summary import cell_text, count_differences, further_optimizers, in_common
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.records import records
@@ -95,10 +95,11 @@ def answer(study: Study) -> str:
     half = f"more than {median:.1%} worse in half of them, and the best itself in" if median > DEFAULT_GAP else (
         "and the best itself in"
     )  # fmt: skip
+    simulated = SIMULATED if SIMULATED in str(study.settings["market"]) else ""
     where = f"At the book's cost multiplier of {BOOK_COST_MULTIPLIER:g}, on" if book else "On"
     return (
-        f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} futures from {rows['date'].min():%B %Y} to "
-        f"{rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
+        f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} {simulated}futures from "
+        f"{rows['date'].min():%B %Y} to {rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
         f"best one on average{among}, {half} {best:.1%}."
     )
 

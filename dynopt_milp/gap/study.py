@@ -33,6 +33,8 @@ from dynopt_milp.strategy.strategy import Strategy
 CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
 FORMAT = "dynopt-milp study 3"
 """Of the names of columns and settings, and what figures are net of. 2 had no costs of rolls, 1 seconds_NAME too."""
+SIMULATED = "simulated "
+"""What the description of a market says of its instruments where prices are simulated."""
 
 
 def run_gap_study(
@@ -150,8 +152,9 @@ def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
 
 def _described(market: Market) -> str:
     """What tells a market from others, in words and a hash."""
+    what = f"{SIMULATED if market.simulated else ''}instruments"
     return (
-        f"{len(market.instruments)} instruments, {market.days[0]:%Y-%m-%d} to {market.days[-1]:%Y-%m-%d}, "
+        f"{len(market.instruments)} {what}, {market.days[0]:%Y-%m-%d} to {market.days[-1]:%Y-%m-%d}, "
         f"{market.base_currency}, {market.fingerprint()[:16]}"
     )
 

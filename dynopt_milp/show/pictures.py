@@ -169,6 +169,7 @@ def draw_tracking(runs: Mapping[str, Backtest], path: str | Path) -> None:
         axes.grid(alpha=0.3)
         if legend:
             axes.legend(loc=legend, ncols=len(lines), fontsize=11, frameon=False)
+    figure.suptitle(caption(runs.values()), x=0.01, ha="left", fontsize=11)
     save_picture(figure, Path(path))
 
 
