@@ -97,10 +97,11 @@ def answer(study: Study) -> str:
     )  # fmt: skip
     simulated = SIMULATED if SIMULATED in str(study.settings["market"]) else ""
     where = f"At the book's cost multiplier of {BOOK_COST_MULTIPLIER:g}, on" if book else "On"
+    first, last = rows["date"].min(), rows["date"].max()
     return (
-        f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} {simulated}futures from "
-        f"{rows['date'].min():%B %Y} to {rows['date'].max():%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the "
-        f"best one on average{among}, {half} {best:.1%}."
+        f"{where} {len(rows):,} rebalances of up to {rows['size'].max()} {simulated}futures from {first:%B %Y} to "
+        f"{last:%B %Y}, the portfolio of the greedy search was {rows['gap'].mean():.1%} worse than the best one on "
+        f"average{among}, {half} {best:.1%}."
     )
 
 

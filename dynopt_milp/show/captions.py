@@ -22,14 +22,11 @@ def caption(runs: Iterable[Backtest]) -> str:
         names = {_short(str(one["strategy"][part])) for one in settings}
         rules += names if len(names) == 1 else []
     first, last = (min(run.returns.index[0] for run in every), max(run.returns.index[-1] for run in every))
-    words = [
-        *{
-            f"{one['capital']:,.0f} {one['base_currency']}{', compounding' if one['compound'] else ''}"
-            for one in settings
-        },
-        *{str(one["frequency"]) for one in settings},
-        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}",
+    accounts = [
+        f"{one['capital']:,.0f} {one['base_currency']}{', compounding' if one['compound'] else ''}" for one in settings
     ]
+    words = [*dict.fromkeys(accounts), *dict.fromkeys(str(one["frequency"]) for one in settings)]
+    words.append(f"{first:%Y-%m-%d} to {last:%Y-%m-%d}")
     if any(one["simulated"] for one in settings):
         words.append("simulated prices")
     return (f"{', '.join(rules)}: " if rules else "") + ", ".join(words)
