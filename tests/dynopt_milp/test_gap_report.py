@@ -116,7 +116,7 @@ def test_the_sentence_and_the_worst_dates_are_those_of_the_rows(study: Path) -> 
     found = read_study(study)
     book = rows[rows["cost_multiplier"] == 50]
     assert f"{book['gap'].mean():.1%} worse" in answer(found)
-    assert f"multiplier of 50, on {len(book):,} rebalances of up to 8 futures" in answer(found)
+    assert f"multiplier of 50, on {len(book):,} rebalances of up to 8 simulated futures" in answer(found)
     worst = worst_rebalances(found)
     assert worst[0]["gap"] == rows["gap"].max()
     row = rows.loc[rows["gap"].idxmax()]
