@@ -25,7 +25,7 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
     -------
     data : dict of DataFrame, by symbol
         Rows are the instrument's own days (index ``Time``) but the first, which has no return. ``Last`` is the traded
-        price, ``returns`` those of :meth:`Market.returns` (0.01 is one per cent), ``FX`` base currency per unit of the
+        price, ``returns`` those of :meth:`~dynopt_milp.data.Market.returns` (0.01 is one per cent), ``FX`` base currency per unit of the
         instrument's, ``Contract_Month`` (where the market has it) the contract, such as 20200300.
     instruments : DataFrame
         ``Symbol``, ``Name``, ``Multiplier``, ``Currency``, ``Asset_Class``, and ``SR_cost``: the cost of trading one
