@@ -285,7 +285,7 @@ class Market:
 
 
 def reference_price(prices: pd.Series) -> pd.Series:
-    """What :meth:`~dynopt_milp.data.Market.reference_prices` has of one instrument, from its traded price on its own days."""
+    """What :meth:`Market.reference_prices` has of one instrument, from its traded price on its own days."""
     least = REFERENCE_SHARE * prices.rolling(REFERENCE_DAYS, min_periods=1).median()
     reference: pd.Series = prices.where(prices >= least, least)
     return reference.where(reference > 0)
