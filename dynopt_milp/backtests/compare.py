@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pandas as pd
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data.market import Market
+from dynopt_milp.errors import FormatError
+from dynopt_milp.io.run_folder import SETTINGS
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
@@ -21,6 +23,9 @@ COMPARED_FIGURES = (
     "annual_turnover", "annual_contracts_rolled", "avg_tracking_error", "realised_tracking_error", "num_rebalances",
     "num_optimal", "num_not_proved", "num_failed", "solver_seconds",
 )  # fmt: skip
+
+FILES = ("comparison.csv", "comparison.png")
+"""What a folder of a comparison holds beside its runs."""
 
 Runs = dict[tuple[str, str], Backtest]
 """Backtests by strategy and optimizer."""
@@ -56,8 +61,15 @@ def run_comparison(
     -------
     dict
         Backtests by (strategy, optimizer).
+
+    Raises
+    ------
+    FormatError
+        If the folder holds something else than comparisons; before any work.
     """
     names = distinct_names(optimizers, "optimizers")
+    if out is not None:
+        _refuse_other_folder(out, strategies)
     runs: Runs = {}
     for name, strategy in strategies.items():
         inputs = Inputs(market, strategy, float(capital))
@@ -73,6 +85,16 @@ def run_comparison(
                 **settings,
             )
     return runs
+
+
+def _refuse_other_folder(out: Path, strategies: Iterable[str]) -> None:
+    """Refuse a folder with something else in it than comparisons: prices, say, or a run."""
+    for entry in sorted(out.iterdir()) if out.is_dir() else ():
+        known = entry.name.startswith(".") or entry.name in (*strategies, *FILES)
+        if not known and not (entry.is_dir() and any(entry.glob(f"*/{SETTINGS}"))):
+            raise FormatError(
+                f"holds something else than a comparison ({entry.name}); use an empty or a new folder", field=str(out)
+            )
 
 
 def comparison_table(runs: Runs) -> pd.DataFrame:

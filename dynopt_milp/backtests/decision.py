@@ -164,6 +164,9 @@ class Decisions:
         target = targets.optimal_positions
         positions = _towards(targets, held, str(self.optimizer))
         row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
+        unknown = target.index[~np.isfinite(target)]
+        if len(unknown):
+            row["reason"] = "; ".join(f"{name} keeps its position: its target is no number" for name in unknown)
         if not positions[target.index].equals(target):
             problem = self._problem(targets, held.round(), row)
             row["tracking_error"] = problem.program().tracking_error(positions[list(problem.instruments)].to_numpy())
@@ -243,9 +246,9 @@ class Decisions:
 
 
 def _towards(targets: TargetPositions, held: pd.Series, how: str) -> pd.Series:
-    """The target positions, ``"unrounded"`` or ``"rounded"``; what cannot be traded stays as it is held."""
+    """The target positions, ``"unrounded"`` or ``"rounded"``; what has none or cannot be traded stays as it is."""
     target, positions = targets.optimal_positions, held.copy()
-    traded = [name for name in target.index if name not in targets.closed]
+    traded = [name for name in target.index if name not in targets.closed and np.isfinite(target[name])]
     positions[traded] = target[traded] if how == "unrounded" else target[traded].round()
     return positions
 

@@ -60,7 +60,8 @@ def performance(
         rule has none), ``idm``, ``num_instruments`` (the most that were alive), ``num_rebalances``, ``num_optimal``,
         ``num_not_proved`` (left open by an optimizer that proves something; a heuristic proves nothing and is not
         counted), ``num_failed``, ``num_kept`` (at which an instrument could not be decided and kept its position),
-        ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist.
+        ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist: of rolls
+        where nothing is known of them, of returns where a compounding account has lost everything.
     """
     net, days = returns["net"], len(returns)
     turnover = contracts_traded(positions).sum(axis=1)
@@ -98,7 +99,16 @@ def performance(
         "num_kept": int(((status != FAILED) & (rebalances["reason"] != "")).sum()),
         "days": days,
     }
+    if compound and not account.min() > 0:  # shares of an account below zero say nothing
+        figures |= dict.fromkeys(OF_THE_ACCOUNT)
     return {name: _number(value) for name, value in figures.items()} | counts
+
+
+OF_THE_ACCOUNT = (
+    "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
+    "annual_trading_cost", "annual_roll_cost", "skewness",
+)  # fmt: skip
+"""Figures that a compounding account has as long as something is left of it."""
 
 
 def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:

@@ -91,27 +91,30 @@ class Record:
         )  # fmt: skip
         gross, traded, rolled = (np.vstack(self._money)).T
         cost = traded + rolled
-        base = np.where(np.array(self._base) == 0, np.nan, self._base)
+        base = np.array(self._base)
+        base[base == 0] = np.inf  # nothing is left, held or earned
         returns = pd.DataFrame(
             {
                 "gross": gross / base, "trading_cost": traded / base, "roll_cost": rolled / base, "cost": cost / base,
                 "net": (gross - cost) / base,
             },
             index=positions.index,
-        ).fillna(0.0)  # fmt: skip
+        )  # fmt: skip
         earned = {"held": returns["gross"]}
         for name, frame in (("unrounded", unrounded), ("rounded", rounded)):
             held = frame.to_numpy()
             money = self._accounts.money(np.vstack([held[:1], held]), self._first)[:, 0]
-            earned[name] = pd.Series(money / base, positions.index).fillna(0.0)
+            earned[name] = pd.Series(money / base, positions.index)
         values = self._inputs.values.loc[positions.index].to_numpy()
         notional = {
             name: pd.Series(np.nansum(np.abs(frame.to_numpy()) * values, axis=1) / base, positions.index)
             for name, frame in (("held", positions), ("unrounded", unrounded))
         }
         rebalances = rows(entries)
-        known = contracts_rolled(market, positions) if market.contract_months is not None else None
-        figures = performance(returns, positions, rebalances, rolled=known, compound=self._compound)
+        months = market.contract_months
+        known = months is not None and months.loc[positions.index].notna().any(axis=None)
+        rolled_contracts = contracts_rolled(market, positions) if known else None
+        figures = performance(returns, positions, rebalances, rolled=rolled_contracts, compound=self._compound)
         figures |= target_figures(earned, notional, rounded, rebalances)
         return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
 

@@ -171,5 +171,8 @@ class Backtest:
             content["performance"].pop(about, None)
         there = Path(folder) / BESIDE
         if there.is_dir():
-            content["beside"] = {run.name: cls.load(run) for run in sorted(there.iterdir()) if run.is_dir()}
+            runs = {run.name: cls.load(run) for run in sorted(there.iterdir()) if (run / "settings.json").exists()
+                    and all((run / f"{name}.csv").exists() for name in FRAMES)}  # fmt: skip
+            last = content["positions"].index[-1]  # what was not asked for when the run was extended is older
+            content["beside"] = {name: run for name, run in runs.items() if run.positions.index[-1] == last}
         return cls(**content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -142,8 +143,11 @@ def backtest(
         strategy = Strategy() if inputs is None else inputs.strategy
     _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
     roll_trades = not_negative(roll_trades, "roll_trades")
-    if isinstance(beside, str):
+    if isinstance(beside, str) or beside is None:
         raise InputError(f"expected a list of optimizers, found {beside!r}", field="beside")
+    for name in map(optimizer_name, beside):
+        if not re.fullmatch(r"\w[\w.:+-]{0,99}", name):
+            raise InputError(f"expected a name that can be that of a folder, found {name!r}", field="beside")
     others = dict(zip(distinct_names((optimizer, *beside), "beside")[1:], beside, strict=True))
     for other in beside:
         _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.market import DataNote, Market
-from dynopt_milp.data.rows import join_prices
+from dynopt_milp.data.rows import join_prices, one_row_a_day, timestamps
 from dynopt_milp.errors import DataError
 from dynopt_milp.problem.labelled import check_distinct
 
@@ -38,7 +38,7 @@ def market_from_frames(
         Back-adjusted prices; the traded ones if not given, which is right for what has no rolls.
     contract_months : DataFrame, days × instruments, optional
         The contract of each traded price, as a number such as 20200300 or 202003; rolls are charged where it changes.
-        Without it, or without a column of an instrument, nothing is known of rolls.
+        Each holds until the next. Without it, or without a column of an instrument, nothing is known of rolls.
     fx : DataFrame, days × currencies, or mapping of Series, optional
         Base currency per unit of each currency. Not needed if everything is in the base currency.
     base_currency : str
@@ -77,7 +77,9 @@ def market_from_frames(
             raise DataError(f"there are no {missing} prices of it", field="prices", instrument=name)
         own = traded[name].to_frame("price")
         if name in months:
-            own = own.assign(contract_month=months[name].reindex(own.index))
+            known, _ = one_row_a_day(months[name].to_frame("contract_month"), name)
+            days = timestamps(own.index, name).normalize()
+            own = own.assign(contract_month=known["contract_month"].reindex(days, method="ffill").to_numpy())
         both, more = join_prices(own, changing[name], name)
         series[name] = both.dropna(how="all", subset=["price", "adjusted"])
         notes += more

@@ -26,8 +26,9 @@ def market_from_guide_frames(
         percentage returns of the contract held (0.01 is one per cent of the day before's ``Last``, or of its reference
         price where that is more: :meth:`~dynopt_milp.data.Market.reference_prices`), and ``Market.returns`` will be
         these, from the second row on (a row without ``Last`` is dropped with its return); without it, ``Last`` is the
-        back-adjusted price too. ``FX``, if there, is base currency per unit of the instrument's currency. ``Contract_Month``, if
-        there, is the contract of ``Last``, a number such as 20200300: rolls are charged where it changes.
+        back-adjusted price too. ``FX``, if there, is base currency per unit of the instrument's currency.
+        ``Contract_Month``, if there, is the contract of ``Last``, a number such as 20200300: rolls are charged where it
+        changes.
     instruments_df : DataFrame
         As the table of :func:`read_guide_folder`; Symbol may be the index. If there is no column Currency, an
         instrument with an FX other than 1 gets a currency of its own.

@@ -26,7 +26,8 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
     data : dict of DataFrame, by symbol
         Rows are the instrument's own days (index ``Time``) but the first, which has no return. ``Last`` is the traded
         price, ``returns`` those of :meth:`~dynopt_milp.data.Market.returns` (0.01 is one per cent), ``FX`` base
-        currency per unit of the instrument's, ``Contract_Month`` (where the market has it) the contract, such as 20200300.
+        currency per unit of the instrument's, ``Contract_Month`` (where the market has it) the contract, such as
+        20200300.
     instruments : DataFrame
         ``Symbol``, ``Name``, ``Multiplier``, ``Currency``, ``Asset_Class``, and ``SR_cost``: the cost of trading one
         contract as a share of its annual risk, at the last reference price and the volatility of the whole history;

@@ -83,7 +83,7 @@ def one_row_a_day(
         If the rows are not timestamps, or the entries not numbers.
     """
     notes: list[DataNote] = []
-    table = _as_numbers(table, instrument).set_axis(_timestamps(table.index, instrument), axis=0)
+    table = _as_numbers(table, instrument).set_axis(timestamps(table.index, instrument), axis=0)
     back = int((np.diff(table.index.to_numpy()) < np.timedelta64(0)).sum())
     if back:
         notes.append(DataNote(instrument, "unsorted", 0, f"{back} rows were earlier than the row before them; sorted"))
@@ -106,7 +106,7 @@ def within(table: pd.DataFrame, start: Any, end: Any, instrument: str) -> pd.Dat
     first, last = _limit(start, "start"), _limit(end, "end")
     if first is not None and last is not None and first > last:
         raise DataError(f"{first.date()} is after the end, {last.date()}", field="start")
-    days = _timestamps(table.index, instrument).normalize()
+    days = timestamps(table.index, instrument).normalize()
     inside = np.ones(len(days), dtype=bool)
     if first is not None:
         inside &= days >= first
@@ -130,6 +130,8 @@ def clean(table: pd.DataFrame, instrument: str, notes: list[DataNote]) -> pd.Dat
     weekend = np.asarray(pd.DatetimeIndex(rows.index).day_of_week >= 5)
     rows = drop(rows, weekend, instrument, "weekend", "on a Saturday or a Sunday", notes)
     rows = drop(rows, (rows["price"] == 0).to_numpy(), instrument, "zero", "a traded price of zero is a gap", notes)
+    if "contract_month" in rows:
+        rows["contract_month"] = rows["contract_month"].where(rows["contract_month"] > 0)
     below = rows.index[rows["price"] < 0]
     if len(below):
         first = rows["price"].loc[below].iloc[0]
@@ -167,7 +169,14 @@ def _as_numbers(table: pd.DataFrame, instrument: str) -> pd.DataFrame:
         raise
 
 
-def _timestamps(index: pd.Index, instrument: str) -> pd.DatetimeIndex:
+def timestamps(index: pd.Index, instrument: str) -> pd.DatetimeIndex:
+    """Rows as timestamps without a zone.
+
+    Raises
+    ------
+    DataError
+        If they are none.
+    """
     if not isinstance(index, pd.DatetimeIndex):
         if pd.api.types.is_numeric_dtype(index):  # a number would be nanoseconds since 1970
             raise DataError(

@@ -123,7 +123,7 @@ def show_failures(runs: Mapping[str, Backtest], console: Console) -> None:
     for name, run in runs.items():
         failed = run.failures
         for day, reason in list(failed["reason"].items())[:5]:
-            console.print(Text(f"{name}, {day:%Y-%m-%d}: failed, positions kept: {reason}"))
+            console.print(Text(f"{name}, {day:%Y-%m-%d}: failed: {reason}"))
         if len(failed) > 5:
             console.print(f"... and {len(failed) - 5} more; see rebalances.csv", highlight=False)
 

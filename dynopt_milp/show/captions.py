@@ -13,7 +13,7 @@ def caption(runs: Iterable[Backtest]) -> str:
     Parameters
     ----------
     runs : iterable of Backtest
-        Of one market; what they do not have in common is left out.
+        Of one market; of capitals and frequencies all are listed, strategies that differ are left out.
     """
     every = list(runs)
     settings = [run.settings for run in every]
@@ -30,6 +30,12 @@ def caption(runs: Iterable[Backtest]) -> str:
     if any(one["simulated"] for one in settings):
         words.append("simulated prices")
     return (f"{', '.join(rules)}: " if rules else "") + ", ".join(words)
+
+
+def net_of(runs: Iterable[Backtest]) -> str:
+    """Which costs profits are net of: of trades and rolls, or of trades alone where nothing is known of rolls."""
+    unknown = [run for run in runs if run.performance["annual_contracts_rolled"] is None]
+    return "net of trades (rolls are not counted)" if unknown else "net of trades and rolls"
 
 
 def _short(described: str) -> str:

@@ -53,8 +53,8 @@ def show_comparison(table: pd.DataFrame, console: Console, about: str = "") -> N
         shown.add_row(Text(f" {row['optimizer']}"), *cells)
     console.print(shown)
     console.print(
-        "\nA year, net of trades and rolls, shares of capital; drawdown of the peak. Cost: of\n"
-        "both. Contracts traded a year. The tracking error is the one the covariance\n"
+        "\nA year, net of costs, shares of capital; drawdown of the peak. Cost: of trades\n"
+        "and rolls. Contracts traded a year. The tracking error is the one the covariance\n"
         "expects. Proven: rebalances proven optimal.",
         highlight=False,
     )

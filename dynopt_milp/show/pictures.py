@@ -17,7 +17,7 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.colours import COLOURS
 from dynopt_milp.problem.book import DAYS_A_YEAR
-from dynopt_milp.show.captions import caption
+from dynopt_milp.show.captions import caption, net_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +63,7 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
             account.plot(failed, profit.reindex(failed), "x", color="red", label=f"{name}: {FAILED}")
         turnover.plot(run.returns.index, yearly_turnover(run.positions), **style)
     figure.suptitle(
-        title or f"Profit net of trades and rolls\n{caption(runs.values())}", x=0.01, ha="left", fontsize=11
+        title or f"Profit {net_of(runs.values())}\n{caption(runs.values())}", x=0.01, ha="left", fontsize=11
     )
     account.set_ylabel("profit, share of capital")
     account.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -116,7 +116,7 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
         panel.set_visible(False)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    what = "Profit net of trades and rolls, share of capital"
+    what = f"Profit {net_of(runs.values())}, share of capital"
     figure.suptitle(f"{what}\n{caption(runs.values())}", x=0.01, ha="left", fontsize="medium")
     save_picture(figure, Path(path))
 

@@ -124,6 +124,9 @@ def test_an_account_of_which_nothing_is_left_closes_everything() -> None:
     assert (later == 0).all(axis=None)
     assert np.isfinite(run.returns).all(axis=None)
     assert run.account.iloc[-1] == pytest.approx(run.account[later.index[0]])
+    assert run.performance["sharpe_ratio"] is None
+    assert run.performance["annualized_return"] is None
+    assert run.performance["max_drawdown_of_capital_pct"] > 99
 
 
 def crude_market() -> tuple[Market, pd.DataFrame]:
@@ -253,3 +256,49 @@ def test_runs_beside_a_run_are_runs_of_their_own(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="beside: 'greedy' appears more than once"):
         backtest(market, beside=["greedy"], optimizer="greedy", **settings)
+
+
+def test_a_target_that_is_no_number_keeps_its_position_and_the_rest_earns() -> None:
+    market = simulated_market(instruments=NAMES, start="2014-01-01", end="2016-12-31")
+
+    def holes(given: Market) -> pd.DataFrame:
+        wanted = long_only(given)
+        wanted["CORN"] = np.nan
+        return wanted
+
+    for optimizer in ("rounded", "unrounded", "greedy"):
+        run = backtest(
+            market, Strategy(forecasts=holes), capital=5e5, optimizer=optimizer, start="2016-01-01", end="2016-06-30"
+        )
+        assert run.performance["num_failed"] == 0
+        assert (run.positions["CORN"] == 0).all()
+        assert run.returns["gross"].abs().sum() > 0.1
+
+
+@pytest.mark.parametrize("shape", ["midnight", "evening", "texts", "zone", "changes only"])
+def test_contract_months_are_joined_by_day(shape: str) -> None:
+    days = pd.bdate_range("2020-01-01", periods=30)
+    months = pd.DataFrame({"A": np.repeat([202003.0, 202006.0, 202009.0], 10)}, days)
+    if shape == "evening":
+        months.index = months.index + pd.Timedelta(hours=23)
+    elif shape == "texts":
+        months.index = months.index.strftime("%Y-%m-%d")
+    elif shape == "zone":
+        months.index = months.index.tz_localize("UTC")
+    elif shape == "changes only":
+        months = months.iloc[[0, 10, 20]]
+    prices = pd.DataFrame({"A": np.linspace(100, 110, 30)}, days).drop(days[10])
+    table = pd.DataFrame({"multiplier": 1.0, "currency": "USD", "asset_class": "X", "half_spread": 0.1}, index=["A"])
+    rolls = market_from_frames(prices, table, contract_months=months).rolls()["A"]
+    assert rolls.index[rolls].tolist() == [days[11], days[20]]
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "..", ""])
+def test_a_run_beside_has_a_name_that_can_be_that_of_a_folder(name: str) -> None:
+    def own(problem: Any) -> Any:
+        return np.zeros(len(problem.instruments))
+
+    own.__name__ = name
+    market = simulated_market(instruments=NAMES, start="2014-01-01", end="2016-12-31")
+    with pytest.raises(InputError, match="beside: expected a name that can be that of a folder"):
+        backtest(market, capital=1e6, beside=[own])

@@ -110,6 +110,13 @@ def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
     assert "there is no 'magic'" in wrong.stderr
 
 
+def test_a_comparison_does_not_write_among_other_files(prices: Path) -> None:
+    done = run("compare", "--data", prices, "--out", prices, "--portfolios", "risk-parity", "--optimizers", "rounded")
+    assert done.returncode == 2
+    assert "holds something else than a comparison" in done.stderr
+    assert not (prices / "risk-parity").exists()
+
+
 def test_an_interrupted_backtest_goes_on_with_the_same_command(tmp_path: Path) -> None:
     arguments = [
         *COMMAND, "backtest", "--start", "2010-01-01", "--end", "2013-12-31", "--instruments", FEW,
