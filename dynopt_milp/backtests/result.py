@@ -22,8 +22,10 @@ FORMAT = "dynopt-milp backtest 3"
 """The names of columns and settings. Of format 2 costs were those of trades alone, without rolls."""
 NEEDED = {
     "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net"),
-    "performance": ("sharpe_ratio", "num_not_proved"),
-    "settings": ("optimizer", "capital", "compound", "simulated", "end"),
+    "performance": ("sharpe_ratio", "num_not_proved", "annual_roll_cost", "annual_contracts_rolled", "num_kept"),
+    "settings": (
+        "optimizer", "capital", "compound", "simulated", "end", "base_currency", "strategy", "frequency", "roll_trades",
+    ),
 }  # fmt: skip
 """What must be in a file for it to be one of a backtest: columns or fields."""
 

@@ -125,9 +125,7 @@ def backtest(
             from dynopt_milp.show.pictures import draw_backtests
 
             draw_backtests(runs, out / "backtest.png")
-        if result.extended_from is not None:
-            first, last = result.extended_from, result.positions.index[-1]
-            console.print(f"the run in {out} ended on {first:%Y-%m-%d} and was extended to {last:%Y-%m-%d}")
+        _say_extended(result, out, console)
         if as_json:
             print_json(summary(result))
         else:
@@ -140,6 +138,12 @@ def backtest(
         return _exit_code(*runs.values())
 
     guarded(run)
+
+
+def _say_extended(run: Backtest, out: Path | None, console: Console) -> None:
+    if run.extended_from is not None:
+        first, last = run.extended_from, run.positions.index[-1]
+        console.print(f"the run in {out} ended on {first:%Y-%m-%d} and was extended to {last:%Y-%m-%d}")
 
 
 def _exit_code(*runs: Backtest) -> int:
@@ -212,6 +216,8 @@ def compare(
             gap=gap,
             time_limit=time_limit,
         )
+        for (strategy, name), one in runs.items():
+            _say_extended(one, None if out is None else out / strategy / name, console)
         table = comparison_table(runs)
         if out is not None:
             save_comparison(runs, table, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dynopt_milp.backtests.accounting import ROLL_TRADES
 from dynopt_milp.backtests.result import Backtest
 
 
@@ -27,6 +28,8 @@ def caption(runs: Iterable[Backtest]) -> str:
     ]
     words = [*dict.fromkeys(accounts), *dict.fromkeys(str(one["frequency"]) for one in settings)]
     words.append(f"{first:%Y-%m-%d} to {last:%Y-%m-%d}")
+    trades = dict.fromkeys(one["roll_trades"] for one in settings)
+    words += [f"{number:g} trades a roll" for number in trades if number != ROLL_TRADES]
     if any(one["simulated"] for one in settings):
         words.append("simulated prices")
     return (f"{', '.join(rules)}: " if rules else "") + ", ".join(words)
