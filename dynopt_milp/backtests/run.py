@@ -33,7 +33,7 @@ from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, one_of, positive
 from dynopt_milp.problem.limits import LimitsLike, limits_of
-from dynopt_milp.solvers.methods import find_method
+from dynopt_milp.solvers.methods import METHODS, find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs
@@ -150,6 +150,8 @@ def backtest(
             raise InputError(f"expected a name that can be that of a folder, found {name!r}", field="beside")
     others = dict(zip(distinct_names((optimizer, *beside), "beside")[1:], beside, strict=True))
     for other in beside:
+        if isinstance(other, str):
+            one_of(other.partition(":")[0], (*UNOPTIMISED, *METHODS), "beside")
         _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     if inputs is None:

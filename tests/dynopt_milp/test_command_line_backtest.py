@@ -108,7 +108,7 @@ def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
     assert read_json((out / "performance.json").read_text())["simulated"] is True
     wrong = run("backtest", *QUARTER, "--beside", "magic")
     assert wrong.returncode == 2
-    assert "there is no 'magic'" in wrong.stderr
+    assert "beside: there is no 'magic'; there are unrounded, rounded, exact" in " ".join(wrong.stderr.split())
 
 
 def test_a_comparison_does_not_write_among_other_files(prices: Path) -> None:
