@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 
 from dynopt_milp.commands.market_options import chosen_market
@@ -95,13 +96,7 @@ class ProblemSource:
         reference = reference_prices(targets)
         if reference.empty:
             return made, {}
-        for name, price, number in zip(reference.index, targets["price"][reference.index], reference, strict=True):
-            console.print(
-                f"{name}: price {price:g}; its weight and covariance are by the reference price {number:g}",
-                highlight=False, markup=False, soft_wrap=True,
-            )  # fmt: skip
-        console.print()
-        return made, {"reference_prices": reference.to_dict()}
+        return made, _said(reference, targets["price"], console)
 
     def _of_prices(self, folder: Path, capital: float, console: Console) -> tuple[Problem, dict[str, Any]]:
         positions = None if self.held is None else read_held(self.held)
@@ -125,9 +120,25 @@ class ProblemSource:
         console.print(
             f"decided after the close of {day}{asked}; {capital:,.0f} {self.base_currency}\n", highlight=False
         )
-        return made, {"date": day, "capital": capital, "base_currency": self.base_currency}
+        about = {"date": day, "capital": capital, "base_currency": self.base_currency}
+        before = market.between(end=day)
+        prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
+        reference = before.reference_prices().ffill().iloc[-1].reindex(list(made.instruments))
+        other = reference[reference != prices]
+        return made, about if other.empty else about | _said(other, prices, console)
 
     def _refuse(self, reason: str) -> None:
         for name in UNUSED_OPTIONS[reason]:
             if name in self.given:
                 raise InputError(f"makes no sense where {reason}", field=f"--{name.replace('_', '-')}")
+
+
+def _said(reference: pd.Series, prices: pd.Series, console: Console) -> dict[str, Any]:
+    """Print the reference prices that are not the prices; what the record of the decision has of them."""
+    for name, price, number in zip(reference.index, prices[reference.index], reference, strict=True):
+        console.print(
+            f"{name}: price {price:g}; its weight and covariance are by the reference price {number:g}",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    console.print()
+    return {"reference_prices": {str(name): float(number) for name, number in reference.items()}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -438,6 +439,22 @@ def test_prices_are_not_written_over(price_folder: Path, tmp_path: Path) -> None
     assert done.returncode == 2
     assert "--out: is read; give another file" in done.stderr
     assert out.read_bytes() == before
+
+
+def test_a_price_below_zero_is_said_with_its_reference_price(price_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "prices"
+    shutil.copytree(price_folder, folder)
+    path = folder / "gold_micro_daily_data.csv"
+    prices = pd.read_csv(path, index_col="Time")
+    prices.iloc[-1, 0] = -37.63
+    prices.to_csv(path)
+    done = run("rebalance", "--data", folder, "--capital", 300_000)
+    assert done.returncode == 0, done.stderr
+    least = prices["Last"].iloc[-256:].median() / 10
+    assert f"GOLD_micro: price -37.63; its weight and covariance are by the reference price {least:g}" in done.stdout
+    content = read_json(run("rebalance", "--data", folder, "--capital", 300_000, "--json").stdout)
+    assert content["reference_prices"] == {"GOLD_micro": pytest.approx(least)}
+    assert "reference price" not in run("rebalance", "--data", price_folder, "--capital", 300_000).stdout
 
 
 def test_limits_with_prices_alone(price_folder: Path) -> None:
