@@ -197,9 +197,9 @@ class Market:
         year. Where there are fewer days of contract months, those count, but no fewer than a year. NaN without.
         """
         count = self.rolls().astype(np.float64).rolling(f"{ROLL_DAYS}D").sum()
-        known = self.contract_months is not None and self.contract_months.notna()
         frame = pd.DataFrame(np.nan, index=self.days, columns=self.prices.columns)
-        if known is not False:
+        if self.contract_months is not None:
+            known = self.contract_months.notna()
             for name in frame.columns[known.any()]:
                 first = known.index[known[name]][0]
                 days = pd.Series((self.days - first).days.to_numpy(dtype=np.float64), index=self.days)

@@ -69,7 +69,7 @@ ROUNDINGS = 4
 SIMPLEX_ROUND_OFF = 1e-10
 MOST_SPREAD = 1e5
 # Of a box that is wider SCIP has been seen to overlook what is in it: its tolerances are shares of the bounds.
-MOST_CONTRACTS = 1e6
+WIDEST_BELIEVED = 1e6  # contracts
 MOST_PASSES = 4
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
@@ -204,7 +204,7 @@ def _believed(formulation: Formulation) -> bool:
         return True
     lower, upper = bounding_box(formulation.program, formulation.tracking_radius(0.0), np.inf)
     near = formulation.program.spread(lower, upper) <= MOST_SPREAD * formulation.buffer
-    return near and bool((upper - lower <= MOST_CONTRACTS).all())
+    return near and bool((upper - lower <= WIDEST_BELIEVED).all())
 
 
 def _wider(formulation: Formulation) -> Formulation:
