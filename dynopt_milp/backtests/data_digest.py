@@ -45,7 +45,7 @@ class DataDigest:
         First day of the run.
     digests : dict of DataFrame
         By what they are of: days × instruments of the traded price, the back-adjusted price (free of its level) and, if
-        the market has them, the contract months; days × currencies of the exchange rate. 0 where there is none.
+        there are any by then, the contract months; days × currencies of the exchange rate. 0 where there is none.
     specifications : dict
         By instrument and column.
     """
@@ -68,8 +68,9 @@ class DataDigest:
             ),
             RATE: _by_column(market.fx.loc[:end, sorted(set(table["currency"]))], _exact),
         }
-        if market.contract_months is not None:
-            digests[CONTRACT] = _by_column(market.contract_months.loc[:end, names], _exact)
+        months = None if market.contract_months is None else market.contract_months.loc[:end, names]
+        if months is not None and months.notna().any(axis=None):
+            digests[CONTRACT] = _by_column(months, _exact)
         return cls(
             start, digests, {name: {column: table.at[name, column] for column in table.columns} for name in names}
         )
@@ -97,7 +98,7 @@ class DataDigest:
                 found[name] = self._changes_of(later, name)
         if CONTRACT in self.digests and CONTRACT not in later.digests:
             found = {"all instruments": ["their contract months are gone"]} | found
-        if CONTRACT in later.digests and CONTRACT not in self.digests:
+        if CONTRACT in later.digests and CONTRACT not in self.digests and _any(later.digests[CONTRACT], self.end):
             found = {"all instruments": ["their contract months are new"]} | found
         changed = [f"{name} ({', '.join(words)})" for name, words in found.items() if words]
         more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
@@ -198,6 +199,11 @@ def _days_apart(what: str, before: pd.Series, after: pd.Series) -> pd.DatetimeIn
     if what == ADJUSTED:
         apart[(one > 0) & (other > 0) & ((apart == 1) | (apart == PRIME - 1))] = 0
     return pd.DatetimeIndex(days[apart > 0])
+
+
+def _any(digests: pd.DataFrame, end: pd.Timestamp) -> bool:
+    """Whether there is any number up to a day."""
+    return bool(digests.loc[:end].to_numpy().any())
 
 
 def _first_days(prices: pd.DataFrame) -> dict[str, str]:

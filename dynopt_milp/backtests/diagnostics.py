@@ -121,7 +121,8 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
         found.append(
             _finding(
                 "failed rebalances", "warning", performance["num_failed"], "0",
-                "see the column 'reason' of the rebalances; held positions were kept on those days",
+                "see the column 'reason' of the rebalances; held positions are kept on such a day, and closed where "
+                "nothing is left of the account",
             )
         )  # fmt: skip
     unproven = performance["num_not_proved"]
@@ -271,10 +272,17 @@ def _rolls(performance: Mapping[str, Any]) -> list[Finding]:
     if roll is None:
         why = "rolls are not counted, and costs are higher than shown; use prices with contract months"
         return [_finding("costs without rolls", "note", trading, "contract months are not known", why)]
-    if roll <= trading:
-        return []
-    why = f"holding costs {roll:.3g} of the capital a year, trading {trading:.3g}"
-    return [_finding("roll cost", "note", roll, f"above {trading:.3g}, that of trades", why, (FEWER_ROLLS, LESS_GROSS))]
+    found = []
+    if unknown := performance.get("num_without_rolls"):
+        why = "their rolls are not counted, and costs are higher than shown; use prices with contract months"
+        found.append(
+            _finding("instruments without rolls", "note", unknown, "contract months are not known of these", why)
+        )
+    if roll > trading:
+        why = f"holding costs {roll:.3g} of the capital a year, trading {trading:.3g}"
+        remedies = (FEWER_ROLLS, LESS_GROSS)
+        found.append(_finding("roll cost", "note", roll, f"above {trading:.3g}, that of trades", why, remedies))
+    return found
 
 
 def _no_returns(performance: Mapping[str, Any]) -> list[Finding]:

@@ -53,11 +53,13 @@ class Journal:
         self.folder, self.settings = folder, settings
         self.entries: dict[str, dict[str, Any]] = {}
         self._file: Any = None
+        self._end: Any = None
         self._held = ExitStack()
 
     def __enter__(self) -> Journal:
         with ExitStack() as held:
-            held.enter_context(run_folder(self.folder, self.settings, JOURNAL, growing=GROWING))
+            there = held.enter_context(run_folder(self.folder, self.settings, JOURNAL, growing=GROWING))
+            self._end = there.get("end")
             with reported(self.folder / JOURNAL):
                 self._read()
                 self._file = (self.folder / JOURNAL).open("a", encoding="utf-8")
@@ -95,7 +97,8 @@ class Journal:
         Returns
         -------
         Timestamp or None
-            The last day of the run before, if it ends on a later one now.
+            The last day of the results in the folder, if the run ends on a later one now; also where an extension was
+            interrupted before.
 
         Raises
         ------
@@ -103,7 +106,6 @@ class Journal:
             If the data have changed, or the run would end earlier or begin on another day; or a file is damaged.
         """
         path, content = self.folder / DATA, data.to_bytes()
-        before = None
         if self.entries:  # else nothing was decided
             stored, before = self._stored_data(path)
             if data.end < before.end:
@@ -125,10 +127,12 @@ class Journal:
                     f"{data.start:%Y-%m-%d} now; use another folder, or delete this one",
                     field=str(self.folder),
                 )
-            if content == stored:
-                return None
+            if content != stored:
+                write_atomically(path, content)
+            end = pd.to_datetime(self._end, errors="coerce")
+            return end if end < data.end else None
         write_atomically(path, content)
-        return before.end if before is not None and before.end < data.end else None
+        return None
 
     def _stored_data(self, path: Path) -> tuple[bytes, DataDigest]:
         if not path.exists():

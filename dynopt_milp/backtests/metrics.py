@@ -15,7 +15,7 @@ from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 FAILED = "failed"
-"""The status of a rebalance that could not be solved; the held positions were kept."""
+"""The status of a rebalance that could not be solved: held positions are kept, or closed if no capital is left."""
 TEXTS = ("status", "optimizer", "stopped_by", "reason")
 """The columns of ``rebalances`` that are texts; all others are numbers."""
 HEURISTIC = StoppedBy.HEURISTIC.value
@@ -43,7 +43,7 @@ def performance(
     rebalances : DataFrame by day
         As :class:`~dynopt_milp.Backtest` has it.
     rolled : DataFrame, days × instruments, optional
-        Contracts rolled; None where nothing is known of rolls.
+        Contracts rolled, of the instruments whose contract months are known; None if they are of none.
     compound : bool
         Whether returns are compounded.
 
@@ -60,6 +60,7 @@ def performance(
         rule has none), ``idm``, ``num_instruments`` (the most that were alive), ``num_rebalances``, ``num_optimal``,
         ``num_not_proved`` (left open by an optimizer that proves something; a heuristic proves nothing and is not
         counted), ``num_failed``, ``num_kept`` (at which an instrument could not be decided and kept its position),
+        ``num_without_rolls`` (instruments that were held and whose contract months are not known),
         ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist: of rolls
         where nothing is known of them, of returns where a compounding account has lost everything.
     """
@@ -97,6 +98,7 @@ def performance(
         "num_not_proved": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),
         "num_failed": int((status == FAILED).sum()),
         "num_kept": int(((status != FAILED) & (rebalances["reason"] != "")).sum()),
+        "num_without_rolls": int(positions.drop(columns=[] if rolled is None else rolled.columns).any().sum()),
         "days": days,
     }
     if compound and not account.min() > 0:  # shares of an account below zero say nothing

@@ -112,9 +112,9 @@ class Record:
         }
         rebalances = rows(entries)
         months = market.contract_months
-        known = months is not None and months.loc[positions.index].notna().any(axis=None)
-        rolled_contracts = contracts_rolled(market, positions) if known else None
-        figures = performance(returns, positions, rebalances, rolled=rolled_contracts, compound=self._compound)
+        known = [] if months is None else list(months.columns[months.loc[positions.index].notna().any()])
+        counted = contracts_rolled(market, positions[known]) if known else None
+        figures = performance(returns, positions, rebalances, rolled=counted, compound=self._compound)
         figures |= target_figures(earned, notional, rounded, rebalances)
         return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
 

@@ -84,7 +84,7 @@ class Backtest:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """Rebalances that could not be solved, with their reason; the held positions were kept."""
+        """Rebalances that could not be solved, with their reason; held positions are kept, or closed if all is lost."""
         return self.rebalances[self.rebalances["status"] == FAILED]
 
     @property

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import DataNote
 from dynopt_milp.errors import DataError
+from dynopt_milp.problem.labelled import as_real
 
 STALE_ROWS = 10  # repeats in a row that still pass for a price; in real futures there are 4 at most
 
@@ -156,9 +157,7 @@ def drop(
 
 def _as_numbers(table: pd.DataFrame, instrument: str) -> pd.DataFrame:
     try:
-        if any(kind.kind == "c" for kind in table.dtypes):  # pandas would drop what is imaginary
-            raise TypeError
-        return table.astype(float)
+        return as_real(table)
     except (TypeError, ValueError):
         for column in table.columns:
             for row, entry in table[column].items():

@@ -13,10 +13,14 @@ from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.lock import held_by_one
 
 SETTINGS, LOCK = "settings.json", ".lock"
+SHOWN = 3
+"""How many settings a message names."""
 
 
 @contextmanager
-def run_folder(folder: Path, settings: dict[str, Any], record: str, *, growing: Collection[str] = ()) -> Iterator[None]:
+def run_folder(
+    folder: Path, settings: dict[str, Any], record: str, *, growing: Collection[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Hold a folder for one run: nobody else writes to it, and what is there belongs to the same settings.
 
     Parameters
@@ -30,6 +34,11 @@ def run_folder(folder: Path, settings: dict[str, Any], record: str, *, growing: 
     growing : collection of str
         Settings that say how far the run goes: others are not refused here, and those in the file stay.
 
+    Yields
+    ------
+    dict
+        The settings in the file.
+
     Raises
     ------
     FormatError
@@ -42,11 +51,13 @@ def run_folder(folder: Path, settings: dict[str, Any], record: str, *, growing: 
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with held_by_one(folder / LOCK, folder):
-        _check_settings(folder, settings, record, growing)
-        yield
+        yield _settings_there(folder, settings, record, growing)
 
 
-def _check_settings(folder: Path, settings: dict[str, Any], record: str, growing: Collection[str]) -> None:
+def _settings_there(
+    folder: Path, settings: dict[str, Any], record: str, growing: Collection[str]
+) -> dict[str, Any]:  # fmt: skip
+    """The settings in the file, which is made where there is none; raises where they are others."""
     path = folder / SETTINGS
     if not path.exists():
         # Names with a dot are the lock, and what a file being written leaves behind when the power goes.
@@ -59,17 +70,33 @@ def _check_settings(folder: Path, settings: dict[str, Any], record: str, growing
                 field=str(folder),
             )
         write_atomically(path, json.dumps(settings, indent=2) + "\n")
-        return
+        return settings
     try:
         with reported(path):
-            before = json.loads(path.read_text(encoding="utf-8"))
-        different = [key for key in settings if key not in growing and before.get(key) != settings[key]]
+            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        different = [
+            words
+            for key in settings
+            if key not in growing
+            for words in _differences(key, before.get(key), settings[key])
+        ]
     except (ValueError, AttributeError) as error:
         raise FormatError(f"cannot be read: {error}", field=str(path)) from None
     if different:
-        key = different[0]
+        more = f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
         raise FormatError(
-            f"holds a run with other settings: {key} is {before.get(key)!r} there and {settings[key]!r} now; "
-            "use another folder, or delete this one",
+            f"holds a run with other settings: {'; '.join(different[:SHOWN])}{more}; use another folder, or delete "
+            "this one",
             field=str(folder),
         )
+    return before
+
+
+def _differences(name: str, there: Any, now: Any) -> list[str]:
+    """What is different of a setting, in words; of settings by name each by itself."""
+    if there == now:
+        return []
+    if isinstance(there, dict) and isinstance(now, dict):
+        keys = dict.fromkeys((*there, *now))
+        return [words for key in keys for words in _differences(f"{name}.{key}", there.get(key), now.get(key))]
+    return [f"{name} is {there!r} there and {now!r} now"]

@@ -85,6 +85,13 @@ def refuse(bad: NDArray[np.bool_], vector: FloatArray, instruments: tuple[str, .
         raise InputError(f"expected {expected}, found {vector[place]:.15g}", field=field, instrument=instruments[place])
 
 
+def as_real(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame as float64; raises TypeError or ValueError where it has no real numbers. pandas drops imaginary parts."""
+    if any(kind.kind == "c" for kind in frame.dtypes):
+        raise TypeError("complex numbers")
+    return frame.astype(np.float64)
+
+
 def refuse_masked_or_complex(
     value: Any, field: str, instruments: Sequence[str] = (), *, kind: type[InputError] = InputError
 ) -> None:

@@ -16,7 +16,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.show.captions import caption
 
 ROWS = (
-    ("return a year, net of costs", "annualized_return", "{:.1%}"),
+    ("mean return a year, net of costs", "annualized_return", "{:.1%}"),
     ("volatility a year", "annualized_volatility", "{:.1%}"),
     ("Sharpe ratio, net", "sharpe_ratio", "{:.2f}"),
     ("Sharpe ratio, gross", "gross_sharpe_ratio", "{:.2f}"),
@@ -108,6 +108,8 @@ def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
     """Print the figures of runs side by side, then what went wrong, then what is unusual."""
     figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
     rows = [row for row in ROWS if row[1] in ALWAYS or any(run.performance[row[1]] for run in runs.values())]
+    if any(run.settings["compound"] for run in runs.values()):
+        rows = [(row[0].replace("share of capital", "share of the account"), *row[1:]) for row in rows]
     for optimizer in dict.fromkeys(optimizer for run in runs.values() for optimizer in compared_optimizers(run)):
         rows += above_best_rows(optimizer)
     console.print(f"{caption(runs.values())}\n", highlight=False)

@@ -70,7 +70,7 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
     account.legend(loc="best", fontsize="small")
     error.set_ylabel("tracking error,\nannual, after trading")
     error.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    turnover.set_ylabel("contracts a year,\nlast quarter's pace")
+    turnover.set_ylabel("contracts a year,\nrolling mean")
     for axes in (account, error, turnover):
         axes.grid(alpha=0.3)
         axes.margins(x=0.01)

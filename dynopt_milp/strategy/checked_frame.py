@@ -9,7 +9,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.problem.labelled import as_real, check_distinct
 
 
 def frame_of_market(frame: Any, market: Market, field: str) -> pd.DataFrame:
@@ -24,9 +24,7 @@ def frame_of_market(frame: Any, market: Market, field: str) -> pd.DataFrame:
         raise InputError("expected a DataFrame with the days of the market as its rows", field=field)
     check_distinct(frame.columns, field, where="in the columns")
     try:
-        if any(kind.kind == "c" for kind in frame.dtypes):  # pandas would drop what is imaginary
-            raise TypeError
-        return frame.reindex(columns=list(market.instruments)).astype(np.float64)
+        return as_real(frame.reindex(columns=list(market.instruments)))
     except (TypeError, ValueError):
         raise InputError("expected numbers", field=field) from None
 

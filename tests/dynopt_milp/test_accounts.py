@@ -229,6 +229,22 @@ def test_rolls_are_charged_on_the_first_priced_day_of_another_contract() -> None
         replace(market, specifications=market.specifications.assign(rolls_a_year=-1.0))
 
 
+def test_what_is_held_and_has_no_contract_months_is_counted() -> None:
+    market = simulated_market(instruments=["BUND", "CORN", "US10"], start="2015-01-01", end="2016-03-31")
+    months = market.contract_months
+    assert months is not None
+    settings: dict[str, Any] = {"capital": 1e6, "optimizer": "rounded", "start": "2016-02-01"}
+    for without in ([], ["CORN"], ["CORN", "BUND"], list(months)):
+        known = replace(market, contract_months=months.assign(**dict.fromkeys(without, np.nan)))
+        run = backtest(known, **settings)
+        assert run.positions.any().all()
+        assert run.performance["num_without_rolls"] == len(without)
+        named = [finding.name for finding in run.findings if "without" in finding.name]
+        assert named == (
+            ["costs without rolls"] if len(without) == 3 else ["instruments without rolls"] * bool(without)
+        )
+
+
 def test_rolls_a_year_do_not_look_ahead() -> None:
     market = simulated_market(instruments=["US10", "BRENT"], start="2012-01-01", end="2017-12-31")
     unknown = replace(market, specifications=market.specifications.assign(rolls_a_year=np.nan))

@@ -96,6 +96,7 @@ def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     about = next(line for line in done.stdout.splitlines() if line.startswith("TrendFollowing, risk_parity: "))
     assert "USD, compounding, weekly, " in about
+    assert "costs a year, share of the account" in done.stdout
     assert "2 trades a roll" in " ".join(done.stdout.split())
     assert "simulated prices" in " ".join(done.stdout.split())
     assert next(line.split() for line in done.stdout.splitlines() if "greedy" in line) == [

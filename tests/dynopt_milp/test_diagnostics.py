@@ -15,7 +15,7 @@ from dynopt_milp.backtests.remedies import HIGHER, LOWER, TRADE_LESS, TRADE_MORE
 from dynopt_milp.show.backtests import _finding
 
 ORDINARY: dict[str, Any] = {
-    "num_failed": 0, "num_not_proved": 0, "num_optimal": 10, "num_kept": 0, "days": 256,
+    "num_failed": 0, "num_not_proved": 0, "num_optimal": 10, "num_kept": 0, "num_without_rolls": 0, "days": 256,
     "avg_tracking_error": 0.005, "rounded_tracking_error": 0.006, "realised_tracking_error": 0.006,
     "annual_turnover": 200.0, "rounded_annual_turnover": 250.0, "annualized_volatility": 0.2,
     "annual_trading_cost": 0.006, "annual_roll_cost": 0.005, "avg_gross_notional": 6.0, "unrounded_gross_notional": 7.0,
@@ -54,6 +54,7 @@ def test_an_ordinary_run_has_no_findings() -> None:
         ("rebalances with an instrument kept", "note", {"num_kept": 2}, "the column 'reason'"),
         ("zero returns", "warning", {"annualized_volatility": 0.0}, "check that instruments have prices"),
         ("costs without rolls", "note", {"annual_roll_cost": None}, "rolls are not counted"),
+        ("instruments without rolls", "note", {"num_without_rolls": 2}, "their rolls are not counted"),
         ("gross notional", "warning", {"avg_gross_notional": 14.1}, "one of two sizes of a contract left out"),
         ("roll cost", "note", {"annual_roll_cost": 0.01}, "holding costs 0.01 of the capital a year, trading 0.006"),
         (
@@ -126,7 +127,7 @@ LEVELS: dict[str, tuple[Any, ...]] = {
     "avg_gross_notional": (None, 5.0, 20.0),
     "annualized_volatility": (0.0, 0.2),
 }
-COUNTS = {"num_failed": 1, "num_not_proved": 1, "num_kept": 1}
+COUNTS = {"num_failed": 1, "num_not_proved": 1, "num_kept": 1, "num_without_rolls": 1}
 FACTORS = ((np.nan,), (0.1, 0.2), (0.5, 0.6), (0.9, 1.0), (1.0, 1.0))
 RUNS: tuple[dict[str, Any], ...] = (
     {}, {"capital": 1e6, "buffer_rule": "edge"}, {"buffer_rule": None, "frequency": "monthly"},

@@ -129,7 +129,8 @@ def test_an_interrupted_run_is_extended_and_an_interrupted_extension_goes_on(mar
     settings["buffer_fraction"] = InterruptedAt(8)
     with pytest.raises(BacktestInterrupted, match="after 12 of 19"):
         backtest(market, **settings)
-    backtest(market, **settings)
+    assert backtest(market, **settings).extended_from == pd.Timestamp("2016-03-18")
+    assert backtest(market, **settings).extended_from is None
     assert_one_run(tmp_path / "run", market, tmp_path, **RUN, buffer_fraction=InterruptedAt(-1))
 
 
@@ -446,5 +447,19 @@ def test_the_command_line_says_from_which_day(tmp_path: Path) -> None:
 
 def test_a_strategy_that_is_another_is_a_setting(market: Market, tmp_path: Path) -> None:
     backtest(market, end="2016-03-16", out=tmp_path / "run", **RUN)
-    with pytest.raises(FormatError, match="other settings: strategy is"):
-        backtest(market, Strategy(risk_target=0.1), out=tmp_path / "run", **RUN)
+    words = (
+        r"other settings: strategy.risk_target is 0\.2 there and 0\.1 now; capital is 400000\.0 there and 1\.0 now; use"
+    )
+    with pytest.raises(FormatError, match=words):
+        backtest(market, Strategy(risk_target=0.1), out=tmp_path / "run", **RUN | {"capital": 1.0})
+
+
+def test_contract_months_that_begin_after_the_end_do_not_matter(market: Market, tmp_path: Path) -> None:
+    months = market.contract_months
+    assert months is not None
+    later = replace(market, contract_months=months.loc["2016-03-17":].reindex(market.days))
+    first = backtest(replace(market, contract_months=None).between(end="2016-03-16"), out=tmp_path / "run", **RUN)
+    assert first.performance["annual_roll_cost"] is None
+    grown = backtest(later, out=tmp_path / "run", **RUN)
+    assert grown.performance["annual_roll_cost"] is not None
+    assert_one_run(tmp_path / "run", later, tmp_path, **RUN)
