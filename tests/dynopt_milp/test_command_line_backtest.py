@@ -126,12 +126,12 @@ def test_an_interrupted_backtest_goes_on_with_the_same_command(tmp_path: Path) -
     ]  # fmt: skip
     journal = tmp_path / "run" / "journal.jsonl"
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(400):
+    for _ in range(2400):
         if journal.exists() and journal.read_text().count("\n") >= 5:
             break
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "run the same again to go on" in errors
     assert "Traceback" not in errors
@@ -141,7 +141,7 @@ def test_an_interrupted_backtest_goes_on_with_the_same_command(tmp_path: Path) -
     while journal.read_text().count("\n") < kept.count("\n") + 3 and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert journal.read_text().startswith(kept)
 
 
