@@ -69,8 +69,6 @@ def consequence_table(results: pd.DataFrame, cost_multipliers: tuple[float, ...]
     """What all instruments came to along both paths, as Markdown: greedy → exact."""
     names = ("avg_tracking_error", "realised_tracking_error", "annual_cost", "sharpe_ratio")
     heads = ("expected tracking error", "realised", "cost a year", "Sharpe ratio, net")
-    if "annual_roll_cost" not in results:  # a run older than the accounts that charge rolls
-        heads = (*heads[:2], "cost of trades a year", "Sharpe ratio, net of these")
     everything = results[results["size"] == results["size"].max()]
     lines = ["| λ | capital | " + " | ".join(heads) + " |", "|---|---|---|---|---|---|"]
     for multiplier in cost_multipliers:
