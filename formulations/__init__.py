@@ -19,10 +19,13 @@ from formulations.program import ARRAYS, ProgramArrays, ProgramError, TrackingPr
 from formulations.residual import Residual
 from formulations.restriction import Restriction, restrict
 from formulations.search_form import SearchForm
+from formulations.separable_cost import Costs, CostTables
 
 __all__ = [
     "ARRAYS",
     "BufferEdge",
+    "CostTables",
+    "Costs",
     "Deadband",
     "DualBound",
     "FloatArray",

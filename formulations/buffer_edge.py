@@ -1,6 +1,6 @@
 """The cheapest whole-contract trade to the edge of the buffer.
 
-    minimise over k ∈ Zⁿ    Σᵢ γᵢ|kᵢ − pᵢ|
+    minimise over k ∈ Zⁿ    Σᵢ cᵢ(kᵢ)                         (cᵢ: see `separable_cost`)
     subject to              ‖F(k − k°)‖₂ ≤ B,   lower ≤ k ≤ upper
 
 where k° is the optimised portfolio. For: the step after the optimisation. The book trades the share
@@ -30,7 +30,7 @@ EDGE_ROUND_OFF = 1e-12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BufferEdge(Formulation):
-    """Minimise trading cost within a distance of the optimised portfolio.
+    """Minimise the cost within a distance of the optimised portfolio.
 
     Parameters
     ----------
@@ -52,23 +52,21 @@ class BufferEdge(Formulation):
         if not 0 < self.buffer < np.inf:
             raise ProgramError("buffer", f"expected a positive finite number, found {self.buffer}")
 
-    def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
-        """Trading cost, +inf beyond the buffer."""
-        return np.where(tracking_error <= self.buffer * (1 + EDGE_ROUND_OFF), trading_cost, np.inf)
+    def combine(self, tracking_error: FloatArray, cost: FloatArray) -> FloatArray:
+        """The cost, +inf beyond the buffer."""
+        return np.where(tracking_error <= self.buffer * (1 + EDGE_ROUND_OFF), cost, np.inf)
 
     def model(self, *, integer: bool = True) -> Model:
         """The mixed-integer second-order-cone program in cvxpy."""
-        import cvxpy as cp
-
         data = self.program
         k, box = self._variable(integer)
         distance = self._distance(data.factor, k)
-        trading_cost = data.cost @ cp.abs(k - data.previous)
-        return Model(k, trading_cost, [*box, distance <= self.buffer])
+        cost, rules = self._cost(k, integer)
+        return Model(k, cost, [*box, *rules, distance <= self.buffer])
 
     @property
     def search_form(self) -> SearchForm:
-        """The value is trading cost, with the tracking error at most the buffer."""
+        """The value is the cost, with the tracking error at most the buffer."""
         return SearchForm(self.buffer, edge=True)
 
     def tracking_radius(self, value: float) -> float:

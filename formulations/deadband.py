@@ -1,6 +1,6 @@
 """The buffer inside the objective: tracking error is free up to B.
 
-    minimise over k ∈ Zⁿ    max(‖F(k − τ)‖₂ − B, 0) + Σᵢ γᵢ|kᵢ − pᵢ|
+    minimise over k ∈ Zⁿ    max(‖F(k − τ)‖₂ − B, 0) + Σᵢ cᵢ(kᵢ)       (cᵢ: see `separable_cost`)
     subject to              lower ≤ k ≤ upper
 
 For: trading less. Inside the buffer nothing trades, outside it trades only as far as pays; there is one decision
@@ -48,9 +48,9 @@ class Deadband(Formulation):
         if not 0 <= self.buffer < np.inf:
             raise ProgramError("buffer", f"expected a finite number that is not negative, found {self.buffer}")
 
-    def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
-        """max(tracking error − B, 0) + trading cost."""
-        return np.maximum(tracking_error - self.buffer, 0.0) + trading_cost
+    def combine(self, tracking_error: FloatArray, cost: FloatArray) -> FloatArray:
+        """max(tracking error − B, 0) + cost."""
+        return np.maximum(tracking_error - self.buffer, 0.0) + cost
 
     def model(self, *, integer: bool = True) -> Model:
         """The mixed-integer second-order-cone program in cvxpy."""
@@ -59,17 +59,17 @@ class Deadband(Formulation):
         data = self.program
         k, box = self._variable(integer)
         tracking_error = self._distance(data.factor, k)
-        trading_cost = data.cost @ cp.abs(k - data.previous)
-        return Model(k, cp.pos(tracking_error - self.buffer) + trading_cost, box)
+        cost, rules = self._cost(k, integer)
+        return Model(k, cp.pos(tracking_error - self.buffer) + cost, [*box, *rules])
 
     @property
     def search_form(self) -> SearchForm:
-        """The value is tracking error beyond the buffer + trading cost."""
+        """The value is tracking error beyond the buffer + cost."""
         return SearchForm(self.buffer)
 
     def tracking_radius(self, value: float) -> float:
-        """B beyond what a portfolio pays for."""
-        return value + self.buffer
+        """B beyond what is left of the value when the least cost is paid."""
+        return max(value - self.program.least_cost(), 0.0) + self.buffer
 
     def normalised(self, value: float) -> tuple[Deadband, float]:
         """Scale tracking error, buffer and cost alike: the minimiser does not move."""

@@ -1,13 +1,14 @@
 """Lower bounds that hold whatever they are computed from.
 
-The value is trading cost plus tracking error beyond a buffer B (`penalty` with B = 0, `deadband`). As
+The value is the cost (`separable_cost`) plus tracking error beyond a buffer B (`penalty` with B = 0, `deadband`). As
 ‖F(k − τ)‖ ≥ θ'F(k − τ) for every ‖θ‖ ≤ 1, every vector ψ with ‖ψ‖ ≤ 1 bounds the value of every integer point of a box
 from below,
 
-    value(k) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ ((F'ψ)ᵢ kᵢ + γᵢ|kᵢ − pᵢ|) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ minimum of term i over [lᵢ, uᵢ]
+    value(k) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ ((F'ψ)ᵢ kᵢ + cᵢ(kᵢ)) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ minimum of term i over [lᵢ, uᵢ]
 
-and the minimum of a term sits at lᵢ, uᵢ or pᵢ. No solver has to be believed: it only proposes ψ. The terms also give
-reduced-cost bounds: a position at which the sum exceeds the value of a known portfolio can be cut off the box.
+and the minimum of a term sits at lᵢ, uᵢ or a kink of cᵢ, unless it has a table. No solver has to be believed: it only
+proposes ψ. The terms also give reduced-cost bounds: a position at which the sum exceeds the value of a known portfolio
+can be cut off the box.
 
 Source: the dual of the square-root lasso, A. Belloni, V. Chernozhukov, L. Wang (2011); gap-safe rules, E. Ndiaye et
 al. (2017).
@@ -66,6 +67,8 @@ class DualBound:
         farthest = np.maximum(np.abs(self.lower), np.abs(self.upper))
         size = program.lengths @ (np.abs(program.target) + farthest)
         size += program.cost @ (farthest + np.abs(program.previous))
+        if program.holding is not None:
+            size += program.holding @ (farthest + (0.0 if program.origin is None else np.abs(program.origin)))
         return float(constant + least.sum() - BOUND_ROUND_OFF * (abs(constant) + size))
 
     def tightened(self, value: float) -> tuple[FloatArray, FloatArray]:
@@ -98,5 +101,10 @@ class DualBound:
     def _least(self, slopes: FloatArray) -> FloatArray:
         """The minimum of each term over its interval."""
         program = self.formulation.program
-        corners = np.stack([self.lower, self.upper, np.clip(program.previous, self.lower, self.upper)])
-        return np.asarray((slopes * corners + program.cost * np.abs(corners - program.previous)).min(axis=0))
+        kinks = [program.previous, np.zeros(program.size) if program.origin is None else program.origin]
+        corners = np.stack([self.lower, self.upper, *(np.clip(kink, self.lower, self.upper) for kink in kinks)])
+        least = np.asarray((slopes * corners + program.cost_by_instrument(corners)).min(axis=0))
+        for place in [] if program.tables is None else np.flatnonzero(program.tables.width):
+            points, costs = program.with_box(self.lower, self.upper).table_of(int(place))
+            least[place] = (slopes[place] * points + costs).min(initial=np.inf)
+        return least

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from formulations.arrays import FloatArray
 from formulations.pricing import FINE, UNIT_ROUND_OFF, Price, exact_price, price
-from formulations.program import TrackingProgram
+from formulations.program import ProgramError, TrackingProgram
 from formulations.search_form import SearchForm
 
 if TYPE_CHECKING:  # cvxpy loads every solver it finds; who only evaluates does not need it
@@ -47,7 +47,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Formulation(ABC):
-    """An integer program whose value depends on a portfolio's tracking error and trading cost alone.
+    """An integer program whose value depends on a portfolio's tracking error and its cost (`separable_cost`) alone.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class Formulation(ABC):
             cls.search_form = Formulation.search_form  # type: ignore[method-assign]
 
     @abstractmethod
-    def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
-        """The value of portfolios from their tracking errors and trading costs; +inf where inadmissible."""
+    def combine(self, tracking_error: FloatArray, cost: FloatArray) -> FloatArray:
+        """The value of portfolios from their tracking errors and costs; +inf where inadmissible."""
 
     @abstractmethod
     def model(self, *, integer: bool = True) -> Model:
@@ -78,7 +78,7 @@ class Formulation(ABC):
 
     @property
     def is_sum(self) -> bool:
-        """Whether the value is tracking error + trading cost: what the greedy search is defined for."""
+        """Whether the value is tracking error + cost: what the greedy search is defined for."""
         form = self.search_form
         return form is not None and form.buffer == 0 and not form.edge
 
@@ -87,7 +87,7 @@ class Formulation(ABC):
         """The largest tracking error that a portfolio of at most this value can have."""
 
     def cost_budget(self, value: float) -> float:
-        """The largest trading cost that a portfolio of at most this value can have."""
+        """The largest cost that a portfolio of at most this value can have."""
         return value
 
     def norm_parts(self) -> tuple[FloatArray, FloatArray]:
@@ -104,39 +104,39 @@ class Formulation(ABC):
 
     def values(self, portfolios: ArrayLike) -> FloatArray:
         """The value of each row of ``portfolios``, shape (N, n); +inf where inadmissible. The box is not looked at."""
-        return self.combine(self.program.tracking_errors(portfolios), self.program.trading_costs(portfolios))
+        return self.combine(self.program.tracking_errors(portfolios), self.program.separable_costs(portfolios))
 
     def value(self, positions: ArrayLike) -> float:
         """The value of one portfolio, shape (n,), in float64, as searches compare them; what counts is `priced`."""
-        error, cost = self.program.tracking_error(positions), self.program.trading_cost(positions)
+        error, cost = self.program.tracking_error(positions), self.program.separable_cost(positions)
         return float(self.combine(error, cost))  # type: ignore[arg-type]  # numpy takes numbers as it takes arrays
 
     def bounds(self, portfolios: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Values of rows of ``portfolios``, shape (N, n), and the ends between which the exact ones lie, in float64."""
         found = price(self.program, np.asarray(portfolios, dtype=np.float64))
-        return self.combine(found.tracking_error, found.trading_cost), *self._ends(found)
+        return self.combine(found.tracking_error, found.cost), *self._ends(found)
 
     def priced(self, positions: ArrayLike) -> Priced:
         """The value of one portfolio, shape (n,), as accurately as its claims need: what every answer is worth."""
         point = np.asarray(positions, dtype=np.float64)
         found = price(self.program, point)
         low, high = self._ends(found)
-        value = float(self.combine(found.tracking_error, found.trading_cost))
+        value = float(self.combine(found.tracking_error, found.cost))
         if low < high and not high - low <= FINE * low:  # where the edge is between them, high is infinite
             form = self.search_form
             if form is not None and form.buffer > 0 and not form.edge:
                 found = exact_price(self.program, point, form.buffer)
-                value = found.tracking_error + found.trading_cost
+                value = found.tracking_error + found.cost
                 doubt = found.error + found.cost_error + 4 * UNIT_ROUND_OFF * value
                 return Priced(value, max(value - doubt, 0.0), value + doubt)
             found = exact_price(self.program, point)
             low, high = self._ends(found)
-            value = float(self.combine(found.tracking_error, found.trading_cost))
+            value = float(self.combine(found.tracking_error, found.cost))
         return Priced(min(max(value, float(low)), float(high)), float(low), float(high))
 
     def _ends(self, found: Price) -> tuple[FloatArray, FloatArray]:
         """The least and the largest value that a price admits: values rise with tracking error and cost."""
-        error, cost = found.tracking_error, found.trading_cost
+        error, cost = found.tracking_error, found.cost
         least = error - found.error
         low = self.combine(least * (least > 0), cost - found.cost_error)
         high = self.combine(error + found.error, cost + found.cost_error)
@@ -150,8 +150,41 @@ class Formulation(ABC):
             return cp.Constant(0.0)
         return cp.norm(factor @ positions - factor @ self.program.target, 2)
 
+    def _cost(self, positions: cp.Variable, integer: bool) -> tuple[cp.Expression, list[Any]]:
+        """The cost of positions, and constraints that it needs.
+
+        A table becomes a choice among its points: kᵢ = Σ zⱼ·pointⱼ, at a cost of Σ zⱼ·entryⱼ, with Σ zⱼ = 1. In the
+        relaxation that is its lower convex envelope.
+        """
+        import cvxpy as cp
+
+        program = self.program
+        cost = program.cost @ cp.abs(positions - program.previous)
+        rules: list[Any] = []
+        if program.holding is not None and program.holding.any():
+            origin = np.zeros(program.size) if program.origin is None else program.origin
+            cost = cost + program.holding @ cp.abs(positions - origin)
+        if program.tables is not None:
+            bare = replace(program, cost=np.zeros(program.size), holding=None)
+            for place in np.flatnonzero(program.tables.width):
+                points, entries = bare.table_of(int(place))
+                points, entries = points[np.isfinite(entries)], entries[np.isfinite(entries)]
+                chosen = cp.Variable(len(points), boolean=integer, nonneg=not integer)
+                rules += [cp.sum(chosen) == 1, positions[int(place)] == points @ chosen]
+                cost = cost + entries @ chosen
+        return cost, rules
+
     def _variable(self, integer: bool) -> tuple[cp.Variable, list[Any]]:
-        """The positions and the box they lie in."""
+        """The positions, the box they lie in, and the side of each underlying.
+
+        With z = 1 an underlying is not short, with z = 0 not long: (1 − z)·lowerᵢ ≤ kᵢ ≤ z·upperᵢ, counted from the
+        position that has no side.
+
+        Raises
+        ------
+        ProgramError
+            If an underlying has a position without limits.
+        """
         import cvxpy as cp
 
         program = self.program
@@ -162,4 +195,12 @@ class Formulation(ABC):
             box.append(k[above] >= program.lower[above])
         if below.any():
             box.append(k[below] <= program.upper[below])
+        for members in program.underlyings():
+            if not (above & below)[members].all():
+                raise ProgramError("underlying", "needs limits for the side of", int(members[0]))
+            origin = np.zeros(program.size) if program.origin is None else program.origin
+            least, most = program.lower[members] - origin[members], program.upper[members] - origin[members]
+            away, long = k[members] - origin[members], cp.Variable(boolean=integer, nonneg=not integer)
+            box += [away <= long * np.maximum(most, 0.0) + np.minimum(most, 0.0) * (1 - long), long <= 1]
+            box.append(away >= (1 - long) * np.minimum(least, 0.0) + long * np.maximum(least, 0.0))
         return k, box

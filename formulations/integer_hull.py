@@ -2,7 +2,7 @@
 
 With F'F = L'L + D, D = diag(d) ≥ 0 (see `diagonal`), and fᵢ = τᵢ − ⌊τᵢ⌋,
 
-    minimise over k ∈ Zⁿ    t + Σᵢ γᵢ|kᵢ − pᵢ|
+    minimise over k ∈ Zⁿ    t + Σᵢ cᵢ(kᵢ)                     (cᵢ: see `separable_cost`)
     subject to              sqrt(‖L(k − τ)‖² + Σᵢ dᵢsᵢ²) ≤ t
                             sᵢ ≥ |kᵢ − τᵢ|,   sᵢ ≥ (1 − 2fᵢ)(kᵢ − ⌊τᵢ⌋) + fᵢ
                             lower ≤ k ≤ upper
@@ -98,8 +98,8 @@ class IntegerHull(Penalty):
             chord = cp.multiply(1 - 2 * fraction, k[some] - floor) + fraction
             s = cp.maximum(cp.abs(k[some] - target), chord)
             tracking_error = cp.norm(cp.hstack([tracking_error, cp.multiply(np.sqrt(diagonal[some]), s)]), 2)
-        trading_cost = data.cost @ cp.abs(k - data.previous)
-        return Model(k, tracking_error + trading_cost, box)
+        cost, rules = self._cost(k, integer)
+        return Model(k, tracking_error + cost, [*box, *rules])
 
     def normalised(self, value: float) -> tuple[IntegerHull, float]:
         """Scale tracking error and cost alike: the minimiser does not move."""

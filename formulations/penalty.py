@@ -1,6 +1,6 @@
 """The book's objective: tracking error plus a penalty on what is traded.
 
-    minimise over k ∈ Zⁿ    ‖F(k − τ)‖₂ + Σᵢ γᵢ|kᵢ − pᵢ|
+    minimise over k ∈ Zⁿ    ‖F(k − τ)‖₂ + Σᵢ cᵢ(kᵢ)           cᵢ(k) = γᵢ|k − pᵢ| (in the book)
     subject to              lower ≤ k ≤ upper
 
 For: which whole contracts to hold today. Its continuous relaxation is a square-root lasso centred on p, so
@@ -31,28 +31,26 @@ class Penalty(Formulation):
 
     name: ClassVar[str] = "penalty"
 
-    def combine(self, tracking_error: FloatArray, trading_cost: FloatArray) -> FloatArray:
-        """Tracking error + trading cost."""
-        return tracking_error + trading_cost
+    def combine(self, tracking_error: FloatArray, cost: FloatArray) -> FloatArray:
+        """Tracking error + cost."""
+        return tracking_error + cost
 
     def model(self, *, integer: bool = True) -> Model:
         """The mixed-integer second-order-cone program in cvxpy."""
-        import cvxpy as cp
-
         data = self.program
         k, box = self._variable(integer)
         tracking_error = self._distance(data.factor, k)
-        trading_cost = data.cost @ cp.abs(k - data.previous)
-        return Model(k, tracking_error + trading_cost, box)
+        cost, rules = self._cost(k, integer)
+        return Model(k, tracking_error + cost, [*box, *rules])
 
     @property
     def search_form(self) -> SearchForm:
-        """The value is tracking error + trading cost."""
+        """The value is tracking error + cost."""
         return SUM
 
     def tracking_radius(self, value: float) -> float:
-        """Costs are not negative, so the tracking error is at most the value."""
-        return value
+        """What is left of the value when the least cost is paid."""
+        return max(value - self.program.least_cost(), 0.0)
 
     def normalised(self, value: float) -> tuple[Penalty, float]:
         """Scale tracking error and cost alike: the minimiser does not move."""

@@ -34,17 +34,17 @@ ROOT_BITS = 64  # of a root that is taken in whole numbers
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Tracking error and trading cost of one portfolio, or arrays of those of many, each within an error bound.
+    """Tracking error and cost of one portfolio, or arrays of those of many, each within an error bound.
 
     Attributes
     ----------
-    tracking_error, trading_cost : float or ndarray
+    tracking_error, cost : float or ndarray
     error, cost_error : float or ndarray
         How far the exact ones can be from these, either way.
     """
 
     tracking_error: Any
-    trading_cost: Any
+    cost: Any
     error: Any
     cost_error: Any
 
@@ -57,9 +57,9 @@ def price(program: TrackingProgram, positions: FloatArray) -> Price:
     error: Any
     cost: Any
     if positions.ndim == 1:
-        error, cost, spread = program.tracking_error(positions), program.trading_cost(positions), float(spread)
+        error, cost, spread = program.tracking_error(positions), program.separable_cost(positions), float(spread)
     else:
-        error, cost = program.tracking_errors(positions), program.trading_costs(positions)
+        error, cost = program.tracking_errors(positions), program.separable_costs(positions)
     doubt: Any = (size + rows + 8) * UNIT_ROUND_OFF * spread + UNDERFLOW * (spread > 0)
     residual = program.residual
     if residual is not None:
@@ -69,7 +69,7 @@ def price(program: TrackingProgram, positions: FloatArray) -> Price:
             doubt += most * (most / max(surely, most, UNDERFLOW))
         else:
             doubt += most * (most / np.maximum(np.maximum(surely, most), UNDERFLOW))
-    return Price(error, cost, doubt, (size + 6) * UNIT_ROUND_OFF * cost)
+    return Price(error, cost, doubt, _cost_error(program, cost))
 
 
 def exact_price(program: TrackingProgram, positions: FloatArray, buffer: float = 0.0) -> Price:
@@ -91,15 +91,21 @@ def exact_price(program: TrackingProgram, positions: FloatArray, buffer: float =
         square, exponent = int(exposure @ (matrix @ exposure)), of_matrix + 2 * (shift + of_weight)
     root = _root(max(square, 0), exponent)
     error = float(max(root - Fraction(buffer), Fraction()))
-    cost = program.trading_cost(positions)
+    cost = program.separable_cost(positions)
     doubt = 2 * UNIT_ROUND_OFF * error + 2.0**-ROOT_BITS * UNIT_ROUND_OFF * float(root)
-    return Price(error, cost, doubt, (program.size + 6) * UNIT_ROUND_OFF * cost)
+    return Price(error, cost, doubt, _cost_error(program, cost))
+
+
+def _cost_error(program: TrackingProgram, cost: Any) -> Any:
+    """How far sums of costs, which are not negative, can be from the exact ones; an infinite one is infinite."""
+    error = (program.size + 6) * UNIT_ROUND_OFF * cost
+    return error if program.tables is None else np.where(np.isfinite(cost), error, 0.0)
 
 
 def accurate_price(program: TrackingProgram, positions: FloatArray) -> Price:
     """The price of one portfolio, shape (n,): float64's where that has nine digits, else the exact one."""
     found = price(program, positions)
-    fine = found.error <= FINE * (found.tracking_error + found.trading_cost)
+    fine = found.error <= FINE * (found.tracking_error + found.cost)
     return found if fine else exact_price(program, positions)
 
 

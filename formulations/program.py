@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 from formulations.residual import Residual
+from formulations.separable_cost import Costs, CostTables, costs_of
 
-ProgramArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntegerArray, float]
-"""F, τ, p, γ, lower, upper, classes of twins and κ."""
+ProgramArrays = tuple[FloatArray, FloatArray, Costs, FloatArray, FloatArray, IntegerArray, IntegerArray, float]
+"""F, τ, costs, lower, upper, underlyings, classes of twins and κ."""
 ARRAYS = ("factor", "target", "previous", "cost", "lower", "upper")
+NONE = -1
+"""The underlying of an instrument whose side is free."""
 
 
 class ProgramError(ValueError):
@@ -37,8 +42,9 @@ class ProgramError(ValueError):
 class TrackingProgram:
     """Which whole contracts track a fractional target, net of the cost of getting there.
 
-    ``tracking_error(k) = ‖F(k − τ)‖₂`` and ``trading_cost(k) = Σᵢ γᵢ|kᵢ − pᵢ|`` over the integer points k of a box.
-    All arrays are copied, made float64 and read-only.
+    ``tracking_error(k) = ‖F(k − τ)‖₂`` and ``separable_cost(k) = Σᵢ γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ)`` (see
+    `separable_cost`) over the integer points k of a box, of which those may be left out that have positions of opposite
+    signs in one underlying. All arrays are copied, made float64 and read-only.
 
     Parameters
     ----------
@@ -54,12 +60,21 @@ class TrackingProgram:
         The box: whole numbers, or −inf and +inf where there is no limit.
     residual : Residual, optional
         The covariance that the factor was made of, and how far it is from F'F; None: F'F is the covariance.
+    holding : array_like, shape (n,), optional
+        η ≥ 0, the penalty for holding one contract, in the unit of ``factor``; None: nothing.
+    tables : CostTables, optional
+        T; where there is one the box is finite, inside its range. None: nothing.
+    underlying : array_like of int, shape (n,), optional
+        Instruments with the same number, which is not negative, may not be held with opposite signs; −1 where the
+        side is free. None: all are.
+    origin : array_like, shape (n,), optional
+        o, whole contracts: the position that costs nothing to hold, and has no side. None: zero.
 
     Raises
     ------
     ProgramError
-        If a shape is wrong, a number is not finite, ``previous`` or a limit is not whole, a cost is negative or
-        limits cross.
+        If a shape is wrong, a number is not finite, ``previous`` or a limit is not whole, a cost is negative, a table
+        does not cover the box, or limits cross.
     """
 
     factor: FloatArray
@@ -69,15 +84,24 @@ class TrackingProgram:
     lower: FloatArray
     upper: FloatArray
     residual: Residual | None = None
+    holding: FloatArray | None = None
+    tables: CostTables | None = None
+    underlying: IntegerArray | None = None
+    origin: FloatArray | None = None
     _lengths: FloatArray | None = field(default=None, init=False, repr=False)
 
     __setstate__ = set_frozen_state
 
     def __post_init__(self) -> None:
-        for name in ARRAYS:
-            array = np.array(getattr(self, name), dtype=np.float64)
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        for name in (*ARRAYS, "holding", "origin"):
+            if getattr(self, name) is not None:
+                array = np.array(getattr(self, name), dtype=np.float64)
+                array.setflags(write=False)
+                object.__setattr__(self, name, array)
+        if self.underlying is not None:
+            numbers = np.array(self.underlying, dtype=np.int64)
+            numbers.setflags(write=False)
+            object.__setattr__(self, "underlying", numbers)
         self._check()
 
     def _check(self) -> None:
@@ -98,26 +122,57 @@ class TrackingProgram:
         _refuse(("lower",), self.lower > self.upper, "lies above the upper limit")
         _refuse(("lower",), self.lower == np.inf, "is +inf")
         _refuse(("upper",), self.upper == -np.inf, "is -inf")
+        for name in ("holding", "origin", "underlying"):
+            further = getattr(self, name)
+            if further is not None and further.shape != (self.size,):
+                raise ProgramError(name, f"expected shape ({self.size},), found {further.shape}")
+            if further is not None:
+                _refuse((name,), ~np.isfinite(further), "is not finite")
+        if self.holding is not None:
+            _refuse(("holding",), self.holding < 0, "is negative")
+        if self.origin is not None:
+            _refuse(("origin",), self.origin != np.round(self.origin), "is not a whole number")
+        if self.tables is not None:
+            self._check_tables(self.tables)
+
+    def _check_tables(self, tables: CostTables) -> None:
+        if tables.first.shape != (self.size,):
+            raise ProgramError("tables", f"expected those of {self.size} instruments, found {tables.first.size}")
+        _refuse(("tables",), tables.first != np.round(tables.first), "begins at a position that is not whole")
+        if not (tables.table >= 0).all():
+            place = int(np.searchsorted(tables.start, np.argmin(tables.table >= 0), side="right")) - 1
+            raise ProgramError("tables", "has an entry that is negative or not a number", place)
+        last = tables.first + tables.width - 1
+        _refuse(
+            ("tables",), (tables.width > 0) & ~((tables.first <= self.lower) & (self.upper <= last)),
+            "does not cover the limits",
+        )  # fmt: skip
 
     @classmethod
-    def unchecked(cls, residual: Residual | None = None, **arrays: FloatArray) -> TrackingProgram:
+    def unchecked(
+        cls, residual: Residual | None = None, tables: CostTables | None = None,
+        underlying: IntegerArray | None = None, **arrays: FloatArray | None,
+    ) -> TrackingProgram:  # fmt: skip
         """Make a program of float64 arrays that are known to form one; they become read-only and are not copied."""
         program = object.__new__(cls)
-        for name, array in arrays.items():
-            array.setflags(write=False)
+        for name, array in ({"holding": None, "origin": None} | arrays).items():
+            if array is not None:
+                array.setflags(write=False)
             object.__setattr__(program, name, array)
-        object.__setattr__(program, "residual", residual)
-        object.__setattr__(program, "_lengths", None)
+        for name, part in (("residual", residual), ("tables", tables), ("underlying", underlying), ("_lengths", None)):
+            object.__setattr__(program, name, part)
         return program
 
     def arrays(self) -> ProgramArrays:
-        """F, τ, p, γ, lower, upper, classes of twins and κ."""
+        """F, τ, costs, lower, upper, underlyings, classes of twins and κ."""
+        costs = costs_of(self.previous, self.cost, self.origin, self.holding, self.tables)
+        underlying = no_underlying(self.size) if self.underlying is None else self.underlying
         if self.residual is None:
             twin, size = np.arange(self.size), 0.0
             twin.setflags(write=False)
         else:
             twin, size = self.residual.twin, self.residual.size
-        return self.factor, self.target, self.previous, self.cost, self.lower, self.upper, twin, size
+        return self.factor, self.target, costs, self.lower, self.upper, underlying, twin, size
 
     @property
     def lengths(self) -> FloatArray:
@@ -143,10 +198,53 @@ class TrackingProgram:
         residuals = (np.asarray(portfolios, dtype=np.float64) - self.target) @ self.factor.T
         return np.asarray(np.sqrt((residuals * residuals).sum(axis=1)))
 
-    def trading_costs(self, portfolios: ArrayLike) -> FloatArray:
-        """Σᵢ γᵢ|kᵢ − pᵢ| for each row k of ``portfolios``, shape (N, n)."""
-        trades = np.abs(np.asarray(portfolios, dtype=np.float64) - self.previous)
-        return np.asarray(trades @ self.cost)
+    def separable_costs(self, portfolios: ArrayLike) -> FloatArray:
+        """Σᵢ γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) for each row k of ``portfolios``, shape (N, n)."""
+        points = np.asarray(portfolios, dtype=np.float64)
+        costs = np.abs(points - self.previous) @ self.cost
+        if self.holding is not None:
+            costs = costs + self._from_origin(points) @ self.holding
+        if self.tables is not None:
+            costs = costs + self.tables.at(points).sum(axis=-1)
+        return np.asarray(costs)
+
+    def cost_by_instrument(self, positions: ArrayLike) -> FloatArray:
+        """γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) of every position of one portfolio, or of each of many, shape (..., n)."""
+        points = np.asarray(positions, dtype=np.float64)
+        costs = self._kinked(points, slice(None))
+        return costs if self.tables is None else costs + self.tables.at(points)
+
+    def table_of(self, place: int) -> tuple[FloatArray, FloatArray]:
+        """The positions of one instrument in its box, which is finite, and what each costs."""
+        points = np.arange(self.lower[place], self.upper[place] + 1)
+        costs = self._kinked(points, place)
+        if self.tables is not None and self.tables.width[place]:
+            first, table = self.tables.of_place(place)
+            costs = costs + table[int(points[0] - first) : int(points[-1] - first) + 1]
+        return points, costs
+
+    def least_cost(self) -> float:
+        """Σᵢ min cᵢ over the box, less what float64 can be wrong by: no portfolio costs less."""
+        if self.holding is None and self.tables is None:
+            return 0.0
+        origin = np.zeros(self.size) if self.origin is None else self.origin
+        corners = np.clip(np.stack([self.previous, origin, self.lower, self.upper]), self.lower, self.upper)
+        with np.errstate(invalid="ignore"):  # no cost × no limit
+            least = np.nanmin(self._kinked(corners, slice(None)), axis=0)
+        for place in [] if self.tables is None else np.flatnonzero(self.tables.width):
+            least[place] = self.table_of(int(place))[1].min()
+        return float(least.sum()) * (1 - (self.size + 8) * 2.0**-52)
+
+    def _kinked(self, positions: FloatArray, places: Any) -> FloatArray:
+        """γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| of positions of these instruments."""
+        costs = self.cost[places] * np.abs(positions - self.previous[places])
+        if self.holding is None:
+            return np.asarray(costs)
+        away = positions if self.origin is None else positions - self.origin[places]
+        return np.asarray(costs + self.holding[places] * np.abs(away))
+
+    def _from_origin(self, positions: FloatArray) -> FloatArray:
+        return np.abs(positions if self.origin is None else positions - self.origin)
 
     def tracking_error(self, positions: ArrayLike) -> float:
         """‖F(k − τ)‖₂ of one portfolio, shape (n,)."""
@@ -156,6 +254,16 @@ class TrackingProgram:
         """Σᵢ γᵢ|kᵢ − pᵢ| of one portfolio, shape (n,)."""
         return float(np.abs(np.asarray(positions, dtype=np.float64) - self.previous) @ self.cost)
 
+    def holding_cost(self, positions: ArrayLike) -> float:
+        """Σᵢ ηᵢ|kᵢ − oᵢ| of one portfolio, shape (n,)."""
+        return 0.0 if self.holding is None else float(self._from_origin(np.asarray(positions, float)) @ self.holding)
+
+    def separable_cost(self, positions: ArrayLike) -> float:
+        """Σᵢ γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) of one portfolio, shape (n,)."""
+        if self.holding is None and self.tables is None:
+            return self.trading_cost(positions)
+        return float(self.separable_costs(positions))
+
     def distance(self, one: ArrayLike, other: ArrayLike) -> float:
         """‖F(k − k′)‖₂, the tracking error between two portfolios, shape (n,) each."""
         away = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
@@ -163,18 +271,58 @@ class TrackingProgram:
         return math.sqrt(residual @ residual)
 
     def objective(self, positions: ArrayLike) -> float:
-        """Tracking error plus trading cost of one portfolio, shape (n,)."""
-        return self.tracking_error(positions) + self.trading_cost(positions)
+        """Tracking error plus the cost of one portfolio, shape (n,)."""
+        return self.tracking_error(positions) + self.separable_cost(positions)
 
     def contains(self, positions: ArrayLike) -> bool:
+        """Whether the portfolio is made of whole contracts inside the box, each underlying on one side of zero."""
+        return self.in_box(positions) and bool(self.one_sided(positions))
+
+    def in_box(self, positions: ArrayLike) -> bool:
         """Whether the portfolio is made of whole contracts inside the box."""
         point = np.asarray(positions, dtype=np.float64)
         return bool((point == np.minimum(np.maximum(np.rint(point), self.lower), self.upper)).all())
 
+    def one_sided(self, portfolios: ArrayLike) -> Any:
+        """Whether no underlying is held with opposite signs: of a portfolio, shape (n,), or of each of many, (N, n)."""
+        points = np.asarray(portfolios, dtype=np.float64)
+        kept = np.ones(points.shape[:-1], dtype=bool)
+        if self.underlying is None:
+            return kept
+        points = points if self.origin is None else points - self.origin
+        for members in self.underlyings():
+            kept &= ~((points[..., members] > 0).any(axis=-1) & (points[..., members] < 0).any(axis=-1))
+        return kept
+
+    def underlyings(self) -> list[IntegerArray]:
+        """The places of the instruments of each underlying that is to be held on one side."""
+        if self.underlying is None:
+            return []
+        numbers = np.unique(self.underlying[self.underlying > NONE])
+        found = [np.flatnonzero(self.underlying == number) for number in numbers]
+        return [members for members in found if members.size > 1]
+
+    def on_side(self, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The box without what a member of an underlying that has to be long, or short, takes from the others."""
+        least, most = lower.copy(), upper.copy()
+        origin = np.zeros(self.size) if self.origin is None else self.origin
+        for members in self.underlyings():
+            if (least[members] > origin[members]).any():
+                least[members] = np.maximum(least[members], origin[members])
+            if (most[members] < origin[members]).any():
+                most[members] = np.minimum(most[members], origin[members])
+        return least, most
+
     def scaled(self, tracking: float, cost: float) -> TrackingProgram:
         """The program with tracking errors multiplied by ``tracking`` and costs by ``cost`` (both positive)."""
-        residual = None if self.residual is None else self.residual.scaled(tracking)
-        return replace(self, factor=self.factor * tracking, cost=self.cost * cost, residual=residual)
+        return replace(
+            self,
+            factor=self.factor * tracking,
+            cost=self.cost * cost,
+            holding=None if self.holding is None else self.holding * cost,
+            tables=None if self.tables is None else self.tables.scaled(cost),
+            residual=None if self.residual is None else self.residual.scaled(tracking),
+        )
 
     def shifted(self, offset: ArrayLike) -> TrackingProgram:
         """The same program in k' = k − offset (whole contracts, shape (n,)): no value changes."""
@@ -185,6 +333,8 @@ class TrackingProgram:
             previous=self.previous - by,
             lower=self.lower - by,
             upper=self.upper - by,
+            origin=-by if self.origin is None else self.origin - by,
+            tables=None if self.tables is None else self.tables.shifted(by),
         )
 
     def permuted(self, order: ArrayLike) -> TrackingProgram:
@@ -192,14 +342,25 @@ class TrackingProgram:
         places = np.asarray(order)
         if (places[1:] > places[:-1]).all():
             return self
+        some = [name for name in ("holding", "origin") if getattr(self, name) is not None]
         return TrackingProgram.unchecked(
             residual=None if self.residual is None else self.residual.permuted(places),
-            **{name: np.ascontiguousarray(getattr(self, name)[..., places]) for name in ARRAYS},
+            tables=None if self.tables is None else self.tables.permuted(places),
+            underlying=None if self.underlying is None else self.underlying[places],
+            **{name: np.ascontiguousarray(getattr(self, name)[..., places]) for name in (*ARRAYS, *some)},
         )
 
     def with_box(self, lower: ArrayLike, upper: ArrayLike) -> TrackingProgram:
         """The program over another box."""
         return replace(self, lower=np.asarray(lower, dtype=np.float64), upper=np.asarray(upper, dtype=np.float64))
+
+
+@lru_cache(maxsize=64)
+def no_underlying(size: int) -> IntegerArray:
+    """That of n instruments whose sides are free, read-only."""
+    free = np.full(size, NONE)
+    free.setflags(write=False)
+    return free
 
 
 def _refuse(fields: tuple[str, ...], bad: NDArray[np.bool_], message: str) -> None:

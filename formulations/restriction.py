@@ -1,7 +1,7 @@
 """The same program over a smaller box, without the variables that the box has fixed.
 
 Where lower = upper a variable is a constant, and all constants together are one: with r = Σ Fⱼ(kⱼ − τⱼ) and
-c = Σ γⱼ|kⱼ − pⱼ| over the fixed, the program over the free variables and one more, fixed at 0, whose column is r,
+c = Σ cⱼ(kⱼ) over the fixed, the program over the free variables and one more, fixed at 0, whose column is r,
 whose target is −1, whose cost is c and which is held at −1, has the same value at every portfolio of the box. A
 rotation of the residual changes no norm, so the columns are brought to triangular form by QR, with as many rows as
 variables at most. The longest column comes first: deciding on it leaves the shortest rows (searches are a quarter
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from formulations.arrays import FloatArray
 from formulations.formulation import Formulation
-from formulations.program import TrackingProgram
+from formulations.program import NONE, TrackingProgram
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +46,14 @@ class Restriction:
 
 
 def restrict(formulation: Formulation, lower: FloatArray, upper: FloatArray) -> Restriction:
-    """The formulation over the box lower ≤ k ≤ upper, shape (n,) each, which lies inside its own."""
+    """The formulation over the box lower ≤ k ≤ upper, shape (n,) each, which lies inside its own.
+
+    Where a fixed position gives its underlying a side, the box of the others has it (`TrackingProgram.on_side`).
+    """
     program = formulation.program
     free = lower < upper
     distance = np.where(free, 0.0, lower - program.target)
-    paid = np.where(free, 0.0, program.cost * np.abs(lower - program.previous))
+    paid = np.where(free, 0.0, program.cost_by_instrument(np.where(free, program.previous, lower)))
     columns = np.column_stack([program.factor[:, free], program.factor @ distance])
     order = np.append(np.argsort(-np.linalg.norm(columns[:, :-1], axis=0), kind="stable"), free.sum())
     factor = np.empty((min(columns.shape), columns.shape[1]))
@@ -62,5 +65,9 @@ def restrict(formulation: Formulation, lower: FloatArray, upper: FloatArray) -> 
         cost=np.append(program.cost[free], paid.sum()),
         lower=np.append(lower[free], 0.0),
         upper=np.append(upper[free], 0.0),
+        holding=None if program.holding is None else np.append(program.holding[free], 0.0),
+        tables=None if program.tables is None else program.tables.permuted(np.flatnonzero(free)).with_one_more(),
+        underlying=None if program.underlying is None else np.append(program.underlying[free], NONE),
+        origin=None if program.origin is None else np.append(program.origin[free], 0.0),
     )
     return Restriction(replace(formulation, program=small), free, np.where(free, 0.0, lower))

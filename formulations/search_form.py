@@ -1,4 +1,4 @@
-"""How a value depends on tracking error t and trading cost c, where a search written for this family knows it.
+"""How a value depends on tracking error t and cost c, where a search written for this family knows it.
 
     value = max(t − B, 0) + c                    (`penalty`, with B = 0, and `deadband`)
     value = c if t ≤ B, +inf beyond              (`buffer_edge`)
@@ -29,4 +29,4 @@ class SearchForm:
 
 
 SUM = SearchForm()
-"""Tracking error + trading cost."""
+"""Tracking error + cost."""

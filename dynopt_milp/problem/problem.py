@@ -39,7 +39,7 @@ LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
 LEAST_COST = 1e-290
 ARGUMENTS = (
     "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
-    "cost_multiplier", "limits", "instruments",
+    "cost_multiplier", "limits", "instruments", "holding_cost",
 )  # fmt: skip
 """The fields that the constructor takes; the others follow from them."""
 
@@ -69,6 +69,9 @@ class Problem:
         What positions may be, or a function from the list of instruments to that. Default: anything.
     instruments : sequence of str, optional
         Names. Default: the labels of the covariance, else of the optimal positions.
+    holding_cost : Series, dict, array_like or number, shape (n,)
+        η ≥ 0: (cost of holding one contract until the next rebalance ÷ capital) ÷ u, that of its rolls say (see
+        :func:`~dynopt_milp.holding_cost`). The objective gains λ Σ ηᵢuᵢ|kᵢ|. Default: none.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class Problem:
     cost_multiplier: float
     limits: Limits
     instruments: tuple[str, ...]
+    holding_cost: FloatArray
     notes: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
@@ -113,6 +117,7 @@ class Problem:
         cost_multiplier: float = BOOK_COST_MULTIPLIER,
         limits: LimitsLike | None = None,
         instruments: Sequence[str] = (),
+        holding_cost: Vector | float = 0.0,
     ) -> None:
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
@@ -120,10 +125,12 @@ class Problem:
             "weight_per_contract": to_vector(weight_per_contract, names, "weight_per_contract"),
             "previous_positions": to_whole(previous_positions, names, "previous_positions"),
             "cost_in_weight_terms": to_vector(cost_in_weight_terms, names, "cost_in_weight_terms"),
+            "holding_cost": to_vector(holding_cost, names, "holding_cost"),
         }
-        weight, cost = put["weight_per_contract"], put["cost_in_weight_terms"]
+        weight, cost, holding = put["weight_per_contract"], put["cost_in_weight_terms"], put["holding_cost"]
         refuse(weight <= 0, weight, names, "weight_per_contract", "a positive number")
         refuse(cost < 0, cost, names, "cost_in_weight_terms", "a cost that is not negative")
+        refuse(holding < 0, holding, names, "holding_cost", "a cost that is not negative")
         multiplier = not_negative(cost_multiplier, "cost_multiplier")
         limits = limits_of(limits, names)
         matrix = _matrix(covariance, names)
@@ -142,7 +149,10 @@ class Problem:
         most = f"at most {MOST_CONTRACTS:.0f} contracts, as many as float64 counts"
         refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
         with np.errstate(over="ignore"):
-            _check_magnitude(names, np.sqrt(held.diagonal()) * weight, multiplier, cost, weight)
+            _check_risk(names, np.sqrt(held.diagonal()) * weight)
+            _check_cost(names, multiplier, cost, weight, "cost_in_weight_terms", "trading")
+            if holding.any():
+                _check_cost(names, multiplier, holding, weight, "holding_cost", "holding")
         for name, array in put.items():
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
@@ -176,6 +186,7 @@ class Problem:
         cost_multiplier: float = BOOK_COST_MULTIPLIER,
         limits: LimitsLike | None = None,
         instruments: Sequence[str] = (),
+        holding_cost_per_contract: Vector | float = 0.0,
     ) -> Problem:
         """A problem from capital, prices and contract specifications.
 
@@ -197,6 +208,8 @@ class Problem:
             Base currency per unit of each instrument's currency, positive. Default 1.
         cost_per_contract : Series, dict, array_like or number
             Of trading one contract (half the spread and the commission), in the base currency. Default 0.
+        holding_cost_per_contract : Series, dict, array_like or number
+            Of holding one contract until the next rebalance, in the base currency. Default 0.
 
         Raises
         ------
@@ -219,6 +232,7 @@ class Problem:
         with np.errstate(over="ignore", invalid="ignore"):
             weight = put["multipliers"] * reference * put["fx"] / money
             cost = cost / money / weight
+            holding = to_vector(holding_cost_per_contract, names, "holding_cost_per_contract") / money / weight
         return cls(
             covariance=covariance,
             optimal_positions=optimal_positions,
@@ -228,6 +242,7 @@ class Problem:
             cost_multiplier=cost_multiplier,
             limits=limits,
             instruments=names,
+            holding_cost=holding,
         )
 
     @classmethod
@@ -251,7 +266,7 @@ class Problem:
         write_fields({name: getattr(self, name) for name in names}, Path(path))
 
     def program(self) -> TrackingProgram:
-        """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, and the box."""
+        """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, λ η u, and the box."""
         if self._program is None:
             program = TrackingProgram.unchecked(
                 residual=self._residual,
@@ -261,6 +276,9 @@ class Problem:
                 cost=self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract,
                 lower=self.lower,
                 upper=self.upper,
+                holding=self.cost_multiplier * self.holding_cost * self.weight_per_contract
+                if self.holding_cost.any()
+                else None,
             )
             object.__setattr__(self, "_program", program)
             return program
@@ -383,10 +401,8 @@ def _no_number(objects: NDArray[Any]) -> tuple[int, ...] | None:
     return next((place for place, entry in np.ndenumerate(objects) if not isinstance(entry, numbers.Real)), None)
 
 
-def _check_magnitude(
-    names: tuple[str, ...], risk: FloatArray, multiplier: float, rate: FloatArray, weight: FloatArray
-) -> None:
-    """Refuse units in which float64 cannot tell portfolios apart; ``rate`` is c."""
+def _check_risk(names: tuple[str, ...], risk: FloatArray) -> None:
+    """Refuse units in which float64 cannot tell portfolios apart."""
     if not (risk.min() >= LEAST_UNIT and risk.max() <= MOST_UNIT):
         bad = ~((risk == 0) | ((risk >= LEAST_UNIT) & (risk <= MOST_UNIT)))
         if bad.any():
@@ -396,19 +412,25 @@ def _check_magnitude(
                 f"expected {LEAST_UNIT:g} to {MOST_UNIT:g}, use other units",
                 field="covariance", instrument=names[place],
             )  # fmt: skip
+
+
+def _check_cost(
+    names: tuple[str, ...], multiplier: float, rate: FloatArray, weight: FloatArray, field: str, what: str
+) -> None:
+    """The same of a cost; ``rate`` is c, or η."""
     penalty = multiplier * rate
     cost = penalty * weight
     if not (penalty.min() >= LEAST_COST and cost.min() >= LEAST_COST):
         lost = (rate > 0) & (multiplier > 0) & ((penalty < LEAST_COST) | (cost < LEAST_COST))
         if lost.any():
             raise InputError(
-                f"the penalty for trading a contract is positive and below {LEAST_COST:g}, which float64 does not "
+                f"the penalty for {what} a contract is positive and below {LEAST_COST:g}, which float64 does not "
                 "hold; use other units",
-                field="cost_in_weight_terms", instrument=names[int(np.argmax(lost))],
+                field=field, instrument=names[int(np.argmax(lost))],
             )  # fmt: skip
     dearest = int(np.argmax(cost))
     if not cost[dearest] <= MOST_UNIT:
         raise InputError(
-            f"the penalty for trading a contract is {cost[dearest]:g}; expected at most {MOST_UNIT:g}",
-            field="cost_in_weight_terms", instrument=names[dearest],
+            f"the penalty for {what} a contract is {cost[dearest]:g}; expected at most {MOST_UNIT:g}",
+            field=field, instrument=names[dearest],
         )  # fmt: skip

@@ -125,7 +125,12 @@ class Solution:
     @property
     def cost_penalty(self) -> float:
         """Cost multiplier × cost of the trades, share of capital."""
-        return float(self._price().trading_cost)
+        return self.problem.program().trading_cost(self.positions.to_numpy().astype(np.float64))
+
+    @property
+    def holding_penalty(self) -> float:
+        """Cost multiplier × cost of holding the positions until the next rebalance, share of capital."""
+        return self.problem.program().holding_cost(self.positions.to_numpy().astype(np.float64))
 
     def _price(self) -> Price:
         return accurate_price(self.problem.program(), self.positions.to_numpy().astype(np.float64))
@@ -140,6 +145,7 @@ class Solution:
             "gap": self.gap if math.isfinite(self.gap) else None,
             "tracking_error": self.tracking_error if found else None,
             "cost_penalty": self.cost_penalty if found else None,
+            "holding_penalty": self.holding_penalty if found else None,
             "positions": by_name(self.positions) if found else None,
             "trades": by_name(self.trades) if found else None,
             "optimizer": self.optimizer,

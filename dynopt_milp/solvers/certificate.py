@@ -79,5 +79,5 @@ def _admitted(task: Task, positions: FloatArray) -> bool:
     """Whether the user's constraints hold, as far as that can be decided here."""
     if task.constraints is None:
         return True
-    check = ConstraintCheck(task.constraints, positions.size)
+    check = ConstraintCheck(task.constraints, task.formulation.program)
     return not check.decidable or check.admits(positions)

@@ -1,4 +1,4 @@
-"""Whether a portfolio meets the user's constraints, evaluated in float64."""
+"""Whether a portfolio meets what is required beside the box: sides, and the user's constraints, in float64."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.solvers.task import Constraints
-from formulations import FloatArray, IntegerArray
+from formulations import FloatArray, IntegerArray, TrackingProgram
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -23,14 +23,14 @@ SUM_ROUND_OFF = 1e-13
 
 
 class ConstraintCheck:
-    """Evaluates the user's constraints at one portfolio after another.
+    """Evaluates sides of underlyings and the user's constraints at one portfolio after another.
 
     Parameters
     ----------
     constraints : callable or None
         The user's function; None admits everything.
-    size : int
-        n.
+    program : TrackingProgram
+        Of its underlyings none may be held with opposite signs.
 
     Attributes
     ----------
@@ -38,7 +38,8 @@ class ConstraintCheck:
         False if the constraints bring variables of their own: then only a solver can tell.
     """
 
-    def __init__(self, constraints: Constraints | None, size: int) -> None:
+    def __init__(self, constraints: Constraints | None, program: TrackingProgram) -> None:
+        self._program = program
         self._constraints: list[Any] = []
         self._offset: FloatArray | float = 0.0
         self.decidable = True
@@ -46,7 +47,7 @@ class ConstraintCheck:
             return
         import cvxpy as cp
 
-        self._positions = cp.Variable(size)
+        self._positions = cp.Variable(program.size)
         self._constraints = user_constraints(constraints, self._positions)
         own = {self._positions.id}
         self.decidable = all(variable.id in own for item in self._constraints for variable in item.variables())
@@ -58,12 +59,15 @@ class ConstraintCheck:
         return other
 
     def admits(self, positions: FloatArray | IntegerArray) -> bool:
-        """Whether the portfolio meets all constraints; False where that is not decidable."""
+        """Whether the portfolio keeps sides and meets all constraints; False where that is not decidable."""
+        point = np.asarray(positions, dtype=np.float64) + self._offset
+        if not self._program.one_sided(point):
+            return False
         if not self._constraints:
             return True
         if not self.decidable:
             return False
-        self._positions.value = np.asarray(positions, dtype=np.float64) + self._offset
+        self._positions.value = point
         return all_met(self._constraints)
 
 

@@ -6,6 +6,8 @@ the portfolio is taken, rounded and priced like every other, and of the claim th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dynopt_milp.errors import SolverError, UnknownNameError
@@ -46,16 +48,16 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
             field="optimizer",
         )
     program = task.formulation.program
-    check = ConstraintCheck(task.constraints, program.size)
+    check = ConstraintCheck(task.constraints, program)
     incumbent = first_incumbent(task, check)
     value = np.inf if incumbent is None else task.formulation.value(incumbent)
     if incumbent is not None and value == 0:
         return Answer(incumbent, 0.0, StoppedBy.GAP, f"{name} through cvxpy (not needed)")
     lower, upper = finite_box(task, value)
     formulation, _ = task.formulation.normalised(value) if np.isfinite(value) else (task.formulation, 1.0)
-    model = formulation.model()
+    model = replace(formulation, program=formulation.program.with_box(lower, upper)).model()
     own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
-    problem = model.problem(*own, model.positions >= lower, model.positions <= upper)
+    problem = model.problem(*own)
     try:
         problem.solve(solver=name, **_time_limit(name, task.seconds_left()))
     except Exception as error:  # every solver raises its own kinds, licence limits among them
@@ -68,7 +70,8 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
         return Answer(None, 0.0, stopped_by, label)
     positions = np.clip(np.round(model.positions.value), program.lower, program.upper)
     model.positions.value = positions
-    if not all_met(own) or not np.isfinite(task.formulation.value(positions)):
+    kept = all_met(own) and program.one_sided(positions)
+    if not kept or not np.isfinite(task.formulation.value(positions)):
         raise SolverError(f"{name} through cvxpy returned a portfolio that breaks the constraints")
     return Answer(positions, 0.0, stopped_by, label)
 

@@ -44,7 +44,7 @@ def solve_enumerate(task: Task, most_points: int = MOST_POINTS) -> Answer:
     UnboundedError
         If the box is not finite and no argument makes it so.
     """
-    if not (check := ConstraintCheck(task.constraints, task.formulation.program.size)).decidable:
+    if not (check := ConstraintCheck(task.constraints, task.formulation.program)).decidable:
         raise UnsupportedError(
             "enumeration cannot decide constraints that bring variables of their own; use exact", field="constraints"
         )
@@ -67,7 +67,7 @@ def solve_enumerate(task: Task, most_points: int = MOST_POINTS) -> Answer:
     smallest, bound, seen = np.inf, np.inf, 0
     least: list[float] = []  # what a point of each block is worth at least
     for portfolios in _blocks(lower, widths):
-        values, low, _ = task.formulation.bounds(portfolios)
+        values, low = _bounds(task, portfolios)
         least.append(float(low.min()))
         for ranked in (low, values):  # the first that is admitted has the least of the block
             for place in np.argsort(ranked, kind="stable"):
@@ -101,6 +101,13 @@ def solve_enumerate(task: Task, most_points: int = MOST_POINTS) -> Answer:
     return Answer(best, bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, SOLVER, seen)
 
 
+def _bounds(task: Task, portfolios: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Values of portfolios, and the least that each can be; +inf where an underlying is held with opposite signs."""
+    values, low, _ = task.formulation.bounds(portfolios)
+    kept = task.formulation.program.one_sided(portfolios)
+    return np.where(kept, values, np.inf), np.where(kept, low, np.inf)
+
+
 def _least_traded(
     task: Task, check: ConstraintCheck, lower: FloatArray, widths: FloatArray, least: list[float], smallest: float,
     best: FloatArray,
@@ -108,7 +115,7 @@ def _least_traded(
     """Of the admitted portfolios that tie with the smallest value the one that trades least, or ``best``."""
     tied, fewest = smallest * (1 + min(TIE, task.gap)), np.inf
     for portfolios in _blocks(lower, widths, np.array(least) <= tied):
-        places = np.flatnonzero(task.formulation.values(portfolios) <= tied)
+        places = np.flatnonzero(task.formulation.values(portfolios) <= tied)  # sides are looked at by `check`
         traded = np.abs(portfolios[places] - task.formulation.program.previous).sum(axis=1)
         for order in np.argsort(traded, kind="stable"):
             if not traded[order] < fewest or task.seconds_left() == 0:
@@ -126,7 +133,7 @@ def _in_question(
     """The best of all that round-off does not tell from it, and the bound, if they are few; else what is known."""
     found: list[FloatArray] = []
     for portfolios in _blocks(lower, widths, np.array(least) <= worth.high):
-        _, low, _ = task.formulation.bounds(portfolios)
+        _, low = _bounds(task, portfolios)
         found.extend(portfolios[np.isfinite(low) & (low <= worth.high)])
         if len(found) > MOST_IN_QUESTION or task.seconds_left() == 0:
             return best, bound

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dynopt_milp.solvers.task import Task
-from formulations import FloatArray
+from formulations import FloatArray, IntegerArray, TrackingProgram
 
 # A move counts if it gains more than round-off; so the search ends.
 GAIN = 1e-12
@@ -46,12 +46,11 @@ def exchange(task: Task, start: FloatArray, admits: Callable[[FloatArray], bool]
         if value == 0 or task.seconds_left() == 0:
             break
         square = program.tracking_error(positions) ** 2
-        cost = program.trading_cost(positions)
+        cost = program.separable_cost(positions)
         after = positions[instrument] + sign
         outside = (after < program.lower[instrument]) | (after > program.upper[instrument])
         pull = 2 * sign * (gram @ (positions - program.target))[instrument] + self_pull
-        held = program.previous[instrument]
-        paid = program.cost[instrument] * (np.abs(after - held) - np.abs(positions[instrument] - held))
+        paid = _further_cost(program, positions, instrument, after)
         paid[outside] = np.inf
         one = formulation.combine(np.sqrt(np.maximum(square + pull, 0.0)), cost + paid)
         pulls = square + pull[:, None] + pull + pair_pull
@@ -63,6 +62,20 @@ def exchange(task: Task, start: FloatArray, admits: Callable[[FloatArray], bool]
         positions, value = found
         task.report(positions)
     return positions
+
+
+def _further_cost(
+    program: TrackingProgram, positions: FloatArray, instrument: IntegerArray, after: FloatArray
+) -> FloatArray:
+    """What moving each of these instruments alone, to these positions, adds to the cost."""
+    held = program.previous[instrument]
+    paid: FloatArray = program.cost[instrument] * (np.abs(after - held) - np.abs(positions[instrument] - held))
+    if program.holding is None and program.tables is None:
+        return paid
+    here = program.cost_by_instrument(positions)
+    up, down = program.cost_by_instrument(positions + 1), program.cost_by_instrument(positions - 1)
+    with np.errstate(invalid="ignore"):
+        return np.concatenate([up - here, down - here])
 
 
 def _first_improvement(

@@ -168,7 +168,7 @@ def rebalance(
         )  # fmt: skip
 
     def admitted(positions: IntegerArray | FloatArray) -> bool:
-        check = ConstraintCheck(constraints, positions.size)
+        check = ConstraintCheck(constraints, problem.program())
         if check.decidable:
             return check.admits(positions)
         fixed = problem.replace(limits=Limits(lower=positions, upper=positions))

@@ -70,7 +70,7 @@ def test_the_exact_value_is_within_the_error_of_a_price(seed: int) -> None:
             assert low**2 <= true <= high**2
         assert exact.error <= 3e-16 * exact.tracking_error
         accurate = accurate_price(program, positions)
-        assert accurate.error <= 1e-9 * (accurate.tracking_error + accurate.trading_cost)
+        assert accurate.error <= 1e-9 * (accurate.tracking_error + accurate.cost)
         cost = sum(
             Fraction(problem.cost_multiplier) * Fraction(float(c)) * Fraction(float(u)) * abs(int(k) - int(p))
             for c, u, k, p in zip(
@@ -78,7 +78,7 @@ def test_the_exact_value_is_within_the_error_of_a_price(seed: int) -> None:
                 strict=True,
             )
         )  # fmt: skip
-        assert abs(Fraction(float(alone.trading_cost)) - cost) <= Fraction(float(alone.cost_error))
+        assert abs(Fraction(float(alone.cost)) - cost) <= Fraction(float(alone.cost_error))
 
 
 def test_a_price_is_that_of_the_factor_where_there_is_nothing_else() -> None:

@@ -28,13 +28,18 @@ from dynopt_milp.solvers.interrupts import MAYBE, is_interrupt
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
-from formulations import ARRAYS, FloatArray, Penalty, ProgramArrays, Residual, TrackingProgram
+from formulations import ARRAYS, FloatArray, IntegerArray, Penalty, Residual, TrackingProgram
 from formulations.pricing import UNIT_ROUND_OFF
+from formulations.program import no_underlying
+from formulations.separable_cost import costs_of
 
 # Variances, weights per contract and costs of an ordinary day; others are no error, but take the other way.
 LEAST_NUMBER, MOST_NUMBER = 1e-60, 1e60
 CLEAR_PIVOT = 1e-6
 MOST_ORDINARY = 100  # with more the checks of the other way take little beside the search
+
+DayArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntegerArray, float]
+"""F, τ, p, γ, lower, upper, classes of twins and κ."""
 
 # Numbers of these files are compiled into the kernels here.
 PACKAGE = Path(__file__).parents[2]
@@ -70,15 +75,16 @@ def ordinary_day(
     best: FloatArray | None = None
     try:
         compile_all()
-        ordinary, arrays = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
+        ordinary, day = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
         if not ordinary:
             return None
-        for array in arrays[:-1]:
+        for array in day[:-1]:
             array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
-        factor, target, previous = arrays[:3]
+        factor, target, previous, penalty, lower, upper, twin, residual = day
+        arrays = factor, target, costs_of(previous, penalty), lower, upper, no_underlying(len(unit)), twin, residual
         answer, best = prove_root(arrays, gap, np.empty((0, len(unit))))
         if answer is None:
-            task = Task(Penalty(_program(arrays, covariance, unit)), instruments, gap, starts=(best,))
+            task = Task(Penalty(_program(day, covariance, unit)), instruments, gap, starts=(best,))
             answer = prove_tree(task)
             best = best if answer.positions is None else answer.positions
             if answer.stopped_by is StoppedBy.INTERRUPT:
@@ -99,14 +105,14 @@ def ordinary_day(
     raise SolveInterrupted(replace(solve(problem, time_limit=0.0, start=best), stopped_by=StoppedBy.INTERRUPT))
 
 
-def _program(arrays: ProgramArrays, covariance: FloatArray, unit: FloatArray) -> TrackingProgram:
+def _program(day: DayArrays, covariance: FloatArray, unit: FloatArray) -> TrackingProgram:
     """The program of a day, with the covariance as a Problem would hold it."""
-    twin, residual = arrays[-2:]
+    twin, residual = day[-2:]
     twins = bool((twin < np.arange(twin.size)).any())
     symmetric = covariance / 2 + covariance.T / 2
     held = symmetric[twin[:, None], twin] if twins else symmetric
     return TrackingProgram.unchecked(
-        residual=Residual(held, unit.copy(), residual, twin, twins), **dict(zip(ARRAYS, arrays[:-2], strict=True))
+        Residual(held, unit.copy(), residual, twin, twins), None, None, **dict(zip(ARRAYS, day[:-2], strict=True))
     )
 
 
@@ -121,7 +127,7 @@ def compile_all() -> None:
 @compiled
 def program_of_day(
     covariance: np.ndarray, wanted: np.ndarray, held: np.ndarray, unit: np.ndarray, cost: np.ndarray, multiplier: float
-) -> tuple[bool, ProgramArrays]:
+) -> tuple[bool, DayArrays]:
     """Whether the day is ordinary, and the arrays of its program; limits are infinite."""
     size = unit.size
     target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)

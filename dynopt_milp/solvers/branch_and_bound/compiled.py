@@ -76,11 +76,11 @@ def announced() -> Iterator[None]:
 
 HERE = Path(__file__).parent
 # Files whose numbers are compiled into the kernels here.
-NAMES = ("bounding_box", "buffer_edge", "diagonal", "integer_hull", "pricing")
+NAMES = ("bounding_box", "buffer_edge", "diagonal", "integer_hull", "pricing", "separable_cost")
 NUMBERS = (
     HERE.parent / "exchange.py",
     *(Path(formulations.__file__).parent / f"{name}.py" for name in NAMES),
 )
-NO_KERNELS = ("held_against.py", "solver.py", "prepare.py", "phases.py", "tuning.py")
+NO_KERNELS = ("held_against.py", "phases.py", "prepare.py", "sides.py", "solver.py", "tuning.py")
 forget_stale(HERE, (source for source in HERE.glob("*.py") if source.name not in NO_KERNELS))
 forget_stale(HERE, NUMBERS)

@@ -17,11 +17,10 @@ from formulations import TrackingProgram
 
 def note_on_free_sizes(program: TrackingProgram, instruments: tuple[str, ...]) -> str:
     """What has to be said of such contracts; empty if there are none."""
-    if np.count_nonzero(program.cost) == program.size:
+    costly = program.cost if program.holding is None else program.cost + program.holding
+    if np.count_nonzero(costly) == program.size:
         return ""
-    free = np.flatnonzero(
-        (program.cost == 0) & (program.lengths > 0) & (np.isinf(program.lower) | np.isinf(program.upper))
-    )
+    free = np.flatnonzero((costly == 0) & (program.lengths > 0) & (np.isinf(program.lower) | np.isinf(program.upper)))
     if free.size < 2:
         return ""
     up, down = np.isinf(program.upper), np.isinf(program.lower)

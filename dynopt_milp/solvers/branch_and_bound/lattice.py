@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
+from dynopt_milp.solvers.branch_and_bound.costs import cost_of
 from formulations import FloatArray, IntegerArray
+from formulations.separable_cost import Costs
 
 # Beyond this many entries the tables would not fit the processor's memory any more.
 MOST_ENTRIES = 5_000_000
@@ -46,8 +48,8 @@ class Lattice(NamedTuple):
 
 
 @part
-def tables(lower: np.ndarray, upper: np.ndarray, held: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``start`` and ``cost`` of a lattice whose variables are contracts, each a position held and a cost of trading."""
+def tables(lower: np.ndarray, upper: np.ndarray, costs: Costs, lead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``start`` and ``cost`` of a lattice whose variables are contracts: those at the places ``lead`` of a program."""
     size = lower.size
     start = np.zeros(size + 1, dtype=np.int64)
     for i in range(size):
@@ -55,5 +57,5 @@ def tables(lower: np.ndarray, upper: np.ndarray, held: np.ndarray, unit: np.ndar
     cost = np.empty(start[size])
     for i in range(size):
         for entry in range(start[i], start[i + 1]):
-            cost[entry] = unit[i] * abs(lower[i] + (entry - start[i]) - held[i])
+            cost[entry] = cost_of(costs, lead[i], lower[i] + (entry - start[i]))
     return start, cost

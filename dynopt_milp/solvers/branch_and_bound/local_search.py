@@ -11,10 +11,12 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.costs import cost_of, has_table, is_one_sided, nearest_allowed
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.pricing import priced, value_of
 from dynopt_milp.solvers.exchange import GAIN
 from formulations.buffer_edge import EDGE_ROUND_OFF
+from formulations.separable_cost import Costs
 
 # How far one variable jumps in one move: tables of merged contracts have their cheap positions that far apart.
 JUMP = 12
@@ -98,16 +100,19 @@ def improve(
 
 @compiled
 def simple_start(
-    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, lower: np.ndarray,
-    upper: np.ndarray, residual: float, starts: np.ndarray, most_steps: int,
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, costs: Costs, lower: np.ndarray, upper: np.ndarray,
+    underlying: np.ndarray, residual: float, starts: np.ndarray, most_steps: int,
 ) -> tuple[np.ndarray, float, float]:  # fmt: skip
-    """The best of ``starts`` (a row each), held, rounded target, nothing and greedy, with its price (see `priced`)."""
+    """The best of ``starts`` (a row each), held, rounded target, nothing and greedy, with its price (see `priced`).
+
+    What holds an underlying with opposite signs is worth +inf.
+    """
     size = target.size
     best, best_value, best_doubt = np.empty(size), np.inf, 0.0
     for choice in range(len(starts) + 4):
         simple = choice - len(starts)
         if simple == 3:
-            positions = greedy_start(gram, target, previous, cost, lower, upper, most_steps)
+            positions = greedy_start(gram, target, costs, lower, upper, underlying, most_steps)
         else:
             positions = np.zeros(size)
             for i in range(size):
@@ -115,11 +120,16 @@ def simple_start(
                     positions[i] = starts[choice, i]
                     continue
                 if simple == 0:
-                    positions[i] = previous[i]
+                    positions[i] = costs.held[i]
                 elif simple == 1:
                     positions[i] = np.rint(target[i])
+                else:
+                    positions[i] = costs.origin[i]
                 positions[i] = min(max(positions[i], lower[i]), upper[i])
-        value, doubt = priced(factor, gram, target, previous, cost, residual, positions)
+                positions[i] = nearest_allowed(costs, i, positions[i], lower[i], upper[i])
+        value, doubt = np.inf, 0.0
+        if is_one_sided(underlying, costs, positions):
+            value, doubt = priced(factor, gram, target, costs, residual, positions)
         if not choice or value < best_value:
             best, best_value, best_doubt = positions, value, doubt
     return best, best_value, best_doubt
@@ -127,27 +137,26 @@ def simple_start(
 
 @part
 def greedy_start(
-    gram: np.ndarray,
-    target: np.ndarray,
-    previous: np.ndarray,
-    cost: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
+    gram: np.ndarray, target: np.ndarray, costs: Costs, lower: np.ndarray, upper: np.ndarray, underlying: np.ndarray,
     most_steps: int,
-) -> np.ndarray:
+) -> np.ndarray:  # fmt: skip
     """The book's greedy search by way of the Gram matrix: `solvers/greedy.py` to round-off, in microseconds."""
-    size = target.size
+    size, previous, cost = target.size, costs.held, costs.unit
     positions, direction, pull = np.empty(size), np.empty(size), np.zeros(size)
+    plain = np.ones(size, dtype=np.bool_)  # whether trades are all that costs
     for i in range(size):
-        positions[i] = min(max(0.0, lower[i]), upper[i])
-        direction[i] = np.sign(positions[i]) if positions[i] != 0 else np.sign(target[i])
+        start = min(max(costs.origin[i], lower[i]), upper[i])
+        positions[i] = nearest_allowed(costs, i, start, lower[i], upper[i])
+        away = positions[i] - costs.origin[i]
+        direction[i] = np.sign(away) if away != 0 else np.sign(target[i] - costs.origin[i])
+        plain[i] = costs.holding[i] == 0 and not has_table(costs, i)
     for j in range(size):
         for i in range(size):
             pull[i] += gram[j, i] * (positions[j] - target[j])
     square, paid = 0.0, 0.0
     for i in range(size):
         square += pull[i] * (positions[i] - target[i])
-        paid += cost[i] * abs(positions[i] - previous[i])
+        paid += cost_of(costs, i, positions[i])
     best = math.sqrt(max(square, 0.0)) + paid
     for _ in range(most_steps):
         chosen = -1
@@ -157,17 +166,32 @@ def greedy_start(
             if by == 0 or to < lower[i] or to > upper[i]:
                 continue
             after = math.sqrt(max(square + 2 * by * pull[i] + gram[i, i], 0.0))
-            after += paid + cost[i] * (abs(to - previous[i]) - abs(positions[i] - previous[i]))
-            if after < best:
+            if plain[i]:
+                after += paid + cost[i] * (abs(to - previous[i]) - abs(positions[i] - previous[i]))
+            else:
+                after += paid + (cost_of(costs, i, to) - cost_of(costs, i, positions[i]))
+            if after < best and (underlying[i] < 0 or joins_side(underlying, costs, positions, i, by)):
                 best, chosen = after, i
         if chosen < 0:
             break
         by = direction[chosen]
         square += 2 * by * pull[chosen] + gram[chosen, chosen]
-        paid += cost[chosen] * (
-            abs(positions[chosen] + by - previous[chosen]) - abs(positions[chosen] - previous[chosen])
-        )
+        if plain[chosen]:
+            paid += cost[chosen] * (
+                abs(positions[chosen] + by - previous[chosen]) - abs(positions[chosen] - previous[chosen])
+            )
+        else:
+            paid += cost_of(costs, chosen, positions[chosen] + by) - cost_of(costs, chosen, positions[chosen])
         positions[chosen] += by
         for i in range(size):
             pull[i] += gram[chosen, i] * by
     return positions
+
+
+@part
+def joins_side(underlying: np.ndarray, costs: Costs, positions: np.ndarray, i: int, by: float) -> bool:
+    """Whether no other size of the underlying of i is held on the side opposite to ``by``."""
+    for j in range(positions.size):
+        if j != i and underlying[j] == underlying[i] and (positions[j] - costs.origin[j]) * by < 0:
+            return False
+    return True

@@ -3,11 +3,12 @@
 They have parallel columns Fⱼ = rⱼG with whole ratios rⱼ. Only their sum y = Σ rⱼkⱼ matters to the tracking error, and
 its cost is the least that any split costs,
 
-    c(y) = min { Σ γⱼ|kⱼ − pⱼ| : Σ rⱼkⱼ = y, lower ≤ k ≤ upper }
+    c(y) = min { Σ cⱼ(kⱼ) : Σ rⱼkⱼ = y, lower ≤ k ≤ upper }
 
-which is neither convex nor kinked in one place only: hence the tables of a lattice. The covariance of what is left is
-regular where such contracts were all that made it singular. Ratios are whole to 1e-12 at least, and what is lost by
-taking them for whole comes off the lower bound (its slip).
+over k of one sign where they are sizes of an underlying that is to be held on one side. It is neither convex nor kinked
+in one place only: hence the tables of a lattice. The covariance of what is left is regular where such contracts were
+all that made it singular. Ratios are whole to 1e-12 at least, and what is lost by taking them for whole comes off the
+lower bound (its slip).
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.costs import has_table
 from dynopt_milp.solvers.branch_and_bound.goal import Claim, Drift, new_claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
-from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, fill_tables
+from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, cheapest_on_sides, fill_tables
 from formulations import FloatArray, IntegerArray
 from formulations.pricing import UNIT_ROUND_OFF
+from formulations.separable_cost import Costs
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
 WHOLE_RATIO = 1e-12
@@ -88,17 +91,19 @@ def sums_of(variable: np.ndarray, ratio: np.ndarray, size: int, positions: np.nd
 
 @compiled
 def split_sums(
-    sums: np.ndarray, lead: np.ndarray, groups: Groups, held: np.ndarray, unit: np.ndarray, least: np.ndarray,
-    most: np.ndarray,
-) -> np.ndarray:  # fmt: skip
+    sums: np.ndarray, lead: np.ndarray, groups: Groups, costs: Costs, least: np.ndarray, most: np.ndarray
+) -> np.ndarray:
     """The cheapest portfolio k with these y, shape of the program; of those that tie, the one nearest to p."""
-    positions = np.empty(held.size)
+    positions = np.empty(costs.held.size)
     for a in range(sums.size):
         positions[lead[a]] = sums[a]
     for group in range(groups.variable.size):
         begin, end = groups.start[group], groups.start[group + 1]
         member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
-        cheapest(sums[groups.variable[group]], member, ratio, held, unit, least, most, split)
+        if groups.one_side[group]:
+            cheapest_on_sides(sums[groups.variable[group]], member, ratio, costs, least, most, split)
+        else:
+            cheapest(sums[groups.variable[group]], member, ratio, costs, least, most, split)
         for k in range(member.size):
             positions[member[k]] = split[k]
     return positions
@@ -106,30 +111,30 @@ def split_sums(
 
 @compiled
 def new_lattice(
-    factor: np.ndarray, merged: Merged, held: np.ndarray, unit: np.ndarray, buffer: float, edge: bool
+    factor: np.ndarray, merged: Merged, costs: Costs, buffer: float, edge: bool
 ) -> tuple[Lattice, Claim]:  # fmt: skip
     """The lattice over the box of y, which is finite, and what is claimed in it of a value with this buffer."""
     lead, first = merged.lead, merged.lower
-    start, cost = tables(first, merged.upper, held[lead], unit[lead])
-    fill_tables(first, start, cost, merged.groups, held, unit, merged.least, merged.most)
+    start, cost = tables(first, merged.upper, costs, lead)
+    fill_tables(first, start, cost, merged.groups, costs, merged.least, merged.most)
     columns = np.empty((len(factor), lead.size))
     for a in range(lead.size):
         for row in range(len(factor)):
             columns[row, a] = factor[row, lead[a]]
     lattice = Lattice(columns, merged.gram, merged.target, first, start, cost)
-    return lattice, new_claim(lattice, buffer, edge, merged.drift, held.size)
+    return lattice, new_claim(lattice, buffer, edge, merged.drift, costs.held.size)
 
 
 @part
 def parallels(
-    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, held: np.ndarray, low: np.ndarray, high: np.ndarray
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, costs: Costs, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each column the one it is a whole multiple of, the multiple, and the length of what is left over.
 
     Most are multiples of themselves alone. Of several, the shortest is the base. Contracts are left on their own if
     sums of them could be larger than float64 counts.
     """
-    size = len(gram)
+    size, held = len(gram), costs.held
     base, ratio, apart, length = np.arange(size), np.ones(size), np.zeros(size), np.empty(size)
     for i in range(size):
         length[i] = math.sqrt(gram[i, i])
@@ -172,9 +177,14 @@ def parallels(
                 and farthest_from_zero(found, target, held, low, high) <= LARGEST_SUM
             )
             sharing[nearest[a]] += whole[a]
-        several = (sharing > 2).sum()
+        tabled = np.zeros(left.size, dtype=np.bool_)  # whether a table is among them, so that no size has a formula
+        for a in range(left.size):
+            if whole[a] and has_table(costs, left[a]):
+                tabled[nearest[a]] = True
+        tried_from = np.where(tabled, 1, 2)
+        several = (sharing > tried_from).sum()
         for c in range(left.size):
-            if sharing[c] > 2:
+            if sharing[c] > tried_from[c]:
                 # Of three sizes and more, those are left out that have too many positions to be tried together.
                 members = np.flatnonzero(whole & (nearest == c))
                 sizes = np.abs(times[members])
@@ -187,7 +197,7 @@ def parallels(
                     a = members[rank]
                     width = high[left[a]] - low[left[a]] + 1
                     sums += abs(times[a]) * width
-                    if rank >= 2:
+                    if rank >= tried_from[c]:
                         tried *= width
                         whole[a] = tried <= MOST_TRIED and tried * sums * several <= MOST_TRIALS
         settled = np.zeros(left.size, dtype=np.bool_)
@@ -213,7 +223,8 @@ def farthest_from_zero(i: int, target: np.ndarray, held: np.ndarray, low: np.nda
 
 @part
 def merged_columns(
-    base: np.ndarray, ratio: np.ndarray, gram: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.ndarray
+    base: np.ndarray, ratio: np.ndarray, gram: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.ndarray,
+    underlying: np.ndarray,
 ) -> Merged:  # fmt: skip
     """The program merged as `parallels` found; nothing is known of its drift yet."""
     size = base.size
@@ -244,8 +255,10 @@ def merged_columns(
     for group in range(shared.size):
         start[group + 1] = start[group] + sharing[shared[group]]
     member = np.empty(start[shared.size], dtype=np.int64)
+    one_side = np.zeros(shared.size, dtype=np.bool_)
     for group in range(shared.size):
         members = np.flatnonzero(base == shared[group])
+        one_side[group] = underlying[members[0]] >= 0 and (underlying[members] == underlying[members[0]]).all()
         rank = np.zeros(members.size)  # the base first, whatever else has its length
         for k in range(members.size):
             if members[k] != shared[group]:
@@ -253,7 +266,7 @@ def merged_columns(
         order = np.argsort(rank, kind="mergesort")
         for k in range(members.size):
             member[start[group] + k] = members[order[k]]
-    groups = Groups(variable[shared], start, member, ratio[member])
+    groups = Groups(variable[shared], start, member, ratio[member], one_side)
     drift = Drift(0.0, np.inf, 0.0, 0.0, np.inf)
     return Merged(low, high, lead, variable, ratio, groups, merged_gram, sums, lower, upper, drift)
 

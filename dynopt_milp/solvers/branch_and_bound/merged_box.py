@@ -7,32 +7,34 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.costs import cheapest_place, least_cost, within_costs
 from dynopt_milp.solvers.branch_and_bound.goal import Drift, widened
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, group_drift, merged_columns, parallels
 from dynopt_milp.solvers.branch_and_bound.reach import reaches
 from formulations.bounding_box import OUTWARD
+from formulations.separable_cost import Costs
 
 GUESSES = 4  # of the largest tracking error: 1.001, 2, 1,001 and a million times what the one before came to
 
 
 @compiled
 def merged_box(
-    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, held: np.ndarray, unit: np.ndarray, lower: np.ndarray,
-    upper: np.ndarray, twin: np.ndarray, residual: float, radius: float, budget: float,
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, costs: Costs, lower: np.ndarray, upper: np.ndarray,
+    underlying: np.ndarray, twin: np.ndarray, residual: float, radius: float, budget: float,
 ) -> tuple[bool, Merged]:  # fmt: skip
     """The program merged in the box that costs leave, over the box that costs and risk leave of the merged one.
 
     The arrays are those of a `TrackingProgram`; ``gram`` is F'F, shape (n, n). ``radius`` and ``budget`` are those of
-    `formulations.bounding_box`: γᵢ|kᵢ − pᵢ| ≤ budget, and a tracking error of at most radius. The first result is
+    `formulations.bounding_box`: costs of at most budget, and a tracking error of at most radius. The first result is
     whether a portfolio can be left; ends are infinite where nothing bounds them.
     """
-    least, most = within_costs(held, unit, lower, upper, budget)
-    base, ratio, apart = parallels(factor, gram, target, held, least, most)
-    merged = merged_columns(base, ratio, gram, target, least, most)
+    least, most = within_costs(costs, lower, upper, budget, least_cost(costs, lower, upper))
+    base, ratio, apart = parallels(factor, gram, target, costs, least, most)
+    merged = merged_columns(base, ratio, gram, target, least, most, underlying)
     first, last, lead, merged_gram = merged.lower, merged.upper, merged.lead, merged.gram
     for a in range(first.size):
-        if not merged_gram[a, a] > 0:  # without risk there is no better place than where it is held
-            first[a] = last[a] = min(max(held[lead[a]], first[a]), last[a])
+        if not merged_gram[a, a] > 0 and first[a] <= last[a]:  # without risk there is no better place than the cheapest
+            first[a] = last[a] = cheapest_place(costs, lead[a], first[a], last[a])
     reach, total = reaches(factor, lead, merged_gram)
     spread = 0.0
     for a in range(first.size):
@@ -63,21 +65,6 @@ def merged_box(
         merged.least, merged.most, lead, merged.variable, merged.ratio, merged.groups, merged_gram, merged.target,
         first, last, drift,
     )  # fmt: skip
-
-
-@part
-def within_costs(
-    held: np.ndarray, cost: np.ndarray, lower: np.ndarray, upper: np.ndarray, budget: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a box that a budget for trading admits."""
-    size = held.size
-    least, most = np.empty(size), np.empty(size)
-    for i in range(size):
-        paid = budget * (1 + OUTWARD) / cost[i] if cost[i] > 0 else np.inf
-        paid += OUTWARD * (1 + abs(held[i]))
-        least[i] = max(lower[i], np.ceil(held[i] - paid))
-        most[i] = min(upper[i], np.floor(held[i] + paid))
-    return least, most
 
 
 @part

@@ -87,7 +87,13 @@ class Search:
         self._ceiling, self._consistent = np.inf, True
         if incumbent is None:  # more than any portfolio can cost, as nothing is pruned against infinity
             costs = np.where(np.isfinite(lattice.cost), lattice.cost, 0.0)
-            self._ceiling = 2 * float(np.maximum.reduceat(costs, lattice.start[:-1]).sum()) or 1.0
+            most = float(np.maximum.reduceat(costs, lattice.start[:-1]).sum())
+            if not self._claim.goal.edge:  # and can be away from the target
+                ends = np.maximum(
+                    np.abs(lattice.first - lattice.target), np.abs(lattice.first + self._widths - 1 - lattice.target)
+                )
+                most += float(np.sqrt(lattice.gram.diagonal()) @ ends)
+            self._ceiling = 2 * most or 1.0
         self._stack.value[0] = min(value, self._ceiling)
         if incumbent is not None:
             self._improve(incumbent)
@@ -113,7 +119,7 @@ class Search:
     def _split(self, index: IntegerArray) -> FloatArray:
         """The cheapest portfolio of the program that the lattice has at these indices."""
         program, merged, sums = self._formulation.program, self._merged, self._lattice.first + index
-        return split_sums(sums, merged.lead, merged.groups, program.previous, program.cost, merged.least, merged.most)
+        return split_sums(sums, merged.lead, merged.groups, program.arrays()[2], merged.least, merged.most)
 
     def _split_again(self, incumbent: FloatArray, index: IntegerArray) -> None:
         """Hold the same sums with less trade where that is possible."""
@@ -121,7 +127,7 @@ class Search:
         less = np.abs(incumbent - program.previous) - np.abs(portfolio - program.previous)
         if less @ np.abs(self._merged.ratio) > 0:
             value = self._formulation.priced(portfolio).high
-            if value <= self._value * (1 + GAIN) and program.contains(portfolio):
+            if value <= self._value * (1 + GAIN) and program.in_box(portfolio):
                 self._incumbent, self._value = portfolio, value
 
     def _improve_index(self, index: IntegerArray) -> None:
@@ -150,7 +156,7 @@ class Search:
             return
         portfolio = self._split(index)
         value = self._formulation.priced(portfolio).high
-        if value < self._value and self._formulation.program.contains(portfolio):
+        if value < self._value and self._formulation.program.in_box(portfolio):
             self._incumbent, self._value = portfolio, value
             self._stack.value[0] = min(self._stack.value[0], value)
             self._stack.best[:] = index

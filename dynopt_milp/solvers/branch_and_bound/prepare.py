@@ -48,7 +48,8 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
             "or use scip",
             field="limits",
         )
-    lattice, claim = new_lattice(program.factor, merged, program.previous, program.cost, float(form.buffer), form.edge)
+    costs = program.arrays()[2]
+    lattice, claim = new_lattice(program.factor, merged, costs, float(form.buffer), form.edge)
     return Prepared(merged, lattice, claim)
 
 
@@ -56,13 +57,12 @@ def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
     """Contracts merged over a finite box; None if it is empty."""
     formulation, program = task.formulation, task.formulation.program
     radius = float(formulation.tracking_radius(value))
-    twin, residual = program.arrays()[6:]
+    _, _, costs, _, _, underlying, twin, residual = program.arrays()
 
     def merged_in(lower: FloatArray, upper: FloatArray, budget: float) -> tuple[bool, Merged]:
         return merged_box(
-            program.factor, gram, program.target, program.previous, program.cost, lower, upper, twin, residual, radius,
-            budget,
-        )  # fmt: skip
+            program.factor, gram, program.target, costs, lower, upper, underlying, twin, residual, radius, budget
+        )
 
     some, merged = merged_in(program.lower, program.upper, float(formulation.cost_budget(value)))
     if some and not (np.isfinite(merged.lower) & np.isfinite(merged.upper)).all():

@@ -7,10 +7,12 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
+from dynopt_milp.solvers.branch_and_bound.costs import cost_of
 from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from formulations.buffer_edge import EDGE_ROUND_OFF
 from formulations.pricing import UNDERFLOW, UNIT_ROUND_OFF
+from formulations.separable_cost import Costs
 
 
 @part
@@ -65,10 +67,9 @@ def least_value(lattice: Lattice, error: float, spread: float, cost: float, clai
 
 @part
 def priced(
-    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, previous: np.ndarray, cost: np.ndarray, residual: float,
-    positions: np.ndarray,
-) -> tuple[float, float]:  # fmt: skip
-    """‖F(k − τ)‖ + Σ γᵢ|kᵢ − pᵢ| from the factor itself, and how far from the exact value that can be.
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, costs: Costs, residual: float, positions: np.ndarray
+) -> tuple[float, float]:
+    """‖F(k − τ)‖ + Σ cᵢ(kᵢ) from the factor itself, and how far from the exact value that can be.
 
     As `formulations.pricing.price`, without its class sums: twins that are held against each other make the second
     larger than it has to be.
@@ -80,7 +81,7 @@ def priced(
             along += factor[row, i] * (positions[i] - target[i])
         square += along * along
     for i in range(target.size):
-        paid += cost[i] * abs(positions[i] - previous[i])
+        paid += cost_of(costs, i, positions[i])
         spread += math.sqrt(gram[i, i]) * abs(positions[i] - target[i])
     error = math.sqrt(square)
     doubt = (target.size + len(factor) + 8) * UNIT_ROUND_OFF * (spread + paid)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.costs import least_cost
 from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan
 from dynopt_milp.solvers.branch_and_bound.local_search import improve, simple_start
@@ -20,6 +21,7 @@ from dynopt_milp.solvers.branch_and_bound.pricing import priced
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, NODES, OPEN, begin, claimed_bound, new_stack, search
 from dynopt_milp.solvers.exchange import GAIN
 from formulations.integer_hull import WEAK
+from formulations.separable_cost import Costs
 
 ROOT_VARIABLES, ROOT_ENTRIES = 64, 20_000  # variables, and positions of all of them
 ROOT_CAPACITY = 64
@@ -32,15 +34,15 @@ AHEAD = 40  # candidates looked at before a node is split
 
 @compiled
 def prove_at_root(
-    factor: np.ndarray, target: np.ndarray, held: np.ndarray, unit: np.ndarray, lower: np.ndarray, upper: np.ndarray,
+    factor: np.ndarray, target: np.ndarray, costs: Costs, lower: np.ndarray, upper: np.ndarray, underlying: np.ndarray,
     twin: np.ndarray, residual: float, starts: np.ndarray, slack: float, greedy_steps: int, work: int,
 ) -> tuple[bool, np.ndarray, float, float, int]:  # fmt: skip
     """The optimum of a `penalty` program, if a few nodes prove it.
 
     Parameters
     ----------
-    factor, target, held, unit, lower, upper, twin, residual : ndarray and float
-        As `TrackingProgram.arrays` has them; ``unit`` is its cost.
+    factor, target, costs, lower, upper, underlying, twin, residual : ndarray, Costs and float
+        As `TrackingProgram.arrays` has them. An underlying whose sizes are not all merged has no side here.
     starts : ndarray, shape (any, n)
         Portfolios to begin with.
     slack : float
@@ -68,11 +70,16 @@ def prove_at_root(
         for i in range(size):
             for j in range(size):
                 gram[i, j] += factor[row, i] * factor[row, j]
-    best, value, doubt = simple_start(factor, gram, target, held, unit, lower, upper, residual, starts, greedy_steps)
+    best, value, doubt = simple_start(
+        factor, gram, target, costs, lower, upper, underlying, residual, starts, greedy_steps
+    )
     most = value + doubt
     if value == 0:  # where risks cancel to nothing, whole numbers have to say whether they do
         return most == 0, best, most, 0.0, 0
-    some, merged = merged_box(factor, gram, target, held, unit, lower, upper, twin, residual, most, most)
+    if not most < np.inf:
+        return False, best, most, 0.0, 0
+    radius = max(most - least_cost(costs, lower, upper), 0.0)
+    some, merged = merged_box(factor, gram, target, costs, lower, upper, underlying, twin, residual, radius, most)
     first, last, ratio = merged.lower, merged.upper, merged.ratio
     sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
     for a in range(sums.size):
@@ -82,7 +89,7 @@ def prove_at_root(
         some &= first[a] <= sums[a] <= last[a]
     if not some or sums.size > ROOT_VARIABLES or not entries <= ROOT_ENTRIES:
         return False, best, most, 0.0, 0
-    lattice, claim = new_lattice(factor, merged, held, unit, 0.0, hull)
+    lattice, claim = new_lattice(factor, merged, costs, 0.0, hull)
 
     size = sums.size
     stack, node = new_stack(size, capacity), new_node(size, int(widest))
@@ -119,10 +126,10 @@ def prove_at_root(
     proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
         known = lattice.first + stack.best
-    portfolio = split_sums(known, merged.lead, merged.groups, held, unit, merged.least, merged.most)
-    worth, worth_doubt = priced(factor, gram, target, held, unit, residual, portfolio)
+    portfolio = split_sums(known, merged.lead, merged.groups, costs, merged.least, merged.most)
+    worth, worth_doubt = priced(factor, gram, target, costs, residual, portfolio)
     # Nothing is traded that need not be, even where it costs nothing.
-    less = traded(ratio, held, portfolio) < traded(ratio, held, best)
+    less = traded(ratio, costs.held, portfolio) < traded(ratio, costs.held, best)
     if worth < value or (worth <= value * (1 + GAIN) and less):
         best, value, doubt = portfolio, worth, worth_doubt
     bound = claimed_bound(stack, min(stack.value[0], value), slack)

@@ -25,6 +25,7 @@ from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.phases import SOLVER, Search, search_slack
 from dynopt_milp.solvers.branch_and_bound.prepare import prepare
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
+from dynopt_milp.solvers.branch_and_bound.sides import on_one_side
 from dynopt_milp.solvers.branch_and_bound.tuning import (
     DIAGONAL_STEPS,
     GREEDY_STEPS,
@@ -62,7 +63,7 @@ def solve_branch_and_bound(task: Task) -> Answer:
     warm_up()
     if task.deadline is not None:  # the time limit is for solving
         task = replace(task, deadline=task.deadline + time.monotonic() - began)
-    answer = _root_or_tree(task)
+    answer = on_one_side(task, _root_or_tree)
     note = note_on_free_sizes(task.formulation.program, task.instruments)
     return replace(answer, note=note) if note else answer
 
@@ -157,12 +158,11 @@ def warm_up() -> None:
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     """The best simple portfolio; for `penalty` never worse than the greedy search's."""
     if not task.formulation.is_sum:
-        return first_incumbent(task, ConstraintCheck(None, task.formulation.program.size))
+        return first_incumbent(task, ConstraintCheck(None, task.formulation.program))
     program = task.formulation.program
     best, _, _ = local_search.simple_start(
-        program.factor, gram, program.target, program.previous, program.cost, program.lower, program.upper,
-        program.arrays()[7], _starts(task), GREEDY_STEPS,
-    )  # fmt: skip
+        program.factor, gram, program.target, *program.arrays()[2:6], program.arrays()[7], _starts(task), GREEDY_STEPS
+    )
     return best
 
 

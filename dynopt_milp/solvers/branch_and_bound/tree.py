@@ -145,6 +145,18 @@ def consider(lattice: Lattice, stack: Stack, index: np.ndarray, claim: Claim) ->
 
 
 @part
+def least_paid(lattice: Lattice) -> float:
+    """Σ of the least cost of every variable, less what float64 can be wrong by."""
+    total = 0.0
+    for i in range(lattice.target.size):
+        least = np.inf
+        for entry in range(lattice.start[i], lattice.start[i + 1]):
+            least = min(least, lattice.cost[entry])
+        total += least
+    return total * (1 - (lattice.target.size + 8) * 2 * UNIT_ROUND_OFF) if total < np.inf else 0.0
+
+
+@part
 def push(
     stack: Stack, node: Node, size: int, least: float, most: float, bound: float, omega: float, split: int, at: int,
     left: bool,
@@ -254,7 +266,7 @@ def search(
     rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
     cone_rounds, hull_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0 + HULL_ROUNDS, nodes * 0
     candidates, scores = np.empty(ahead, dtype=np.int64), np.empty(ahead)
-    last = stack.state[NODES] + nodes
+    last, spent = stack.state[NODES] + nodes, max(least_paid(lattice) - goal.cost_error, 0.0)
     while stack.state[OPEN] > 0:
         if stack.state[OPEN] + 3 > stack.bound.size:
             return FULL
@@ -267,7 +279,7 @@ def search(
         bound, omega, least = stack.bound[top], stack.omega[top], stack.least[top]
         most = stack.most[top]
         if not goal.edge:
-            most = min(most, cut + goal.buffer)
+            most = min(most, cut + goal.buffer - spent)
         if bound >= cut or least >= most:
             continue
         for i in range(n):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from dynopt_milp.solvers.scip.conic import ConicProgram, conic_program
-from formulations import Formulation
+from formulations import FloatArray, Formulation, IntegerArray, TrackingProgram
 
 
 def formulation_cone(formulation: Formulation) -> tuple[ConicProgram, slice]:
@@ -16,10 +16,12 @@ def formulation_cone(formulation: Formulation) -> tuple[ConicProgram, slice]:
 
     Points outside the box have no meaning: what is simpler inside it is written in the simpler way.
     """
-    if formulation.is_sum:
-        return _sum_cone(formulation), slice(0, formulation.program.size)
-    nowhere = np.full(formulation.program.size, np.inf)
-    model = replace(formulation, program=formulation.program.with_box(-nowhere, nowhere)).model()
+    program = formulation.program
+    kinked = program.tables is None and not program.underlyings()  # costs are kinked lines, and the box is all there is
+    if formulation.is_sum and kinked:
+        return _sum_cone(formulation), slice(0, program.size)
+    nowhere = np.full(program.size, np.inf)
+    model = replace(formulation, program=program.with_box(-nowhere, nowhere)).model() if kinked else formulation.model()
     compiled = conic_program(model.problem())
     return compiled, compiled.columns[model.positions.id]
 
@@ -27,18 +29,24 @@ def formulation_cone(formulation: Formulation) -> tuple[ConicProgram, slice]:
 def _sum_cone(formulation: Formulation) -> ConicProgram:
     """Columns k, u, s, t: minimise t + γ'u with ‖rows‖ ≤ t and −u ≤ k − p ≤ u; a tenth of the time cvxpy takes.
 
-    There is a u only where the box has positions on both sides of p: elsewhere |k − p| is linear. The rows of `penalty`
-    are F(k − τ), and there is no s. Those of `integer_hull` are L(k − τ) and √dᵢsᵢ. Where the box has no more than the
-    two whole numbers next to τᵢ the chord alone bounds sᵢ; it stays an inequality, as SCIP would put an equation of k
-    and s into the norm and no longer see that it is one (five to ten times the nodes).
+    There is a u only where the box has positions on both sides of p: elsewhere |k − p| is linear. The same holds for
+    the cost of holding and its kink, at the origin. The rows of `penalty` are F(k − τ), and there is no s. Those of
+    `integer_hull` are L(k − τ) and √dᵢsᵢ. Where the box has no more than the two whole numbers next to τᵢ the chord
+    alone bounds sᵢ; it stays an inequality, as SCIP would put an equation of k and s into the norm and no longer see
+    that it is one (five to ten times the nodes).
     """
     program = formulation.program
     size = program.size
-    kinked = np.flatnonzero(
-        (program.cost > 0) & (program.lower < program.previous) & (program.previous < program.upper)
-    )
-    slope = np.where(program.lower >= program.previous, program.cost, -program.cost)
-    slope[kinked] = 0.0
+    held, at, incurred = _kinks(program, program.cost, program.previous)
+    offset = -float(incurred @ program.previous)
+    slope, kinked, kink, price = incurred, held, at, program.cost[held]
+    if program.holding is not None:
+        origin = np.zeros(size) if program.origin is None else program.origin
+        others, at, incurred = _kinks(program, program.holding, origin)
+        offset -= float(incurred @ origin)
+        slope = slope + incurred
+        kinked, kink = np.concatenate([kinked, others]), np.concatenate([kink, at])
+        price = np.concatenate([price, program.holding[others]])
     norm, diagonal = formulation.norm_parts()
     some = np.flatnonzero(diagonal)
     root = np.sqrt(diagonal[some])
@@ -46,8 +54,8 @@ def _sum_cone(formulation: Formulation) -> ConicProgram:
     tilt = 1 - 2 * (target - floor)
     wide = (program.lower[some] < floor) | (floor + 1 < program.upper[some])
     sides = [  # slope·position − variable ≤ right
-        (kinked, np.ones(len(kinked)), np.arange(len(kinked)), program.previous[kinked]),
-        (kinked, -np.ones(len(kinked)), np.arange(len(kinked)), -program.previous[kinked]),
+        (kinked, np.ones(len(kinked)), np.arange(len(kinked)), kink),
+        (kinked, -np.ones(len(kinked)), np.arange(len(kinked)), -kink),
     ]
     place = len(kinked) + np.arange(len(some))
     sides += [
@@ -67,8 +75,8 @@ def _sum_cone(formulation: Formulation) -> ConicProgram:
     cone[: len(norm), :size] = -norm
     cone[len(norm) + np.arange(len(some)), size + place] = -root
     return ConicProgram(
-        cost=np.concatenate([slope, program.cost[kinked], np.zeros(len(some)), [1.0]]),
-        offset=-float(slope @ program.previous),
+        cost=np.concatenate([slope, price, np.zeros(len(some)), [1.0]]),
+        offset=offset,
         matrix=csr_array(matrix),
         right=np.concatenate([right, [0.0], -norm @ program.target, np.zeros(len(some))]),
         equalities=0,
@@ -77,3 +85,11 @@ def _sum_cone(formulation: Formulation) -> ConicProgram:
         whole=whole,
         columns={},
     )
+
+
+def _kinks(program: TrackingProgram, cost: FloatArray, at: FloatArray) -> tuple[IntegerArray, FloatArray, FloatArray]:
+    """Where costᵢ|kᵢ − atᵢ| has its kink inside the box: the places and kinks; and the slopes, zero there."""
+    kinked = np.flatnonzero((cost > 0) & (program.lower < at) & (at < program.upper))
+    slope = np.where(program.lower >= at, cost, -cost)
+    slope[kinked] = 0.0
+    return kinked, at[kinked], slope

@@ -116,7 +116,7 @@ def solve_scip_plain(task: Task) -> Answer:
 
 def _solve(task: Task, *, plain: bool) -> Answer:
     program = task.formulation.program
-    check = ConstraintCheck(task.constraints, program.size)
+    check = ConstraintCheck(task.constraints, program)
     incumbent = first_incumbent(task, check)
     # Positions are counted from near the target: SCIP's tolerances are relative to the numbers in a row, and a
     # thousand contracts held would make them a thousand times wider.

@@ -1,0 +1,120 @@
+"""What one position costs, and what a budget for all costs leaves of a box (see `formulations.separable_cost`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from formulations.bounding_box import OUTWARD
+from formulations.pricing import UNIT_ROUND_OFF
+from formulations.separable_cost import Costs
+
+
+@part
+def has_table(costs: Costs, i: int) -> bool:
+    """Whether instrument i has a table."""
+    some: bool = costs.start[i + 1] > costs.start[i]
+    return some
+
+
+@part
+def cost_of(costs: Costs, i: int, position: float) -> float:
+    """What a position of instrument i costs; +inf outside of its table."""
+    paid: float = costs.unit[i] * abs(position - costs.held[i]) + costs.holding[i] * abs(position - costs.origin[i])
+    if has_table(costs, i):
+        entry = position - costs.first[i]
+        if entry < 0 or entry >= costs.start[i + 1] - costs.start[i]:
+            return np.inf
+        paid += costs.table[costs.start[i] + np.int64(entry)]
+    return paid
+
+
+@part
+def cheapest_place(costs: Costs, i: int, low: float, high: float) -> float:
+    """Where instrument i costs least, from ``low`` to ``high``; where it is held, if that ties."""
+    best = min(max(costs.held[i], low), high)
+    other = min(max(costs.origin[i], low), high)
+    if cost_of(costs, i, other) < cost_of(costs, i, best):
+        best = other
+    if has_table(costs, i):
+        position = low
+        while position <= high:
+            if cost_of(costs, i, position) < cost_of(costs, i, best):
+                best = position
+            position += 1
+    return float(best)
+
+
+@part
+def nearest_allowed(costs: Costs, i: int, position: float, low: float, high: float) -> float:
+    """The position from ``low`` to ``high`` next to this one that its table allows; this one if there is none."""
+    if not has_table(costs, i):
+        return position
+    for away in range(np.int64(high - low) + 1):
+        for side in (-1.0, 1.0):
+            at = position + side * away
+            if low <= at <= high and cost_of(costs, i, at) < np.inf:
+                return at
+    return position
+
+
+@compiled
+def least_cost(costs: Costs, lower: np.ndarray, upper: np.ndarray) -> float:
+    """Σ min cᵢ over a box, less what float64 can be wrong by; what costs nothing but trades counts as zero.
+
+    Ends may be infinite where there is no table.
+    """
+    total = 0.0
+    for i in range(lower.size):
+        if costs.holding[i] > 0 or has_table(costs, i):
+            total += cost_of(costs, i, cheapest_place(costs, i, lower[i], upper[i]))
+    return total * (1 - (lower.size + 8) * 2 * UNIT_ROUND_OFF)
+
+
+@part
+def within_costs(
+    costs: Costs, lower: np.ndarray, upper: np.ndarray, budget: float, least: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a box that a budget for all costs admits, of which ``least`` is spent in any case."""
+    size = lower.size
+    low, high = np.empty(size), np.empty(size)
+    for i in range(size):
+        held, unit, origin, holding = costs.held[i], costs.unit[i], costs.origin[i], costs.holding[i]
+        paid = budget * (1 + OUTWARD) / unit if unit > 0 else np.inf
+        paid += OUTWARD * (1 + abs(held))
+        low[i] = max(lower[i], np.ceil(held - paid))
+        high[i] = min(upper[i], np.floor(held + paid))
+        if not (holding > 0 or has_table(costs, i)) or not budget < np.inf:
+            continue
+        own = budget - least + cost_of(costs, i, cheapest_place(costs, i, lower[i], upper[i]))
+        own += OUTWARD * budget
+        # Beyond both kinks the cost rises with every contract by the two together.
+        for kink in (min(held, origin), max(held, origin)):
+            spent = unit * abs(kink - held) + holding * abs(kink - origin)
+            far = max(own - spent, 0.0) / (unit + holding) if unit + holding > 0 else np.inf
+            far += OUTWARD * (1 + abs(kink))
+            if kink == min(held, origin):
+                low[i] = max(low[i], np.ceil(kink - far))
+            if kink == max(held, origin):
+                high[i] = min(high[i], np.floor(kink + far))
+        if has_table(costs, i):
+            while low[i] <= high[i] and not cost_of(costs, i, low[i]) <= own:
+                low[i] += 1
+            while high[i] >= low[i] and not cost_of(costs, i, high[i]) <= own:
+                high[i] -= 1
+    return low, high
+
+
+@part
+def is_one_sided(underlying: np.ndarray, costs: Costs, positions: np.ndarray) -> bool:
+    """Whether no underlying is held with opposite signs."""
+    for i in range(positions.size):
+        if underlying[i] < 0 or positions[i] == costs.origin[i]:
+            continue
+        for j in range(i):
+            if (
+                underlying[j] == underlying[i]
+                and (positions[j] - costs.origin[j]) * (positions[i] - costs.origin[i]) < 0
+            ):
+                return False
+    return True
