@@ -12,10 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 from formulations.residual import Residual
-from formulations.separable_cost import Costs, CostTables, costs_of
+from formulations.separable_cost import FIRST, FURTHER, HELD, HOLDING, ORIGIN, UNIT, Costs, CostTables, no_tables
 
-ProgramArrays = tuple[FloatArray, FloatArray, Costs, FloatArray, FloatArray, IntegerArray, IntegerArray, float]
-"""F, τ, costs, lower, upper, underlyings, classes of twins and κ."""
+ProgramArrays = tuple[
+    FloatArray, FloatArray, FloatArray, IntegerArray, FloatArray, FloatArray, FloatArray, IntegerArray, IntegerArray,
+    float,
+]  # fmt: skip
+"""F, τ, costs (lines, start, table), lower, upper, underlyings, classes of twins and κ."""
 ARRAYS = ("factor", "target", "previous", "cost", "lower", "upper")
 NONE = -1
 """The underlying of an instrument whose side is free."""
@@ -164,15 +167,29 @@ class TrackingProgram:
         return program
 
     def arrays(self) -> ProgramArrays:
-        """F, τ, costs, lower, upper, underlyings, classes of twins and κ."""
-        costs = costs_of(self.previous, self.cost, self.origin, self.holding, self.tables)
-        underlying = no_underlying(self.size) if self.underlying is None else self.underlying
+        """F, τ, costs (lines, start, table), lower, upper, underlyings, classes of twins and κ."""
+        size = self.size
         if self.residual is None:
-            twin, size = np.arange(self.size), 0.0
+            twin, residual = np.arange(size), 0.0
             twin.setflags(write=False)
         else:
-            twin, size = self.residual.twin, self.residual.size
-        return self.factor, self.target, costs, self.lower, self.upper, underlying, twin, size
+            twin, residual = self.residual.twin, self.residual.size
+        underlying = free_sides(size) if self.underlying is None else self.underlying
+        return self.factor, self.target, *self.costs(), self.lower, self.upper, underlying, twin, residual
+
+    def costs(self) -> Costs:
+        """What positions cost, as arrays, read-only."""
+        tables = no_tables(self.size) if self.tables is None else self.tables
+        lines = np.zeros((6, self.size))
+        lines[HELD], lines[UNIT], lines[FIRST] = self.previous, self.cost, tables.first
+        if self.origin is not None:
+            lines[ORIGIN] = self.origin
+        if self.holding is not None:
+            lines[HOLDING] = self.holding
+        if self.holding is not None or self.tables is not None:
+            lines[FURTHER] = (lines[HOLDING] > 0) | (tables.width > 0)
+        lines.setflags(write=False)
+        return Costs(lines, tables.start, tables.table)
 
     @property
     def lengths(self) -> FloatArray:
@@ -356,8 +373,8 @@ class TrackingProgram:
 
 
 @lru_cache(maxsize=64)
-def no_underlying(size: int) -> IntegerArray:
-    """That of n instruments whose sides are free, read-only."""
+def free_sides(size: int) -> IntegerArray:
+    """The underlyings of n instruments whose sides are free, read-only."""
     free = np.full(size, NONE)
     free.setflags(write=False)
     return free

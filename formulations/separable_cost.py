@@ -20,29 +20,24 @@ from numpy.typing import ArrayLike
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 
+HELD, UNIT, ORIGIN, HOLDING, FIRST, FURTHER = range(6)
+"""Rows of :class:`Costs`."""
+
 
 class Costs(NamedTuple):
-    """All of the above as arrays, for compiled code.
+    """All of the above as few arrays, for compiled code.
 
     Attributes
     ----------
-    held, unit : ndarray, shape (n,)
-        p and γ.
-    origin, holding : ndarray, shape (n,)
-        o and η.
-    first : ndarray, shape (n,)
-        The smallest position of each table.
+    lines : ndarray, shape (6, n)
+        p, γ, o, η, the smallest position of each table, and whether there is more than γ (0 or 1).
     start : ndarray of int, shape (n + 1,)
-        Where each begins in ``table``; the next begins where it ends.
+        Where each table begins in ``table``; the next begins where it ends.
     table : ndarray
         T.
     """
 
-    held: FloatArray
-    unit: FloatArray
-    origin: FloatArray
-    holding: FloatArray
-    first: FloatArray
+    lines: FloatArray
     start: IntegerArray
     table: FloatArray
 
@@ -131,24 +126,3 @@ class CostTables:
 def no_tables(size: int) -> CostTables:
     """Tables of n instruments, none of which has one."""
     return CostTables.of(size, {})
-
-
-@lru_cache(maxsize=64)
-def nothing(size: int) -> FloatArray:
-    """A zero for each of n instruments, read-only."""
-    zeros = np.zeros(size)
-    zeros.setflags(write=False)
-    return zeros
-
-
-def costs_of(
-    held: FloatArray, unit: FloatArray, origin: FloatArray | None = None, holding: FloatArray | None = None,
-    tables: CostTables | None = None,
-) -> Costs:  # fmt: skip
-    """The arrays of costs, of which all but trading may be missing."""
-    size = held.size
-    table = no_tables(size) if tables is None else tables
-    return Costs(
-        held, unit, nothing(size) if origin is None else origin, nothing(size) if holding is None else holding,
-        table.first, table.start, table.table,
-    )  # fmt: skip

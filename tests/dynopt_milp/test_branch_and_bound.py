@@ -67,8 +67,8 @@ def merged_in(program: TrackingProgram, lower: FloatArray, upper: FloatArray) ->
     for end in ends:
         end.setflags(write=False)
     gram = program.factor.T @ program.factor
-    costs, further = program.arrays()[2], program.arrays()[5:]
-    return merged_box(program.factor, gram, program.target, costs, *ends, *further, 1e6, np.inf)[1]
+    further = program.arrays()[-3:]
+    return merged_box(program.factor, gram, program.target, program.costs(), *ends, *further, 1e6, np.inf)[1]
 
 
 def listed(groups: Groups) -> list[tuple[int, list[int], list[float]]]:
@@ -174,7 +174,7 @@ def test_the_cone_bound_reaches_the_relaxation_however_much_alike_instruments_ar
     relaxation = cp.Problem(cp.Minimize((model := Penalty(program).model(integer=False)).objective), model.constraints)
     value = float(relaxation.solve(solver="CLARABEL"))
     merged = merged_in(program, program.lower, program.upper)
-    lattice, _ = new_lattice(program.factor, merged, program.arrays()[2], 0.0, False)
+    lattice, _ = new_lattice(program.factor, merged, program.costs(), 0.0, False)
     node = new_node(30, 81)
     node.high[:] = 80
     cut = solve(problem, "branch_and_bound", gap=0.5, time_limit=10).objective

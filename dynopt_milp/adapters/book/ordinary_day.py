@@ -30,16 +30,18 @@ from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 from formulations import ARRAYS, FloatArray, IntegerArray, Penalty, Residual, TrackingProgram
 from formulations.pricing import UNIT_ROUND_OFF
-from formulations.program import no_underlying
-from formulations.separable_cost import costs_of
+from formulations.program import free_sides
+from formulations.separable_cost import HELD, UNIT, no_tables
 
 # Variances, weights per contract and costs of an ordinary day; others are no error, but take the other way.
 LEAST_NUMBER, MOST_NUMBER = 1e-60, 1e60
 CLEAR_PIVOT = 1e-6
 MOST_ORDINARY = 100  # with more the checks of the other way take little beside the search
 
-DayArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntegerArray, float]
-"""F, τ, p, γ, lower, upper, classes of twins and κ."""
+DayArrays = tuple[
+    FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntegerArray, float, FloatArray,
+]  # fmt: skip
+"""F, τ, p, γ, lower, upper, classes of twins, κ, and the lines of the costs."""
 
 # Numbers of these files are compiled into the kernels here.
 PACKAGE = Path(__file__).parents[2]
@@ -78,10 +80,13 @@ def ordinary_day(
         ordinary, day = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
         if not ordinary:
             return None
-        for array in day[:-1]:
+        for array in (*day[:7], day[8]):
             array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
-        factor, target, previous, penalty, lower, upper, twin, residual = day
-        arrays = factor, target, costs_of(previous, penalty), lower, upper, no_underlying(len(unit)), twin, residual
+        factor, target, previous, _, lower, upper, twin, residual, lines = day
+        tables = no_tables(len(unit))
+        arrays = (
+            factor, target, lines, tables.start, tables.table, lower, upper, free_sides(len(unit)), twin, residual,
+        )  # fmt: skip
         answer, best = prove_root(arrays, gap, np.empty((0, len(unit))))
         if answer is None:
             task = Task(Penalty(_program(day, covariance, unit)), instruments, gap, starts=(best,))
@@ -107,12 +112,12 @@ def ordinary_day(
 
 def _program(day: DayArrays, covariance: FloatArray, unit: FloatArray) -> TrackingProgram:
     """The program of a day, with the covariance as a Problem would hold it."""
-    twin, residual = day[-2:]
+    twin, residual = day[6:8]
     twins = bool((twin < np.arange(twin.size)).any())
     symmetric = covariance / 2 + covariance.T / 2
     held = symmetric[twin[:, None], twin] if twins else symmetric
     return TrackingProgram.unchecked(
-        Residual(held, unit.copy(), residual, twin, twins), None, None, **dict(zip(ARRAYS, day[:-2], strict=True))
+        Residual(held, unit.copy(), residual, twin, twins), None, None, **dict(zip(ARRAYS, day[:6], strict=True))
     )
 
 
@@ -132,7 +137,7 @@ def program_of_day(
     size = unit.size
     target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
-    twin = np.empty(size, dtype=np.int64)
+    twin, lines = np.empty(size, dtype=np.int64), np.zeros((6, size))
     ordinary, large, residual = 0 < size <= MOST_ORDINARY, 0, (size + 8) * UNIT_ROUND_OFF + SCALING
     for i in range(size):
         variance = covariance[i, i]
@@ -147,8 +152,9 @@ def program_of_day(
         deviation[i] = math.sqrt(max(variance, 0.0))
         large += variance > MOST_VARIANCE
         twin[i] = i
+        lines[HELD, i], lines[UNIT, i] = previous[i], penalty[i]
     if not ordinary or 2 * large >= size:
-        return False, (factor, target, previous, penalty, -limit, limit, twin, residual)
+        return False, (factor, target, previous, penalty, -limit, limit, twin, residual, lines)
     for i in range(size):
         for j in range(size):
             correlation[i, j] = (covariance[i, j] / 2 + covariance[j, i] / 2) / deviation[i] / deviation[j]
@@ -157,7 +163,7 @@ def program_of_day(
     if ordinary:
         find_twins(correlation, deviation, twin)
     if not ordinary or not definite(correlation, twin, factor):
-        return False, (factor, target, previous, penalty, -limit, limit, twin, residual)
+        return False, (factor, target, previous, penalty, -limit, limit, twin, residual, lines)
     for j in range(size):
         for i in range(size):  # what is below the diagonal is zero
             factor[i, j] = factor[i, twin[j]] * deviation[twin[j]] * unit[j] if twin[j] < j else factor[i, j]
@@ -165,7 +171,7 @@ def program_of_day(
         if twin[j] == j:
             for i in range(j + 1):
                 factor[i, j] *= deviation[j] * unit[j]
-    return True, (factor, target, previous, penalty, -limit, limit, twin, residual)
+    return True, (factor, target, previous, penalty, -limit, limit, twin, residual, lines)
 
 
 @part

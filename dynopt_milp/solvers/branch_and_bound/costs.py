@@ -7,7 +7,7 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from formulations.bounding_box import OUTWARD
 from formulations.pricing import UNIT_ROUND_OFF
-from formulations.separable_cost import Costs
+from formulations.separable_cost import FIRST, FURTHER, HELD, HOLDING, ORIGIN, UNIT, Costs
 
 
 @part
@@ -20,9 +20,13 @@ def has_table(costs: Costs, i: int) -> bool:
 @part
 def cost_of(costs: Costs, i: int, position: float) -> float:
     """What a position of instrument i costs; +inf outside of its table."""
-    paid: float = costs.unit[i] * abs(position - costs.held[i]) + costs.holding[i] * abs(position - costs.origin[i])
+    lines = costs.lines
+    paid: float = lines[UNIT, i] * abs(position - lines[HELD, i])
+    if lines[FURTHER, i] == 0:
+        return paid
+    paid += lines[HOLDING, i] * abs(position - lines[ORIGIN, i])
     if has_table(costs, i):
-        entry = position - costs.first[i]
+        entry = position - lines[FIRST, i]
         if entry < 0 or entry >= costs.start[i + 1] - costs.start[i]:
             return np.inf
         paid += costs.table[costs.start[i] + np.int64(entry)]
@@ -32,8 +36,8 @@ def cost_of(costs: Costs, i: int, position: float) -> float:
 @part
 def cheapest_place(costs: Costs, i: int, low: float, high: float) -> float:
     """Where instrument i costs least, from ``low`` to ``high``; where it is held, if that ties."""
-    best = min(max(costs.held[i], low), high)
-    other = min(max(costs.origin[i], low), high)
+    best = min(max(costs.lines[HELD, i], low), high)
+    other = min(max(costs.lines[ORIGIN, i], low), high)
     if cost_of(costs, i, other) < cost_of(costs, i, best):
         best = other
     if has_table(costs, i):
@@ -66,7 +70,7 @@ def least_cost(costs: Costs, lower: np.ndarray, upper: np.ndarray) -> float:
     """
     total = 0.0
     for i in range(lower.size):
-        if costs.holding[i] > 0 or has_table(costs, i):
+        if costs.lines[FURTHER, i] != 0:
             total += cost_of(costs, i, cheapest_place(costs, i, lower[i], upper[i]))
     return total * (1 - (lower.size + 8) * 2 * UNIT_ROUND_OFF)
 
@@ -79,12 +83,17 @@ def within_costs(
     size = lower.size
     low, high = np.empty(size), np.empty(size)
     for i in range(size):
-        held, unit, origin, holding = costs.held[i], costs.unit[i], costs.origin[i], costs.holding[i]
+        held, unit, origin, holding = (
+            costs.lines[HELD, i],
+            costs.lines[UNIT, i],
+            costs.lines[ORIGIN, i],
+            costs.lines[HOLDING, i],
+        )
         paid = budget * (1 + OUTWARD) / unit if unit > 0 else np.inf
         paid += OUTWARD * (1 + abs(held))
         low[i] = max(lower[i], np.ceil(held - paid))
         high[i] = min(upper[i], np.floor(held + paid))
-        if not (holding > 0 or has_table(costs, i)) or not budget < np.inf:
+        if costs.lines[FURTHER, i] == 0 or not budget < np.inf:
             continue
         own = budget - least + cost_of(costs, i, cheapest_place(costs, i, lower[i], upper[i]))
         own += OUTWARD * budget
@@ -109,12 +118,12 @@ def within_costs(
 def is_one_sided(underlying: np.ndarray, costs: Costs, positions: np.ndarray) -> bool:
     """Whether no underlying is held with opposite signs."""
     for i in range(positions.size):
-        if underlying[i] < 0 or positions[i] == costs.origin[i]:
+        if underlying[i] < 0 or positions[i] == costs.lines[ORIGIN, i]:
             continue
         for j in range(i):
             if (
                 underlying[j] == underlying[i]
-                and (positions[j] - costs.origin[j]) * (positions[i] - costs.origin[i]) < 0
+                and (positions[j] - costs.lines[ORIGIN, j]) * (positions[i] - costs.lines[ORIGIN, i]) < 0
             ):
                 return False
     return True

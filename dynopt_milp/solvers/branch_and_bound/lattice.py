@@ -14,7 +14,7 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.costs import cost_of
 from formulations import FloatArray, IntegerArray
-from formulations.separable_cost import Costs
+from formulations.separable_cost import FURTHER, HELD, UNIT, Costs
 
 # Beyond this many entries the tables would not fit the processor's memory any more.
 MOST_ENTRIES = 5_000_000
@@ -56,6 +56,9 @@ def tables(lower: np.ndarray, upper: np.ndarray, costs: Costs, lead: np.ndarray)
         start[i + 1] = start[i] + np.int64(upper[i] - lower[i] + 1)
     cost = np.empty(start[size])
     for i in range(size):
+        place = lead[i]
+        held, unit, further = costs.lines[HELD, place], costs.lines[UNIT, place], costs.lines[FURTHER, place] != 0
         for entry in range(start[i], start[i + 1]):
-            cost[entry] = cost_of(costs, lead[i], lower[i] + (entry - start[i]))
+            position = lower[i] + (entry - start[i])
+            cost[entry] = cost_of(costs, place, position) if further else unit * abs(position - held)
     return start, cost

@@ -11,12 +11,12 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.costs import cost_of, has_table, is_one_sided, nearest_allowed
+from dynopt_milp.solvers.branch_and_bound.costs import cost_of, is_one_sided, nearest_allowed
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.pricing import priced, value_of
 from dynopt_milp.solvers.exchange import GAIN
 from formulations.buffer_edge import EDGE_ROUND_OFF
-from formulations.separable_cost import Costs
+from formulations.separable_cost import FURTHER, HELD, ORIGIN, UNIT, Costs
 
 # How far one variable jumps in one move: tables of merged contracts have their cheap positions that far apart.
 JUMP = 12
@@ -120,13 +120,14 @@ def simple_start(
                     positions[i] = starts[choice, i]
                     continue
                 if simple == 0:
-                    positions[i] = costs.held[i]
+                    positions[i] = costs.lines[HELD, i]
                 elif simple == 1:
                     positions[i] = np.rint(target[i])
                 else:
-                    positions[i] = costs.origin[i]
+                    positions[i] = costs.lines[ORIGIN, i]
                 positions[i] = min(max(positions[i], lower[i]), upper[i])
-                positions[i] = nearest_allowed(costs, i, positions[i], lower[i], upper[i])
+                if costs.lines[FURTHER, i] != 0:
+                    positions[i] = nearest_allowed(costs, i, positions[i], lower[i], upper[i])
         value, doubt = np.inf, 0.0
         if is_one_sided(underlying, costs, positions):
             value, doubt = priced(factor, gram, target, costs, residual, positions)
@@ -141,22 +142,24 @@ def greedy_start(
     most_steps: int,
 ) -> np.ndarray:  # fmt: skip
     """The book's greedy search by way of the Gram matrix: `solvers/greedy.py` to round-off, in microseconds."""
-    size, previous, cost = target.size, costs.held, costs.unit
+    size, previous, cost = target.size, costs.lines[HELD], costs.lines[UNIT]
     positions, direction, pull = np.empty(size), np.empty(size), np.zeros(size)
-    plain = np.ones(size, dtype=np.bool_)  # whether trades are all that costs
     for i in range(size):
-        start = min(max(costs.origin[i], lower[i]), upper[i])
-        positions[i] = nearest_allowed(costs, i, start, lower[i], upper[i])
-        away = positions[i] - costs.origin[i]
-        direction[i] = np.sign(away) if away != 0 else np.sign(target[i] - costs.origin[i])
-        plain[i] = costs.holding[i] == 0 and not has_table(costs, i)
+        positions[i] = min(max(costs.lines[ORIGIN, i], lower[i]), upper[i])
+        if costs.lines[FURTHER, i] != 0:
+            positions[i] = nearest_allowed(costs, i, positions[i], lower[i], upper[i])
+        away = positions[i] - costs.lines[ORIGIN, i]
+        direction[i] = np.sign(away) if away != 0 else np.sign(target[i] - costs.lines[ORIGIN, i])
     for j in range(size):
         for i in range(size):
             pull[i] += gram[j, i] * (positions[j] - target[j])
     square, paid = 0.0, 0.0
     for i in range(size):
         square += pull[i] * (positions[i] - target[i])
-        paid += cost_of(costs, i, positions[i])
+        if costs.lines[FURTHER, i] == 0:
+            paid += cost[i] * abs(positions[i] - previous[i])
+        else:
+            paid += cost_of(costs, i, positions[i])
     best = math.sqrt(max(square, 0.0)) + paid
     for _ in range(most_steps):
         chosen = -1
@@ -166,7 +169,7 @@ def greedy_start(
             if by == 0 or to < lower[i] or to > upper[i]:
                 continue
             after = math.sqrt(max(square + 2 * by * pull[i] + gram[i, i], 0.0))
-            if plain[i]:
+            if costs.lines[FURTHER, i] == 0:
                 after += paid + cost[i] * (abs(to - previous[i]) - abs(positions[i] - previous[i]))
             else:
                 after += paid + (cost_of(costs, i, to) - cost_of(costs, i, positions[i]))
@@ -176,7 +179,7 @@ def greedy_start(
             break
         by = direction[chosen]
         square += 2 * by * pull[chosen] + gram[chosen, chosen]
-        if plain[chosen]:
+        if costs.lines[FURTHER, chosen] == 0:
             paid += cost[chosen] * (
                 abs(positions[chosen] + by - previous[chosen]) - abs(positions[chosen] - previous[chosen])
             )
@@ -192,6 +195,6 @@ def greedy_start(
 def joins_side(underlying: np.ndarray, costs: Costs, positions: np.ndarray, i: int, by: float) -> bool:
     """Whether no other size of the underlying of i is held on the side opposite to ``by``."""
     for j in range(positions.size):
-        if j != i and underlying[j] == underlying[i] and (positions[j] - costs.origin[j]) * by < 0:
+        if j != i and underlying[j] == underlying[i] and (positions[j] - costs.lines[ORIGIN, j]) * by < 0:
             return False
     return True

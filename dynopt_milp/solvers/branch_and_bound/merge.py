@@ -25,7 +25,7 @@ from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, cheapest_on_sides, fill_tables
 from formulations import FloatArray, IntegerArray
 from formulations.pricing import UNIT_ROUND_OFF
-from formulations.separable_cost import Costs
+from formulations.separable_cost import HELD, Costs
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.
 WHOLE_RATIO = 1e-12
@@ -94,7 +94,7 @@ def split_sums(
     sums: np.ndarray, lead: np.ndarray, groups: Groups, costs: Costs, least: np.ndarray, most: np.ndarray
 ) -> np.ndarray:
     """The cheapest portfolio k with these y, shape of the program; of those that tie, the one nearest to p."""
-    positions = np.empty(costs.held.size)
+    positions = np.empty(costs.lines.shape[1])
     for a in range(sums.size):
         positions[lead[a]] = sums[a]
     for group in range(groups.variable.size):
@@ -122,7 +122,7 @@ def new_lattice(
         for row in range(len(factor)):
             columns[row, a] = factor[row, lead[a]]
     lattice = Lattice(columns, merged.gram, merged.target, first, start, cost)
-    return lattice, new_claim(lattice, buffer, edge, merged.drift, costs.held.size)
+    return lattice, new_claim(lattice, buffer, edge, merged.drift, costs.lines.shape[1])
 
 
 @part
@@ -134,7 +134,7 @@ def parallels(
     Most are multiples of themselves alone. Of several, the shortest is the base. Contracts are left on their own if
     sums of them could be larger than float64 counts.
     """
-    size, held = len(gram), costs.held
+    size, held = len(gram), costs.lines[HELD]
     base, ratio, apart, length = np.arange(size), np.ones(size), np.zeros(size), np.empty(size)
     for i in range(size):
         length[i] = math.sqrt(gram[i, i])

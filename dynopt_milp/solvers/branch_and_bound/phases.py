@@ -97,7 +97,7 @@ class Search:
         self._stack.value[0] = min(value, self._ceiling)
         if incumbent is not None:
             self._improve(incumbent)
-        begin(self._stack, lattice, self._claim.goal)
+        begin(self._stack, lattice, self._claim.goal, self._formulation.program.least_cost())
 
     def _improve(self, incumbent: FloatArray) -> None:
         """Improve the incumbent by local search."""
@@ -119,7 +119,7 @@ class Search:
     def _split(self, index: IntegerArray) -> FloatArray:
         """The cheapest portfolio of the program that the lattice has at these indices."""
         program, merged, sums = self._formulation.program, self._merged, self._lattice.first + index
-        return split_sums(sums, merged.lead, merged.groups, program.arrays()[2], merged.least, merged.most)
+        return split_sums(sums, merged.lead, merged.groups, program.costs(), merged.least, merged.most)
 
     def _split_again(self, incumbent: FloatArray, index: IntegerArray) -> None:
         """Hold the same sums with less trade where that is possible."""

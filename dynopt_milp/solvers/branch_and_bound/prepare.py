@@ -48,8 +48,7 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
             "or use scip",
             field="limits",
         )
-    costs = program.arrays()[2]
-    lattice, claim = new_lattice(program.factor, merged, costs, float(form.buffer), form.edge)
+    lattice, claim = new_lattice(program.factor, merged, program.costs(), float(form.buffer), form.edge)
     return Prepared(merged, lattice, claim)
 
 
@@ -57,7 +56,7 @@ def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
     """Contracts merged over a finite box; None if it is empty."""
     formulation, program = task.formulation, task.formulation.program
     radius = float(formulation.tracking_radius(value))
-    _, _, costs, _, _, underlying, twin, residual = program.arrays()
+    costs, (underlying, twin, residual) = program.costs(), program.arrays()[-3:]
 
     def merged_in(lower: FloatArray, upper: FloatArray, budget: float) -> tuple[bool, Merged]:
         return merged_box(

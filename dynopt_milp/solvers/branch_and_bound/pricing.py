@@ -12,7 +12,7 @@ from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from formulations.buffer_edge import EDGE_ROUND_OFF
 from formulations.pricing import UNDERFLOW, UNIT_ROUND_OFF
-from formulations.separable_cost import Costs
+from formulations.separable_cost import FURTHER, HELD, UNIT, Costs
 
 
 @part
@@ -74,6 +74,7 @@ def priced(
     As `formulations.pricing.price`, without its class sums: twins that are held against each other make the second
     larger than it has to be.
     """
+    lines = costs.lines
     square, paid, spread = 0.0, 0.0, 0.0
     for row in range(len(factor)):
         along = 0.0
@@ -81,7 +82,10 @@ def priced(
             along += factor[row, i] * (positions[i] - target[i])
         square += along * along
     for i in range(target.size):
-        paid += cost_of(costs, i, positions[i])
+        if lines[FURTHER, i] == 0:  # a call takes ten times as long
+            paid += lines[UNIT, i] * abs(positions[i] - lines[HELD, i])
+        else:
+            paid += cost_of(costs, i, positions[i])
         spread += math.sqrt(gram[i, i]) * abs(positions[i] - target[i])
     error = math.sqrt(square)
     doubt = (target.size + len(factor) + 8) * UNIT_ROUND_OFF * (spread + paid)

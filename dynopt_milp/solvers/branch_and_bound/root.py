@@ -21,7 +21,7 @@ from dynopt_milp.solvers.branch_and_bound.pricing import priced
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, NODES, OPEN, begin, claimed_bound, new_stack, search
 from dynopt_milp.solvers.exchange import GAIN
 from formulations.integer_hull import WEAK
-from formulations.separable_cost import Costs
+from formulations.separable_cost import HELD, Costs
 
 ROOT_VARIABLES, ROOT_ENTRIES = 64, 20_000  # variables, and positions of all of them
 ROOT_CAPACITY = 64
@@ -34,14 +34,15 @@ AHEAD = 40  # candidates looked at before a node is split
 
 @compiled
 def prove_at_root(
-    factor: np.ndarray, target: np.ndarray, costs: Costs, lower: np.ndarray, upper: np.ndarray, underlying: np.ndarray,
-    twin: np.ndarray, residual: float, starts: np.ndarray, slack: float, greedy_steps: int, work: int,
+    factor: np.ndarray, target: np.ndarray, lines: np.ndarray, table_start: np.ndarray, table: np.ndarray,
+    lower: np.ndarray, upper: np.ndarray, underlying: np.ndarray, twin: np.ndarray, residual: float, starts: np.ndarray,
+    slack: float, greedy_steps: int, work: int,
 ) -> tuple[bool, np.ndarray, float, float, int]:  # fmt: skip
     """The optimum of a `penalty` program, if a few nodes prove it.
 
     Parameters
     ----------
-    factor, target, costs, lower, upper, underlying, twin, residual : ndarray, Costs and float
+    factor, target, ..., residual : ndarray and float
         As `TrackingProgram.arrays` has them. An underlying whose sizes are not all merged has no side here.
     starts : ndarray, shape (any, n)
         Portfolios to begin with.
@@ -62,6 +63,7 @@ def prove_at_root(
     nodes : int
     """
     size = target.size
+    costs = Costs(lines, table_start, table)
     # Not literals: numba would compile what is called once more for each.
     zero, hull = greedy_steps * 0, greedy_steps < 0
     capacity, one, few, ahead = zero + ROOT_CAPACITY, zero + 1, zero + FIRST_NODES, zero + AHEAD
@@ -78,7 +80,8 @@ def prove_at_root(
         return most == 0, best, most, 0.0, 0
     if not most < np.inf:
         return False, best, most, 0.0, 0
-    radius = max(most - least_cost(costs, lower, upper), 0.0)
+    spent = least_cost(costs, lower, upper)
+    radius = max(most - spent, 0.0)
     some, merged = merged_box(factor, gram, target, costs, lower, upper, underlying, twin, residual, radius, most)
     first, last, ratio = merged.lower, merged.upper, merged.ratio
     sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
@@ -105,7 +108,7 @@ def prove_at_root(
         stack.value[0] = found
         for a in range(size):
             stack.best[a] = index[a]
-    begin(stack, lattice, claim.goal)
+    begin(stack, lattice, claim.goal, spent)
     ended = search(lattice, stack, node, claim, slack, hull, plan, one, few)
     known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
@@ -129,7 +132,7 @@ def prove_at_root(
     portfolio = split_sums(known, merged.lead, merged.groups, costs, merged.least, merged.most)
     worth, worth_doubt = priced(factor, gram, target, costs, residual, portfolio)
     # Nothing is traded that need not be, even where it costs nothing.
-    less = traded(ratio, costs.held, portfolio) < traded(ratio, costs.held, best)
+    less = traded(ratio, lines[HELD], portfolio) < traded(ratio, lines[HELD], best)
     if worth < value or (worth <= value * (1 + GAIN) and less):
         best, value, doubt = portfolio, worth, worth_doubt
     bound = claimed_bound(stack, min(stack.value[0], value), slack)

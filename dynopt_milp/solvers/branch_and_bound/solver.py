@@ -161,7 +161,16 @@ def _first(task: Task, gram: FloatArray) -> FloatArray | None:
         return first_incumbent(task, ConstraintCheck(None, task.formulation.program))
     program = task.formulation.program
     best, _, _ = local_search.simple_start(
-        program.factor, gram, program.target, *program.arrays()[2:6], program.arrays()[7], _starts(task), GREEDY_STEPS
+        program.factor,
+        gram,
+        program.target,
+        program.costs(),
+        program.lower,
+        program.upper,
+        program.arrays()[-3],
+        program.arrays()[-1],
+        _starts(task),
+        GREEDY_STEPS,
     )
     return best
 

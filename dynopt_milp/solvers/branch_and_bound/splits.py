@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.costs import cost_of, has_table
 from formulations import FloatArray, IntegerArray
-from formulations.separable_cost import Costs
+from formulations.separable_cost import FURTHER, HELD, ORIGIN, UNIT, Costs
 
 LARGEST_EXACT = 2.0**50  # contracts; quotients of smaller numbers are not rounded to another whole number
 
@@ -40,45 +40,77 @@ class Groups(NamedTuple):
 
 
 @part
-def cheapest_pair(
+def cheapest_two(
     total: float, ratio: float, costs: Costs, i: int, j: int, low: np.ndarray, high: np.ndarray
 ) -> tuple[float, float, float]:
-    """The cheapest total = a + r b of contracts i and j: its cost, a and b.
-
-    Without tables the cost is convex in b, kinked at p_b and (total − pₐ)/r, and with a cost of holding at o_b and
-    (total − oₐ)/r. So the best whole b is one of the whole numbers beside a kink, or the end of its range; with a table
-    all of its range is looked at. Of those that tie, the one nearest to p_b is taken. The cost is +inf where there is
-    none.
-    """
-    held, held_large = costs.held[i], costs.held[j]
+    """The cheapest total = a + r b of contracts i and j in their limits: its cost, a and b."""
+    lines = costs.lines
     one, other = (total - high[i]) / ratio, (total - low[i]) / ratio
     least = max(low[j], np.ceil(min(one, other)))
     most = min(high[j], np.floor(max(one, other)))
+    if lines[FURTHER, i] + lines[FURTHER, j] > 0:
+        return cheapest_further_pair(total, ratio, costs, i, j, least, most)
+    return cheapest_pair(total, ratio, lines[HELD, i], lines[UNIT, i], lines[HELD, j], lines[UNIT, j], least, most)
+
+
+@part
+def cheapest_pair(
+    total: float, ratio: float, held: float, unit: float, held_large: float, unit_large: float, least: float,
+    most: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """The cheapest total = a + r b with b from ``least`` to ``most``: its cost, a and b; +inf where there is none.
+
+    γₐ|total − r b − pₐ| + γ_b|b − p_b| is convex in b, kinked at p_b and (total − pₐ)/r. So the best whole b is one of
+    the whole numbers beside a kink, or the end of its range. Of those that tie, the one nearest to p_b is taken.
+    """
     best, small_best, large_best = np.inf, total - ratio * held_large, held_large
     if least > most:
         return best, small_best, large_best
+    kink = (total - held) / ratio
+    choices = 3 if abs(kink * ratio) < LARGEST_EXACT else 5  # beyond, the kink is rounded to a neighbour at most
+    for choice in range(choices):
+        large = min(max(beside(choice, held_large, kink), least), most)
+        small = total - ratio * large
+        paid = unit * abs(small - held) + unit_large * abs(large - held_large)
+        if paid < best:
+            best, small_best, large_best = paid, small, large
+    return best, small_best, large_best
+
+
+@part
+def beside(choice: int, at: float, kink: float) -> float:
+    """One of ``at`` and the whole numbers beside a kink."""
+    if choice == 1:
+        return float(np.floor(kink))
+    if choice == 2:
+        return float(np.ceil(kink))
+    if choice == 3:
+        return float(np.floor(kink)) - 1
+    if choice == 4:
+        return float(np.ceil(kink)) + 1
+    return at
+
+
+@part
+def cheapest_further_pair(
+    total: float, ratio: float, costs: Costs, i: int, j: int, least: float, most: float
+) -> tuple[float, float, float]:
+    """The same of contracts i and j where more than trades costs.
+
+    With a cost of holding there are kinks at o_b and (total − oₐ)/r, too. With a table all of the range is looked at.
+    """
+    best, small_best, large_best = np.inf, total - ratio * costs.lines[HELD, j], costs.lines[HELD, j]
+    if least > most:
+        return best, small_best, large_best
     tabled = has_table(costs, i) or has_table(costs, j)
-    kink, at = (total - held) / ratio, held_large
-    beside = 3 if abs(kink * ratio) < LARGEST_EXACT else 5  # beyond, the kink is rounded to a neighbour at most
-    choices = 2 * beside if costs.holding[i] > 0 or costs.holding[j] > 0 else beside
-    if tabled:
-        choices = int(most - least) + 1
+    choices = int(most - least) + 1 if tabled else 10
+    kinks = ((total - costs.lines[HELD, i]) / ratio, (total - costs.lines[ORIGIN, i]) / ratio)
     for choice in range(choices):
         if tabled:
-            large = nearest_first(held_large, least, most, choice)
+            large = nearest_first(costs.lines[HELD, j], least, most, choice)
         else:
-            if choice == beside:
-                kink, at = (total - costs.origin[i]) / ratio, costs.origin[j]
-            rank, large = choice % beside, at
-            if rank == 1:
-                large = np.floor(kink)
-            elif rank == 2:
-                large = np.ceil(kink)
-            elif rank == 3:
-                large = np.floor(kink) - 1
-            elif rank == 4:
-                large = np.ceil(kink) + 1
-            large = min(max(large, least), most)
+            at = costs.lines[HELD, j] if choice < 5 else costs.lines[ORIGIN, j]
+            large = min(max(beside(choice % 5, at, kinks[choice // 5]), least), most)
         small = total - ratio * large
         paid = cost_of(costs, i, small) + cost_of(costs, j, large)
         if paid < best:
@@ -97,19 +129,19 @@ def cheapest(
     """
     best = np.inf
     more = member.size - 2
+    if more == 0:
+        best, split[0], split[1] = cheapest_two(total, ratio[1], costs, member[0], member[1], low, high)
+        return best
     at = np.zeros(more, dtype=np.int64)  # how far from the nearest
     trial = np.empty(more)
-    for k in range(member.size):
-        if low[member[k]] > high[member[k]]:
-            return best
     while True:
         left, paid = total, 0.0
         for k in range(more):
             m = member[2 + k]
-            trial[k] = nearest_first(costs.held[m], low[m], high[m], at[k])
+            trial[k] = nearest_first(costs.lines[HELD, m], low[m], high[m], at[k])
             left -= ratio[2 + k] * trial[k]
             paid += cost_of(costs, m, trial[k])
-        cost, small, large = cheapest_pair(left, ratio[1], costs, member[0], member[1], low, high)
+        cost, small, large = cheapest_two(left, ratio[1], costs, member[0], member[1], low, high)
         if paid + cost < best or best == np.inf:
             best = paid + cost
             split[0], split[1] = small, large
@@ -138,8 +170,10 @@ def cheapest_on_sides(
     for short in range(2):
         for k in range(member.size):
             m = member[k]
-            sided_low[m] = low[m] if short else max(low[m], costs.origin[m])
-            sided_high[m] = min(high[m], costs.origin[m]) if short else high[m]
+            sided_low[m] = low[m] if short else max(low[m], costs.lines[ORIGIN, m])
+            sided_high[m] = min(high[m], costs.lines[ORIGIN, m]) if short else high[m]
+        if (sided_low[member] > sided_high[member]).any():
+            continue
         found = cheapest(total, member, ratio, costs, sided_low, sided_high, trial)
         if found < best:
             best = found

@@ -46,7 +46,7 @@ HULL_PAYS, SPHERE_PAYS = 3, 2
 FIRST_TRIES, PROBE = 24, 16
 # Places in the state of a stack.
 OPEN, NODES, HULLS_TRIED, HULLS_PRUNED, SPHERES_TRIED, SPHERES_ENDED = range(6)
-FLOOR = 1  # place in the value of a stack
+FLOOR, SPENT = 1, 2  # places in the value of a stack
 SPHERE_SIZE = 2  # free variables; with fewer the sphere search is not tried
 
 
@@ -65,8 +65,9 @@ class Stack(NamedTuple):
         A lower bound of the node, and its ω.
     best : ndarray of int, shape (n,)
         The incumbent.
-    value : ndarray, shape (2,)
-        Its value, and the least that a portfolio that has been priced at a leaf can be worth in exact arithmetic.
+    value : ndarray, shape (3,)
+        Its value, the least that a portfolio that has been priced at a leaf can be worth in exact arithmetic, and what
+        every portfolio pays.
     state : ndarray of int, shape (6,)
         Counts: open nodes, nodes so far, hulls tried, hulls that pruned, spheres tried, spheres that ended.
     """
@@ -91,7 +92,7 @@ def new_stack(size: int, capacity: int) -> Stack:
     line = np.zeros((4, capacity))
     return Stack(
         box[0], box[1], real[0], real[1], line[0], line[1], line[2], line[3], np.zeros(size, dtype=np.int64),
-        np.full(2, np.inf), np.zeros(6, dtype=np.int64),
+        np.array([np.inf, np.inf, 0.0]), np.zeros(6, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -104,13 +105,17 @@ def grown(stack: Stack) -> Stack:
 
 
 @compiled
-def begin(stack: Stack, lattice: Lattice, goal: Goal) -> None:
-    """Open the first node, the whole box of the lattice; the value of the incumbent is known."""
+def begin(stack: Stack, lattice: Lattice, goal: Goal, spent: float) -> None:
+    """Open the first node, the whole box of the lattice; the value of the incumbent is known.
+
+    No portfolio costs less than ``spent``.
+    """
     first, start, target, high, x = lattice.first, lattice.start, lattice.target, stack.high, stack.x
     for i in range(target.size):
         high[0, i] = start[i + 1] - start[i] - 1
         x[0, i] = min(max(target[i], first[i]), first[i] + high[0, i])
-    stack.most[0], stack.omega[0] = stack.value[0] + goal.buffer, 1.0
+    stack.value[SPENT] = max(spent - goal.cost_error, 0.0)
+    stack.most[0], stack.omega[0] = stack.value[0] + goal.buffer - stack.value[SPENT], 1.0
     if goal.edge:
         stack.most[0], stack.omega[0] = goal.buffer, stack.value[0] / goal.buffer / goal.buffer
     stack.state[OPEN] = 1
@@ -142,18 +147,6 @@ def consider(lattice: Lattice, stack: Stack, index: np.ndarray, claim: Claim) ->
         stack.value[0] = value
         for i in range(index.size):
             stack.best[i] = index[i]
-
-
-@part
-def least_paid(lattice: Lattice) -> float:
-    """Σ of the least cost of every variable, less what float64 can be wrong by."""
-    total = 0.0
-    for i in range(lattice.target.size):
-        least = np.inf
-        for entry in range(lattice.start[i], lattice.start[i + 1]):
-            least = min(least, lattice.cost[entry])
-        total += least
-    return total * (1 - (lattice.target.size + 8) * 2 * UNIT_ROUND_OFF) if total < np.inf else 0.0
 
 
 @part
@@ -266,7 +259,7 @@ def search(
     rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
     cone_rounds, hull_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0 + HULL_ROUNDS, nodes * 0
     candidates, scores = np.empty(ahead, dtype=np.int64), np.empty(ahead)
-    last, spent = stack.state[NODES] + nodes, max(least_paid(lattice) - goal.cost_error, 0.0)
+    last = stack.state[NODES] + nodes
     while stack.state[OPEN] > 0:
         if stack.state[OPEN] + 3 > stack.bound.size:
             return FULL
@@ -279,7 +272,7 @@ def search(
         bound, omega, least = stack.bound[top], stack.omega[top], stack.least[top]
         most = stack.most[top]
         if not goal.edge:
-            most = min(most, cut + goal.buffer - spent)
+            most = min(most, cut + goal.buffer - stack.value[SPENT])
         if bound >= cut or least >= most:
             continue
         for i in range(n):
