@@ -34,8 +34,8 @@ ForecastName = Annotated[str, typer.Option("--forecasts", help=f"{', '.join(FORE
 WeightName = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTS)}.")]
 RiskTarget = Annotated[float, typer.Option(help="Annual, share of capital.")]
 CostMultiplier = Annotated[float, typer.Option(help="50 in the book.")]
-CorrelationSpan = Annotated[float, typer.Option(help="Of the exponential correlation, weeks.")]
-Shrinkage = Annotated[float, typer.Option(help="Of correlations towards zero, 0 to 1.")]
+CorrelationSpan = Annotated[float, typer.Option(help="Of the optimisation's exponential correlation, weeks.")]
+Shrinkage = Annotated[float, typer.Option(help="Of the optimisation's correlations towards zero, 0 to 1.")]
 Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
 
 Notes = Annotated[bool, typer.Option("--notes", help="List what was dropped from the data, and why.")]

@@ -119,7 +119,8 @@ def backtest_portfolio_with_individual_data(
     -------
     dict
         ``data`` (by day: ``portfolio_returns`` net of the costs of trades and rolls, ``position_SYMBOL``),
-        ``performance``, ``portfolio_weights``, ``correlation_matrix`` and ``idm`` (of the last day), ``backtest``.
+        ``performance``, ``portfolio_weights``, ``correlation_matrix`` and the ``idm`` of it (of the last day),
+        ``backtest``.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def backtest_portfolio_with_individual_data(
         "data": _daily(run).drop(columns=["tracking_error", "adjustment_factor", "daily_turnover"]),
         "performance": _performance(run),
         "portfolio_weights": weights,
-        "correlation_matrix": inputs.correlation(last),
+        "correlation_matrix": inputs.multiplier_correlation(last),
         "idm": inputs.target_positions(last).multiplier,
         "backtest": run,
     }

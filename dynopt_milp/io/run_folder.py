@@ -99,4 +99,9 @@ def _differences(name: str, there: Any, now: Any) -> list[str]:
     if isinstance(there, dict) and isinstance(now, dict):
         keys = dict.fromkeys((*there, *now))
         return [words for key in keys for words in _differences(f"{name}.{key}", there.get(key), now.get(key))]
-    return [f"{name} is {there!r} there and {now!r} now"]
+    return [f"{name} is {_said(there)} there and {_said(now)} now"]
+
+
+def _said(value: Any) -> str:
+    """A setting in words; one that a folder does not know of is not set either."""
+    return "not set" if value is None else repr(value)

@@ -19,6 +19,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
 from dynopt_milp.problem.labelled import at_least, whole_number
+from dynopt_milp.problem.shrinkage import shrunk
 from formulations import FloatArray
 
 Correlation = Callable[[pd.DataFrame], FloatArray]
@@ -144,15 +145,12 @@ def _positive(matrix: FloatArray) -> FloatArray:
 
 def _correlations(covariances: FloatArray, shrinkage: float) -> FloatArray:
     """Correlations of covariances; an instrument that does not move is uncorrelated."""
-    share = at_least(0.0, shrinkage, "shrinkage")
-    if share > 1:
-        raise InputError(f"expected a share between 0 and 1, found {shrinkage:g}", field="shrinkage")
     variances = np.diagonal(covariances, axis1=1, axis2=2)
     # The difference of two sums of squares is zero up to round-off where nothing moved.
     moves = variances > 1e-20
     scale = np.sqrt(np.where(moves, variances, 1.0))
     result = covariances / (scale[:, :, None] * scale[:, None, :])
-    result = np.clip(np.where(moves[:, :, None] & moves[:, None, :], result, 0.0), -1.0, 1.0) * (1 - share)
+    result = shrunk(np.clip(np.where(moves[:, :, None] & moves[:, None, :], result, 0.0), -1.0, 1.0), shrinkage)
     everyone = np.arange(result.shape[1])
     result[:, everyone, everyone] = 1.0
     return result

@@ -17,7 +17,7 @@ from dynopt_milp.problem.labelled import positive, to_whole
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.checked_frame import checked_frame
-from dynopt_milp.strategy.correlation import weekly_returns
+from dynopt_milp.strategy.correlation import Correlation, weekly_returns
 from dynopt_milp.strategy.costs import contract_values, sr_costs
 from dynopt_milp.strategy.shares import shares_in_order
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
@@ -89,6 +89,7 @@ class Inputs:
     _days: pd.DatetimeIndex = field(init=False)
     _weeks: pd.DatetimeIndex = field(init=False)
     _correlations: FloatArray = field(init=False)
+    _multiplier_correlations: FloatArray = field(init=False)
     _arrays: dict[str, FloatArray] = field(init=False)
     _age: FloatArray = field(init=False)
     _alive: NDArray[np.bool_] = field(init=False)
@@ -104,13 +105,10 @@ class Inputs:
         costs = checked_frame(strategy.costs(market), market, "costs", least=0.0).ffill()
         values = contract_values(market)
         weekly = weekly_returns(market)
-        correlations = np.asarray(strategy.correlation(weekly), dtype=np.float64)
-        size = len(market.instruments)
-        if correlations.shape != (len(weekly), size, size) or not np.isfinite(correlations).all():
-            raise InputError(
-                f"expected finite correlations of shape {(len(weekly), size, size)}, found {correlations.shape}",
-                field="correlation",
-            )
+        correlations = _correlations(strategy.correlation, weekly, "correlation")
+        of_multiplier = correlations
+        if not _same(strategy.multiplier_correlation, strategy.correlation):
+            of_multiplier = _correlations(strategy.multiplier_correlation, weekly, "multiplier_correlation")
         age = _days_without_price(market)
         alive = (volatility > 0) & forecasts.notna() & costs.notna() & (age <= GONE_AFTER)
         frames = {
@@ -119,7 +117,8 @@ class Inputs:
         }  # fmt: skip
         prepared = {
             "_names": market.instruments, "_days": market.days, "_weeks": pd.DatetimeIndex(weekly.index),
-            "_correlations": correlations, "_age": age, "_alive": alive.to_numpy(),
+            "_correlations": correlations, "_multiplier_correlations": of_multiplier,
+            "_age": age, "_alive": alive.to_numpy(),
             "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},
         }  # fmt: skip
         for name, content in (frames | prepared).items():
@@ -137,7 +136,7 @@ class Inputs:
         return pd.Series(self._age[self._row(date)], index=self.market.prices.columns, copy=True)
 
     def correlation(self, date: pd.Timestamp) -> pd.DataFrame:
-        """Correlations known after the close of a day, n × n: those of the last week that ended by then.
+        """Correlations of the optimisation known after the close of a day, n × n: of the last week that ended by then.
 
         Raises
         ------
@@ -147,8 +146,19 @@ class Inputs:
         names = self.market.prices.columns
         return pd.DataFrame(self._correlations[self._week(date)], index=names, columns=names, copy=True)
 
+    def multiplier_correlation(self, date: pd.Timestamp) -> pd.DataFrame:
+        """Correlations of the diversification multiplier known after the close of a day, n × n, likewise.
+
+        Raises
+        ------
+        HistoryError
+            If no week has ended by then.
+        """
+        names = self.market.prices.columns
+        return pd.DataFrame(self._multiplier_correlations[self._week(date)], index=names, columns=names, copy=True)
+
     def covariance(self, date: pd.Timestamp) -> pd.DataFrame:
-        """Annual covariance of percentage returns, n × n: volatility × correlation × volatility.
+        """Annual covariance of percentage returns, n × n: volatility × correlation of the optimisation × volatility.
 
         Raises
         ------
@@ -192,7 +202,7 @@ class Inputs:
         now = {name: array[row, places] for name, array in self._arrays.items()}
         multiplier = diversification_multiplier(
             shares,
-            self._correlations[self._week(date)][np.ix_(places, places)],
+            self._multiplier_correlations[self._week(date)][np.ix_(places, places)],
             cap=self.strategy.multiplier_cap,
             floor=self.strategy.floor_correlations,
         )
@@ -317,6 +327,25 @@ class Inputs:
                 field="date",
             )
         return row
+
+
+def _correlations(function: Correlation, weekly: pd.DataFrame, field: str) -> FloatArray:
+    """What a function of the strategy says, weeks × n × n, checked."""
+    found = np.asarray(function(weekly), dtype=np.float64)
+    weeks, size = weekly.shape
+    if found.shape != (weeks, size, size) or not np.isfinite(found).all():
+        raise InputError(
+            f"expected finite correlations of shape {(weeks, size, size)}, found {found.shape}", field=field
+        )
+    return found
+
+
+def _same(one: Correlation, other: Correlation) -> bool:
+    """Whether two functions are one, or equal; those that cannot say so (fields that are arrays) are not."""
+    try:
+        return one is other or bool(one == other)
+    except ValueError:
+        return False
 
 
 def _days_without_price(market: Market) -> FloatArray:

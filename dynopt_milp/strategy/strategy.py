@@ -19,6 +19,8 @@ from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing
 from dynopt_milp.strategy.static_portfolios import FixedShares, Weights, risk_parity
 from dynopt_milp.strategy.volatility import EwmaVolatility
 
+FUNCTIONS = ("forecasts", "weights", "volatility", "correlation", "multiplier_correlation", "costs")
+
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
@@ -34,7 +36,8 @@ class Strategy:
     volatility : callable
         Market → annual standard deviation, days × instruments. Default: EWMA of span 32.
     correlation : callable
-        Weekly returns → correlations, weeks × n × n. Default: exponential of span 25.
+        Of the optimisation: what it takes for the risk of what is held. Weekly returns → correlations, weeks × n × n.
+        Default: exponential of span 25.
     costs : callable
         Market → cost of one contract, base currency, days × instruments. Default: as quoted.
     risk_target : float
@@ -43,6 +46,9 @@ class Strategy:
         Largest diversification multiplier, at least 1; 2.5 in the book.
     floor_correlations : bool
         Whether the diversification multiplier takes negative correlations for zero, as the book does.
+    multiplier_correlation : callable
+        Of the diversification multiplier, hence of the fractional positions, which do not depend on ``correlation``.
+        The same kind of function. Default: exponential of span 25, not shrunk.
     """
 
     forecasts: Forecasts = field(default_factory=TrendFollowing)
@@ -53,11 +59,12 @@ class Strategy:
     risk_target: float = BOOK_RISK_TARGET
     multiplier_cap: float = BOOK_MULTIPLIER_CAP
     floor_correlations: bool = True
+    multiplier_correlation: Correlation = field(default_factory=ExponentialCorrelation)
 
     def __post_init__(self) -> None:
         if isinstance(self.weights, (Mapping, pd.Series)):
             object.__setattr__(self, "weights", FixedShares(pd.Series(self.weights)))
-        for name in ("forecasts", "weights", "volatility", "correlation", "costs"):
+        for name in FUNCTIONS:
             if not callable(getattr(self, name)):
                 raise InputError(f"expected a function, found {type(getattr(self, name)).__name__}", field=name)
         positive(self.risk_target, "risk_target")
@@ -65,10 +72,7 @@ class Strategy:
 
     def settings(self) -> dict[str, Any]:
         """The strategy as JSON has it: numbers as they are, functions by what they print as."""
-        described = {
-            name: describe(getattr(self, name))
-            for name in ("forecasts", "weights", "volatility", "correlation", "costs")
-        }
+        described = {name: describe(getattr(self, name)) for name in FUNCTIONS}
         return described | {
             "risk_target": self.risk_target,
             "multiplier_cap": self.multiplier_cap,
