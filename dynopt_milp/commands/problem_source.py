@@ -21,12 +21,12 @@ from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
 
 OF_PRICES = (
-    "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "shrinkage", "notes",
+    "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "notes",
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
         "capital", "held", "targets", "covariance", "cost_multiplier", "long_only", "no_trade", "reduce_only",
-        *OF_PRICES,
+        "shrinkage", *OF_PRICES,
     ),
     "a covariance is given": OF_PRICES,
     "targets are given": ("instruments", "forecasts", "weights"),
@@ -48,6 +48,7 @@ class ProblemSource:
     instruments: str | None
     base_currency: str
     strategy: Callable[[], Strategy]
+    shrinkage: float
     cost_multiplier: float
     limits: Limits
     notes: bool
@@ -91,7 +92,7 @@ class ProblemSource:
         targets = read_targets(self.targets)
         made = problem_of_targets(
             targets, read_covariance(covariance), None if self.held is None else read_held(self.held),
-            capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits,
+            capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits, shrinkage=self.shrinkage,
         )  # fmt: skip
         reference = reference_prices(targets)
         if reference.empty:

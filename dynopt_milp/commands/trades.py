@@ -113,7 +113,7 @@ def rebalance(
             problem=problem, targets=targets, covariance=covariance, data=data, capital=capital, date=date, held=held,
             instruments=instruments, base_currency=base_currency,
             strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
-            cost_multiplier=cost_multiplier,
+            shrinkage=shrinkage, cost_multiplier=cost_multiplier,
             limits=Limits(**{name: text.strip() == ALL or comma_separated(text) for name, text in rules.items()}),
             notes=notes,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),

@@ -16,6 +16,7 @@ from dynopt_milp.problem.labelled import NUMBERS, as_number, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_VARIANCE
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import problem_of_day
@@ -30,6 +31,7 @@ def problem_of_targets(
     capital: float | None = None,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
     limits: LimitsLike | None = None,
+    shrinkage: float = 0.0,
 ) -> Problem:
     """A rebalance from targets and a covariance.
 
@@ -51,13 +53,18 @@ def problem_of_targets(
     limits : Limits or callable, optional
         What positions may be, or a function from the instruments, in the order of the targets, to that. Numbers come
         with the targets or here, not both.
+    shrinkage : float
+        Share of the way of the correlations towards zero, from 0 to 1; volatilities stay. It is the covariance as it is
+        given that has to be a valid one.
 
     Raises
     ------
     InputError
         If a column is missing, something is held without a target, an instrument has no covariance, a price is not
-        positive and has no reference price, or :class:`~dynopt_milp.Problem` refuses a number.
+        positive and has no reference price, the shrinkage is no share, or :class:`~dynopt_milp.Problem` refuses a
+        number.
     """
+    share = check_shrinkage(shrinkage)
     names = [str(name) for name in targets.index]
     for name in names:
         if name not in covariance.index or name not in covariance.columns:
@@ -82,7 +89,8 @@ def problem_of_targets(
             raise InputError("is for targets with prices; weight_per_contract has it inside", field="capital")
         _needs_cost(targets, "cost_in_weight_terms", cost_multiplier)
         cost = targets.get("cost_in_weight_terms", 0.0)
-        return Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)
+        given = Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)
+        return _with_shrinkage(given, share)
     for column in ("price", "multiplier"):
         if column not in targets:
             raise InputError(
@@ -92,11 +100,12 @@ def problem_of_targets(
     _needs_cost(targets, "cost_per_contract", cost_multiplier)
     if capital is None:
         raise InputError("is needed with prices", field="capital")
-    return Problem.from_market(
+    given = Problem.from_market(
         capital=capital, prices=targets["price"], reference_prices=reference,
         multipliers=targets["multiplier"], fx=targets.get("fx", 1.0),
         cost_per_contract=targets.get("cost_per_contract", 0.0), **common,
     )  # fmt: skip
+    return _with_shrinkage(given, share)
 
 
 def reference_prices(targets: pd.DataFrame) -> pd.Series:
@@ -146,7 +155,10 @@ def problem_of_day_and_targets(
             raise InputError("has a target and is not in the data", field="targets", instrument=name)
     _unused(targets, TERMS, "the prices say what a contract is worth and costs")
     contracts = _held(held, names)
-    equal = replace(strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)))
+    equal = replace(
+        strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)),
+        multiplier_correlation=strategy.correlation,  # what it sizes is not used
+    )  # fmt: skip
     problem = problem_of_day(
         market.select(names), equal, capital, date, contracts, cost_multiplier=cost_multiplier
     )  # fmt: skip
@@ -159,6 +171,11 @@ def problem_of_day_and_targets(
     return problem.replace(
         optimal_positions=targets["position"], limits=_within(problem, targets, limits)
     )  # fmt: skip
+
+
+def _with_shrinkage(problem: Problem, share: float) -> Problem:
+    """The problem with its correlations shrunk."""
+    return problem.replace(covariance=shrunk(problem.covariance, share)) if share else problem
 
 
 def _unused(targets: pd.DataFrame, columns: Iterable[str], reason: str) -> None:

@@ -27,6 +27,7 @@ from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
@@ -90,6 +91,9 @@ class BookAlgorithm:
         names, one an instrument, to Limits.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`; not passed on to a function of your own.
+    shrinkage : float
+        Share of the way of the day's correlations towards zero, from 0 to 1; volatilities stay. What is still
+        indefinite then is repaired. The book's code shrinks nothing.
 
     Raises
     ------
@@ -106,6 +110,7 @@ class BookAlgorithm:
     limits: LimitsLike | None = None
     gap: float = DEFAULT_GAP
     time_limit: float | None = None
+    shrinkage: float = 0.0
 
     def __post_init__(self) -> None:
         not_negative(self.cost_multiplier, "cost_multiplier")
@@ -114,10 +119,12 @@ class BookAlgorithm:
         if not callable(self.limits):
             limits_of(self.limits, ())
         check_settings(self.optimizer, self.gap, self.time_limit)
+        check_shrinkage(self.shrinkage)
 
     def __call__(self, day: Day) -> FloatArray:
         """The weights to hold."""
         covariance, given = _arrays(day)
+        covariance = shrunk(covariance, self.shrinkage)
         unit = given["weight_per_contract"]
         names = _places(len(unit))
         ordinary = self._ordinary(covariance, given, names)

@@ -30,6 +30,7 @@ from dynopt_milp.problem.labelled import MOST_CONTRACTS, refuse_masked_or_comple
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.solvers.greedy import greedy_search, start_and_direction
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
@@ -72,6 +73,9 @@ class ObjectiveFunction:
     gap, time_limit
         As in :func:`~dynopt_milp.solve`; a function of your own does not know of them. An answer that was not proved is
         used, and the log says so.
+    shrinkage : float
+        Share of the way of the correlations in ``covariance_matrix`` towards zero, from 0 to 1; volatilities stay. What
+        is still indefinite then is repaired. pysystemtrade has shrunk them already (by 0.5, of its configuration).
 
     Attributes
     ----------
@@ -112,6 +116,7 @@ class ObjectiveFunction:
         optimizer: str | Optimizer = "exact",
         gap: float = DEFAULT_GAP,
         time_limit: float | None = None,
+        shrinkage: float = 0.0,
     ) -> None:
         self.contracts_optimal, self.covariance_matrix = contracts_optimal, covariance_matrix
         self.per_contract_value, self.costs, self.speed_control = per_contract_value, costs, speed_control
@@ -120,6 +125,7 @@ class ObjectiveFunction:
         self.constraint_function = supplied(constraint_function)
         check_settings(optimizer, gap, time_limit)
         self.optimizer, self.gap, self.time_limit = optimizer, gap, time_limit
+        self.shrinkage = check_shrinkage(shrinkage)
         if self.constraint_function is not None and optimizer != "greedy":
             raise UnsupportedError(
                 "is an arbitrary function, of whose values nothing can be proved; use optimizer='greedy', or limits "
@@ -233,7 +239,7 @@ class ObjectiveFunction:
 
     @property
     def covariance_matrix_as_np(self) -> FloatArray:
-        """Σ of the valid instruments as it was given or set; what is optimised is repaired where it is indefinite."""
+        """Σ of the valid instruments as it was given or set: not shrunk, nor repaired where it is indefinite."""
         return self._valid_matrix
 
     @covariance_matrix_as_np.setter
@@ -345,7 +351,7 @@ class ObjectiveFunction:
                     "has none, though it has a covariance and a target", field="costs", instrument=self._keys[place]
                 )
             self._problem, note = repaired_problem(
-                self._valid_matrix,
+                shrunk(self._valid_matrix, self.shrinkage),
                 optimal_positions=self._wanted(),
                 weight_per_contract=self.per_contract_value_as_np,
                 previous_positions=self._held_contracts(),
