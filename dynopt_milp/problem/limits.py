@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.errors import InputError, LimitsError
+from dynopt_milp.io.describe import describe
 from dynopt_milp.problem.labelled import to_whole
 from formulations import FloatArray
 
@@ -19,8 +20,8 @@ class Limits:
     """What a position may be, in contracts.
 
     Each rule is ``True`` for all instruments or a collection of names. A rule says where positions may go, and
-    an instrument in ``no_trade`` goes nowhere: there ``long_only``, ``reduce_only`` and ``same_side`` are not
-    looked at.
+    an instrument in ``no_trade`` goes nowhere: there the other rules are not looked at. ``limits & others`` is both
+    at once.
 
     Parameters
     ----------
@@ -34,6 +35,9 @@ class Limits:
         Between zero and the previous position.
     same_side : bool or collection of str
         Never opposite to the target, and zero where the target is zero (the book's greedy search keeps to this).
+    close : bool or collection of str
+        Zero: what is held is closed now. A target of zero does not do that. It is what the optimum aims at, and a
+        position that offsets others, or whose trade does not pay, stays and may even grow.
     """
 
     lower: Any = None
@@ -42,18 +46,49 @@ class Limits:
     no_trade: bool | Iterable[str] = False
     reduce_only: bool | Iterable[str] = False
     same_side: bool | Iterable[str] = False
+    close: bool | Iterable[str] = False
 
     def __post_init__(self) -> None:
-        for name in ("long_only", "no_trade", "reduce_only", "same_side"):
+        for name in RULES:
             rule = getattr(self, name)
-            if not isinstance(rule, (bool, np.bool_)):
+            if isinstance(rule, np.bool_):
+                object.__setattr__(self, name, bool(rule))
+            elif not isinstance(rule, bool):
                 if isinstance(rule, (str, Mapping)) or not isinstance(rule, Iterable):
                     raise LimitsError(f"expected true, false or a list of names, found {rule!r}", field=name)
                 names = sorted(rule, key=str) if isinstance(rule, (set, frozenset)) else rule
                 object.__setattr__(self, name, tuple(names))  # an iterator could be read only once
-        for name in ("lower", "upper"):
+        for name in SIDES:
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def __and__(self, other: Limits) -> Limits:
+        """Both at once: the rules of both, and the numbers of the one that has some.
+
+        Raises
+        ------
+        LimitsError
+            If both have numbers for one side.
+        """
+        if not isinstance(other, Limits):
+            return NotImplemented
+        changes: dict[str, Any] = {}
+        for rule in RULES:
+            one, two = getattr(self, rule), getattr(other, rule)
+            everywhere = one is True or two is True
+            changes[rule] = everywhere or tuple(dict.fromkeys((*(one or ()), *(two or ())))) or False
+        for side in SIDES:
+            numbers = [getattr(limits, side) for limits in (self, other) if getattr(limits, side) is not None]
+            if len(numbers) > 1:
+                raise LimitsError("has numbers twice; give all of them in one place", field=side)
+            changes[side] = numbers[0] if numbers else None
+        return Limits(**changes)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Which of the limits are given, by their names; a rule for no instruments is given, too."""
+        sides = [side for side in SIDES if getattr(self, side) is not None]
+        return (*sides, *(rule for rule in RULES if getattr(self, rule) is not False))
 
     def box(
         self, instruments: tuple[str, ...], target: FloatArray, previous: FloatArray
@@ -79,24 +114,22 @@ class Limits:
         LimitsError
             If limits cross.
         """
-        if self._none():
+        if not self.given:
             return np.full(len(instruments), -np.inf), np.full(len(instruments), np.inf)
         lower = self._side("lower", -np.inf, instruments)
         upper = self._side("upper", np.inf, instruments)
         _refuse_crossed(instruments, lower, upper, "lower and upper limit")
 
         stay = _members(self.no_trade, instruments, "no_trade")
-        long_only = _members(self.long_only, instruments, "long_only") & ~stay
-        reduce_only = _members(self.reduce_only, instruments, "reduce_only") & ~stay
-        same_side = _members(self.same_side, instruments, "same_side") & ~stay
-        rules = (
-            (long_only, 0.0, np.inf, "long_only"),
-            (reduce_only, np.minimum(previous, 0.0), np.maximum(previous, 0.0), "reduce_only"),
-            (same_side, np.where(target > 0, 0.0, np.where(target < 0, -np.inf, 0.0)),
-             np.where(target < 0, 0.0, np.where(target > 0, np.inf, 0.0)), "same_side"),
-            (stay, previous, previous, "no_trade"),
-        )  # fmt: skip
-        for members, least, most, rule in rules:
+        rules: dict[str, tuple[FloatArray | float, FloatArray | float]] = {
+            "long_only": (0.0, np.inf),
+            "reduce_only": (np.minimum(previous, 0.0), np.maximum(previous, 0.0)),
+            "same_side": (np.where(target < 0, -np.inf, 0.0), np.where(target > 0, np.inf, 0.0)),
+            "close": (0.0, 0.0),
+            "no_trade": (previous, previous),
+        }
+        for rule, (least, most) in rules.items():
+            members = stay if rule == "no_trade" else _members(getattr(self, rule), instruments, rule) & ~stay
             lower = np.where(members, np.maximum(lower, least), lower)
             upper = np.where(members, np.minimum(upper, most), upper)
             _refuse_crossed(instruments, lower, upper, f"{rule} and the other limits")
@@ -121,12 +154,12 @@ class Limits:
         for name in names:
             if name not in everything:
                 raise LimitsError("is not among the instruments of the limits", field="limits", instrument=name)
-        if self._none():
+        if not self.given:
             return self
         places = [everything.index(name) for name in names]
         changes: dict[str, Any] = {}
-        for rule in ("long_only", "no_trade", "reduce_only", "same_side"):
-            if not isinstance(getattr(self, rule), (bool, np.bool_)):
+        for rule in RULES:
+            if not isinstance(getattr(self, rule), bool):
                 members = _members(getattr(self, rule), everything, rule)[places]
                 changes[rule] = [name for name, member in zip(names, members, strict=True) if member]
         lower, upper = self._side("lower", -np.inf, everything), self._side("upper", np.inf, everything)
@@ -135,10 +168,6 @@ class Limits:
             if getattr(self, side) is not None:
                 changes[side] = numbers[places]
         return replace(self, **changes)
-
-    def _none(self) -> bool:
-        rules = (self.long_only, self.no_trade, self.reduce_only, self.same_side)
-        return self.lower is None and self.upper is None and all(rule is False for rule in rules)
 
     def _side(self, name: str, missing: float, instruments: tuple[str, ...]) -> FloatArray:
         value = getattr(self, name)
@@ -149,6 +178,11 @@ class Limits:
         except InputError as error:
             raise LimitsError(str(error).split(": ", 1)[1], field=name, instrument=error.instrument) from None
 
+
+SIDES = ("lower", "upper")
+"""The limits that are numbers."""
+RULES = tuple(field.name for field in fields(Limits) if field.name not in SIDES)
+"""The others, each true, false or a list of names."""
 
 LimitsLike = Limits | Callable[[list[str]], Limits]
 """Limits, or a function from a list of instruments to theirs."""
@@ -186,9 +220,16 @@ def limits_of(limits: LimitsLike | None, instruments: Sequence[str], known: Sequ
     return found
 
 
+def described(limits: LimitsLike | None) -> dict[str, str] | str | None:
+    """What the record of a run says of its limits: those that are given, by name, or which function it is."""
+    if isinstance(limits, Limits):
+        return {name: describe(getattr(limits, name)) for name in limits.given}
+    return None if limits is None else describe(limits)
+
+
 def _members(rule: bool | Iterable[str], instruments: tuple[str, ...], field: str) -> NDArray[np.bool_]:
-    if isinstance(rule, (bool, np.bool_)):
-        return np.full(len(instruments), bool(rule))
+    if isinstance(rule, bool):
+        return np.full(len(instruments), rule)
     names = list(rule)
     for name in names:
         if name not in instruments:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dynopt_milp import Limits, Problem, example_problem
+from dynopt_milp.problem.limits import RULES
 from formulations import FloatArray
 
 Random = np.random.Generator
@@ -151,7 +152,7 @@ def _limits(given: Given, random: Random) -> dict[str, Any]:
     assert target is not None
     assert held is not None
     some = [name for name in names(size) if random.random() < 0.4]
-    rule = str(random.choice(["no_trade", "same_side", "long_only", "reduce_only"]))
+    rule = str(random.choice(RULES))
     least = [-math.inf if random.random() < 0.5 else float(low) for low in random.integers(-3, 1, size)]
     return _any(
         random,

@@ -25,6 +25,7 @@ from dynopt_milp import (
     solve,
 )
 from dynopt_milp.errors import UnknownNameError, UnsupportedError
+from dynopt_milp.problem.limits import RULES
 
 NAMES = ["GOLD", "CORN", "WHEAT"]
 COVARIANCE = np.array([[0.04, 0.01, 0.0], [0.01, 0.09, 0.03], [0.0, 0.03, 0.16]])
@@ -321,14 +322,14 @@ def test_limits_of_the_wrong_length_are_refused(side: str) -> None:
     refusal(lambda: problem(limits=Limits(**{side: [1, 2]})), side, None, LimitsError)
 
 
-@pytest.mark.parametrize("field", ["lower", "upper", "long_only", "no_trade", "reduce_only", "same_side"])
+@pytest.mark.parametrize("field", ["lower", "upper", *RULES])
 def test_an_unknown_name_in_the_limits_is_named(field: str) -> None:
     given = {"SILVER": 1} if field in ("lower", "upper") else ["GOLD", "SILVER"]
     refusal(lambda: problem(limits=Limits(**{field: given})), field, "SILVER", LimitsError)
 
 
 @pytest.mark.parametrize("given", ["GOLD", 1, None, {"GOLD": False}], ids=str)
-@pytest.mark.parametrize("field", ["long_only", "no_trade", "reduce_only", "same_side"])
+@pytest.mark.parametrize("field", RULES)
 def test_a_rule_that_is_neither_true_nor_false_nor_names_is_refused(field: str, given: Any) -> None:
     refusal(lambda: problem(limits=Limits(**{field: given})), field, None, LimitsError)
 
@@ -343,8 +344,9 @@ def test_a_rule_that_is_neither_true_nor_false_nor_names_is_refused(field: str, 
         Limits(lower={"CORN": 1}, no_trade=["CORN"]),
         Limits(lower={"CORN": 1}, reduce_only=True),
         Limits(lower={"CORN": 1}, same_side=True),
+        Limits(lower={"CORN": 1}, close=["CORN"]),
     ],
-    ids=["numbers", "least inf", "most -inf", "long_only", "no_trade", "reduce_only", "same_side"],
+    ids=["numbers", "least inf", "most -inf", "long_only", "no_trade", "reduce_only", "same_side", "close"],
 )
 def test_limits_that_leave_no_position_name_the_instrument(limits: Limits) -> None:
     error = refusal(lambda: problem(limits=limits), "limits", "CORN", LimitsError)
@@ -354,6 +356,8 @@ def test_limits_that_leave_no_position_name_the_instrument(limits: Limits) -> No
 def test_the_rule_that_crosses_a_number_is_named() -> None:
     error = refusal(lambda: problem(limits=Limits(upper={"CORN": -1}, long_only=True)), "limits", "CORN", LimitsError)
     assert "long_only" in str(error)
+    error = refusal(lambda: problem(limits=Limits(lower={"CORN": 1}, close=True)), "limits", "CORN", LimitsError)
+    assert "close and the other limits leave no position: at least 1 and at most 0 contracts" in str(error)
 
 
 def test_limits_that_are_no_limits_are_refused() -> None:

@@ -43,9 +43,16 @@ CASES: dict[str, tuple[Limits, list[float], list[float]]] = {
     "reduce_only of some": (Limits(reduce_only=("SHORT",)), [-INF, -4, -INF], [INF, 0, INF]),
     "same_side": (Limits(same_side=True), [0, -INF, 0], [INF, 0, 0]),
     "same_side of some": (Limits(same_side=["LONG"]), [0, -INF, -INF], [INF, INF, INF]),
-    "no_trade overrules": (
-        Limits(no_trade=True, long_only=True, reduce_only=True, same_side=True), [-1, -4, 2], [-1, -4, 2],
+    "close": (Limits(close=True), [0, 0, 0], [0, 0, 0]),
+    "close of some": (Limits(close=["SHORT"]), [-INF, 0, -INF], [INF, 0, INF]),
+    "close beside the others": (
+        Limits(lower=-3, upper=5, long_only=["LONG"], reduce_only=["FLAT"], same_side=True, close=["SHORT", "FLAT"]),
+        [0, 0, 0], [5, 0, 0],
     ),
+    "no_trade overrules": (
+        Limits(no_trade=True, long_only=True, reduce_only=True, same_side=True, close=True), [-1, -4, 2], [-1, -4, 2],
+    ),
+    "no_trade overrules close": (Limits(no_trade=["LONG"], close=True), [-1, 0, 0], [-1, 0, 0]),
     "rules together": (Limits(lower=-3, upper=1, reduce_only=True, same_side=True), [0, -3, 0], [0, 0, 0]),
     "rules and numbers": (Limits(upper=4, long_only=["LONG"], no_trade=["FLAT"]), [0, -INF, 2], [4, 4, 2]),
     "no names": (Limits(long_only=[], no_trade=()), [-INF] * 3, [INF] * 3),
@@ -182,3 +189,52 @@ def test_limits_refuse_what_they_do_not_know_and_a_set_has_one_order() -> None:
 def test_what_gives_no_limits_is_refused(limits: Any, message: str) -> None:
     with pytest.raises(LimitsError, match=message):
         problem(limits)
+
+
+# A target of zero, and close
+
+
+def bonds_and_stocks(target: float, held: int, cost: float = 2e-5, **limits: Any) -> Problem:
+    """Two bonds that move together, the first of which is held and cannot be traded, and an index."""
+    volatility = np.array([0.05, 0.055, 0.17])
+    correlation = np.array([[1, 0.9, -0.2], [0.9, 1, -0.1], [-0.2, -0.1, 1]])
+    return Problem(
+        correlation * np.outer(volatility, volatility), [-1.2, target, 4.4], [0.5, 0.55, 0.1], [3, held, 4], cost, 20.0,
+        Limits(no_trade=["BUND"], **limits), ("BUND", "OAT", "STOCK"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["exact", "scip", "enumerate"])
+def test_a_target_of_zero_closes_nothing_and_close_does(optimizer: str) -> None:
+    offsets = bonds_and_stocks(0.0, held=-1)
+    assert solve(offsets, optimizer).positions["OAT"] == -3  # larger than before: it offsets the other bond
+    dear = bonds_and_stocks(0.0, held=-1, cost=1.0)
+    assert solve(dear, optimizer).positions["OAT"] == -1  # no trade pays
+    for problem in (offsets, dear):
+        closed = problem.replace(limits=Limits(no_trade=["BUND"], close=["OAT"]))
+        assert solve(closed, optimizer).positions["OAT"] == 0
+        assert rebalance(closed, optimizer, buffer_fraction=10.0).trades["OAT"] == 1  # inside the buffer too
+
+
+def test_to_close_what_is_not_held_is_no_trade() -> None:
+    assert rebalance(bonds_and_stocks(2.0, held=0, close=["OAT"])).trades["OAT"] == 0
+    assert rebalance(bonds_and_stocks(2.0, held=0)).trades["OAT"] != 0
+
+
+# Together
+
+
+def test_both_limits_at_once() -> None:
+    one = Limits(upper={"LONG": 2}, no_trade=["FLAT"], close=["SHORT"], long_only=iter(["LONG"]))
+    both = one & Limits(lower=-9, reduce_only=True, close=["SHORT", "LONG"], same_side=np.bool_(True))
+    assert both.given == ("lower", "upper", "long_only", "no_trade", "reduce_only", "same_side", "close")
+    assert (both.no_trade, both.close) == (("FLAT",), ("SHORT", "LONG"))
+    assert both.reduce_only is both.same_side is True
+    found = problem(both)
+    assert (found.lower.tolist(), found.upper.tolist()) == ([0, 0, 2], [0, 0, 2])
+    assert (Limits() & Limits()).given == ()
+    assert (one & Limits(close=True)).close is True
+    with pytest.raises(LimitsError, match="upper: has numbers twice; give all of them in one place"):
+        one & Limits(upper=3)
+    with pytest.raises(TypeError):
+        one & {"upper": 3}  # type: ignore[operator]

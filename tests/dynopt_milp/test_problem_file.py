@@ -59,8 +59,9 @@ def refused(tmp_path: Path, given: Any, *said: str, kind: type[InputError] = For
         Limits(lower=-40, upper=50),
         Limits(upper={"CORN": 2, "VIX": 0}, same_side=["US10"]),
         Limits(same_side=True),
+        Limits(close=["CORN"]),
     ],
-    ids=["none", "lower", "numbers", "upper and rule", "rule"],
+    ids=["none", "lower", "numbers", "upper and rule", "rule", "close"],
 )
 def test_a_problem_comes_back_exactly(tmp_path: Path, limits: Limits) -> None:
     given = example_problem(1_000_000, seed=2).replace(limits=limits, cost_multiplier=0.1 + 0.2)
