@@ -25,8 +25,7 @@ OF_PRICES = (
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
-        "capital", "held", "targets", "covariance", "cost_multiplier", "long_only", "no_trade", "reduce_only",
-        "shrinkage", *OF_PRICES,
+        "capital", "held", "targets", "covariance", "cost_multiplier", "shrinkage", *OF_PRICES,
     ),
     "a covariance is given": OF_PRICES,
     "targets are given": ("instruments", "forecasts", "weights"),
@@ -50,7 +49,7 @@ class ProblemSource:
     strategy: Callable[[], Strategy]
     shrinkage: float
     cost_multiplier: float
-    limits: Limits
+    limits: Limits | None
     notes: bool
     given: frozenset[str]
 
@@ -66,7 +65,8 @@ class ProblemSource:
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
             self._refuse("a problem file has it inside")
-            return Problem.from_json(self.problem), {}
+            made = Problem.from_json(self.problem)
+            return made if self.limits is None else made.replace(limits=made.limits & self.limits), {}
         if self.covariance is not None:
             return self._of_covariance(self.covariance, console)
         if self.data is None:

@@ -17,11 +17,11 @@ from dynopt_milp.commands.app import (
     OptimizerName,
     TimeLimit,
     app,
-    comma_separated,
     exit_code,
     guarded,
     print_json,
 )
+from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     BaseCurrency,
@@ -39,7 +39,6 @@ from dynopt_milp.commands.market_options import (
 from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
-from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
@@ -47,9 +46,6 @@ from dynopt_milp.trades.decision_log import DecisionLog, decision
 from dynopt_milp.trades.rebalancing import BUFFER_RULES, Rebalance
 from dynopt_milp.trades.rebalancing import rebalance as run_rebalance
 from dynopt_milp.trades.trade_file import only_writer, write_trades
-
-ALL = "all"
-RULE = f"{ALL}, or names with commas between."
 
 
 @app.command()
@@ -87,9 +83,11 @@ def rebalance(
     shrinkage: Shrinkage = 0.0,
     cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
     notes: Notes = False,
-    long_only: Annotated[str, typer.Option(metavar="A,...", help=f"Not below zero: {RULE}")] = "",
-    no_trade: Annotated[str, typer.Option(metavar="A,...", help=f"Stay as held: {RULE}")] = "",
-    reduce_only: Annotated[str, typer.Option(metavar="A,...", help=f"Between zero and held: {RULE}")] = "",
+    long_only: LongOnly = None,
+    no_trade: NoTrade = None,
+    reduce_only: ReduceOnly = None,
+    same_side: SameSide = None,
+    close: Close = None,
     optimizer: OptimizerName = "exact",
     buffer_rule: Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")] = "book",
     buffer_fraction: Annotated[
@@ -107,14 +105,15 @@ def rebalance(
     """The trades to do today: solve, then the buffer. From a problem file, from targets, or from raw prices."""
 
     def source() -> ProblemSource:
-        rules = {"long_only": long_only, "no_trade": no_trade, "reduce_only": reduce_only}
         sources = {name: context.get_parameter_source(name) for name in context.params}
         return ProblemSource(
             problem=problem, targets=targets, covariance=covariance, data=data, capital=capital, date=date, held=held,
             instruments=instruments, base_currency=base_currency,
             strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
             shrinkage=shrinkage, cost_multiplier=cost_multiplier,
-            limits=Limits(**{name: text.strip() == ALL or comma_separated(text) for name, text in rules.items()}),
+            limits=chosen_limits(
+                long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close
+            ),
             notes=notes,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),
         )  # fmt: skip

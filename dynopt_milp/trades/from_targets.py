@@ -205,7 +205,8 @@ def _held(held: pd.Series | None, names: list[str]) -> dict[str, float]:
     for name, number in given.items():
         if number and name not in names:
             raise InputError(
-                "is held and has no target; give it one (0 closes it)", field="targets", instrument=name
+                "is held and has no target; give it one (a target of 0 does not close it: add it to close, or on the "
+                "command line to --close)", field="targets", instrument=name,
             )  # fmt: skip
     return {name: given.get(name, 0.0) for name in names}
 

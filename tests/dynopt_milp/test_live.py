@@ -239,6 +239,50 @@ def test_limits_by_number_and_by_rule(files: Path) -> None:
     assert found["positions"]["GOLD"] == 4
     still = read_json(live(files, "--no-trade", "all", "--json").stdout)
     assert still["trades"] == {}
+    each = read_json(live(files, "--no-trade", "GOLD,ES", "--no-trade", "US10", "--json").stdout)
+    assert each["trades"] == {}
+
+
+def test_a_position_whose_target_is_zero_is_closed_if_one_says_so(files: Path, price_folder: Path) -> None:
+    (files / "targets.csv").write_text(TARGETS.replace("GOLD,-2.3", "GOLD,0"))
+    for further, limits in (
+        ((), Limits()),
+        (("--close", "GOLD"), Limits(close=["GOLD"])),
+        (("--close", "GOLD,US10", "--no-trade", "ES"), Limits(close=["GOLD", "US10"], no_trade=["ES"])),
+        (("--close", "all", "--no-trade", "ES"), Limits(close=True, no_trade=["ES"])),
+    ):
+        done = live(files, *further, "--json")
+        assert done.returncode == 0, done.stderr
+        problem = the_problem(optimal_positions={"ES": 1.6, "US10": 3.4, "GOLD": 0}, limits=limits)
+        assert read_json(done.stdout)["positions"] == rebalance(problem).positions.to_dict()
+    assert read_json(live(files, "--close", "all", "--json").stdout)["trades"] == {"ES": 1, "GOLD": -4}
+    dear = TARGETS.replace("GOLD,-2.3,0.4,3e-4", "GOLD,0,0.4,1")  # to trade GOLD does not pay
+    (files / "targets.csv").write_text(dear)
+    assert "GOLD" not in read_json(live(files, "--json").stdout)["trades"]
+    assert read_json(live(files, "--close", "GOLD", "--json").stdout)["trades"]["GOLD"] == -4
+    (files / "prices.csv").write_text("instrument,position\nES_micro,0\nUS10,1.7\n")
+    (files / "held.csv").write_text("instrument,position\nES_micro,3\nUS10,2\n")
+    with_prices = ("rebalance", "--data", price_folder, "--capital", 200_000, "--held", files / "held.csv", "--json")
+    for further in ((), ("--targets", files / "prices.csv")):
+        found = read_json(run(*with_prices, *further, "--close", "ES_micro").stdout)
+        assert found["positions"]["ES_micro"] == 0
+        assert found["positions"]["US10"] != 0
+    the_problem().to_json(files / "problem.json")
+    found = read_json(run("rebalance", files / "problem.json", "--close", "GOLD", "--json").stdout)
+    assert found["positions"] == rebalance(the_problem(limits=Limits(close=["GOLD"]))).positions.to_dict()
+
+
+def test_rules_narrow_what_a_problem_file_allows(files: Path) -> None:
+    the_problem(limits=Limits(lower={"GOLD": 1}, upper={"US10": 2})).to_json(files / "problem.json")
+    found = read_json(
+        run("rebalance", files / "problem.json", "--no-trade", "ES", "--reduce-only", "GOLD", "--json").stdout
+    )
+    limits = Limits(lower={"GOLD": 1}, upper={"US10": 2}, no_trade=["ES"], reduce_only=["GOLD"])
+    assert found["positions"] == rebalance(the_problem(limits=limits)).positions.to_dict()
+    assert 1 <= found["positions"]["GOLD"] <= 4
+    crossed = run("rebalance", files / "problem.json", "--close", "GOLD")
+    assert crossed.returncode == 2
+    assert "limits of GOLD: close and the other limits leave no position" in crossed.stderr
 
 
 @pytest.fixture(scope="module")
@@ -340,7 +384,7 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
     (files / "held.csv").write_text("instrument,position\nSILVER,2\n")
     done = live(files, "--out", files / "trades.csv", "--log", files / "log.jsonl")
     assert done.returncode == 2
-    assert "targets of SILVER: is held and has no target; give it one (0 closes it)" in done.stderr
+    assert "targets of SILVER: is held and has no target; give it one (a target of 0 does not close it" in done.stderr
     assert (files / "trades.csv").read_bytes() == before
     first, second = [json.loads(line) for line in (files / "log.jsonl").read_text().splitlines()]
     assert first["status"] == "optimal"
@@ -386,6 +430,7 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
         ({}, ["--log", "no/such/log"], "log: cannot be read or written"),
         ({}, ["--date", "2019-01-01"], "--date: makes no sense where a covariance is given"),
         ({}, ["--no-trade", "SILVER"], "no_trade of SILVER: is not among the instruments"),
+        ({}, ["--close", "GOLD", "--close", "SILVER"], "close of SILVER: is not among the instruments"),
         ({"targets.csv": "instrument,position\nES,1\nGOLD,2\n"}, [], "give the targets a column weight_per_contract"),
         (
             {"targets.csv": TARGETS.replace("1.6", "a lot")},

@@ -1,0 +1,38 @@
+"""The options that limit positions: each names instruments, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from dynopt_milp.commands.app import comma_separated
+from dynopt_milp.problem.limits import Limits
+
+ALL = "all"
+
+Names = list[str] | None
+
+
+def _option(rule: str) -> Any:
+    return typer.Option(metavar="A,...", help=f"{rule}: {ALL}, or names with commas between.")
+
+
+LongOnly = Annotated[Names, _option("Not below zero")]
+NoTrade = Annotated[Names, _option("Stay as held")]
+ReduceOnly = Annotated[Names, _option("Between zero and held")]
+SameSide = Annotated[Names, _option("Never opposite to the target")]
+Close = Annotated[Names, _option("Zero, now")]
+
+
+def chosen_limits(**rules: Sequence[str] | None) -> Limits | None:
+    """The limits of the options; None if none was given.
+
+    Parameters
+    ----------
+    **rules : sequence of str or None
+        By the names of :class:`~dynopt_milp.Limits`: what stood behind the option, each time it was given.
+    """
+    asked = {rule: comma_separated(",".join(texts)) for rule, texts in rules.items() if texts}
+    return Limits(**{rule: names == [ALL] or names for rule, names in asked.items()}) if asked else None
