@@ -51,7 +51,7 @@ SHRUNK_CORRELATION = Remedy("shrunk correlations (`--shrinkage`)", "shrinkage", 
 FEWER_ROLLS = Remedy("less of what rolls many times a year (volatility, energy)", "contracts_rolled", LOWER)
 LESS_GROSS = Remedy("less gross exposure", "gross_notional", LOWER)
 ONE_SIZE = Remedy("one of two sizes of a contract left out", "instruments", LOWER)
-ONE_SIDE = Remedy("limits (`same_side`, or `long_only` where no target is short)", "limits", ON)
+ONE_SIDE = Remedy("limits (`--same-side`, or `long_only` where no target is short)", "limits", ON)
 MORE_TIME = Remedy("more time for each rebalance", "time_limit", HIGHER)
 
 

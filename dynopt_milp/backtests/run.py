@@ -32,13 +32,16 @@ from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, one_of, positive
-from dynopt_milp.problem.limits import LimitsLike, limits_of
+from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of
 from dynopt_milp.solvers.methods import METHODS, find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
+
+KEPT_BY_TARGETS = ("same_side",)
+"""Limits that the target positions keep by themselves, in fractions and rounded."""
 
 
 def backtest(
@@ -104,7 +107,8 @@ def backtest(
         Keep what each of them would hold before the buffer, too: ``Backtest.portfolios``.
     limits : Limits or callable, optional
         Limits of instruments of the market, of which those count that can be held on the day; or a function from a list
-        of instruments to their limits.
+        of instruments to their limits. ``"rounded"`` and ``"unrounded"`` know none but ``same_side``, which the target
+        positions keep by themselves.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each rebalance; the greedy search is always run to its end.
     out : path, optional
@@ -179,7 +183,7 @@ def backtest(
         "end": f"{days[-1]:%Y-%m-%d}",
         "also": [_described(optimizer) for optimizer in also],
         "portfolios": bool(portfolios),
-        "limits": None if limits is None else describe(limits),
+        "limits": described(limits),
         "gap": gap,
         "time_limit": None if time_limit is None or math.isinf(time_limit) else time_limit,
         "roll_trades": roll_trades,
@@ -287,9 +291,11 @@ def _check(
         raise InputError(f"expected a Strategy, found {type(strategy).__name__}", field="strategy")
     if not callable(limits):  # a function is asked on each day, of what there is then
         limits_of(limits, market.instruments, market.instruments)
-    if limits is not None and optimizer in UNOPTIMISED:
+    kept = limits is None or (isinstance(limits, Limits) and set(limits.given) <= set(KEPT_BY_TARGETS))
+    if optimizer in UNOPTIMISED and not kept:
         raise UnsupportedError(
-            f"{optimizer!r} holds the target positions and knows no limits; use exact", field="limits"
+            f"{optimizer!r} holds the target positions and knows no limits but {', '.join(KEPT_BY_TARGETS)}; use exact",
+            field="limits",
         )
     positive(capital, "capital")
     not_negative(cost_multiplier, "cost_multiplier")

@@ -14,6 +14,7 @@ from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.backtests.result import BESIDE, Backtest
 from dynopt_milp.backtests.run import backtest as run_backtest
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
+from dynopt_milp.commands.limit_options import SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     WEIGHTS,
@@ -86,6 +87,7 @@ def backtest(
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
+    same_side: SameSide = None,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
@@ -113,6 +115,7 @@ def backtest(
             end=end,
             also=comma_separated(also),
             beside=comma_separated(beside),
+            limits=chosen_limits(same_side=same_side),
             roll_trades=roll_trades,
             compound=compound,
             gap=gap,
@@ -176,6 +179,7 @@ def compare(
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
+    same_side: SameSide = None,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
@@ -213,6 +217,7 @@ def compare(
             compound=compound,
             start=start,
             end=end,
+            limits=chosen_limits(same_side=same_side),
             gap=gap,
             time_limit=time_limit,
         )

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, comma_separated, guarded, print_json
+from dynopt_milp.commands.limit_options import SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     BaseCurrency,
@@ -69,6 +70,7 @@ def gap(
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
+    same_side: SameSide = None,
     gap_to_prove: Annotated[float, typer.Option("--gap", help="Relative gap to prove.")] = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
@@ -105,6 +107,7 @@ def gap(
             workers=workers,
             cluster=cluster,
             also=comma_separated(also),
+            limits=chosen_limits(same_side=same_side),
             gap=gap_to_prove,
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,

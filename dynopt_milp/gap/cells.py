@@ -22,6 +22,7 @@ from dynopt_milp.gap.grid import PATHS, Cell
 from dynopt_milp.gap.rows import CELL_COLUMNS, cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
 from dynopt_milp.io.atomic import refuse_unreadable, reported, write_atomically
+from dynopt_milp.problem.limits import Limits, LimitsLike
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.strategy.inputs import Inputs
@@ -46,6 +47,7 @@ class StudySettings:
     time_limit: float | None
     folder: Path
     also: tuple[str | Optimizer, ...] = ()
+    limits: LimitsLike | None = None
 
 
 def run_cell(study: StudySettings, cell: Cell) -> None:
@@ -62,9 +64,12 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
     market = study.market.select(cell.instruments)
     inputs = Inputs(market, study.strategy, cell.capital)
     buffer_rule = None if cell.buffer_rule == "none" else cell.buffer_rule
+    limits = study.limits
+    if isinstance(limits, Limits):
+        limits = limits.among(market.instruments, study.market.instruments)
     common: dict[str, Any] = {
         "capital": cell.capital, "frequency": cell.frequency, "start": study.start, "end": study.end, "inputs": inputs,
-        "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule,
+        "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule, "limits": limits,
     }  # fmt: skip
     run = backtest(
         market, study.strategy, optimizer=cell.path, out=record, portfolios=True, gap=study.gap,

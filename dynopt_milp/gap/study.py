@@ -25,6 +25,7 @@ from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.labelled import whole_number
+from dynopt_milp.problem.limits import LimitsLike, described, limits_of
 from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
@@ -46,6 +47,7 @@ def run_gap_study(
     workers: int = 1,
     cluster: str | None = None,
     also: Sequence[str | Optimizer] = (),
+    limits: LimitsLike | None = None,
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
     show_progress: bool = False,
@@ -69,6 +71,9 @@ def run_gap_study(
     also : sequence of str or callable
         Further optimizers to price from the same held positions, an optimizer's name or a function of your own from a
         Problem to whole contracts; each has columns of its own, by its name.
+    limits : Limits or callable, optional
+        As in :func:`~dynopt_milp.backtest`, for every solve; names are of the whole market, and of a smaller size those
+        count that are in it.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each solve but greedy's, which is run to its end.
     show_progress : bool
@@ -82,7 +87,7 @@ def run_gap_study(
     Raises
     ------
     InputError, HistoryError
-        If the grid does not fit the market; before any work.
+        If the grid or the limits do not fit the market; before any work.
     FormatError
         If the folder holds another study.
     FileError
@@ -97,13 +102,16 @@ def run_gap_study(
     require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
     cells = grid.cells(market)
     whole_number(workers, "workers", least=1)
+    if not callable(limits):
+        limits_of(limits, market.instruments, market.instruments)
     out, strategy = Path(out), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
-    study = StudySettings(market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also))
+    study = StudySettings(market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits)
     settings = {
         "format": FORMAT, "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
         "also": [describe(optimizer) if callable(optimizer) else optimizer for optimizer in also],
+        "limits": described(limits),
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
     if cluster is not None:

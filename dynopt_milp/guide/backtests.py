@@ -13,6 +13,7 @@ from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data import market_from_guide_frames
 from dynopt_milp.guide.current import current
 from dynopt_milp.guide.positions import check_history, weights_among
+from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.inputs import Inputs
@@ -40,6 +41,7 @@ def backtest_portfolio_with_dynamic_optimization(
     rebalance_frequency: str = "daily",
     *,
     optimizer: str | Optimizer = "exact",
+    limits: LimitsLike | None = None,
     show_progress: bool = False,
 ) -> dict[str, Any]:
     """Hold a static portfolio in whole contracts, chosen by dynamic optimisation.
@@ -60,6 +62,8 @@ def backtest_portfolio_with_dynamic_optimization(
     rebalance_frequency : {"daily", "weekly", "monthly"}
     optimizer : str or callable
         The name of an optimizer or a function, as :func:`~dynopt_milp.backtest` takes it.
+    limits : Limits or callable, optional
+        As :func:`~dynopt_milp.backtest` takes them.
     show_progress : bool
         A progress bar on stderr.
 
@@ -81,7 +85,7 @@ def backtest_portfolio_with_dynamic_optimization(
     """
     run, weights, _ = _run(
         portfolio_weights, data, instruments_df, capital, risk_target,
-        start=start_date, end=end_date, optimizer=optimizer, frequency=rebalance_frequency,
+        start=start_date, end=end_date, optimizer=optimizer, limits=limits, frequency=rebalance_frequency,
         cost_multiplier=cost_multiplier, buffer_rule="book" if use_buffering else None,
         buffer_fraction=buffer_fraction, show_progress=show_progress,
     )  # fmt: skip
@@ -150,6 +154,7 @@ def compare_static_vs_dynamic_optimization(
     use_buffering: bool = True,
     *,
     optimizer: str | Optimizer = "exact",
+    limits: LimitsLike | None = None,
     start_date: Any = START,
     end_date: Any = END,
     data_directory: Any = None,
@@ -171,7 +176,8 @@ def compare_static_vs_dynamic_optimization(
     for name, weights in strategies.items():
         dynamic = current("backtest_portfolio_with_dynamic_optimization")(
             weights, data, instruments_df, capital, risk_target, start_date, end_date, cost_multiplier,
-            use_buffering, rebalance_frequency="weekly", optimizer=optimizer, show_progress=show_progress,
+            use_buffering, rebalance_frequency="weekly", optimizer=optimizer, limits=limits,
+            show_progress=show_progress,
         )  # fmt: skip
         first = dynamic["backtest"].positions.index[0]  # the first weekly rebalance: both begin there
         static = current("backtest_portfolio_with_individual_data")(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.labelled import positive, to_number
+from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy import sizing
@@ -26,6 +27,8 @@ def run_greedy_algorithm(
     covariance_matrix: pd.DataFrame,
     cost_weight_terms: Mapping[str, float],
     cost_multiplier: float = 50,
+    *,
+    limits: LimitsLike | None = None,
 ) -> dict[str, int]:
     """Whole contracts to hold, by the book's greedy search.
 
@@ -41,10 +44,12 @@ def run_greedy_algorithm(
     cost_weight_terms : mapping
         (Cost of one contract ÷ capital) ÷ weight per contract.
     cost_multiplier : float
+    limits : Limits or callable, optional
+        As in :class:`~dynopt_milp.Problem`.
     """
     return _run_algorithm(
         "greedy", optimal_positions, initial_positions, weight_per_contract, covariance_matrix, cost_weight_terms,
-        cost_multiplier,
+        cost_multiplier, limits,
     )  # fmt: skip
 
 
@@ -55,11 +60,13 @@ def run_exact_algorithm(
     covariance_matrix: pd.DataFrame,
     cost_weight_terms: Mapping[str, float],
     cost_multiplier: float = 50,
+    *,
+    limits: LimitsLike | None = None,
 ) -> dict[str, int]:
     """Whole contracts to hold, the proven optimum; arguments as in :func:`run_greedy_algorithm`."""
     return _run_algorithm(
         "exact", optimal_positions, initial_positions, weight_per_contract, covariance_matrix, cost_weight_terms,
-        cost_multiplier,
+        cost_multiplier, limits,
     )  # fmt: skip
 
 
@@ -192,7 +199,7 @@ def calculate_required_trades_with_buffering(
 
 def _run_algorithm(
     optimizer: str, optimal: Mapping[str, float], held: Mapping[str, float], per_contract: Mapping[str, float],
-    covariance: pd.DataFrame, costs: Mapping[str, float], cost_multiplier: float,
+    covariance: pd.DataFrame, costs: Mapping[str, float], cost_multiplier: float, limits: LimitsLike | None,
 ) -> dict[str, int]:  # fmt: skip
     held = dict(held or {})
     for name, contracts in held.items():
@@ -205,6 +212,7 @@ def _run_algorithm(
         previous_positions={name: held.get(name, 0) for name in optimal},
         cost_in_weight_terms=dict(costs),
         cost_multiplier=cost_multiplier,
+        limits=limits,
     )
     found = solve(problem, optimizer).positions
     return {str(name): int(found[name]) for name in optimal}

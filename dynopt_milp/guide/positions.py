@@ -11,6 +11,7 @@ import pandas as pd
 from dynopt_milp.errors import HistoryError, InputError
 from dynopt_milp.guide.current import current
 from dynopt_milp.problem.book import BOOK_VOLATILITY_SPAN, DAYS_A_YEAR
+from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
@@ -38,6 +39,7 @@ def calculate_dynamic_portfolio_positions(
     buffer_fraction: float = 0.05,
     *,
     optimizer: str | Optimizer = "exact",
+    limits: LimitsLike | None = None,
 ) -> dict[str, Any]:
     """The positions of one day.
 
@@ -55,6 +57,8 @@ def calculate_dynamic_portfolio_positions(
     risk_target, cost_multiplier, buffer_fraction : float
     use_buffering : bool
     optimizer : str or callable
+    limits : Limits or callable, optional
+        As in :class:`~dynopt_milp.Problem`.
 
     Returns
     -------
@@ -104,6 +108,7 @@ def calculate_dynamic_portfolio_positions(
         previous_positions={name: current_positions.get(name, 0) for name in names},
         cost_in_weight_terms=cost,
         cost_multiplier=cost_multiplier,
+        limits=limits,
     )
     result = rebalance(
         problem, optimizer, buffer_rule="book" if use_buffering else None, buffer_fraction=buffer_fraction,

@@ -478,7 +478,12 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
         ({"strategy": long_only}, InputError, "strategy: expected a Strategy"),
         ({"limits": 3}, InputError, "limits: expected Limits, or a function from a list of instruments to Limits"),
         ({"limits": Limits(no_trade=["COCOA"])}, InputError, "no_trade of COCOA: is not among the instruments"),
-        ({"limits": lambda names: Limits(), "optimizer": "rounded"}, UnsupportedError, "knows no limits"),
+        (
+            {"limits": lambda names: Limits(), "optimizer": "rounded"},
+            UnsupportedError,
+            "knows no limits but same_side; use",
+        ),
+        ({"limits": Limits(same_side=True, upper=3), "optimizer": "rounded"}, UnsupportedError, "knows no limits but"),
         ({"frequency": "monthly", "start": "2016-03-30", "end": "2016-03-31"}, HistoryError, "no monthly rebalance"),
     ],
 )
