@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
 from dynopt_milp.errors import InputError, UnsupportedError
 from dynopt_milp.problem.labelled import MOST_CONTRACTS, refuse_masked_or_complex
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
@@ -70,6 +71,10 @@ class ObjectiveFunction:
         From weights to a penalty. Only with ``optimizer="greedy"``: nothing can be proved of an arbitrary function.
     optimizer : str or callable
         As in :func:`~dynopt_milp.solve`.
+    limits : Limits or callable, optional
+        Limits beside those of ``constraints`` and ``maximum_positions``, of instruments that have a target; or a
+        function from the valid instruments to their limits. See :func:`limits_of_states` for the states of
+        pysystemtrade.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`; a function of your own does not know of them. An answer that was not proved is
         used, and the log says so.
@@ -90,9 +95,9 @@ class ObjectiveFunction:
     UnsupportedError
         For a ``constraint_function`` with another optimizer than greedy.
     UnknownNameError, InputError
-        If an argument is not of its kind, or there is no such optimizer. When something is asked of it: for a valid
-        instrument without a cost, a maximum that is NaN, held positions that are not whole contracts, and whatever
-        makes no :class:`~dynopt_milp.Problem`.
+        If an argument is not of its kind, there is no such optimizer, or limits name an instrument without a target.
+        When something is asked of it: for a valid instrument without a cost, a maximum that is NaN, held positions that
+        are not whole contracts, limits that leave no position, and whatever makes no :class:`~dynopt_milp.Problem`.
 
     Notes
     -----
@@ -114,6 +119,7 @@ class ObjectiveFunction:
         constraint_function: Callable[[Any], float] | None = None,
         *,
         optimizer: str | Optimizer = "exact",
+        limits: LimitsLike | None = None,
         gap: float = DEFAULT_GAP,
         time_limit: float | None = None,
         shrinkage: float = 0.0,
@@ -145,6 +151,9 @@ class ObjectiveFunction:
         self._rules = keys_by_rule(supplied(constraints))
         most = supplied(maximum_positions)
         self._maxima = None if most is None else numbers_of(most, "maximum_positions")
+        self.limits = limits
+        if not callable(limits):
+            limits_of(limits, list(self._target), list(self._target))
         self._names, self._matrix = names_and_matrix(covariance_matrix)
         self._keys, self._valid_matrix = self._valid()
         self._problem: Problem | None = None
@@ -365,17 +374,26 @@ class ObjectiveFunction:
         return self._problem
 
     def _limits(self) -> Limits:
+        """The limits of the valid instruments, arrays in their order."""
         rules: dict[str, Any] = {
             name: [key for key in keys if key in self._keys] for name, keys in self._rules.items() if keys
         }
-        most: dict[str, float] = {}
-        for name, number in (self._maxima or {}).items():
-            if name in self._keys and name not in rules.get("no_trade", ()):
+        own = Limits(**rules)
+        if self.limits is not None:
+            own &= limits_of(self.limits, self._keys, list(self._target)).among(self._keys, self._keys)
+        most = np.full(len(self._keys), np.inf)
+        for place, name in enumerate(self._keys):
+            number = (self._maxima or {}).get(name, np.inf)
+            if own.no_trade is not True and name not in (own.no_trade or ()):
                 if np.isnan(number):
                     raise InputError("expected a number, found nan", field="maximum_positions", instrument=name)
                 if abs(number) <= MOST_CONTRACTS:  # more is no limit
-                    most[name] = float(np.floor(abs(number) + WHOLE))
-        return Limits(lower={name: -number for name, number in most.items()} or None, upper=most or None, **rules)
+                    most[place] = np.floor(abs(number) + WHOLE)
+        if np.isinf(most).all():
+            return own
+        lower = -most if own.lower is None else np.maximum(own.lower, -most)
+        upper = most if own.upper is None else np.minimum(own.upper, most)
+        return replace(own, lower=lower, upper=upper)
 
     def _box(self) -> tuple[FloatArray, FloatArray]:
         """The limits in contracts."""
