@@ -15,7 +15,7 @@ from formulations.formulation import Formulation, Model, Priced
 from formulations.integer_hull import IntegerHull
 from formulations.penalty import Penalty
 from formulations.pricing import Price, accurate_price, exact_price, price
-from formulations.program import ARRAYS, ProgramArrays, ProgramError, TrackingProgram
+from formulations.program import ARRAYS, NONE, ProgramArrays, ProgramError, TrackingProgram
 from formulations.residual import Residual
 from formulations.restriction import Restriction, restrict
 from formulations.search_form import SearchForm
@@ -23,6 +23,7 @@ from formulations.separable_cost import Costs, CostTables
 
 __all__ = [
     "ARRAYS",
+    "NONE",
     "BufferEdge",
     "CostTables",
     "Costs",

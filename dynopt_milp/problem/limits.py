@@ -38,6 +38,10 @@ class Limits:
     close : bool or collection of str
         Zero: what is held is closed now. A target of zero does not do that. It is what the optimum aims at, and a
         position that offsets others, or whose trade does not pay, stays and may even grow.
+    one_side : bool or collection of str
+        No two of these that are sizes of one underlying (``Problem.underlying``) have opposite signs. A wrong side that
+        is held is undone at once; a size that cannot trade binds the others to its side. Where sizes that cannot trade
+        stand on both sides, the others stay between zero and what is held.
     """
 
     lower: Any = None
@@ -47,6 +51,7 @@ class Limits:
     reduce_only: bool | Iterable[str] = False
     same_side: bool | Iterable[str] = False
     close: bool | Iterable[str] = False
+    one_side: bool | Iterable[str] = False
 
     def __post_init__(self) -> None:
         for name in RULES:
@@ -93,7 +98,7 @@ class Limits:
     def box(
         self, instruments: tuple[str, ...], target: FloatArray, previous: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """The limits as numbers.
+        """The limits as numbers, all but ``one_side``, which is none of one position.
 
         Parameters
         ----------
@@ -134,6 +139,16 @@ class Limits:
             upper = np.where(members, np.minimum(upper, most), upper)
             _refuse_crossed(instruments, lower, upper, f"{rule} and the other limits")
         return lower, upper
+
+    def one_side_of(self, instruments: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Which of the instruments ``one_side`` holds for, shape (n,).
+
+        Raises
+        ------
+        LimitsError
+            If it names an unknown instrument.
+        """
+        return _members(self.one_side, instruments, "one_side")
 
     def among(self, instruments: Sequence[str], known: Sequence[str]) -> Limits:
         """The limits of some of the instruments that these limits are of.

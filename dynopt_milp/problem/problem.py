@@ -31,15 +31,18 @@ from dynopt_milp.problem.labelled import (
     to_whole,
 )
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
+from dynopt_milp.problem.one_side import on_one_side, to_underlyings
 from dynopt_milp.problem.problem_file import VECTORS, read_fields, write_fields
-from formulations import FloatArray, Residual, TrackingProgram, set_frozen_state
+from formulations import FloatArray, IntegerArray, Residual, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
 LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
 LEAST_COST = 1e-290
+Underlyings = pd.Series | Mapping[str, str] | Sequence[str]
+"""A name for each instrument: by label, or in the order of the instruments."""
 ARGUMENTS = (
     "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
-    "cost_multiplier", "limits", "instruments", "holding_cost",
+    "cost_multiplier", "limits", "instruments", "holding_cost", "underlying",
 )  # fmt: skip
 """The fields that the constructor takes; the others follow from them."""
 
@@ -72,6 +75,9 @@ class Problem:
     holding_cost : Series, dict, array_like or number, shape (n,)
         η ≥ 0: (cost of holding one contract until the next rebalance ÷ capital) ÷ u, that of its rolls say (see
         :func:`~dynopt_milp.holding_cost`). The objective gains λ Σ ηᵢuᵢ|kᵢ|. Default: none.
+    underlying : Series, dict or sequence of str, shape (n,), optional
+        Instruments with the same are sizes of one contract (full, mini, micro): see ``Limits.one_side``. Default, and
+        where none is given: each instrument is its own.
 
     Raises
     ------
@@ -97,12 +103,14 @@ class Problem:
     limits: Limits
     instruments: tuple[str, ...]
     holding_cost: FloatArray
+    underlying: tuple[str, ...]
     notes: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
     _factor: FloatArray
     _residual: Residual
     _order: NDArray[np.intp]
+    _sides: IntegerArray | None
     _program: TrackingProgram | None
 
     __setstate__ = set_frozen_state
@@ -118,6 +126,7 @@ class Problem:
         limits: LimitsLike | None = None,
         instruments: Sequence[str] = (),
         holding_cost: Vector | float = 0.0,
+        underlying: Underlyings | None = None,
     ) -> None:
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
@@ -144,7 +153,11 @@ class Problem:
             factor, held, twin = np.empty_like(made.factor), np.empty_like(matrix), np.empty_like(made.twin)
             factor[:, order], held[order[:, None], order], twin[order] = made.factor, made.covariance, order[made.twin]
         put["covariance"], put["_factor"] = held, factor
-        put["lower"], put["upper"] = limits.box(names, put["optimal_positions"], put["previous_positions"])
+        lower, upper = limits.box(names, put["optimal_positions"], put["previous_positions"])
+        underlyings, sides = to_underlyings(underlying, names), None
+        if limits.one_side:
+            sides, lower, upper = on_one_side(limits, names, underlyings, put["previous_positions"], lower, upper)
+        put["lower"], put["upper"] = lower, upper
         target = put["optimal_positions"]
         most = f"at most {MOST_CONTRACTS:.0f} contracts, as many as float64 counts"
         refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
@@ -164,6 +177,8 @@ class Problem:
         residual = Residual(self.covariance, self.weight_per_contract, made.residual, twin, made.twins)
         object.__setattr__(self, "_residual", residual)
         object.__setattr__(self, "limits", limits)
+        object.__setattr__(self, "underlying", underlyings)
+        object.__setattr__(self, "_sides", sides)
         object.__setattr__(self, "_program", None)
 
     def __repr__(self) -> str:
@@ -187,6 +202,7 @@ class Problem:
         limits: LimitsLike | None = None,
         instruments: Sequence[str] = (),
         holding_cost_per_contract: Vector | float = 0.0,
+        underlying: Underlyings | None = None,
     ) -> Problem:
         """A problem from capital, prices and contract specifications.
 
@@ -198,7 +214,7 @@ class Problem:
             In the currency of each instrument; positive, unless there is a reference price.
         multipliers : Series, dict or array_like, shape (n,)
             Currency units per price point and contract, positive.
-        covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments
+        covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments, underlying
             The fields of the class.
         reference_prices : Series, dict or array_like, optional
             What stands in for the price in the weight per contract, positive, same unit: multiplier × reference price
@@ -243,6 +259,7 @@ class Problem:
             limits=limits,
             instruments=names,
             holding_cost=holding,
+            underlying=underlying,
         )
 
     @classmethod
@@ -279,6 +296,7 @@ class Problem:
                 holding=self.cost_multiplier * self.holding_cost * self.weight_per_contract
                 if self.holding_cost.any()
                 else None,
+                underlying=self._sides,
             )
             object.__setattr__(self, "_program", program)
             return program

@@ -138,7 +138,8 @@ def rebalance(
     buffer_rule : {"book", "edge", "deadband"} or None
         ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0). Where that leaves a limit or a constraint broken,
         which rounding can and a held position outside its limits does, positions are moved to the nearest limit,
-        and if a constraint is still broken, to k°. ``"edge"``: the cheapest whole-contract trade to within B of
+        sizes of an underlying that are to be on one side and are not to k°, and if a constraint is still broken, all
+        of them to k°. ``"edge"``: the cheapest whole-contract trade to within B of
         k°. ``"deadband"``: one solve, of tracking error beyond B plus cost. ``None``: trade to k°.
     buffer_fraction, risk_target : float
         Not negative; 0.05 and 0.2 in the book.
@@ -189,13 +190,16 @@ def rebalance(
             adjustment = adjustment_factor(distance, buffer)
             final = np.maximum(held + buffered_trades(held, best, adjustment), problem.lower)
             final = np.minimum(final, problem.upper)
+            for sizes in problem.program().underlyings():
+                if (final[sizes] > 0).any() and (final[sizes] < 0).any():
+                    final[sizes] = best[sizes]
             if not admitted(final):
                 final, adjustment = best, 1.0
         elif buffer_rule == "edge":
             adjustment = None
             if buffer > 0:
                 # The limits as numbers: rules such as same_side refer to the target, which is another here.
-                limits = Limits(lower=problem.lower, upper=problem.upper)
+                limits = Limits(lower=problem.lower, upper=problem.upper, one_side=problem.limits.one_side)
                 around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
                 outcome = solved(around_best, "buffer_edge", best)
                 final = _found(outcome)

@@ -150,7 +150,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
         if task.seconds_left() == 0:
             return Answer(incumbent, lower_bound, StoppedBy.TIME, solver, nodes)
         lower, upper = finite_box(task, value)
-        normalised, unit = task.formulation.normalised(value)
+        normalised, unit = _normalised(task, value, lower, upper)
         if passed == 0 and not plain:
             relaxed = Relaxation(normalised).minimiser(NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
             if relaxed is not None:
@@ -164,7 +164,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
                     if value == 0:
                         continue
                     lower, upper = finite_box(task, value)
-                    normalised, unit = task.formulation.normalised(value)
+                    normalised, unit = _normalised(task, value, lower, upper)
         if not plain:
             lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
         if (lower > upper).any():  # round-off cut off the very portfolio the box was drawn around
@@ -196,6 +196,14 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
             break  # another pass would be this one again
     closed = relative_gap(task.formulation.value(incumbent), lower_bound) <= task.gap
     return Answer(incumbent, lower_bound, StoppedBy.GAP if closed else StoppedBy.PRECISION, solver, nodes)
+
+
+def _normalised(task: Task, value: float, lower: FloatArray, upper: FloatArray) -> tuple[Formulation, float]:
+    """The formulation at SCIP's scale; where underlyings have a side, in the box that makes it linear."""
+    normalised, unit = task.formulation.normalised(value)
+    if normalised.program.underlyings():
+        normalised = replace(normalised, program=normalised.program.with_box(lower, upper))
+    return normalised, unit
 
 
 def _believed(formulation: Formulation) -> bool:

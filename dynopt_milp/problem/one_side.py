@@ -1,0 +1,107 @@
+"""Sizes of one underlying on one side: which instruments, and what that leaves of their limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dynopt_milp.errors import InputError, LimitsError, UnknownNameError
+from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.problem.limits import Limits
+from formulations import NONE, FloatArray, IntegerArray, TrackingProgram
+
+
+def to_underlyings(value: Any, instruments: tuple[str, ...]) -> tuple[str, ...]:
+    """The underlying of every instrument: its own name where none is given (not there, None, NaN, or empty).
+
+    Raises
+    ------
+    InputError
+        If an entry is not a text, or unlabelled input has another length.
+    UnknownNameError
+        If an instrument is unknown.
+    """
+    if value is None:
+        return instruments
+    if isinstance(value, pd.Series):
+        check_distinct(value.index, "underlying")
+        value = value.to_dict()
+    if isinstance(value, dict):
+        for name in value:
+            if name not in instruments:
+                raise UnknownNameError("is not among the instruments", field="underlying", instrument=str(name))
+        value = [value.get(name) for name in instruments]
+    if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != len(instruments):
+        raise InputError(f"expected a text for each of {len(instruments)} instruments", field="underlying")
+    found = []
+    for name, entry in zip(instruments, value, strict=True):
+        if entry is None or (isinstance(entry, float) and np.isnan(entry)) or entry == "":
+            found.append(name)
+        elif isinstance(entry, str):
+            found.append(entry)
+        else:
+            raise InputError(f"expected a text, found {entry!r}", field="underlying", instrument=name)
+    return tuple(found)
+
+
+def on_one_side(
+    limits: Limits, instruments: tuple[str, ...], underlying: tuple[str, ...], previous: FloatArray, lower: FloatArray,
+    upper: FloatArray,
+) -> tuple[IntegerArray | None, FloatArray, FloatArray]:  # fmt: skip
+    """Which instruments may not be held with opposite signs, and what that leaves of their limits.
+
+    A size that cannot trade binds the others to its side. Where sizes that cannot trade stand on both sides already,
+    the rule cannot be kept, and the others stay between zero and what is held.
+
+    Returns
+    -------
+    numbers : ndarray of int, shape (n,), or None
+        That of the underlying, −1 where the side is free; None if it is everywhere.
+    lower, upper : ndarray, shape (n,)
+
+    Raises
+    ------
+    LimitsError
+        If a limit demands a position opposite to that of another size.
+    """
+    ruled = limits.one_side_of(instruments)
+    numbers = np.full(len(instruments), NONE)
+    lower, upper = lower.copy(), upper.copy()
+    for number, name in enumerate(dict.fromkeys(underlying)):
+        members = np.flatnonzero(ruled & np.array([entry == name for entry in underlying]))
+        if members.size < 2:
+            continue
+        frozen = lower[members] == upper[members]
+        held = lower[members][frozen]
+        if (held > 0).any() and (held < 0).any():
+            free = members[~frozen]
+            lower[free] = np.maximum(lower[free], np.minimum(previous[free], 0.0))
+            upper[free] = np.minimum(upper[free], np.maximum(previous[free], 0.0))
+        else:
+            numbers[members] = number
+        _refuse_opposite(instruments, members, lower, upper)
+    if (numbers == NONE).all():
+        return None, lower, upper
+    zero = np.zeros(len(instruments))
+    bare = TrackingProgram(np.zeros((0, zero.size)), zero, zero, zero, lower, upper, underlying=numbers)
+    lower, upper = bare.on_side(lower, upper)
+    for members in bare.underlyings():
+        _refuse_opposite(instruments, members, lower, upper)
+    numbers.setflags(write=False)
+    return numbers, lower, upper
+
+
+def _refuse_opposite(
+    instruments: tuple[str, ...], members: NDArray[np.intp], lower: FloatArray, upper: FloatArray
+) -> None:  # fmt: skip
+    crossed = members[lower[members] > upper[members]]
+    if crossed.size:
+        sizes = ", ".join(instruments[place] for place in members)
+        raise LimitsError(
+            f"one_side and the other limits leave no position: {sizes} are sizes of one underlying, and limits demand "
+            "some of them long and others short",
+            field="limits", instrument=instruments[crossed[0]],
+        )  # fmt: skip
