@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
+from dynopt_milp.problem.holding import ROLL_TRADES
 from formulations import FloatArray
-
-ROLL_TRADES = 1.0
-"""Trades that a roll costs: one, that of a spread, as pysystemtrade counts; 2 for two legs at the market."""
 
 
 class Accounts:

@@ -14,6 +14,7 @@ from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
 from dynopt_milp.errors import DynoptError, InputError, LimitsError, UnknownNameError, UnsupportedError
+from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
@@ -72,6 +73,8 @@ class Decisions:
     limits: LimitsLike | None
     gap: float
     time_limit: float | None
+    holding: str | None = None
+    roll_trades: float = ROLL_TRADES
 
     def decide(
         self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]], capital: float
@@ -198,7 +201,10 @@ class Decisions:
                 return problem
 
     def _optimised(self, targets: TargetPositions, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
-        problem = self._problem(targets, held, row, cost_multiplier=self.cost_multiplier, limits=self.limits)
+        problem = self._problem(
+            targets, held, row, cost_multiplier=self.cost_multiplier, limits=self.limits, holding=self.holding,
+            roll_trades=self.roll_trades,
+        )  # fmt: skip
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(
             problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door

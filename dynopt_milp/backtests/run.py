@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.backtests.accounting import ROLL_TRADES, Accounts
+from dynopt_milp.backtests.accounting import Accounts
 from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.decision import BufferFraction, Decisions
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
@@ -31,8 +31,9 @@ from dynopt_milp.io.describe import describe
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative, one_of, positive
-from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of
+from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
 from dynopt_milp.solvers.methods import METHODS, find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
@@ -67,6 +68,8 @@ def backtest(
     inputs: Inputs | None = None,
     roll_trades: float = ROLL_TRADES,
     compound: bool = False,
+    one_side: bool = True,
+    holding_cost: bool = False,
 ) -> Backtest:
     """Run a strategy over the years.
 
@@ -124,6 +127,12 @@ def backtest(
     compound : bool
         Size positions by the account, marked on the day of the decision, instead of by a fixed capital. Returns are
         then shares of the account of the day before. Where nothing is left of the account, everything is closed.
+    one_side : bool
+        Hold no two sizes of one underlying (``Market.specifications``) with opposite signs; ``Limits.one_side`` can
+        name some instead. Targets that are held as they are do not keep to it.
+    holding_cost : bool
+        Count in the objective what the rolls until the next rebalance cost, from the rolls a year that are known on
+        the day (:func:`~dynopt_milp.holding_cost`).
 
     Returns
     -------
@@ -166,6 +175,7 @@ def backtest(
         backtest, market, strategy, capital=capital, frequency=frequency, cost_multiplier=cost_multiplier,
         buffer_rule=buffer_rule, buffer_fraction=buffer_fraction, start=start, end=end, limits=limits, gap=gap,
         time_limit=time_limit, show_progress=show_progress, inputs=inputs, roll_trades=roll_trades, compound=compound,
+        one_side=one_side, holding_cost=holding_cost,
     )  # fmt: skip
     days = _days(market, start, end)
     decisions = _decision_days(inputs, days, frequency)
@@ -188,6 +198,8 @@ def backtest(
         "time_limit": None if time_limit is None or math.isinf(time_limit) else time_limit,
         "roll_trades": roll_trades,
         "compound": bool(compound),
+        "one_side": bool(one_side),
+        "holding_cost": bool(holding_cost),
         "base_currency": market.base_currency,
         "simulated": market.simulated,
         "versions": versions(),
@@ -200,9 +212,11 @@ def backtest(
         buffer_fraction,
         tuple(also),
         portfolios,
-        limits,
+        with_one_side(limits) if one_side else limits,
         gap,
         time_limit,
+        frequency if holding_cost else None,
+        roll_trades,
     )
     names = list(market.instruments)
     ends = [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]

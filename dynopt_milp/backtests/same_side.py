@@ -27,4 +27,4 @@ def reachable(problem: Problem) -> Problem:
     around_zero = (lower <= 0) & (upper >= 0)
     lower = np.where(around_zero & (target >= 0), 0.0, lower)
     upper = np.where(around_zero & (target <= 0), 0.0, upper)
-    return problem.replace(limits=Limits(lower=lower, upper=upper))
+    return problem.replace(limits=Limits(lower=lower, upper=upper, one_side=problem.limits.one_side))

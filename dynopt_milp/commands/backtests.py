@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dynopt_milp.backtests.accounting import ROLL_TRADES
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.backtests.result import BESIDE, Backtest
 from dynopt_milp.backtests.run import backtest as run_backtest
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
-from dynopt_milp.commands.limit_options import SameSide, chosen_limits
+from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     WEIGHTS,
@@ -41,6 +40,7 @@ from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.lock import held_by_one
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
 from dynopt_milp.solvers import METHODS
@@ -52,6 +52,9 @@ Frequency = Annotated[str, typer.Option("--frequency", help=f"{', '.join(FREQUEN
 BufferRule = Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")]
 BufferFraction = Annotated[float, typer.Option(help="Buffer as a share of the risk target.")]
 RollTrades = Annotated[float, typer.Option(help="Trades that a roll costs: 1, a spread; 2, two legs.")]
+HoldingCost = Annotated[
+    bool, typer.Option("--holding-cost", help="Count the rolls until the next rebalance in the objective.")
+]
 Compound = Annotated[bool, typer.Option("--compound", help="Size positions by the account, not by a fixed capital.")]
 OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
 
@@ -88,6 +91,8 @@ def backtest(
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
+    one_side: OneSide = None,
+    holding_cost: HoldingCost = False,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
@@ -116,6 +121,8 @@ def backtest(
             also=comma_separated(also),
             beside=comma_separated(beside),
             limits=chosen_limits(same_side=same_side),
+            one_side=one_side is not False,
+            holding_cost=holding_cost,
             roll_trades=roll_trades,
             compound=compound,
             gap=gap,
@@ -180,6 +187,8 @@ def compare(
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
+    one_side: OneSide = None,
+    holding_cost: HoldingCost = False,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
@@ -218,6 +227,8 @@ def compare(
             start=start,
             end=end,
             limits=chosen_limits(same_side=same_side),
+            one_side=one_side is not False,
+            holding_cost=holding_cost,
             gap=gap,
             time_limit=time_limit,
         )

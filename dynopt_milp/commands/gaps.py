@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, comma_separated, guarded, print_json
-from dynopt_milp.commands.limit_options import SameSide, chosen_limits
+from dynopt_milp.commands.backtests import HoldingCost
+from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     BaseCurrency,
@@ -71,6 +72,8 @@ def gap(
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
+    one_side: OneSide = None,
+    holding_cost: HoldingCost = False,
     gap_to_prove: Annotated[float, typer.Option("--gap", help="Relative gap to prove.")] = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
@@ -107,7 +110,8 @@ def gap(
             workers=workers,
             cluster=cluster,
             also=comma_separated(also),
-            limits=chosen_limits(same_side=same_side),
+            limits=chosen_limits(one_side=bool(one_side), same_side=same_side),
+            holding_cost=holding_cost,
             gap=gap_to_prove,
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,

@@ -24,15 +24,24 @@ NoTrade = Annotated[Names, _option("Stay as held")]
 ReduceOnly = Annotated[Names, _option("Between zero and held")]
 SameSide = Annotated[Names, _option("Never opposite to the target")]
 Close = Annotated[Names, _option("Zero, now")]
+OneSide = Annotated[
+    bool | None,
+    typer.Option(
+        "--one-side/--no-one-side", help="No two sizes of one underlying on opposite sides.", show_default=False
+    ),
+]
 
 
-def chosen_limits(**rules: Sequence[str] | None) -> Limits | None:
+def chosen_limits(*, one_side: bool = False, **rules: Sequence[str] | None) -> Limits | None:
     """The limits of the options; None if none was given.
 
     Parameters
     ----------
+    one_side : bool
     **rules : sequence of str or None
         By the names of :class:`~dynopt_milp.Limits`: what stood behind the option, each time it was given.
     """
     asked = {rule: comma_separated(",".join(texts)) for rule, texts in rules.items() if texts}
-    return Limits(**{rule: names == [ALL] or names for rule, names in asked.items()}) if asked else None
+    if not asked and not one_side:
+        return None
+    return Limits(one_side=one_side, **{rule: names == [ALL] or names for rule, names in asked.items()})

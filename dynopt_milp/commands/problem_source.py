@@ -25,7 +25,8 @@ OF_PRICES = (
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
-        "capital", "held", "targets", "covariance", "cost_multiplier", "shrinkage", *OF_PRICES,
+        "capital", "held", "targets", "covariance", "cost_multiplier", "shrinkage", "holding_cost", "frequency",
+        "roll_trades", *OF_PRICES,
     ),
     "a covariance is given": OF_PRICES,
     "targets are given": ("instruments", "forecasts", "weights"),
@@ -50,6 +51,8 @@ class ProblemSource:
     shrinkage: float
     cost_multiplier: float
     limits: Limits | None
+    holding: str | None
+    roll_trades: float
     notes: bool
     given: frozenset[str]
 
@@ -61,6 +64,9 @@ class ProblemSource:
         InputError
             If the options contradict each other or something is missing; otherwise as what they name.
         """
+        for name in ("frequency", "roll_trades"):
+            if name in self.given and self.holding is None:
+                raise InputError("makes no sense without --holding-cost", field=f"--{name.replace('_', '-')}")
         if self.problem is not None:
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
@@ -93,6 +99,7 @@ class ProblemSource:
         made = problem_of_targets(
             targets, read_covariance(covariance), None if self.held is None else read_held(self.held),
             capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits, shrinkage=self.shrinkage,
+            holding=self.holding, roll_trades=self.roll_trades,
         )  # fmt: skip
         reference = reference_prices(targets)
         if reference.empty:
@@ -106,7 +113,10 @@ class ProblemSource:
             self._refuse("targets are given")
             targets = read_targets(self.targets)
         market = chosen_market(folder, self.instruments, self.base_currency)
-        common: dict[str, Any] = {"cost_multiplier": self.cost_multiplier, "limits": self.limits}
+        common: dict[str, Any] = {
+            "cost_multiplier": self.cost_multiplier, "limits": self.limits, "holding": self.holding,
+            "roll_trades": self.roll_trades,
+        }  # fmt: skip
         if targets is None:
             made = problem_of_day(
                 market, self.strategy(), capital, self.date, 0.0 if positions is None else positions, **common

@@ -21,7 +21,8 @@ from dynopt_milp.commands.app import (
     guarded,
     print_json,
 )
-from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, ReduceOnly, SameSide, chosen_limits
+from dynopt_milp.commands.backtests import Frequency, HoldingCost, RollTrades
+from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
     BaseCurrency,
@@ -39,6 +40,7 @@ from dynopt_milp.commands.market_options import (
 from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
@@ -88,6 +90,10 @@ def rebalance(
     reduce_only: ReduceOnly = None,
     same_side: SameSide = None,
     close: Close = None,
+    one_side: OneSide = None,
+    holding_cost: HoldingCost = False,
+    frequency: Frequency = "weekly",
+    roll_trades: RollTrades = ROLL_TRADES,
     optimizer: OptimizerName = "exact",
     buffer_rule: Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")] = "book",
     buffer_fraction: Annotated[
@@ -112,8 +118,10 @@ def rebalance(
             strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
             shrinkage=shrinkage, cost_multiplier=cost_multiplier,
             limits=chosen_limits(
-                long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close
+                one_side=one_side or (one_side is None and data is not None),
+                long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close,
             ),
+            holding=frequency if holding_cost else None, roll_trades=roll_trades,
             notes=notes,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),
         )  # fmt: skip

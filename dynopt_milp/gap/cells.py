@@ -48,6 +48,7 @@ class StudySettings:
     folder: Path
     also: tuple[str | Optimizer, ...] = ()
     limits: LimitsLike | None = None
+    holding_cost: bool = False
 
 
 def run_cell(study: StudySettings, cell: Cell) -> None:
@@ -70,6 +71,7 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
     common: dict[str, Any] = {
         "capital": cell.capital, "frequency": cell.frequency, "start": study.start, "end": study.end, "inputs": inputs,
         "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule, "limits": limits,
+        "one_side": False, "holding_cost": study.holding_cost,  # sides are what the limits say
     }  # fmt: skip
     run = backtest(
         market, study.strategy, optimizer=cell.path, out=record, portfolios=True, gap=study.gap,

@@ -48,6 +48,7 @@ def run_gap_study(
     cluster: str | None = None,
     also: Sequence[str | Optimizer] = (),
     limits: LimitsLike | None = None,
+    holding_cost: bool = False,
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
     show_progress: bool = False,
@@ -73,7 +74,9 @@ def run_gap_study(
         Problem to whole contracts; each has columns of its own, by its name.
     limits : Limits or callable, optional
         As in :func:`~dynopt_milp.backtest`, for every solve; names are of the whole market, and of a smaller size those
-        count that are in it.
+        count that are in it. There is no ``one_side`` but what they say.
+    holding_cost : bool
+        As in :func:`~dynopt_milp.backtest`: greedy and exact both count the rolls until the next rebalance.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each solve but greedy's, which is run to its end.
     show_progress : bool
@@ -106,12 +109,14 @@ def run_gap_study(
         limits_of(limits, market.instruments, market.instruments)
     out, strategy = Path(out), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
-    study = StudySettings(market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits)
+    study = StudySettings(
+        market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, bool(holding_cost)
+    )
     settings = {
         "format": FORMAT, "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
         "also": [describe(optimizer) if callable(optimizer) else optimizer for optimizer in also],
-        "limits": described(limits),
+        "limits": described(limits), "holding_cost": bool(holding_cost),
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
     if cluster is not None:

@@ -235,6 +235,27 @@ def limits_of(limits: LimitsLike | None, instruments: Sequence[str], known: Sequ
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class OneSided:
+    """A function to limits, with ``one_side`` besides."""
+
+    limits: Callable[[list[str]], Limits]
+
+    def __call__(self, instruments: list[str]) -> Limits:
+        """The limits of these instruments."""
+        found: Limits = with_one_side(limits_of(self.limits, instruments))
+        return found
+
+
+def with_one_side(limits: LimitsLike | None) -> Any:
+    """Limits with ``one_side`` for all, unless they name the instruments it is for."""
+    if limits is None:
+        return Limits(one_side=True)
+    if not isinstance(limits, Limits):
+        return OneSided(limits)
+    return limits if limits.one_side is not False else replace(limits, one_side=True)
+
+
 def described(limits: LimitsLike | None) -> dict[str, str] | str | None:
     """What the record of a run says of its limits: those that are given, by name, or which function it is."""
     if isinstance(limits, Limits):

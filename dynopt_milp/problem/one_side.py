@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dynopt_milp.errors import InputError, LimitsError, UnknownNameError
 from dynopt_milp.problem.labelled import check_distinct
 from dynopt_milp.problem.limits import Limits
-from formulations import NONE, FloatArray, IntegerArray, TrackingProgram
+from formulations import NONE, FloatArray, IntegerArray
 
 
 def to_underlyings(value: Any, instruments: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,30 +68,31 @@ def on_one_side(
         If a limit demands a position opposite to that of another size.
     """
     ruled = limits.one_side_of(instruments)
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate(underlying):
+        if ruled[place]:
+            groups.setdefault(name, []).append(place)
     numbers = np.full(len(instruments), NONE)
     lower, upper = lower.copy(), upper.copy()
-    for number, name in enumerate(dict.fromkeys(underlying)):
-        members = np.flatnonzero(ruled & np.array([entry == name for entry in underlying]))
-        if members.size < 2:
+    for number, places in enumerate(groups.values()):
+        if len(places) < 2:
             continue
-        frozen = lower[members] == upper[members]
-        held = lower[members][frozen]
-        if (held > 0).any() and (held < 0).any():
-            free = members[~frozen]
-            lower[free] = np.maximum(lower[free], np.minimum(previous[free], 0.0))
-            upper[free] = np.minimum(upper[free], np.maximum(previous[free], 0.0))
+        members = np.array(places)
+        least, most = lower[members], upper[members]
+        frozen = least == most
+        if (least[frozen] > 0).any() and (least[frozen] < 0).any():
+            now = previous[members]
+            lower[members] = np.where(frozen, least, np.maximum(least, np.minimum(now, 0.0)))
+            upper[members] = np.where(frozen, most, np.minimum(most, np.maximum(now, 0.0)))
         else:
             numbers[members] = number
-        _refuse_opposite(instruments, members, lower, upper)
-    if (numbers == NONE).all():
-        return None, lower, upper
-    zero = np.zeros(len(instruments))
-    bare = TrackingProgram(np.zeros((0, zero.size)), zero, zero, zero, lower, upper, underlying=numbers)
-    lower, upper = bare.on_side(lower, upper)
-    for members in bare.underlyings():
+            if (least > 0).any():
+                lower[members] = np.maximum(least, 0.0)
+            if (most < 0).any():
+                upper[members] = np.minimum(most, 0.0)
         _refuse_opposite(instruments, members, lower, upper)
     numbers.setflags(write=False)
-    return numbers, lower, upper
+    return (None if (numbers == NONE).all() else numbers), lower, upper
 
 
 def _refuse_opposite(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dynopt_milp.backtests.accounting import ROLL_TRADES
 from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.problem.holding import ROLL_TRADES
 
 
 def caption(runs: Iterable[Backtest]) -> str:

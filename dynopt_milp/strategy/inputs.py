@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
 from dynopt_milp.problem.labelled import positive, to_whole
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
@@ -86,6 +87,7 @@ class Inputs:
     values: pd.DataFrame = field(init=False)
     sr_costs: pd.DataFrame = field(init=False)
     _names: tuple[str, ...] = field(init=False)
+    _underlyings: tuple[str, ...] = field(init=False)
     _days: pd.DatetimeIndex = field(init=False)
     _weeks: pd.DatetimeIndex = field(init=False)
     _correlations: FloatArray = field(init=False)
@@ -94,6 +96,7 @@ class Inputs:
     _age: FloatArray = field(init=False)
     _alive: NDArray[np.bool_] = field(init=False)
     _shares: dict[tuple[int, bytes], FloatArray] = field(init=False, default_factory=dict)
+    _rolls: list[FloatArray] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         market, strategy = self.market, self.strategy
@@ -116,7 +119,8 @@ class Inputs:
             "sr_costs": sr_costs(costs, values, volatility),
         }  # fmt: skip
         prepared = {
-            "_names": market.instruments, "_days": market.days, "_weeks": pd.DatetimeIndex(weekly.index),
+            "_names": market.instruments, "_underlyings": tuple(market.specifications["underlying"]),
+            "_days": market.days, "_weeks": pd.DatetimeIndex(weekly.index),
             "_correlations": correlations, "_multiplier_correlations": of_multiplier,
             "_age": age, "_alive": alive.to_numpy(),
             "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},
@@ -228,6 +232,8 @@ class Inputs:
         limits: LimitsLike | None = None,
         capital: float | None = None,
         without: Sequence[str] = (),
+        holding: str | None = None,
+        roll_trades: float = ROLL_TRADES,
     ) -> Problem:
         """The rebalance of a day, of everything that has a share of risk or is held and alive.
 
@@ -246,6 +252,11 @@ class Inputs:
             That of the day, base currency, positive. Default: the field.
         without : sequence of str
             Instruments to leave out.
+        holding : {"daily", "weekly", "monthly"}, optional
+            How often is rebalanced, for the cost of holding until then: that of the rolls a year that are known on the
+            day (:meth:`Market.rolls_a_year`; nothing where they are not). Default: no cost of holding.
+        roll_trades : float
+            Trades that a roll costs.
 
         Raises
         ------
@@ -267,7 +278,8 @@ class Inputs:
         if shut.any():
             # Rules become numbers first: where nothing trades, nothing else holds.
             lower, upper = own.box(tuple(names), target, now)
-            own = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
+            frozen = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
+            own = replace(frozen, one_side=own.one_side)
         value, cost = (self._arrays[name][row, places] for name in ("values", "costs"))
         return Problem(
             covariance=self._covariance(date, places),
@@ -278,7 +290,17 @@ class Inputs:
             cost_multiplier=cost_multiplier,
             limits=own,
             instruments=tuple(names),
+            holding_cost=0.0
+            if holding is None
+            else holding_cost(self._rolls_a_year(row)[places], cost / value, holding, roll_trades=roll_trades),
+            underlying=[self._underlyings[place] for place in places],
         )
+
+    def _rolls_a_year(self, row: int) -> FloatArray:
+        """Rolls a year known on a day, zero where nothing is known, shape (n,)."""
+        if not self._rolls:
+            self._rolls.append(self.market.rolls_a_year().fillna(0.0).to_numpy())
+        return np.asarray(self._rolls[0][row])
 
     def _covariance(self, date: pd.Timestamp, places: NDArray[np.intp]) -> FloatArray:
         sigma = self._arrays["volatility"][self._row(date), places]

@@ -10,6 +10,7 @@ from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import to_whole
 from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
@@ -40,6 +41,8 @@ def problem_of_day(
     *,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
     limits: LimitsLike | None = None,
+    holding: str | None = None,
+    roll_trades: float = ROLL_TRADES,
 ) -> Problem:
     """The rebalance of one day, from raw prices.
 
@@ -57,6 +60,10 @@ def problem_of_day(
     limits : Limits or callable, optional
         What positions may be, or a function from the instruments of the day to that. Names are of instruments that can
         be held on that day.
+    holding : {"daily", "weekly", "monthly"}, optional
+        How often is rebalanced, for the cost of holding until then (see :meth:`Inputs.problem`). Default: none.
+    roll_trades : float
+        Trades that a roll costs.
 
     Raises
     ------
@@ -86,5 +93,6 @@ def problem_of_day(
                 )  # fmt: skip
         contracts = contracts[contracts != 0]
     return inputs.problem(
-        last, contracts, cost_multiplier=cost_multiplier, limits=lambda names: limits_of(limits, names)
-    )
+        last, contracts, cost_multiplier=cost_multiplier, limits=lambda names: limits_of(limits, names),
+        holding=holding, roll_trades=roll_trades,
+    )  # fmt: skip

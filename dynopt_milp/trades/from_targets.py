@@ -12,6 +12,7 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, LimitsError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
 from dynopt_milp.problem.labelled import NUMBERS, as_number, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_VARIANCE
@@ -20,7 +21,7 @@ from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import problem_of_day
-from dynopt_milp.trades.input_files import TERMS
+from dynopt_milp.trades.input_files import TERMS, UNDERLYING
 
 
 def problem_of_targets(
@@ -32,6 +33,8 @@ def problem_of_targets(
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
     limits: LimitsLike | None = None,
     shrinkage: float = 0.0,
+    holding: str | None = None,
+    roll_trades: float = ROLL_TRADES,
 ) -> Problem:
     """A rebalance from targets and a covariance.
 
@@ -40,7 +43,8 @@ def problem_of_targets(
     targets : DataFrame, by instrument
         ``position`` (unrounded contracts), and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
         capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx`` and
-        ``reference_price`` (see :func:`reference_prices`). ``lower`` and ``upper`` are limits.
+        ``reference_price`` (see :func:`reference_prices`). ``lower`` and ``upper`` are limits, ``underlying`` says
+        which are sizes of one contract (see ``Limits.one_side``), ``rolls_a_year`` how often each rolls.
     covariance : DataFrame
         Annual, of percentage returns, or of price changes as shares of the reference price where there is one;
         instruments without a target are left out.
@@ -53,6 +57,10 @@ def problem_of_targets(
     limits : Limits or callable, optional
         What positions may be, or a function from the instruments, in the order of the targets, to that. Numbers come
         with the targets or here, not both.
+    holding : {"daily", "weekly", "monthly"}, optional
+        How often is rebalanced, for the cost of holding until then: that of the rolls. Default: none.
+    roll_trades : float
+        Trades that a roll costs.
     shrinkage : float
         Share of the way of the correlations towards zero, from 0 to 1; volatilities stay. It is the covariance as it is
         given that has to be a valid one.
@@ -80,8 +88,9 @@ def problem_of_targets(
     common: dict[str, Any] = {
         "covariance": covariance.loc[names, names], "optimal_positions": targets["position"],
         "previous_positions": _held(held, names), "cost_multiplier": cost_multiplier,
-        "limits": _limits(targets, limits), "instruments": names,
+        "limits": _limits(targets, limits), "instruments": names, "underlying": targets.get("underlying"),
     }  # fmt: skip
+    rolls = _rolls_a_year(targets, holding)
     if "weight_per_contract" in targets:
         values = ("price", "reference_price", "multiplier", "fx", "cost_per_contract")
         _unused(targets, values, "there is weight_per_contract")
@@ -89,7 +98,10 @@ def problem_of_targets(
             raise InputError("is for targets with prices; weight_per_contract has it inside", field="capital")
         _needs_cost(targets, "cost_in_weight_terms", cost_multiplier)
         cost = targets.get("cost_in_weight_terms", 0.0)
-        given = Problem(weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost, **common)
+        given = Problem(
+            weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost,
+            holding_cost=holding_cost(rolls, cost, holding, roll_trades=roll_trades) if holding else 0.0, **common,
+        )  # fmt: skip
         return _with_shrinkage(given, share)
     for column in ("price", "multiplier"):
         if column not in targets:
@@ -100,10 +112,13 @@ def problem_of_targets(
     _needs_cost(targets, "cost_per_contract", cost_multiplier)
     if capital is None:
         raise InputError("is needed with prices", field="capital")
+    cost = targets.get("cost_per_contract", 0.0)
     given = Problem.from_market(
         capital=capital, prices=targets["price"], reference_prices=reference,
         multipliers=targets["multiplier"], fx=targets.get("fx", 1.0),
-        cost_per_contract=targets.get("cost_per_contract", 0.0), **common,
+        cost_per_contract=cost,
+        holding_cost_per_contract=holding_cost(rolls, cost, holding, roll_trades=roll_trades) if holding else 0.0,
+        **common,
     )  # fmt: skip
     return _with_shrinkage(given, share)
 
@@ -137,6 +152,8 @@ def problem_of_day_and_targets(
     *,
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
     limits: LimitsLike | None = None,
+    holding: str | None = None,
+    roll_trades: float = ROLL_TRADES,
 ) -> Problem:
     """A rebalance from targets, with covariances, values and costs from prices; see the two it is made of.
 
@@ -153,14 +170,15 @@ def problem_of_day_and_targets(
     for name in names:
         if name not in market.instruments:
             raise InputError("has a target and is not in the data", field="targets", instrument=name)
-    _unused(targets, TERMS, "the prices say what a contract is worth and costs")
+    _unused(targets, (*TERMS, UNDERLYING), "the prices say what a contract is worth and costs")
     contracts = _held(held, names)
     equal = replace(
         strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)),
         multiplier_correlation=strategy.correlation,  # what it sizes is not used
     )  # fmt: skip
     problem = problem_of_day(
-        market.select(names), equal, capital, date, contracts, cost_multiplier=cost_multiplier
+        market.select(names), equal, capital, date, contracts, cost_multiplier=cost_multiplier, holding=holding,
+        roll_trades=roll_trades,
     )  # fmt: skip
     for name in names:
         if name not in problem.instruments:
@@ -171,6 +189,19 @@ def problem_of_day_and_targets(
     return problem.replace(
         optimal_positions=targets["position"], limits=_within(problem, targets, limits)
     )  # fmt: skip
+
+
+def _rolls_a_year(targets: pd.DataFrame, holding: str | None) -> pd.Series | None:
+    """The column of the targets, where holding costs."""
+    if holding is None:
+        return None
+    if "rolls_a_year" not in targets:
+        raise InputError("is no column of the targets; give it, or no cost of holding", field="rolls_a_year")
+    rolls = targets["rolls_a_year"]
+    for name in rolls.index[~(rolls >= 0)]:
+        raise InputError(f"expected a number that is not negative, found {rolls[name]:g}", field="rolls_a_year",
+                         instrument=str(name))  # fmt: skip
+    return rolls
 
 
 def _with_shrinkage(problem: Problem, share: float) -> Problem:
@@ -228,4 +259,5 @@ def _within(problem: Problem, targets: pd.DataFrame, limits: LimitsLike | None) 
     among_targets = _limits(targets, limits).among(problem.instruments, [str(name) for name in targets.index])
     lower, upper = among_targets.box(problem.instruments, target, held)
     closed = problem.lower == problem.upper
-    return Limits(lower=np.where(closed, held, lower), upper=np.where(closed, held, upper))
+    numbers = {"lower": np.where(closed, held, lower), "upper": np.where(closed, held, upper)}
+    return Limits(**numbers, one_side=among_targets.one_side)

@@ -17,8 +17,11 @@ from formulations import FloatArray
 POSITION_COLUMNS = ("instrument", "position")
 TERMS = (
     "weight_per_contract", "cost_in_weight_terms", "price", "reference_price", "multiplier", "fx", "cost_per_contract",
+    "rolls_a_year",
 )  # fmt: skip
 """Further columns of numbers that a file of targets may have."""
+UNDERLYING = "underlying"
+"""A further column of names: instruments with the same are sizes of one contract; empty, an instrument is its own."""
 SIDES = ("lower", "upper")
 """Further columns of limits, whole contracts."""
 EMPTY_CELLS = {"reference_price": np.nan, "lower": -np.inf, "upper": np.inf}
@@ -49,15 +52,15 @@ def read_targets(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame, by instrument
-        ``position``, and those of :data:`TERMS` and :data:`SIDES` that the file has; other columns are left out. Empty
-        cells are as :data:`EMPTY_CELLS` says, NaN in ``reference_price``.
+        ``position``, and those of :data:`TERMS`, :data:`SIDES` and :data:`UNDERLYING` that the file has; other columns
+        are left out. Empty cells of numbers are as :data:`EMPTY_CELLS` says, NaN in ``reference_price``.
 
     Raises
     ------
     FileError, FormatError
         If :func:`read_held` would raise it, there are no rows, or a cell is not a number.
     """
-    table = _by_instrument(path, (*POSITION_COLUMNS, *TERMS, *SIDES))
+    table = _by_instrument(path, (*POSITION_COLUMNS, *TERMS, *SIDES, UNDERLYING))
     if not table.rows:
         raise FormatError("has a header and no rows", field=str(path))
     names = table.texts("instrument")
@@ -66,7 +69,8 @@ def read_targets(path: Path) -> pd.DataFrame:
         for name in ("position", *TERMS, *SIDES)
         if name in table.header
     }
-    return pd.DataFrame(found, names)
+    texts = {UNDERLYING: table.texts(UNDERLYING)} if UNDERLYING in table.header else {}
+    return pd.DataFrame(found | texts, names)
 
 
 def _by_instrument(path: Path, known: Sequence[str]) -> CsvTable:
