@@ -37,7 +37,10 @@ def run(market: Market, capital: float, *, show_progress: bool, start: str = STA
     """
     strategies = {"trend": Strategy()}
     where = None if folder is None else folder / f"{capital:.0f}"
-    options = {"capital": capital, "show_progress": show_progress, "out": where, "start": start, "end": end}
+    options = {
+        "capital": capital, "show_progress": show_progress, "out": where, "start": start, "end": end,
+        "one_side": False,  # the book's objective as it is
+    }  # fmt: skip
     runs = run_comparison(market, strategies, OPTIMIZERS[:-1], **options)  # type: ignore[arg-type]
     runs |= run_comparison(market, strategies, OPTIMIZERS[-1:], also=("greedy",), **options)  # type: ignore[arg-type]
     return {(capital, optimizer): found for (_, optimizer), found in runs.items()}

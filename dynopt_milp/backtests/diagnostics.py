@@ -20,6 +20,7 @@ from dynopt_milp.backtests.remedies import (
     MORE_TIME,
     ONE_SIDE,
     ONE_SIZE,
+    ONE_UNDERLYING,
     SHRUNK_CORRELATION,
     Remedy,
     listed,
@@ -102,6 +103,7 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
             *_adjustment(performance, rebalances, settings),
             *_risk_ratio(performance),
             *_gross_notional(performance),
+            *_opposite_sizes(performance, settings),
         ]
     found += [*_rolls(performance), *_no_returns(performance)]
     return sorted(found, key=lambda finding: finding.level != "warning")
@@ -263,6 +265,16 @@ def _gross_notional(performance: Mapping[str, Any]) -> list[Finding]:
     threshold = f"above {HIGH_GROSS_RATIO:g} times that of the fractions, {unrounded:.3g} times the capital"
     why = "positions are held against each other, two sizes of one contract, say"
     return [_finding("gross notional", "warning", held, threshold, why, (ONE_SIZE, ONE_SIDE))]
+
+
+def _opposite_sizes(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Finding]:
+    days = performance.get("num_opposite_days")
+    if not days:
+        return []
+    threshold = f"days of {performance['days']:,} with two sizes of one underlying on opposite sides"
+    why = "what one size costs to hold buys nothing that the other does not take back"
+    remedies = () if settings.get("one_side") else (ONE_UNDERLYING,)
+    return [_finding("opposite sizes", "note", days, threshold, why, remedies)]
 
 
 def _rolls(performance: Mapping[str, Any]) -> list[Finding]:

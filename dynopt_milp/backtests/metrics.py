@@ -214,6 +214,22 @@ def max_drawdown(account: pd.Series) -> tuple[float, float]:
     return float((peak - path).max()), float(((peak - path) / peak).max())
 
 
+def opposite_days(positions: pd.DataFrame, underlying: pd.Series) -> int:
+    """Days on which two sizes of one underlying were held with opposite signs.
+
+    Parameters
+    ----------
+    positions : DataFrame, days × instruments
+        Contracts held at the close.
+    underlying : Series of str, by instrument
+    """
+    opposite = np.zeros(len(positions), dtype=bool)
+    for _, sizes in positions.T.groupby(underlying):
+        if len(sizes) > 1:
+            opposite |= ((sizes > 0).any() & (sizes < 0).any()).to_numpy()
+    return int(opposite.sum())
+
+
 def target_figures(
     gross: Mapping[str, pd.Series], notional: Mapping[str, pd.Series], rounded: pd.DataFrame, rebalances: pd.DataFrame
 ) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 from dynopt_milp.backtests.accounting import Accounts, contracts_rolled
 from dynopt_milp.backtests.decision import portfolios_by_day, rows
 from dynopt_milp.backtests.execution import Execution
-from dynopt_milp.backtests.metrics import performance, target_figures
+from dynopt_milp.backtests.metrics import opposite_days, performance, target_figures
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
 from formulations import FloatArray
@@ -116,6 +116,7 @@ class Record:
         counted = contracts_rolled(market, positions[known]) if known else None
         figures = performance(returns, positions, rebalances, rolled=counted, compound=self._compound)
         figures |= target_figures(earned, notional, rounded, rebalances)
+        figures["num_opposite_days"] = opposite_days(positions, market.specifications["underlying"])
         return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
 
     def _frame(self, positions: FloatArray) -> pd.DataFrame:

@@ -52,6 +52,7 @@ FEWER_ROLLS = Remedy("less of what rolls many times a year (volatility, energy)"
 LESS_GROSS = Remedy("less gross exposure", "gross_notional", LOWER)
 ONE_SIZE = Remedy("one of two sizes of a contract left out", "instruments", LOWER)
 ONE_SIDE = Remedy("limits (`--same-side`, or `long_only` where no target is short)", "limits", ON)
+ONE_UNDERLYING = Remedy("sizes of one underlying on one side (`--one-side`)", "one_side", ON)
 MORE_TIME = Remedy("more time for each rebalance", "time_limit", HIGHER)
 
 

@@ -195,7 +195,8 @@ def _run(
     market = market_from_guide_frames({name: data[name] for name in weights}, instruments_df)
     check_history(market.returns())
     inputs = Inputs(market, _strategy(weights, risk_target), capital)
-    return backtest(market, capital=capital, inputs=inputs, **settings), weights, inputs
+    run = backtest(market, capital=capital, inputs=inputs, one_side=False, **settings)  # the guide has no such rule
+    return run, weights, inputs
 
 
 def _strategy(weights: Mapping[str, float], risk_target: float) -> Strategy:

@@ -56,6 +56,7 @@ def test_an_ordinary_run_has_no_findings() -> None:
         ("costs without rolls", "note", {"annual_roll_cost": None}, "rolls are not counted"),
         ("instruments without rolls", "note", {"num_without_rolls": 2}, "their rolls are not counted"),
         ("gross notional", "warning", {"avg_gross_notional": 14.1}, "one of two sizes of a contract left out"),
+        ("opposite sizes", "note", {"num_opposite_days": 3}, "what helps: sizes of one underlying on one side"),
         ("roll cost", "note", {"annual_roll_cost": 0.01}, "holding costs 0.01 of the capital a year, trading 0.006"),
         (
             "realised over expected tracking error", "warning", {"realised_tracking_error": 0.0125},
