@@ -1,7 +1,7 @@
 """The value of portfolios in exact arithmetic, from the floats that a problem holds.
 
 Every float is a whole number times a power of two, and so is everything that sums and products make of them: the
-squared tracking error and the trading cost are exact integers here, each in a unit of its own. The square root is
+squared tracking error and the cost are exact integers here, each in a unit of its own. The square root is
 enclosed between two integers that are next to each other.
 """
 
@@ -60,9 +60,11 @@ class ExactValues:
         self.hessian = [[weight[i] * matrix[i * size + j] * weight[j] for j in range(size)] for i in range(size)]
         self.hessian_exponent = 2 * a + c
         self.square_exponent = self.hessian_exponent + 2 * self._places
-        cost, d = whole(problem.cost_in_weight_terms)
+        rates, d = whole([*problem.cost_in_weight_terms, *problem.holding_cost])
         (multiplier,), e = whole([problem.cost_multiplier])
-        self._cost, self._cost_exponent = [multiplier * x * y for x, y in zip(cost, weight, strict=True)], a + d + e
+        penalties = [multiplier * x * y for x, y in zip(rates, weight * 2, strict=True)]
+        self._cost, self._holding, self._cost_exponent = penalties[:size], penalties[size:], a + d + e
+        self.sizes = [tuple(members) for members in problem.program().underlyings()]
         self.held = [int(number) for number in problem.previous_positions]
         self.digits = max((self.square_exponent + 1) // 2 + ROOT_DIGITS, self._cost_exponent)
         self.size = size
@@ -71,6 +73,11 @@ class ExactValues:
     def cost(self) -> list[float]:
         """λ c u, to the nearest float."""
         return [number / (1 << self._cost_exponent) for number in self._cost]
+
+    @cached_property
+    def holding(self) -> list[float]:
+        """λ η u, to the nearest float."""
+        return [number / (1 << self._cost_exponent) for number in self._holding]
 
     @cached_property
     def hessian_floats(self) -> FloatArray:
@@ -96,10 +103,16 @@ class ExactValues:
                 total += away[place] * (2 * cross + row[place] * away[place])
         return total
 
-    def trading_cost(self, portfolio: Portfolio) -> int:
-        """Σ λ c u |k − p| in units of 2^−digits."""
-        pairs = zip(self._cost, portfolio, self.held, strict=True)
-        return sum(cost * abs(number - held) for cost, number, held in pairs) << self.digits - self._cost_exponent
+    def paid(self, portfolio: Portfolio) -> int:
+        """Σ λ c u |k − p| + λ η u |k| in units of 2^−digits."""
+        pairs = zip(self._cost, self._holding, portfolio, self.held, strict=True)
+        total = sum(cost * abs(number - held) + holding * abs(number) for cost, holding, number, held in pairs)
+        return total << self.digits - self._cost_exponent
+
+    def is_one_sided(self, portfolio: Portfolio) -> bool:
+        """Whether no underlying that is to be on one side has positions of opposite signs."""
+        held = [[portfolio[place] for place in members] for members in self.sizes]
+        return not any(min(sizes) < 0 < max(sizes) for sizes in held)
 
     def tracking_error(self, portfolio: Portfolio) -> tuple[int, int]:
         """The root of max(e'Σe, 0), enclosed."""
@@ -108,10 +121,12 @@ class ExactValues:
         return root, root + (root * root != squared)
 
     def value(self, portfolio: Portfolio, question: Question) -> tuple[int, int] | None:
-        """The value, enclosed; None if the portfolio is outside the buffer or above the cap."""
+        """The value, enclosed; None if the portfolio is outside the buffer, above the cap or on two sides."""
+        if not self.is_one_sided(portfolio):
+            return None
         if question.constrained and sum(map(int.__mul__, question.weights, portfolio)) > question.most:
             return None
-        cost = self.trading_cost(portfolio)
+        cost = self.paid(portfolio)
         if question.edge:
             return (cost, cost) if self.is_within(portfolio, question.buffer) else None
         low, high = self.tracking_error(portfolio)

@@ -27,6 +27,8 @@ class Given:
     cost: FloatArray | None = None
     multiplier: float | None = None
     limits: dict[str, Any] | None = None
+    holding: FloatArray | None = None
+    underlying: list[str] | None = None
     planted: list[tuple[int, ...]] = field(default_factory=list)
 
     @property
@@ -43,7 +45,9 @@ class Given:
             "weight_per_contract": self.weight.tolist(), "previous_positions": (self.held + 0.0).tolist(),
             "cost_in_weight_terms": self.cost.tolist(), "cost_multiplier": self.multiplier,
             "limits": self.limits or {}, "instruments": names(self.size),
-        }  # fmt: skip
+        } | ({} if self.holding is None else {"holding_cost": self.holding.tolist()}) | (
+            {} if self.underlying is None else {"underlying": self.underlying}
+        )  # fmt: skip
 
 
 def names(size: int) -> list[str]:
@@ -69,6 +73,11 @@ def draw(kind: str, random: Random) -> Given:
         given.cost = _cost(given, random)
     if given.limits is None:
         given.limits = _limits(given, random)
+    if random.random() < 0.25:
+        given.holding = _cost(given, random) * _power(random, -3, 0)
+    if random.random() < 0.25:
+        given.underlying = _underlying(given, random)
+        given.limits = given.limits | {"one_side": True}
     return given
 
 
@@ -152,7 +161,7 @@ def _limits(given: Given, random: Random) -> dict[str, Any]:
     assert target is not None
     assert held is not None
     some = [name for name in names(size) if random.random() < 0.4]
-    rule = str(random.choice(RULES))
+    rule = str(random.choice([rule for rule in RULES if rule != "one_side"]))
     least = [-math.inf if random.random() < 0.5 else float(low) for low in random.integers(-3, 1, size)]
     return _any(
         random,
@@ -165,6 +174,15 @@ def _limits(given: Given, random: Random) -> dict[str, Any]:
         lambda: {"lower": least},
         lambda: {rule: some},
     )
+
+
+def _underlying(given: Given, random: Random) -> list[str]:
+    """Those that move together most often, else any."""
+    if random.random() < 0.3:
+        return [f"U{number}" for number in random.integers(0, 3, given.size)]
+    risk = _risk(given)
+    together = given.covariance * np.outer(given.weight, given.weight) > 0.99 * np.outer(risk, risk)
+    return [f"U{int(np.flatnonzero(row | (np.arange(given.size) == place))[0])}" for place, row in enumerate(together)]
 
 
 # The kinds.

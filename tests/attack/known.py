@@ -99,12 +99,15 @@ def _add_best_around(known: Known, centre: Portfolio, moves: FloatArray) -> None
     inside = ((points >= known.lower) & (points <= known.upper) & (np.abs(points) < FURTHEST)).all(axis=1)
     if question.constrained:
         inside &= points @ np.array(question.weights, dtype=np.float64) <= question.most
+    for members in values.sizes:
+        held = points[:, list(members)]
+        inside &= ~((held > 0).any(axis=1) & (held < 0).any(axis=1))
     if not inside.any():
         return
     points, moves = points[inside], moves[inside]
     low, high = _estimates(values, centre, moves)
     lost = 4e-16 * (values.size + 4)
-    trades = np.abs(points - values.held) @ np.array(values.cost)
+    trades = np.abs(points - values.held) @ np.array(values.cost) + np.abs(points) @ np.array(values.holding)
     if question.edge:
         edge = question.buffer
         value_low = np.where(low <= edge, trades * (1 - lost), np.inf)

@@ -127,6 +127,9 @@ class Referee:
         if not self._is_inside(claim):
             say("limits", "the answer lies outside the limits")
             return found
+        if not values.is_one_sided(claim.contracts):
+            say("side", "an underlying is held with opposite signs")
+            return found
         own = self._own_value(claim.contracts)
         if own is None:
             say("edge", self._outside(claim.contracts))
@@ -157,6 +160,6 @@ class Referee:
         if self.question.edge:
             if not self.values.is_within(contracts, Fraction(self.question.buffer) * EDGE):
                 return None
-            cost = self.values.trading_cost(contracts)
+            cost = self.values.paid(contracts)
             return cost, cost
         return self.values.value(contracts, self.question)

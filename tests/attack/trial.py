@@ -114,12 +114,13 @@ def _methods(problem: Problem, question: Question, random: Random) -> list[str]:
         return ["exact"]
     chosen = [name for name in METHODS if chance[name] < OFTEN[name]]
     plain = question.formulation == "penalty"
+    free = not problem.holding_cost.any() and not problem.program().underlyings()
     fits = {
         "enumerate": np.prod(problem.upper - problem.lower + 1) <= MOST_POINTS,
         "greedy": plain and float(np.abs(problem.optimal_positions).sum()) < 300,
         "scip": len(problem.instruments) <= 12,
-        "book": plain,
-        "pysystemtrade": plain,
+        "book": plain and free,
+        "pysystemtrade": plain and free,
     }
     return [name for name in chosen if fits.get(name, True)] or ["branch_and_bound"]
 
@@ -228,7 +229,8 @@ class Asked:
         self.others.append((self.problem, about, Claim.of(label, done.optimised, gap, seconds, limit), call))
         final = tuple(int(number) for number in done.contracts)
         if rule == "edge":
-            limits = Limits(lower=self.problem.lower, upper=self.problem.upper)
+            one_side = self.problem.limits.one_side
+            limits = Limits(lower=self.problem.lower, upper=self.problem.upper, one_side=one_side)
             around = self.problem.replace(
                 optimal_positions=done.optimised.contracts, limits=limits, cost_multiplier=1.0
             )

@@ -131,7 +131,10 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
     program = task.formulation.program
     nodes = 0
     if incumbent is None:
-        run = _run(task, _wider(task.formulation), check, any_solution=True, plain=plain)
+        sought = _sided(task, _wider(task.formulation))
+        if sought is None:
+            return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
+        run = _run(task, sought, check, any_solution=True, plain=plain)
         nodes += run.nodes
         if not run.portfolios:
             if run.status == FAILED:
@@ -204,6 +207,25 @@ def _normalised(task: Task, value: float, lower: FloatArray, upper: FloatArray) 
     if normalised.program.underlyings():
         normalised = replace(normalised, program=normalised.program.with_box(lower, upper))
     return normalised, unit
+
+
+def _sided(task: Task, formulation: Formulation) -> Formulation | None:
+    """The formulation before any portfolio is known; where underlyings have a side, in the box that makes it linear.
+
+    None if the box is empty.
+
+    Raises
+    ------
+    UnboundedError
+        If nothing bounds some of the positions.
+    """
+    program = formulation.program
+    if not program.underlyings():
+        return formulation
+    lower, upper = bounding_box(program, formulation.tracking_radius(np.inf), np.inf)
+    if not (np.isfinite(lower) & np.isfinite(upper)).all():
+        lower, upper = finite_box(task, np.inf)  # says which
+    return None if (lower > upper).any() else replace(formulation, program=program.with_box(lower, upper))
 
 
 def _believed(formulation: Formulation) -> bool:
