@@ -39,8 +39,9 @@ def read_guide_folder(
     folder : path
     instruments_table : path or DataFrame, optional
         ``instruments.csv`` in the folder if not given. Columns Symbol, Name, Multiplier and SR_cost (cost of one
-        trade as a share of annual risk); Currency (the base currency if there is no such column) and Asset_Class (if
-        there is none, it follows from the name) may be there. Rows without a file are not used.
+        trade as a share of annual risk); Currency (the base currency if there is no such column), Asset_Class (if
+        there is none, it follows from the name) and Underlying (the same for all sizes of one contract; if it is empty,
+        the instrument is its own) may be there. Rows without a file are not used.
     instruments : sequence of str, optional
         All with a row and a file if not given.
     start, end : date-like, optional
@@ -78,5 +79,5 @@ def read_guide_folder(
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    optional = ("Currency", *ASSET_CLASS_COLUMNS)
+    optional = ("Currency", "Underlying", *ASSET_CLASS_COLUMNS)
     return read_columns(path, texts=["Symbol", "Name"], numbers=["Multiplier", "SR_cost"], optional=optional)

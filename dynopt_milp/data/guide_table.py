@@ -15,6 +15,7 @@ GUIDE_COLUMNS = {
     "Multiplier": "multiplier",
     "SR_cost": "sr_cost",
     "Currency": "currency",
+    "Underlying": "underlying",
 }
 ASSET_CLASS_COLUMNS = ("Asset_Class", "Asset Class", "AssetClass")
 

@@ -29,9 +29,9 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
         currency per unit of the instrument's, ``Contract_Month`` (where the market has it) the contract, such as
         20200300.
     instruments : DataFrame
-        ``Symbol``, ``Name``, ``Multiplier``, ``Currency``, ``Asset_Class``, and ``SR_cost``: the cost of trading one
-        contract as a share of its annual risk, at the last reference price and the volatility of the whole history;
-        where the market has an ``sr_cost``, that.
+        ``Symbol``, ``Name``, ``Multiplier``, ``Currency``, ``Asset_Class``, ``Underlying``, and ``SR_cost``: the cost
+        of trading one contract as a share of its annual risk, at the last reference price and the volatility of the
+        whole history; where the market has an ``sr_cost``, that.
 
     Raises
     ------
@@ -59,6 +59,7 @@ def guide_frames(market: Market) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]
             "Multiplier": table["multiplier"].to_list(),
             "Currency": table["currency"].to_list(),
             "Asset_Class": table["asset_class"].to_list(),
+            "Underlying": table["underlying"].to_list(),
             "SR_cost": costs,
         }
     )

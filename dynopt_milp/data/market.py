@@ -13,12 +13,14 @@ import pandas as pd
 from dynopt_milp.data.days import to_day
 from dynopt_milp.errors import DataError
 from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.problem.underlying import to_underlyings
 
 SPECIFICATIONS = {
     "name": object,
     "multiplier": float,
     "currency": object,
     "asset_class": object,
+    "underlying": object,
     "half_spread": float,
     "commission": float,
     "commission_share": float,
@@ -76,10 +78,11 @@ class Market:
         Base currency per unit of each currency, positive; the base currency itself has 1.
     specifications : DataFrame, by instrument
         ``name``, ``multiplier`` (currency units per price point and contract), ``currency``, ``asset_class``,
-        ``half_spread`` (half of bid to ask, price points), ``commission`` (per contract, currency units),
-        ``commission_share`` (per contract, share of its value; of the two commissions the larger is paid) and
-        ``sr_cost`` (cost of one trade as a share of annual risk; NaN, or given instead of the other three), and
-        ``rolls_a_year`` (NaN: see :meth:`rolls_a_year`).
+        ``underlying`` (the same for all sizes of one contract: full, mini, micro; without it, or where it is empty, an
+        instrument is its own, by its own name), ``half_spread`` (half of bid to ask, price points), ``commission`` (per
+        contract, currency units), ``commission_share`` (per contract, share of its value; of the two commissions the
+        larger is paid) and ``sr_cost`` (cost of one trade as a share of annual risk; NaN, or given instead of the other
+        three), and ``rolls_a_year`` (NaN: see :meth:`rolls_a_year`).
     base_currency : str
     notes : tuple of DataNote
         What was dropped or left out on the way here, and why.
@@ -321,6 +324,7 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
     for column in OPTIONAL:
         if column not in table:
             table[column] = np.nan
+    table["underlying"] = to_underlyings(table.get("underlying"), tuple(table.index), kind=DataError)
     try:
         table = table[list(SPECIFICATIONS)].astype(SPECIFICATIONS)
     except (TypeError, ValueError) as error:

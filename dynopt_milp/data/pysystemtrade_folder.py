@@ -28,6 +28,7 @@ from dynopt_milp.data.rows import exclude, join_prices, within
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.csv_table import read_columns
 from dynopt_milp.problem.labelled import check_distinct, check_instruments
+from dynopt_milp.problem.underlying import underlying_of
 
 CONFIG_COLUMNS = {
     "Description": "name",
@@ -52,7 +53,8 @@ def read_pysystemtrade(
     """A market from a folder of pysystemtrade, cleaned by the rules of :mod:`dynopt_milp.data.assemble`.
 
     Prices count on days that both files of an instrument have. A minimum commission per order (PerTrade) cannot be
-    expressed per contract; it is ignored, with a note.
+    expressed per contract; it is ignored, with a note. ``X_mini`` and ``X_micro`` are sizes of ``X`` by their names
+    (:func:`~dynopt_milp.problem.underlying_of`), whether or not X is in the folder.
 
     Parameters
     ----------
@@ -109,7 +111,8 @@ def _specifications(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, lis
         for name, minimum in zip(table.index, table["PerTrade"].to_numpy(float), strict=True)
         if minimum > 0
     ]
-    return table[list(CONFIG_COLUMNS)].rename(columns=CONFIG_COLUMNS), notes
+    underlying = [underlying_of(str(name)) for name in table.index]
+    return table[list(CONFIG_COLUMNS)].rename(columns=CONFIG_COLUMNS).assign(underlying=underlying), notes
 
 
 def _rates(folder: Path, currencies: Iterable[str], base_currency: str) -> dict[str, pd.Series]:

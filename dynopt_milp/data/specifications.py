@@ -29,7 +29,7 @@ def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> p
                 if isinstance(entry, (str, bool, complex)) and str(entry).strip():
                     raise DataError(f"expected a number, found {entry!r}", field=column, instrument=str(name))
             table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
-        else:
+        elif column != "underlying":  # a market says what is wrong with one
             table[column] = table[column].astype(object).where(table[column].notna(), "").map(lambda x: str(x).strip())
     table["asset_class"] = table["asset_class"].replace("", "Other")
     if "sr_cost" in table:

@@ -5,6 +5,7 @@ from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
+from dynopt_milp.problem.underlying import underlying_of
 
 __all__ = [
     "BOOK_BUFFER_FRACTION",
@@ -18,4 +19,5 @@ __all__ = [
     "Status",
     "StoppedBy",
     "clip_eigenvalues",
+    "underlying_of",
 ]

@@ -160,7 +160,7 @@ def _whole_market(seed: int) -> Market:
     traded, adjusted = _prices(series, returns, rolls, random)
     currencies = _currencies(table, days, random)
 
-    column = series.index.get_indexer(pd.Index(plan["underlying"]))
+    column = series.index.get_indexer(pd.Index(table["underlying"]))
     here = open_days[:, column] & (days.year.to_numpy()[:, None] >= plan["first_year"].to_numpy())
     some = np.flatnonzero(here.any(axis=1))  # a market has no days on which everything is closed
 
@@ -168,7 +168,7 @@ def _whole_market(seed: int) -> Market:
         there = np.where(here, values[:, column], np.nan)
         return pd.DataFrame(there[some], index=days[some], columns=table.index)
 
-    specifications = table[["name", "multiplier", "currency", "asset_class", "commission"]].assign(
+    specifications = table[["name", "multiplier", "currency", "asset_class", "underlying", "commission"]].assign(
         half_spread=table["spread"] / 2, rolls_a_year=a_year[column]
     )
     return Market(
