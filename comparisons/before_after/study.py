@@ -18,6 +18,7 @@ from comparisons.swap_in.study import CAPITALS, SIZES, SUBSET_SEED, swap_in_days
 from dynopt_milp import Market, Problem
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.io.progress import Progress
+from dynopt_milp.problem.problem_file import FIRST_FORMAT
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "environment.txt"
@@ -67,7 +68,7 @@ def run(
     with worker(before) as one, worker(after) as other, Progress(len(cases), "calls", show=show_progress) as progress:
         for place, (kind, size, capital, problem) in enumerate(cases):
             path = work / f"{place}.json"
-            problem.to_json(path)
+            write_for_every_version(problem, path)
             seconds: dict[str, list[float]] = {"before": [], "after": []}
             answers: dict[str, Any] = {}
             for turn in range(rounds):
@@ -85,6 +86,14 @@ def run(
             )  # fmt: skip
             progress.advance(kind)
     return pd.DataFrame(rows)
+
+
+def write_for_every_version(problem: Problem, path: Path) -> None:
+    """A problem file of format 1, which every version reads; capital and underlyings, which it lacks, are not used."""
+    problem.to_json(path)
+    content = json.loads(path.read_text(encoding="utf-8")) | {"format": FIRST_FORMAT}
+    fields = {name: value for name, value in content.items() if name not in ("capital", "underlying")}
+    path.write_text(json.dumps(fields), encoding="utf-8")
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:

@@ -72,7 +72,10 @@ class ProblemSource:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
             self._refuse("a problem file has it inside")
             made = Problem.from_json(self.problem)
-            return made if self.limits is None else made.replace(limits=made.limits & self.limits), {}
+            asked = Limits() if self.limits is None else self.limits
+            if "one_side" in self.given and not asked.one_side and made.limits.one_side:
+                raise InputError("the problem file has one_side; take it out there", field="--no-one-side")
+            return made.replace(limits=made.limits & asked), _capital(made)
         if self.covariance is not None:
             return self._of_covariance(self.covariance, console)
         if self.data is None:
@@ -103,8 +106,8 @@ class ProblemSource:
         )  # fmt: skip
         reference = reference_prices(targets)
         if reference.empty:
-            return made, {}
-        return made, _said(reference, targets["price"], console)
+            return made, _capital(made)
+        return made, _capital(made) | _said(reference, targets["price"], console)
 
     def _of_prices(self, folder: Path, capital: float, console: Console) -> tuple[Problem, dict[str, Any]]:
         positions = None if self.held is None else read_held(self.held)
@@ -142,6 +145,11 @@ class ProblemSource:
         for name in UNUSED_OPTIONS[reason]:
             if name in self.given:
                 raise InputError(f"makes no sense where {reason}", field=f"--{name.replace('_', '-')}")
+
+
+def _capital(problem: Problem) -> dict[str, Any]:
+    """What the record of the decision has of the capital, where it is known."""
+    return {} if problem.capital is None else {"capital": problem.capital}
 
 
 def _said(reference: pd.Series, prices: pd.Series, console: Console) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from dynopt_milp.problem.labelled import (
 )
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import on_one_side, to_underlyings
-from dynopt_milp.problem.problem_file import VECTORS, read_fields, write_fields
+from dynopt_milp.problem.problem_file import read_fields, write_fields
 from formulations import FloatArray, IntegerArray, Residual, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
@@ -42,7 +42,7 @@ Underlyings = pd.Series | Mapping[str, str] | Sequence[str]
 """A name for each instrument: by label, or in the order of the instruments."""
 ARGUMENTS = (
     "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
-    "cost_multiplier", "limits", "instruments", "holding_cost", "underlying",
+    "cost_multiplier", "limits", "instruments", "holding_cost", "underlying", "capital",
 )  # fmt: skip
 """The fields that the constructor takes; the others follow from them."""
 
@@ -78,6 +78,9 @@ class Problem:
     underlying : Series, dict or sequence of str, shape (n,), optional
         Instruments with the same are sizes of one contract (full, mini, micro): see ``Limits.one_side``. Default, and
         where none is given: each instrument is its own.
+    capital : float, optional
+        Base currency, positive: what shares of capital are shares of. It changes no position; what shows shares shows
+        money with it.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class Problem:
     instruments: tuple[str, ...]
     holding_cost: FloatArray
     underlying: tuple[str, ...]
+    capital: float | None
     notes: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
@@ -127,6 +131,7 @@ class Problem:
         instruments: Sequence[str] = (),
         holding_cost: Vector | float = 0.0,
         underlying: Underlyings | None = None,
+        capital: float | None = None,
     ) -> None:
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
@@ -178,6 +183,7 @@ class Problem:
         object.__setattr__(self, "_residual", residual)
         object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "underlying", underlyings)
+        object.__setattr__(self, "capital", None if capital is None else positive(capital, "capital"))
         object.__setattr__(self, "_sides", sides)
         object.__setattr__(self, "_program", None)
 
@@ -260,11 +266,12 @@ class Problem:
             instruments=names,
             holding_cost=holding,
             underlying=underlying,
+            capital=money,
         )
 
     @classmethod
     def from_json(cls, path: str | Path) -> Problem:
-        """Read a problem file (format ``dynopt-milp problem 1``).
+        """Read a problem file (format ``dynopt-milp problem 2``, or 1).
 
         Raises
         ------
@@ -278,9 +285,16 @@ class Problem:
         return cls(**read_fields(Path(path)))
 
     def to_json(self, path: str | Path) -> None:
-        """Write a problem file, atomically; rules in the limits become numbers."""
-        names = ("instruments", "covariance", "cost_multiplier", "lower", "upper", *VECTORS)
-        write_fields({name: getattr(self, name) for name in names}, Path(path))
+        """Write a problem file, atomically; the problem that is read from it is the same to the last bit.
+
+        Limits stand there as they were asked for, rules by name; those of a function as what it returned.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        """
+        write_fields({name: getattr(self, name) for name in ARGUMENTS}, Path(path))
 
     def program(self) -> TrackingProgram:
         """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, λ η u, and the box."""

@@ -1,4 +1,8 @@
-"""Problem files: JSON, format ``dynopt-milp problem 1``, every array in the order of ``instruments``."""
+"""Problem files: JSON, format ``dynopt-milp problem 2``, every array in the order of ``instruments``.
+
+Limits stand there as they were asked for: the rules by name, and the numbers. Format 1, which is read as well, has
+numbers alone, no cost of holding, no underlyings and no capital.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,17 @@ import numpy as np
 
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.atomic import reported, write_atomically
-from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.labelled import positive
+from dynopt_milp.problem.limits import RULES, SIDES, Limits
 
-FORMAT = "dynopt-milp problem 1"
+FORMAT, FIRST_FORMAT = "dynopt-milp problem 2", "dynopt-milp problem 1"
 VECTORS = ("weight_per_contract", "optimal_positions", "previous_positions", "cost_in_weight_terms")
 REQUIRED = ("format", "instruments", "covariance", *VECTORS, "cost_multiplier")
-OPTIONAL = ("lower", "upper")
+LISTS = ("holding_cost", "underlying", *SIDES)
+"""Further fields with an entry for each instrument."""
+OPTIONAL = {FIRST_FORMAT: SIDES, FORMAT: ("capital", *LISTS, *RULES)}
+MISSING = {"lower": -np.inf, "upper": np.inf}
+"""What null is, as a limit."""
 
 
 def read_fields(path: Path) -> dict[str, Any]:
@@ -49,21 +58,24 @@ def _fields(content: Any, source: str) -> dict[str, Any]:
     """The arguments of a problem from the parsed content of a file; ``source`` names it in errors."""
     if not isinstance(content, dict):
         raise FormatError(f"expected an object with the fields {', '.join(REQUIRED)}", field=source)
-    if content.get("format") != FORMAT:
-        found = repr(content["format"]) if "format" in content else "none"
-        raise FormatError(f"expected the format {FORMAT!r}, found {found}", field=f"{source}: format")
+    made = content.get("format")
+    if made not in (FORMAT, FIRST_FORMAT):
+        found = repr(made) if "format" in content else "none"
+        raise FormatError(
+            f"expected the format {FORMAT!r}, or {FIRST_FORMAT!r}, found {found}", field=f"{source}: format"
+        )
     for name in REQUIRED:
         if name not in content:
             raise FormatError("is missing", field=f"{source}: {name}")
     for name in content:
-        if name not in REQUIRED + OPTIONAL:
-            raise FormatError(f"is not a field of {FORMAT!r}", field=f"{source}: {name}")
+        if name not in REQUIRED + OPTIONAL[made]:
+            raise FormatError(f"is not a field of {made!r}", field=f"{source}: {name}")
 
     instruments = content["instruments"]
     if not isinstance(instruments, list):
         raise FormatError("expected a list of names", field=f"{source}: instruments")
     size = len(instruments)
-    for name in (*VECTORS, *OPTIONAL):
+    for name in (*VECTORS, *LISTS):
         if name in content:
             _check_list(content[name], size, f"{source}: {name}")
     _check_list(content["covariance"], size, f"{source}: covariance")
@@ -76,12 +88,20 @@ def _fields(content: Any, source: str) -> dict[str, Any]:
                     f"expected numbers, found {entry!r}",
                     field=f"{source}: covariance row {place + 1} ({instruments[place]})",
                 )
+    limits = {side: _numbers(content[side], MISSING[side]) for side in SIDES if side in content}
+    for rule in RULES:
+        if rule in content:
+            limits[rule] = _rule(content[rule], f"{source}: {rule}")
+    if "capital" in content:
+        positive(content["capital"], "capital")  # null would be none
     return {
-        "covariance": content["covariance"],
-        "cost_multiplier": content["cost_multiplier"],
-        "limits": Limits(lower=_numbers(content.get("lower"), -np.inf), upper=_numbers(content.get("upper"), np.inf)),
+        "limits": Limits(**limits),
         "instruments": tuple(instruments),
-        **{name: content[name] for name in VECTORS},
+        **{
+            name: content[name]
+            for name in ("covariance", "cost_multiplier", *VECTORS, "capital", "holding_cost", "underlying")
+            if name in content
+        },
     }
 
 
@@ -91,7 +111,7 @@ def write_fields(fields: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     fields : dict
-        ``instruments``, ``covariance``, ``cost_multiplier`` and the vectors of a problem, ``lower`` and ``upper``.
+        The arguments of a problem, as it holds them.
     path : Path
 
     Raises
@@ -99,22 +119,38 @@ def write_fields(fields: dict[str, Any], path: Path) -> None:
     FileError
         If it cannot be written.
     """
-    content: dict[str, Any] = {
-        "format": FORMAT,
-        "instruments": list(fields["instruments"]),
+    names, limits = fields["instruments"], fields["limits"].among(fields["instruments"], fields["instruments"])
+    content: dict[str, Any] = {"format": FORMAT}
+    if fields["capital"] is not None:
+        content["capital"] = fields["capital"]
+    content |= {
+        "instruments": list(names),
         "covariance": fields["covariance"].tolist(),
         "cost_multiplier": fields["cost_multiplier"],
         **{name: fields[name].tolist() for name in VECTORS},
     }
     content["previous_positions"] = [int(position) for position in fields["previous_positions"]]
-    for name in OPTIONAL:
-        if np.isfinite(fields[name]).any():
-            content[name] = [int(number) if np.isfinite(number) else None for number in fields[name]]
+    if fields["holding_cost"].any():
+        content["holding_cost"] = fields["holding_cost"].tolist()
+    if fields["underlying"] != names:
+        content["underlying"] = list(fields["underlying"])
+    for name in limits.given:
+        asked = getattr(limits, name)
+        if name in SIDES:
+            content[name] = [int(number) if np.isfinite(number) else None for number in asked]
+        else:
+            content[name] = asked if asked is True else list(asked)
     write_atomically(path, json.dumps(content) + "\n")
 
 
-def _numbers(limit: list[Any] | None, missing: float) -> list[Any] | None:
-    return None if limit is None else [missing if number is None else number for number in limit]
+def _numbers(limit: list[Any], missing: float) -> list[Any]:
+    return [missing if number is None else number for number in limit]
+
+
+def _rule(value: Any, field: str) -> Any:
+    if not isinstance(value, (bool, list)):
+        raise FormatError(f"expected true, false or a list of names, found {value!r}", field=field)
+    return value
 
 
 def _check_list(value: Any, size: int, field: str) -> None:

@@ -43,6 +43,7 @@ def show_solution(solution: Solution, console: Console) -> None:
         facts += [
             ("tracking error", f"{solution.tracking_error:.4%} of capital a year"),
             ("cost penalty", f"{solution.cost_penalty:.6g}"),
+            *([("holding", f"{solution.holding_penalty:.6g}, penalty")] if solution.holding_penalty else []),
             ("contracts", f"{_total(solution.positions)} held, {_total(solution.trades)} traded"),
         ]
     facts += [
@@ -68,7 +69,7 @@ def show_rebalance(result: Rebalance, console: Console) -> None:
         facts.append(("adjustment", f"{result.adjustment_factor:.1%} of the way"))
     facts += [
         ("tracking error", f"{result.tracking_error:.4%} of capital a year, after trading"),
-        ("cost of trades", f"{result.cost:.6%} of capital"),
+        ("cost of trades", f"{result.cost:.6%} of capital" + _in_money(result.cost, result.problem.capital)),
         ("optimizer", f"{result.optimised.optimizer}, {result.optimised.solver}"),
         ("time", f"{result.seconds:.2f} s"),
     ]
@@ -108,6 +109,10 @@ def _show_positions(problem: Any, positions: Any, trades: Any, console: Console,
 
 def _total(contracts: Any) -> int:
     return int(np.abs(contracts.to_numpy()).sum())
+
+
+def _in_money(share: float, capital: float | None) -> str:
+    return "" if capital is None else f": {share * capital:,.2f} of {capital:,.0f}"
 
 
 def _share(gap: float) -> str:

@@ -294,6 +294,7 @@ class Inputs:
             if holding is None
             else holding_cost(self._rolls_a_year(row)[places], cost / value, holding, roll_trades=roll_trades),
             underlying=[self._underlyings[place] for place in places],
+            capital=money,
         )
 
     def _rolls_a_year(self, row: int) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,8 @@ def test_every_call_is_made_in_both_and_other_answers_are_counted(
 def test_a_worker_says_what_the_call_returns(market: Market, tmp_path: Path) -> None:
     problem = next(problem for _, _, _, problem in study.problems(market, race=GRID))
     path = tmp_path / "problem.json"
-    problem.to_json(path)
+    study.write_for_every_version(problem, path)
+    assert json.loads(path.read_text())["format"] == "dynopt-milp problem 1"
     with study.worker(HERE) as process:
         seconds, answer = study.ask(process, "solve", path)
     assert seconds > 0

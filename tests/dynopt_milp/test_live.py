@@ -285,6 +285,22 @@ def test_rules_narrow_what_a_problem_file_allows(files: Path) -> None:
     assert "limits of GOLD: close and the other limits leave no position" in crossed.stderr
 
 
+def test_a_problem_file_keeps_its_capital_and_its_one_side(files: Path) -> None:
+    with_both = {"capital": 250_000.0, "limits": Limits(one_side=True), "underlying": {"ES": "X", "US10": "X"}}
+    the_problem(**with_both).to_json(files / "problem.json")
+    done = run("rebalance", files / "problem.json", "--json", "--log", files / "log.jsonl")
+    assert read_json(done.stdout)["capital"] == 250_000
+    assert read_json((files / "log.jsonl").read_text())["capital"] == 250_000
+    assert "of 250,000" in run("rebalance", files / "problem.json").stdout
+    refused = run("rebalance", files / "problem.json", "--no-one-side")
+    assert refused.returncode == 2
+    assert "--no-one-side: the problem file has one_side; take it out there" in refused.stderr
+    the_problem().to_json(files / "problem.json")
+    plain = run("rebalance", files / "problem.json", "--no-one-side", "--json")
+    assert plain.returncode == 0
+    assert "capital" not in read_json(plain.stdout)
+
+
 @pytest.fixture(scope="module")
 def price_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four years of three simulated futures, as the guide keeps them."""

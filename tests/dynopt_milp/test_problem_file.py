@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from dynopt_milp import CovarianceError, FileError, FormatError, InputError, Limits, LimitsError, Problem
+from dynopt_milp import CovarianceError, FileError, FormatError, InputError, Limits, LimitsError, Problem, solve
+from dynopt_milp.problem.problem import ARGUMENTS
 from dynopt_milp.trades.examples import example_problem
 
 ARRAYS = ("covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms")
@@ -22,7 +24,7 @@ FIELDS = (*LISTS, "cost_multiplier")
 
 def content() -> dict[str, Any]:
     return {
-        "format": "dynopt-milp problem 1",
+        "format": "dynopt-milp problem 2",
         "instruments": ["GOLD", "CORN", "WHEAT"],
         "covariance": [[0.04, 0.01, 0.0], [0.01, 0.09, 0.03], [0.0, 0.03, 0.16]],
         "weight_per_contract": [0.2, 0.1, 0.3],
@@ -31,6 +33,25 @@ def content() -> dict[str, Any]:
         "cost_in_weight_terms": [0.0001, 0.0002, 0.0003],
         "cost_multiplier": 50.0,
     }
+
+
+def content_of_format_1() -> dict[str, Any]:
+    return content() | {"format": "dynopt-milp problem 1"}
+
+
+FURTHER = {
+    "capital": 250_000.0,
+    "holding_cost": [0.0, 1e-5, 3e-5],
+    "underlying": ["GOLD", "GRAIN", "GRAIN"],
+    "lower": [None, -3, 0],
+    "upper": [2, None, None],
+    "long_only": False,
+    "no_trade": ["GOLD"],
+    "reduce_only": [],
+    "same_side": True,
+    "close": ["CORN"],
+    "one_side": ["CORN", "WHEAT"],
+}
 
 
 def read(tmp_path: Path, given: Any) -> Problem:
@@ -51,34 +72,90 @@ def refused(tmp_path: Path, given: Any, *said: str, kind: type[InputError] = For
 # Round trips
 
 
-@pytest.mark.parametrize(
-    "limits",
-    [
-        Limits(),
-        Limits(lower={"ES_micro": -3}),
-        Limits(lower=-40, upper=50),
-        Limits(upper={"CORN": 2, "VIX": 0}, same_side=["US10"]),
-        Limits(same_side=True),
-        Limits(close=["CORN"]),
-    ],
-    ids=["none", "lower", "numbers", "upper and rule", "rule", "close"],
-)
-def test_a_problem_comes_back_exactly(tmp_path: Path, limits: Limits) -> None:
-    given = example_problem(1_000_000, seed=2).replace(limits=limits, cost_multiplier=0.1 + 0.2)
+def no_opening(names: list[str]) -> Limits:
+    return Limits(reduce_only=names[:2], upper={names[3]: 7})
+
+
+LIMITS: dict[str, Any] = {
+    "none": Limits(),
+    "lower": Limits(lower={"ES_micro": -3}),
+    "numbers": Limits(lower=-40, upper=50),
+    "Series and sequence": Limits(lower=pd.Series({"CORN": -2.0, "VIX": -np.inf}), upper=[*[np.inf] * 31, 3]),
+    "upper and rule": Limits(upper={"CORN": 2, "VIX": 0}, same_side=["US10"]),
+    "rule": Limits(same_side=True),
+    "close": Limits(close=["CORN"]),
+    "held": Limits(no_trade={"GOLD_micro", "CORN"}, reduce_only=["US10"], long_only=["BUND"]),
+    "one side": Limits(one_side=True),
+    "one side of some": Limits(one_side=["US10", "BUND", "CORN"], no_trade=["BUND"]),
+    "no names": Limits(close=[]),
+    "function": no_opening,
+}
+
+
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+def test_a_problem_comes_back_exactly(tmp_path: Path, limits: Any) -> None:
+    given = example_problem(1_000_000, seed=2)
+    given = given.replace(
+        limits=limits, cost_multiplier=0.1 + 0.2, underlying={"US10": "NOTE", "BUND": "NOTE"},
+        holding_cost=given.cost_in_weight_terms / 13, capital=1e6 / 3,
+    )  # fmt: skip
     given.to_json(tmp_path / "problem.json")
     found = Problem.from_json(tmp_path / "problem.json")
-    assert found.instruments == given.instruments
-    assert found.cost_multiplier == given.cost_multiplier
-    for name in (*ARRAYS, "lower", "upper"):
+    for name in (*set(ARGUMENTS) - {"limits"}, "lower", "upper"):
         assert np.array_equal(getattr(found, name), getattr(given, name)), name
-    assert np.array_equal(found.program().factor, given.program().factor)
+    assert set(found.limits.given) == set(given.limits.given)
+    for one, two in zip(found.program().arrays(), given.program().arrays(), strict=True):
+        assert np.array_equal(one, two)
+    again, once = solve(found), solve(given)
+    assert (again.objective, again.lower_bound) == (once.objective, once.lower_bound)
+    assert again.positions.equals(once.positions)
+    found.to_json(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "problem.json").read_bytes()
 
 
-def test_a_file_that_was_read_and_written_is_the_same_byte_for_byte(tmp_path: Path) -> None:
-    first, second = tmp_path / "first.json", tmp_path / "second.json"
-    example_problem(seed=4).replace(limits=Limits(lower=-5)).to_json(first)
-    Problem.from_json(str(first)).to_json(str(second))
-    assert first.read_bytes() == second.read_bytes()
+def test_rules_are_of_the_positions_held_when_the_problem_that_was_read_is_changed(tmp_path: Path) -> None:
+    given = read(tmp_path, content() | {"no_trade": ["GOLD"], "same_side": True})
+    given.to_json(tmp_path / "again.json")
+    found = Problem.from_json(tmp_path / "again.json").replace(
+        previous_positions=[3, 0, 0], optimal_positions=[1, 2, -1]
+    )
+    assert found.lower.tolist() == [3, 0, -math.inf]
+    assert found.upper.tolist() == [3, math.inf, 0]
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    found = read(tmp_path, content() | FURTHER)
+    assert found.capital == 250_000
+    assert found.holding_cost.tolist() == FURTHER["holding_cost"]
+    assert found.underlying == ("GOLD", "GRAIN", "GRAIN")
+    assert found.limits.given == ("lower", "upper", "no_trade", "reduce_only", "same_side", "close", "one_side")
+    assert found.lower.tolist() == [1, 0, 0]
+    assert found.upper.tolist() == [1, 0, math.inf]
+    assert [members.tolist() for members in found.program().underlyings()] == [[1, 2]]
+    found.to_json(tmp_path / "again.json")
+    expected = content() | {name: value for name, value in FURTHER.items() if value is not False}
+    assert json.loads((tmp_path / "again.json").read_text()) == expected
+
+
+def test_an_underlying_that_is_null_is_the_instrument_itself(tmp_path: Path) -> None:
+    found = read(tmp_path, content() | {"underlying": [None, "GRAIN", "GRAIN"]})
+    assert found.underlying == ("GOLD", "GRAIN", "GRAIN")
+
+
+def test_format_1_is_read_and_written_as_format_2(tmp_path: Path) -> None:
+    numbers = {"lower": [None, -3, 0], "upper": [2, None, None]}
+    found, new = read(tmp_path, content_of_format_1() | numbers), read(tmp_path, content() | numbers)
+    for name in (*set(ARGUMENTS) - {"limits"}, "lower", "upper"):
+        assert np.array_equal(getattr(found, name), getattr(new, name)), name
+    assert (found.capital, found.underlying, found.holding_cost.any()) == (None, ("GOLD", "CORN", "WHEAT"), False)
+    found.to_json(tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text()) == content() | numbers
+
+
+@pytest.mark.parametrize("field", sorted(FURTHER.keys() - {"lower", "upper"}))
+def test_format_1_has_no_field_of_format_2(tmp_path: Path, field: str) -> None:
+    given = content_of_format_1() | {field: FURTHER[field]}
+    assert refused(tmp_path, given, "is not a field of 'dynopt-milp problem 1'").field.endswith(field)
 
 
 def test_names_in_any_script_come_back(tmp_path: Path) -> None:
@@ -123,16 +200,16 @@ def test_what_is_not_an_object_is_refused(tmp_path: Path, given: Any) -> None:
     refused(tmp_path, given, "problem.json", "object")
 
 
-@pytest.mark.parametrize("wrong", ["dynopt-milp problem 2", "problem", "", None, 1, ["dynopt-milp problem 1"]], ids=str)
+@pytest.mark.parametrize("wrong", ["dynopt-milp problem 3", "problem", "", None, 1, ["dynopt-milp problem 1"]], ids=str)
 def test_another_format_is_refused(tmp_path: Path, wrong: Any) -> None:
-    error = refused(tmp_path, content() | {"format": wrong}, "dynopt-milp problem 1", repr(wrong))
+    error = refused(tmp_path, content() | {"format": wrong}, "problem 1", "dynopt-milp problem 2", repr(wrong))
     assert error.field.endswith("format")
 
 
 def test_a_file_without_a_format_is_refused(tmp_path: Path) -> None:
     given = content()
     del given["format"]
-    assert refused(tmp_path, given, "dynopt-milp problem 1").field.endswith("format")
+    assert refused(tmp_path, given, "dynopt-milp problem 2").field.endswith("format")
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -153,10 +230,10 @@ def test_a_field_that_stands_twice_is_named(tmp_path: Path, field: str) -> None:
     refused(tmp_path, text, field, "more than once")
 
 
-@pytest.mark.parametrize("field", [*ARRAYS, "lower", "upper"])
+@pytest.mark.parametrize("field", [*ARRAYS, "lower", "upper", "holding_cost", "underlying"])
 @pytest.mark.parametrize("change", [lambda entries: entries[:2], lambda entries: [*entries, entries[0]]])
 def test_a_list_of_another_length_is_named(tmp_path: Path, field: str, change: Callable[[Any], Any]) -> None:
-    given = {"lower": [-1, -1, -1], "upper": [1, 1, 1]} | content()
+    given = FURTHER | content()
     assert refused(tmp_path, given | {field: change(given[field])}, "3 entries").field.endswith(field)
 
 
@@ -166,7 +243,7 @@ def test_a_row_of_the_covariance_of_another_length_names_the_instrument(tmp_path
     refused(tmp_path, given, "covariance", "row 2", "CORN", "found 2")
 
 
-@pytest.mark.parametrize("field", [*LISTS, "lower", "upper"])
+@pytest.mark.parametrize("field", [*LISTS, "lower", "upper", "holding_cost", "underlying"])
 @pytest.mark.parametrize("wrong", [None, 1.0, "1, 2, 3", {"GOLD": 1, "CORN": 1, "WHEAT": 1}], ids=str)
 def test_something_else_than_a_list_is_named(tmp_path: Path, field: str, wrong: Any) -> None:
     assert refused(tmp_path, content() | {field: wrong}, "list").field.endswith(field)
@@ -182,12 +259,37 @@ def test_something_else_than_a_number_in_the_covariance_names_the_row(tmp_path: 
     assert "CORN" in str(caught.value)
 
 
+@pytest.mark.parametrize("field", ["long_only", "no_trade", "reduce_only", "same_side", "close", "one_side"])
+@pytest.mark.parametrize("wrong", [None, 1, "all", "GOLD", {"GOLD": True}], ids=str)
+def test_a_rule_that_is_neither_true_nor_false_nor_a_list_is_named(tmp_path: Path, field: str, wrong: Any) -> None:
+    assert refused(tmp_path, content() | {field: wrong}, "true, false or a list", repr(wrong)).field.endswith(field)
+
+
+@pytest.mark.parametrize("wrong", ["SILVER", None, 3, ["GOLD"]], ids=str)
+@pytest.mark.parametrize("field", ["no_trade", "one_side"])
+def test_a_rule_of_something_else_than_an_instrument_is_named(tmp_path: Path, field: str, wrong: Any) -> None:
+    error = refused(tmp_path, content() | {field: ["GOLD", wrong]}, "not among the instruments", kind=LimitsError)
+    assert error.field == field
+
+
+@pytest.mark.parametrize("wrong", [3, True, ["GRAIN"], {}], ids=str)
+def test_an_underlying_that_is_no_text_names_the_instrument(tmp_path: Path, wrong: Any) -> None:
+    error = refused(tmp_path, content() | {"underlying": [None, wrong, "GRAIN"]}, "expected a text", kind=InputError)
+    assert (error.field, error.instrument) == ("underlying", "CORN")
+
+
+@pytest.mark.parametrize("capital", ["NaN", "Infinity", "0", "-1", "null", '"50"', "true", "[50]"])
+def test_a_capital_that_is_no_positive_number_is_named(tmp_path: Path, capital: str) -> None:
+    text = json.dumps(content() | {"capital": "HERE"}).replace('"HERE"', capital)
+    assert refused(tmp_path, text, kind=InputError).field == "capital"
+
+
 @pytest.mark.parametrize("wrong", [None, "1", True, [1], {}], ids=str)
-@pytest.mark.parametrize("field", ARRAYS[1:])
+@pytest.mark.parametrize("field", [*ARRAYS[1:], "holding_cost"])
 def test_something_else_than_a_number_names_the_field_and_the_instrument(
     tmp_path: Path, field: str, wrong: Any
 ) -> None:
-    given = content()
+    given = FURTHER | content()
     given[field][1] = wrong
     error = refused(tmp_path, given, field, kind=InputError)
     assert (error.field, error.instrument) == (field, "CORN")
