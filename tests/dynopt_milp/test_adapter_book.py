@@ -267,6 +267,83 @@ def test_other_multipliers_buffers_limits_and_optimizers() -> None:
     assert (book.BookAlgorithm(nothing)(given) == 0).all()
 
 
+def day_of_sizes(problem: Problem) -> SimpleNamespace:
+    unit = problem.weight_per_contract
+    return SimpleNamespace(
+        covariance_matrix=problem.covariance,
+        unrounded_optimal_position_weights=problem.optimal_positions * unit,
+        previous_position_weights=problem.previous_positions * unit,
+        weight_per_contract=unit,
+        starting_weights=np.zeros(len(unit)),
+        direction_as_np=np.sign(problem.optimal_positions),
+        cost_in_weight_terms_as_np=problem.cost_in_weight_terms,
+    )
+
+
+def sizes(target: tuple[float, ...], held: tuple[int, ...], cost: float = 1e-3) -> Problem:
+    """A full-size index future, its micro, and a bond future that moves the other way."""
+    volatility = np.array([0.2, 0.2, 0.06])
+    correlation = np.array([[1.0, 1.0, -0.4], [1.0, 1.0, -0.4], [-0.4, -0.4, 1.0]])
+    return Problem(
+        np.outer(volatility, volatility) * correlation, np.array(target), np.array([0.2, 0.02, 0.4]), np.array(held),
+        cost, instruments=["FULL", "MICRO", "BOND"], underlying=["INDEX", "INDEX", ""],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("underlying", [{0: "INDEX", 1: "INDEX"}, ["INDEX", "INDEX", ""]], ids=["places", "sequence"])
+@pytest.mark.parametrize("buffer", [None, 0.002, 0.01])
+@pytest.mark.parametrize("optimizer", ["exact", "greedy"])
+def test_sizes_of_one_underlying_are_held_on_one_side_if_one_says_so(
+    optimizer: str, buffer: float | None, underlying: Any
+) -> None:
+    opposite = 0
+    asked = {"optimizer": optimizer, "buffer": buffer}
+    for held, target in itertools.product(
+        itertools.product((-2, 0, 2), (-13, 4), (0, 1)), ((0.4, 1.1, 1.7), (-1.2, 4.2, -1.3))
+    ):
+        problem = sizes(target, held)
+        day, unit = day_of_sizes(problem), problem.weight_per_contract
+        free = book.BookAlgorithm(**asked)(day) / unit
+        kept = book.BookAlgorithm(**asked, limits=Limits(one_side=True), underlying=underlying)(day) / unit
+        opposite += free[0] * free[1] < 0
+        assert kept[0] * kept[1] >= 0, (held, target)
+        if buffer is None:
+            expected = solve(problem.replace(limits=Limits(one_side=True)), optimizer)
+            assert problem.program().objective(np.round(kept)) == pytest.approx(expected.objective, rel=1e-6)
+    assert opposite > 0
+
+
+def test_a_cost_of_holding_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordinary_day, "ordinary_day", lambda *_, **__: pytest.fail("an ordinary day has none"))
+    problem = sizes((0.4, 1.1, 1.7), (1, 3, 1)).replace(holding_cost=[2e-4, 0.0, 1e-4])
+    day, unit = day_of_sizes(problem), problem.weight_per_contract
+    for optimizer in ("exact", "greedy"):
+        for given in ([2e-4, 0.0, 1e-4], problem.holding_cost):
+            found = np.round(book.BookAlgorithm(optimizer, holding_cost=given)(day) / unit)
+            expected = solve(problem, optimizer)
+            assert problem.program().objective(found) == pytest.approx(expected.objective, rel=1e-6)
+        dear = book.BookAlgorithm(optimizer, holding_cost=1.0)(day)
+        assert not dear.any()
+    day.unrounded_optimal_position_weights[0] = np.nan
+    with pytest.warns(DataWarning, match="instrument 0 is held"):
+        assert book.BookAlgorithm(holding_cost=[9.0, 0.0, 1.0])(day).tolist()[::2] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"underlying": {3: "INDEX"}}, "underlying: expected places from 0 to 2, found 3"),
+        ({"underlying": ["INDEX"]}, "underlying: expected a text for each of 3"),
+        ({"underlying": [1, "", ""]}, "underlying of instrument 0: expected a text"),
+        ({"holding_cost": [1e-4, 1e-4]}, "holding_cost: expected 3 numbers"),
+        ({"holding_cost": [1e-4, -1.0, 1e-4]}, "holding_cost of instrument 1: expected a cost that is not negative"),
+    ],
+)
+def test_underlyings_and_costs_that_do_not_fit_the_day_are_named(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        book.BookAlgorithm(**wrong)(day_of_sizes(sizes((0.4, 1.1, 1.7), (1, 3, 1))))
+
+
 @pytest.mark.filterwarnings("ignore::dynopt_milp.errors.DataWarning")
 def test_limits_stay_with_their_instruments_where_others_have_no_data() -> None:
     seed = next(seed for seed in range(100) if not random_day(seed).valid.all())

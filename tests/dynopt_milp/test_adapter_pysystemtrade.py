@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import InputError, Problem, Status
+from dynopt_milp import InputError, Limits, Problem, Status, solve
 from dynopt_milp.adapters.pysystemtrade import NO_LIMIT, ObjectiveFunction
 from dynopt_milp.errors import UnknownNameError, UnsupportedError
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
@@ -308,6 +308,93 @@ def test_a_constraint_function_is_for_greedy_alone() -> None:
     assert free[2] < 0 <= one.get_optimisation_results_raw()[2]
     assert one.evaluate(free) == pytest.approx(1000 + ObjectiveFunction(**ordinary()).evaluate(free))
     assert ObjectiveFunction(**ordinary(constraint_function=NOT_SUPPLIED)).constraint_function_value(free) == 0.0
+
+
+SIZES = ["INDEX", "INDEX_micro", "BOND"]
+
+
+def of_sizes(held: Any, target: Any = (0.4, 1.1, 1.7), **changes: Any) -> dict[str, Any]:
+    """A full-size index future, its micro, and a bond future that moves the other way."""
+    volatility = np.array([0.2, 0.2, 0.06])
+    correlation = np.array([[1.0, 1.0, -0.4], [1.0, 1.0, -0.4], [-0.4, -0.4, 1.0]])
+    given = {
+        "contracts_optimal": dict(zip(SIZES, target, strict=True)),
+        "covariance_matrix": pd.DataFrame(np.outer(volatility, volatility) * correlation, SIZES, SIZES),
+        "per_contract_value": dict(zip(SIZES, (0.2, 0.02, 0.4), strict=True)),
+        "costs": dict.fromkeys(SIZES, 1e-3),
+        "speed_control": SimpleNamespace(trade_shadow_cost=50.0, tracking_error_buffer=0.002),
+        "previous_positions": None if held is None else dict(zip(SIZES, held, strict=True)),
+    }
+    return given | changes
+
+
+def opposite(positions: dict[str, int]) -> bool:
+    return positions["INDEX"] * positions["INDEX_micro"] < 0
+
+
+@pytest.mark.parametrize("how", ["exact", "greedy", "constraint function"])
+def test_sizes_of_one_underlying_are_held_on_one_side_if_one_says_so(how: str) -> None:
+    settings: dict[str, Any] = {"optimizer": "exact" if how == "exact" else "greedy"}
+    if how == "constraint function":
+        settings["constraint_function"] = lambda weights: 0.001 * abs(weights["BOND"])
+    free = 0
+    for held in ((2, -13, 0), (-2, 4, 1), (0, 0, 0), (1, 3, 1)):
+        for target in ((0.4, 1.1, 1.7), (-1.2, 4.2, -1.3)):
+            given = of_sizes(held, target) | settings
+            free += opposite(ObjectiveFunction(**given).optimise_positions())
+            one = ObjectiveFunction(**given, limits=Limits(one_side=True))
+            assert not opposite(one.optimise_positions())
+            lower, upper = one.minima_as_np, one.maxima_as_np
+            assert (lower <= 0).all()
+            assert (upper >= 0).all()
+    assert free > 0
+
+
+def test_a_held_portfolio_within_the_buffer_but_on_both_sides_is_optimised(caplog: pytest.LogCaptureFixture) -> None:
+    held, wide = (1, -6, 0), SimpleNamespace(trade_shadow_cost=50.0, tracking_error_buffer=0.5)
+    given = of_sizes(held, speed_control=wide)
+    assert list(ObjectiveFunction(**given).optimise_positions().values()) == list(held)
+    kept = ObjectiveFunction(**given, limits=Limits(one_side=True))
+    with caplog.at_level(logging.WARNING):
+        assert not opposite(kept.optimise_positions())
+    assert "outside the limits of INDEX, INDEX_micro: optimised" in caplog.text
+
+
+def test_underlyings_are_those_of_the_names_unless_others_are_given() -> None:
+    given = of_sizes((2, -13, 0)) | {"limits": Limits(one_side=True)}
+    apart = {"INDEX": "INDEX", "INDEX_micro": "another"}
+    assert opposite(ObjectiveFunction(**given, underlying=apart).optimise_positions())
+    for same in (
+        {"BOND": "X", "GONE": "Y"},
+        pd.Series({"INDEX_micro": None, "INDEX": ""}),
+        {"INDEX": "Z", "INDEX_micro": "Z"},
+    ):
+        assert not opposite(ObjectiveFunction(**given, underlying=same).optimise_positions())
+    frozen = SimpleNamespace(reduce_only_keys=[], no_trade_keys=["INDEX"], long_only_keys=[])
+    bound = ObjectiveFunction(**given, constraints=frozen)
+    assert bound.minima_as_np[1] == 0
+    for wrong in ("INDEX", {"INDEX": 3}):
+        with pytest.raises(InputError, match="underlying"):
+            ObjectiveFunction(**given, underlying=wrong)
+
+
+@pytest.mark.parametrize("held", [None, (1, 3, 1)], ids=["not known", "known"])
+def test_a_cost_of_holding_counts(held: Any) -> None:
+    given = of_sizes(held) | {"speed_control": SimpleNamespace(trade_shadow_cost=50.0, tracking_error_buffer=0.0)}
+    rates = dict(zip(SIZES, (2e-4, 0.0, 1e-4), strict=True))
+    for settings in ({}, {"optimizer": "greedy"}, {"optimizer": "greedy", "constraint_function": lambda _: 0.0}):
+        one = ObjectiveFunction(**given, **settings, holding_cost=rates)
+        found = np.array(list(one.optimise_positions().values()))
+        day = one._day()
+        expected = solve(day, settings.get("optimizer", "exact"))
+        assert day.holding_cost.tolist() == [2e-4, 0.0, 1e-4]
+        weights = found * one.per_contract_value_as_np
+        assert one.evaluate(weights) == pytest.approx(expected.objective, rel=1e-6)
+        assert one.calculate_costs(weights) == pytest.approx(expected.cost_penalty + expected.holding_penalty)
+        dear = ObjectiveFunction(**given, **settings, holding_cost=dict.fromkeys(SIZES, 1.0))
+        assert set(dear.optimise_positions().values()) == {0}
+    with pytest.raises(InputError, match="holding_cost of BOND: has none"):
+        ObjectiveFunction(**given, holding_cost={"INDEX": 0.0, "INDEX_micro": 0.0}).optimise_positions()
 
 
 def test_an_indefinite_covariance_is_repaired_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:

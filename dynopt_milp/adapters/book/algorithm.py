@@ -12,6 +12,7 @@ What is different from the book's own functions is listed in docs/swap-in.md.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -21,14 +22,15 @@ from numpy.typing import NDArray
 
 from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
-from dynopt_milp.errors import DataWarning, InputError, UnprovedWarning
+from dynopt_milp.errors import DataWarning, InputError, UnknownNameError, UnprovedWarning
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex
+from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
+from dynopt_milp.problem.one_side import to_underlyings
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
-from dynopt_milp.solvers.greedy import greedy_search
+from dynopt_milp.solvers.greedy import greedy_search, value_on_one_side
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
 from dynopt_milp.solvers.solving import DEFAULT_BUFFER
@@ -94,6 +96,12 @@ class BookAlgorithm:
     shrinkage : float
         Share of the way of the day's correlations towards zero, from 0 to 1; volatilities stay. What is still
         indefinite then is repaired. The book's code shrinks nothing.
+    underlying : mapping or sequence of str, optional
+        Which instruments are sizes of one contract, for ``Limits(one_side=True)``: by place, from 0, or a text (perhaps
+        empty) for each. Default, and where there is none: each is its own.
+    holding_cost : float or sequence of float, shape (n,), optional
+        Of holding one contract until the next rebalance, in weight terms (:func:`~dynopt_milp.holding_cost`), for all
+        or for each in their order; it counts λ times. Default, as in the book: none.
 
     Raises
     ------
@@ -111,6 +119,8 @@ class BookAlgorithm:
     gap: float = DEFAULT_GAP
     time_limit: float | None = None
     shrinkage: float = 0.0
+    underlying: Mapping[int, str] | Sequence[str] | None = None
+    holding_cost: float | Sequence[float] | FloatArray | None = None
 
     def __post_init__(self) -> None:
         not_negative(self.cost_multiplier, "cost_multiplier")
@@ -120,6 +130,8 @@ class BookAlgorithm:
             limits_of(self.limits, ())
         check_settings(self.optimizer, self.gap, self.time_limit)
         check_shrinkage(self.shrinkage)
+        if isinstance(self.holding_cost, (int, float)):
+            not_negative(self.holding_cost, "holding_cost")
 
     def __call__(self, day: Day) -> FloatArray:
         """The weights to hold."""
@@ -141,12 +153,17 @@ class BookAlgorithm:
             warnings.warn(text, DataWarning, stacklevel=2)
         if not valid.any():
             return weights
-        limits = self._limits(names, valid)
+        limits, underlying = self._limits(names, valid), self._underlyings(names)
+        given["holding_cost"] = to_vector(
+            0.0 if self.holding_cost is None else self.holding_cost, names, "holding_cost"
+        )
         if not valid.all():
             covariance = covariance[np.ix_(valid, valid)]
             given = {name: array[valid] for name, array in given.items()}
-            names = tuple(names[place] for place in np.flatnonzero(valid))
-        done, note = self._rebalanced(covariance, given, names, limits)
+            names, underlying = (
+                tuple(texts[place] for place in np.flatnonzero(valid)) for texts in (names, underlying)
+            )
+        done, note = self._rebalanced(covariance, given, names, limits, underlying)
         for text in filter(None, (note, implausible(covariance))):
             warnings.warn(text, DataWarning, stacklevel=2)
         best = done.optimised
@@ -167,6 +184,8 @@ class BookAlgorithm:
         """Contracts to hold, the short way; None if the day or a setting is not ordinary."""
         if self.optimizer != "exact" or self.limits is not None or self.time_limit is not None or self.gap < LEAST_GAP:
             return None
+        if self.underlying is not None or self.holding_cost is not None:
+            return None
         from dynopt_milp.adapters.book.ordinary_day import ordinary_day  # numba, which greedy does without
 
         held, cost = given["previous_position_weights"], given["cost_in_weight_terms_as_np"]
@@ -179,8 +198,9 @@ class BookAlgorithm:
         )  # fmt: skip
 
     def _rebalanced(
-        self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits
-    ) -> tuple[Rebalance, str]:
+        self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits,
+        underlying: tuple[str, ...],
+    ) -> tuple[Rebalance, str]:  # fmt: skip
         """The rebalance of instruments with valid data, and what was repaired."""
         unit = here["weight_per_contract"]
         held = cost = np.zeros(len(unit))
@@ -197,6 +217,8 @@ class BookAlgorithm:
             cost_multiplier=self.cost_multiplier,
             limits=limits,
             instruments=names,
+            holding_cost=here["holding_cost"],
+            underlying=underlying,
         )
         optimizer = self.optimizer
         if optimizer == "greedy":
@@ -211,6 +233,18 @@ class BookAlgorithm:
     def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
         """The limits of the instruments that can be optimised."""
         return limits_of(self.limits, names).among([names[place] for place in np.flatnonzero(valid)], names)
+
+    def _underlyings(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Of all instruments; an instrument's own name where there is none."""
+        given = self.underlying
+        if isinstance(given, Mapping):
+            for place in given:
+                if place not in range(len(names)):
+                    raise UnknownNameError(
+                        f"expected places from 0 to {len(names) - 1}, found {place!r}", field="underlying"
+                    )
+            given = [given.get(place, "") for place in range(len(names))]
+        return to_underlyings(given, names)
 
 
 @cache
@@ -247,7 +281,8 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
 def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
     def greedy(problem: Problem) -> FloatArray:
         lower, upper = problem.lower, problem.upper
-        return greedy_search(problem.program().objective, np.clip(start, lower, upper), direction, lower, upper)[0]
+        value = value_on_one_side(problem.program())
+        return greedy_search(value, np.clip(start, lower, upper), direction, lower, upper)[0]
 
     return greedy
 

@@ -41,6 +41,28 @@ def _number(value: Any, field: str, name: str) -> float:
     return float("nan") if value is None else as_number(value, field, name)
 
 
+def texts_of(values: Any, field: str) -> dict[str, str]:
+    """Texts by instrument, of a dict-like or a Series; an empty one where there is none (None, NaN).
+
+    Raises
+    ------
+    InputError
+        If ``values`` are not such texts, or an instrument appears twice.
+    """
+    if isinstance(values, pd.Series):
+        check_distinct(values.index, field)
+        values = values.to_dict()
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f"expected texts by instrument, a dict or a Series, found {type(values).__name__}", field=field
+        )
+    found = {name: "" if value is None or value != value else value for name, value in values.items()}
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise InputError(f"expected a text, found {value!r}", field=field, instrument=str(name))
+    return found
+
+
 def names_and_matrix(given: Any) -> tuple[list[str], FloatArray]:
     """Names and matrix, shape (n, n), of an estimate, a DataFrame or a dict of dicts.
 

@@ -23,15 +23,18 @@ from dynopt_milp.adapters.pysystemtrade.callers_kind import (
     same_kind,
     speed_control_value,
     supplied,
+    texts_of,
 )
 from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
 from dynopt_milp.errors import InputError, UnsupportedError
 from dynopt_milp.problem.labelled import MOST_CONTRACTS, refuse_masked_or_complex
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
+from dynopt_milp.problem.one_side import on_one_side
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
+from dynopt_milp.problem.underlying import underlying_of
 from dynopt_milp.solvers.greedy import greedy_search, start_and_direction
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
@@ -81,6 +84,13 @@ class ObjectiveFunction:
     shrinkage : float
         Share of the way of the correlations in ``covariance_matrix`` towards zero, from 0 to 1; volatilities stay. What
         is still indefinite then is repaired. pysystemtrade has shrunk them already (by 0.5, of its configuration).
+    underlying : dict-like or Series of str, by instrument, optional
+        Which instruments are sizes of one contract, for ``Limits(one_side=)``. Instruments that it does not name: X of
+        ``X_mini`` and ``X_micro``, else their own name (:func:`~dynopt_milp.problem.underlying_of`).
+    holding_cost : dict-like or Series, by instrument, optional
+        Of holding one contract until the next rebalance, in weight terms like ``costs``
+        (:func:`~dynopt_milp.holding_cost`); it counts λ times, whether or not it is known what is held. Every
+        valid instrument needs one. Default: none.
 
     Attributes
     ----------
@@ -123,6 +133,8 @@ class ObjectiveFunction:
         gap: float = DEFAULT_GAP,
         time_limit: float | None = None,
         shrinkage: float = 0.0,
+        underlying: Any = None,
+        holding_cost: Any = None,
     ) -> None:
         self.contracts_optimal, self.covariance_matrix = contracts_optimal, covariance_matrix
         self.per_contract_value, self.costs, self.speed_control = per_contract_value, costs, speed_control
@@ -141,6 +153,9 @@ class ObjectiveFunction:
         self._target = numbers_of(contracts_optimal, "contracts_optimal")
         self._per_contract = numbers_of(per_contract_value, "per_contract_value")
         self._costs = numbers_of(costs, "costs")
+        self.underlying, self.holding_cost = underlying, holding_cost
+        self._underlying = {} if underlying is None else texts_of(underlying, "underlying")
+        self._holding = None if holding_cost is None else numbers_of(holding_cost, "holding_cost")
         self.trade_shadow_cost = speed_control_value(speed_control, "trade_shadow_cost")
         self.tracking_error_buffer = speed_control_value(speed_control, "tracking_error_buffer")
         self.previous_positions, self._held = previous_positions, None
@@ -182,7 +197,7 @@ class ObjectiveFunction:
         return self._rebalanced().optimised.positions.to_numpy() * self.per_contract_value_as_np
 
     def evaluate(self, weights: FloatArray) -> float:
-        """Tracking error plus cost penalty (plus the constraint function, where there is one) of some weights."""
+        """Tracking error plus the penalty for costs (plus the constraint function, if there is one) of some weights."""
         value = self.tracking_error_against_optimal(weights) + self.calculate_costs(weights)
         return value + self.constraint_function_value(weights)
 
@@ -198,10 +213,14 @@ class ObjectiveFunction:
         return self._day().program().distance(np.asarray(weights) / unit, np.asarray(optimal_weights) / unit)
 
     def calculate_costs(self, weights: FloatArray) -> float:
-        """λ times the cost of getting to some weights from the held ones, share of capital; 0 if none are known."""
-        if self.no_prior_positions_provided or not self._keys:
+        """λ times the cost of some weights, share of capital: of getting there from the held ones, and of holding them.
+
+        Where it is not known what is held, getting there costs nothing.
+        """
+        if not self._keys:
             return 0.0
-        return self._day().program().trading_cost(np.asarray(weights, dtype=np.float64) / self.per_contract_value_as_np)
+        positions = np.asarray(weights, dtype=np.float64) / self.per_contract_value_as_np
+        return self._day().program().separable_cost(positions)
 
     def constraint_function_value(self, weights: FloatArray) -> float:
         """What the constraint function says of some weights; 0 if there is none."""
@@ -314,6 +333,8 @@ class ObjectiveFunction:
         if self.is_tracking_error_of_prior_smaller_than_buffer():
             held = day.previous_positions
             outside = (held < day.lower) | (held > day.upper)
+            for sizes in day.program().underlyings():
+                outside[sizes] |= (held[sizes] > 0).any() and (held[sizes] < 0).any()
             if not outside.any():
                 self._say("debug", f"held portfolio within the buffer of {self.tracking_error_buffer:.4f}: no trades")
                 return np.asarray(held, dtype=np.int64)
@@ -339,12 +360,16 @@ class ObjectiveFunction:
         return self.result
 
     def _greedy(self, problem: Problem) -> FloatArray:
-        """Greedy on all of ``evaluate``, in the order of names."""
-        order, unit = problem.order(), problem.weight_per_contract
+        """Greedy on all of ``evaluate``, in the order of names; every underlying stays on one side."""
+        order, unit, program = problem.order(), problem.weight_per_contract, problem.program()
         back = np.argsort(order)
         lower, upper = problem.lower[order], problem.upper[order]
+
+        def value(positions: FloatArray) -> float:
+            return self.evaluate(positions[back] * unit) if program.one_sided(positions[back]) else np.inf
+
         found, _ = greedy_search(
-            lambda positions: self.evaluate(positions[back] * unit),
+            value,
             *start_and_direction(lower, upper, problem.optimal_positions[order]), lower, upper,
         )  # fmt: skip
         return found[back]
@@ -352,13 +377,12 @@ class ObjectiveFunction:
     def _day(self) -> Problem:
         """The rebalance as this package has it."""
         if self._problem is None:
-            known = not self.no_prior_positions_provided
-            costs = self.costs_as_np if known else np.zeros(len(self._keys))
-            if np.isnan(costs).any():
-                place = int(np.argmax(np.isnan(costs)))
-                raise InputError(
-                    "has none, though it has a covariance and a target", field="costs", instrument=self._keys[place]
-                )
+            costs = holding = np.zeros(len(self._keys))
+            if not self.no_prior_positions_provided:
+                costs = self._of_every_key(self._costs, "costs")
+            if self._holding is not None:
+                holding = self._of_every_key(self._holding, "holding_cost")
+            limits = self._limits()
             self._problem, note = repaired_problem(
                 shrunk(self._valid_matrix, self.shrinkage),
                 optimal_positions=self._wanted(),
@@ -366,12 +390,28 @@ class ObjectiveFunction:
                 previous_positions=self._held_contracts(),
                 cost_in_weight_terms=costs,
                 cost_multiplier=self.trade_shadow_cost,
-                limits=self._limits(),
+                limits=limits,
                 instruments=tuple(self._keys),
+                holding_cost=holding,
+                underlying=self._underlyings() if limits.one_side else None,
             )
             for text in filter(None, (note, implausible(self._valid_matrix))):
                 self._say("warning", text)
         return self._problem
+
+    def _of_every_key(self, numbers: Mapping[str, float], field: str) -> FloatArray:
+        """The numbers of the valid instruments, each of which needs one."""
+        found = np.array([numbers.get(name, np.nan) for name in self._keys])
+        if np.isnan(found).any():
+            place = int(np.argmax(np.isnan(found)))
+            raise InputError(
+                "has none, though it has a covariance and a target", field=field, instrument=self._keys[place]
+            )
+        return found
+
+    def _underlyings(self) -> tuple[str, ...]:
+        """Of the valid instruments."""
+        return tuple(self._underlying.get(name) or underlying_of(name) for name in self._keys)
 
     def _limits(self) -> Limits:
         """The limits of the valid instruments, arrays in their order."""
@@ -397,7 +437,11 @@ class ObjectiveFunction:
 
     def _box(self) -> tuple[FloatArray, FloatArray]:
         """The limits in contracts."""
-        return self._limits().box(tuple(self._keys), self._wanted(), self._held_contracts())
+        keys, limits, held = tuple(self._keys), self._limits(), self._held_contracts()
+        lower, upper = limits.box(keys, self._wanted(), held)
+        if limits.one_side:
+            _, lower, upper = on_one_side(limits, keys, self._underlyings(), held, lower, upper)
+        return lower, upper
 
     def _start_and_direction(self) -> tuple[FloatArray, FloatArray]:
         return start_and_direction(*self._box(), self._wanted())
