@@ -35,6 +35,7 @@ from dynopt_milp.errors import (
     UnprovedWarning,
 )
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
+from dynopt_milp.problem.holding import holding_cost
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
@@ -84,6 +85,7 @@ __all__ = [
     "check_no_look_ahead",
     "clip_eigenvalues",
     "example_problem",
+    "holding_cost",
     "market_from_frames",
     "problem_of_day",
     "read_guide_folder",

@@ -51,7 +51,7 @@ PUBLIC = {
     "dynopt_milp.strategy": "Strategy TrendFollowing ewmac ExponentialCorrelation quoted_costs EwmaVolatility "
     "risk_parity walk_forward check_no_look_ahead",
     "dynopt_milp.trades": "problem_of_day problem_of_targets rebalance example_problem",
-    "dynopt_milp": "TrendFollowing risk_parity example_problem clip_eigenvalues solve rebalance backtest",
+    "dynopt_milp": "TrendFollowing risk_parity example_problem clip_eigenvalues holding_cost solve rebalance backtest",
 }
 
 

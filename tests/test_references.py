@@ -112,7 +112,8 @@ def resolves(name: str) -> bool:
 def dead_commands(path: Path, page: str) -> Iterator[str]:
     made = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     known = {
-        name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        | {"--help"}
         for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
     }
     for code in code_lines(page):

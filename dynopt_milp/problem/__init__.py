@@ -2,6 +2,7 @@
 
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
+from dynopt_milp.problem.holding import holding_cost
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
@@ -19,5 +20,6 @@ __all__ = [
     "Status",
     "StoppedBy",
     "clip_eigenvalues",
+    "holding_cost",
     "underlying_of",
 ]

@@ -2,49 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from dynopt_milp.errors import InputError, LimitsError, UnknownNameError
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.errors import LimitsError
 from dynopt_milp.problem.limits import Limits
 from formulations import NONE, FloatArray, IntegerArray
-
-
-def to_underlyings(value: Any, instruments: tuple[str, ...]) -> tuple[str, ...]:
-    """The underlying of every instrument: its own name where none is given (not there, None, NaN, or empty).
-
-    Raises
-    ------
-    InputError
-        If an entry is not a text, or unlabelled input has another length.
-    UnknownNameError
-        If an instrument is unknown.
-    """
-    if value is None:
-        return instruments
-    if isinstance(value, pd.Series):
-        check_distinct(value.index, "underlying")
-        value = value.to_dict()
-    if isinstance(value, dict):
-        for name in value:
-            if name not in instruments:
-                raise UnknownNameError("is not among the instruments", field="underlying", instrument=str(name))
-        value = [value.get(name) for name in instruments]
-    if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != len(instruments):
-        raise InputError(f"expected a text for each of {len(instruments)} instruments", field="underlying")
-    found = []
-    for name, entry in zip(instruments, value, strict=True):
-        if entry is None or (isinstance(entry, float) and np.isnan(entry)) or entry == "":
-            found.append(name)
-        elif isinstance(entry, str):
-            found.append(entry)
-        else:
-            raise InputError(f"expected a text, found {entry!r}", field="underlying", instrument=name)
-    return tuple(found)
 
 
 def on_one_side(

@@ -31,8 +31,9 @@ from dynopt_milp.problem.labelled import (
     to_whole,
 )
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
-from dynopt_milp.problem.one_side import on_one_side, to_underlyings
+from dynopt_milp.problem.one_side import on_one_side
 from dynopt_milp.problem.problem_file import read_fields, write_fields
+from dynopt_milp.problem.underlying import to_underlyings
 from formulations import FloatArray, IntegerArray, Residual, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.

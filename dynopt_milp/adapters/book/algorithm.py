@@ -26,10 +26,10 @@ from dynopt_milp.errors import DataWarning, InputError, UnknownNameError, Unprov
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
-from dynopt_milp.problem.one_side import to_underlyings
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
+from dynopt_milp.problem.underlying import to_underlyings
 from dynopt_milp.solvers.greedy import greedy_search, value_on_one_side
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
