@@ -19,7 +19,8 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     """Run all, keep the results and print them."""
     results = run(read_market(options.folder), show_progress=progress.is_terminal)
     save(results, RESULTS)
-    ratios = [f"{holder}, shrunk by {by:g}: {ratio:.2f}" for (by, holder), ratio in times(results).items()]
+    rows = times(results).rename("ratio").reset_index().to_dict("records")
+    ratios = [f"{row['holder']}, shrunk by {row['shrinkage']:g}: {row['ratio']:.2f}" for row in rows]
     write_environment(ENVIRONMENT, "one thread", *(f"solving time over exact's, {line}" for line in ratios))
     output.print(table(results) + "\n", markup=False, soft_wrap=True)
     for line in ratios:
