@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dynopt_milp import Limits, Problem, example_problem
+from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import RULES
 from formulations import FloatArray
 
@@ -77,7 +79,10 @@ def draw(kind: str, random: Random) -> Given:
         given.holding = _cost(given, random) * _power(random, -3, 0)
     if random.random() < 0.25:
         given.underlying = _underlying(given, random)
-        given.limits = given.limits | {"one_side": True}
+        with suppress(InputError):  # limits may demand opposite positions of two sizes
+            sided = given.limits | {"one_side": True}
+            make(given.arguments() | {"limits": sided})
+            given.limits = sided
     return given
 
 

@@ -74,9 +74,10 @@ def test_every_method_finds_the_best_that_keeps_to_it(
         if name == "greedy":
             assert solution.objective >= best * (1 - 1e-9)
         else:
-            # SCIP's tolerances can leave a gap open where tracking errors cancel to a hundredth of their parts.
-            assert solution.status.value == "optimal" or name == "scip"
-            assert solution.lower_bound <= best * (1 + 1e-9)
+            assert solution.lower_bound <= best * (1 + 1e-9) <= solution.objective * (1 + 3e-9)
+            if name == "scip" and solution.status.value == "feasible":
+                continue  # its tolerances leave a gap open where tracking errors cancel to a hundredth of their parts
+            assert solution.status.value == "optimal"
             assert solution.objective == pytest.approx(best, rel=1e-6), name
 
 
@@ -147,7 +148,7 @@ def test_limits_that_contradict_it_are_refused(limits: Limits, message: str) -> 
 def test_underlyings_that_are_none_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="underlying of OTHER: is not among"):
         problem().replace(underlying={"OTHER": "INDEX"})
-    with pytest.raises(InputError, match="underlying of FULL: expected a text, found 3"):
+    with pytest.raises(InputError, match=r"underlying of FULL: expected a text, .*found 3"):
         problem().replace(underlying=[3, "", ""])
     with pytest.raises(InputError, match="expected a text for each of 3"):
         problem().replace(underlying=["INDEX"])

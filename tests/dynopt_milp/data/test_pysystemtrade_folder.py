@@ -78,7 +78,7 @@ def test_specifications_are_those_of_the_configuration() -> None:
     assert kospi == {
         "rolls_a_year": pytest.approx(np.nan, nan_ok=True),
         "name": "Korean equity index KOSPI", "multiplier": 500_000.0, "currency": "KRW", "asset_class": "Equity",
-        "half_spread": 0.025, "commission": 0.0, "commission_share": 0.0004,
+        "half_spread": 0.025, "commission": 0.0, "commission_share": 0.0004, "underlying": "KOSPI",
     }  # fmt: skip
 
 

@@ -274,7 +274,7 @@ def test_example_problems_are_still_those_of_the_first_32_contracts() -> None:
 def test_guide_frames_have_the_days_and_the_returns_of_the_market(market: Market, returns: pd.DataFrame) -> None:
     data, instruments = guide_frames(market)
     assert tuple(data) == market.instruments
-    columns = ["Symbol", "Name", "Multiplier", "Currency", "Asset_Class", "SR_cost"]
+    columns = ["Symbol", "Name", "Multiplier", "Currency", "Asset_Class", "Underlying", "SR_cost"]
     assert instruments.columns.tolist() == columns
     assert tuple(instruments["Symbol"]) == market.instruments
     for name in ("ES_micro", "FTSE100"):
@@ -285,6 +285,11 @@ def test_guide_frames_have_the_days_and_the_returns_of_the_market(market: Market
         np.testing.assert_array_equal(frame["returns"], returns[name].dropna())
         np.testing.assert_array_equal(frame["Last"], market.prices[name].dropna()[1:])
         np.testing.assert_array_equal(frame["FX"], market.fx.loc[frame.index, market.specifications["currency"][name]])
+    assert instruments.set_index("Symbol")["Underlying"][["ES", "ES_micro", "FTSE100"]].tolist() == [
+        "ES",
+        "ES",
+        "FTSE100",
+    ]
     costs = instruments.set_index("Symbol")["SR_cost"]
     assert costs.between(0, 0.02).all()
     assert costs["ES"] < costs["ES_micro"]
