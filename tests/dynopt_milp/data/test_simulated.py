@@ -286,8 +286,8 @@ def test_guide_frames_have_the_days_and_the_returns_of_the_market(market: Market
         np.testing.assert_array_equal(frame["Last"], market.prices[name].dropna()[1:])
         np.testing.assert_array_equal(frame["FX"], market.fx.loc[frame.index, market.specifications["currency"][name]])
     assert instruments.set_index("Symbol")["Underlying"][["ES", "ES_micro", "FTSE100"]].tolist() == [
-        "ES",
-        "ES",
+        "SP500",
+        "SP500",
         "FTSE100",
     ]
     costs = instruments.set_index("Symbol")["SR_cost"]
