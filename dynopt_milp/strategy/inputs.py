@@ -254,7 +254,7 @@ class Inputs:
             Instruments to leave out.
         holding : {"daily", "weekly", "monthly"}, optional
             How often is rebalanced, for the cost of holding until then: that of the rolls a year that are known on the
-            day (:meth:`Market.rolls_a_year`; nothing where they are not). Default: no cost of holding.
+            day (``Market.rolls_a_year``; nothing where they are not). Default: no cost of holding.
         roll_trades : float
             Trades that a roll costs.
 

@@ -61,7 +61,7 @@ def problem_of_day(
         What positions may be, or a function from the instruments of the day to that. Names are of instruments that can
         be held on that day.
     holding : {"daily", "weekly", "monthly"}, optional
-        How often is rebalanced, for the cost of holding until then (see :meth:`Inputs.problem`). Default: none.
+        How often is rebalanced, for the cost of holding until then (see ``Inputs.problem``). Default: none.
     roll_trades : float
         Trades that a roll costs.
 
