@@ -97,6 +97,7 @@ def tightened_box(
         return lower, upper
     lower, upper = lower.copy(), upper.copy()
     for _ in range(PASSES):
+        lower, upper = formulation.program.on_side(lower, upper)
         free = lower < upper
         if not free.any() or (lower > upper).any():
             break

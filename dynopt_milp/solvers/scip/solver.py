@@ -170,6 +170,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
                     normalised, unit = _normalised(task, value, lower, upper)
         if not plain:
             lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
+        lower, upper = program.on_side(lower, upper)
         if (lower > upper).any():  # round-off cut off the very portfolio the box was drawn around
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
         fine = passed > 0 or task.gap <= FINE_GAP
