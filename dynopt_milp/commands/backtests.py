@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
-from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.backtests.result import BESIDE, Backtest
 from dynopt_milp.backtests.run import backtest as run_backtest
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
@@ -24,9 +23,12 @@ from dynopt_milp.commands.market_options import (
     DataFolder,
     End,
     ForecastName,
+    Frequency,
+    HoldingCost,
     Instruments,
     Notes,
     RiskTarget,
+    RollTrades,
     Seed,
     Shrinkage,
     Start,
@@ -48,13 +50,8 @@ from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
 DEFAULT_CAPITAL = 250_000.0
-Frequency = Annotated[str, typer.Option("--frequency", help=f"{', '.join(FREQUENCIES)}.")]
 BufferRule = Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")]
 BufferFraction = Annotated[float, typer.Option(help="Buffer as a share of the risk target.")]
-RollTrades = Annotated[float, typer.Option(help="Trades that a roll costs: 1, a spread; 2, two legs.")]
-HoldingCost = Annotated[
-    bool, typer.Option("--holding-cost", help="Count the rolls until the next rebalance in the objective.")
-]
 Compound = Annotated[bool, typer.Option("--compound", help="Size positions by the account, not by a fixed capital.")]
 OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
 
@@ -91,7 +88,7 @@ def backtest(
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
-    one_side: OneSide = None,
+    one_side: OneSide = True,
     holding_cost: HoldingCost = False,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
@@ -121,7 +118,7 @@ def backtest(
             also=comma_separated(also),
             beside=comma_separated(beside),
             limits=chosen_limits(same_side=same_side),
-            one_side=one_side is not False,
+            one_side=bool(one_side),
             holding_cost=holding_cost,
             roll_trades=roll_trades,
             compound=compound,
@@ -187,7 +184,7 @@ def compare(
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
-    one_side: OneSide = None,
+    one_side: OneSide = True,
     holding_cost: HoldingCost = False,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
@@ -227,7 +224,7 @@ def compare(
             start=start,
             end=end,
             limits=chosen_limits(same_side=same_side),
-            one_side=one_side is not False,
+            one_side=bool(one_side),
             holding_cost=holding_cost,
             gap=gap,
             time_limit=time_limit,

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, comma_separated, guarded, print_json
-from dynopt_milp.commands.backtests import HoldingCost
 from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
@@ -21,6 +20,7 @@ from dynopt_milp.commands.market_options import (
     DataFolder,
     End,
     ForecastName,
+    HoldingCost,
     Instruments,
     Notes,
     RiskTarget,
@@ -72,7 +72,7 @@ def gap(
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
-    one_side: OneSide = None,
+    one_side: OneSide = False,
     holding_cost: HoldingCost = False,
     gap_to_prove: Annotated[float, typer.Option("--gap", help="Relative gap to prove.")] = DEFAULT_GAP,
     time_limit: TimeLimit = None,

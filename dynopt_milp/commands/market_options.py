@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.commands.app import comma_separated
 from dynopt_milp.data import Market, read_market, simulated_market
 from dynopt_milp.errors import InputError
@@ -34,6 +35,11 @@ ForecastName = Annotated[str, typer.Option("--forecasts", help=f"{', '.join(FORE
 WeightName = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTS)}.")]
 RiskTarget = Annotated[float, typer.Option(help="Annual, share of capital.")]
 CostMultiplier = Annotated[float, typer.Option(help="50 in the book.")]
+Frequency = Annotated[str, typer.Option("--frequency", help=f"{', '.join(FREQUENCIES)}.")]
+RollTrades = Annotated[float, typer.Option(help="Trades that a roll costs: 1, a spread; 2, two legs.")]
+HoldingCost = Annotated[
+    bool, typer.Option("--holding-cost", help="Count the rolls until the next rebalance in the objective.")
+]
 CorrelationSpan = Annotated[float, typer.Option(help="Of the optimisation's exponential correlation, weeks.")]
 Shrinkage = Annotated[float, typer.Option(help="Of the optimisation's correlations towards zero, 0 to 1.")]
 Seed = Annotated[int, typer.Option(help="Of the simulated market.")]

@@ -21,7 +21,6 @@ from dynopt_milp.commands.app import (
     guarded,
     print_json,
 )
-from dynopt_milp.commands.backtests import Frequency, HoldingCost, RollTrades
 from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
@@ -29,9 +28,12 @@ from dynopt_milp.commands.market_options import (
     CorrelationSpan,
     CostMultiplier,
     ForecastName,
+    Frequency,
+    HoldingCost,
     Instruments,
     Notes,
     RiskTarget,
+    RollTrades,
     Shrinkage,
     WeightName,
     chosen_buffer,
