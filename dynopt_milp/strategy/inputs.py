@@ -147,8 +147,7 @@ class Inputs:
         HistoryError
             If no week has ended by then.
         """
-        names = self.market.prices.columns
-        return pd.DataFrame(self._correlations[self._week(date)], index=names, columns=names, copy=True)
+        return self._of_pairs(self._correlations[self._week(date)])
 
     def multiplier_correlation(self, date: pd.Timestamp) -> pd.DataFrame:
         """Correlations of the diversification multiplier known after the close of a day, n × n, likewise.
@@ -158,8 +157,7 @@ class Inputs:
         HistoryError
             If no week has ended by then.
         """
-        names = self.market.prices.columns
-        return pd.DataFrame(self._multiplier_correlations[self._week(date)], index=names, columns=names, copy=True)
+        return self._of_pairs(self._multiplier_correlations[self._week(date)])
 
     def covariance(self, date: pd.Timestamp) -> pd.DataFrame:
         """Annual covariance of percentage returns, n × n: volatility × correlation of the optimisation × volatility.
@@ -169,8 +167,12 @@ class Inputs:
         HistoryError
             If no week has ended by then.
         """
+        return self._of_pairs(self._covariance(date, np.arange(len(self._names))))
+
+    def _of_pairs(self, matrix: FloatArray) -> pd.DataFrame:
+        """A copy of a matrix, n × n, by instrument."""
         names = self.market.prices.columns
-        return pd.DataFrame(self._covariance(date, np.arange(len(names))), index=names, columns=names)
+        return pd.DataFrame(matrix, index=names, columns=names, copy=True)
 
     def weights(self, date: pd.Timestamp) -> pd.Series:
         """Shares of risk of the instruments alive on a day; they sum to 1.

@@ -27,14 +27,20 @@ def numbers_of(values: Any, field: str) -> dict[str, float]:
     InputError
         If ``values`` are not such numbers, or an instrument appears twice.
     """
+    given = _by_instrument(values, field, "numbers")
+    return {name: value if type(value) is float else _number(value, field, str(name)) for name, value in given.items()}
+
+
+def _by_instrument(values: Any, field: str, what: str) -> Mapping[Any, Any]:
+    """A dict-like or a Series as a mapping; raises InputError if it is neither, or an instrument appears twice."""
     if isinstance(values, pd.Series):
         check_distinct(values.index, field)
         values = values.to_dict()
     if not isinstance(values, Mapping):
         raise InputError(
-            f"expected numbers by instrument, a dict or a Series, found {type(values).__name__}", field=field
+            f"expected {what} by instrument, a dict or a Series, found {type(values).__name__}", field=field
         )
-    return {name: value if type(value) is float else _number(value, field, str(name)) for name, value in values.items()}
+    return values
 
 
 def _number(value: Any, field: str, name: str) -> float:
@@ -49,14 +55,8 @@ def texts_of(values: Any, field: str) -> dict[str, str]:
     InputError
         If ``values`` are not such texts, or an instrument appears twice.
     """
-    if isinstance(values, pd.Series):
-        check_distinct(values.index, field)
-        values = values.to_dict()
-    if not isinstance(values, Mapping):
-        raise InputError(
-            f"expected texts by instrument, a dict or a Series, found {type(values).__name__}", field=field
-        )
-    found = {name: "" if value is None or value != value else value for name, value in values.items()}
+    given = _by_instrument(values, field, "texts")
+    found = {name: "" if value is None or value != value else value for name, value in given.items()}
     for name, value in found.items():
         if not isinstance(value, str):
             raise InputError(f"expected a text, found {value!r}", field=field, instrument=str(name))
