@@ -28,7 +28,7 @@ from dynopt_milp.solvers.interrupts import MAYBE, is_interrupt
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
-from formulations import ARRAYS, FloatArray, IntegerArray, Penalty, Residual, TrackingProgram
+from formulations import FloatArray, IntegerArray, Penalty, Residual, TrackingProgram
 from formulations.pricing import UNIT_ROUND_OFF
 from formulations.program import free_sides
 from formulations.separable_cost import HELD, UNIT, no_tables
@@ -38,10 +38,8 @@ LEAST_NUMBER, MOST_NUMBER = 1e-60, 1e60
 CLEAR_PIVOT = 1e-6
 MOST_ORDINARY = 100  # with more the checks of the other way take little beside the search
 
-DayArrays = tuple[
-    FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntegerArray, float, FloatArray,
-]  # fmt: skip
-"""F, τ, p, γ, lower, upper, classes of twins, κ, and the lines of the costs."""
+DayArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntegerArray, float]
+"""F, τ, the lines of the costs, lower, upper, classes of twins and κ."""
 
 # Numbers of these files are compiled into the kernels here.
 PACKAGE = Path(__file__).parents[2]
@@ -80,10 +78,10 @@ def ordinary_day(
         ordinary, day = program_of_day(covariance, wanted, held, unit, cost, cost_multiplier)
         if not ordinary:
             return None
-        for array in (*day[:7], day[8]):
+        for array in day[:-1]:
             array.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
-        factor, target, previous, _, lower, upper, twin, residual, lines = day
-        tables = no_tables(len(unit))
+        factor, target, lines, lower, upper, twin, residual = day
+        previous, tables = lines[HELD], no_tables(len(unit))
         arrays = (
             factor, target, lines, tables.start, tables.table, lower, upper, free_sides(len(unit)), twin, residual,
         )  # fmt: skip
@@ -112,13 +110,14 @@ def ordinary_day(
 
 def _program(day: DayArrays, covariance: FloatArray, unit: FloatArray) -> TrackingProgram:
     """The program of a day, with the covariance as a Problem would hold it."""
-    twin, residual = day[6:8]
+    factor, target, lines, lower, upper, twin, residual = day
     twins = bool((twin < np.arange(twin.size)).any())
     symmetric = covariance / 2 + covariance.T / 2
     held = symmetric[twin[:, None], twin] if twins else symmetric
     return TrackingProgram.unchecked(
-        Residual(held, unit.copy(), residual, twin, twins), None, None, **dict(zip(ARRAYS, day[:6], strict=True))
-    )
+        Residual(held, unit.copy(), residual, twin, twins), factor=factor, target=target, previous=lines[HELD],
+        cost=lines[UNIT], lower=lower, upper=upper,
+    )  # fmt: skip
 
 
 @cache
@@ -135,9 +134,10 @@ def program_of_day(
 ) -> tuple[bool, DayArrays]:
     """Whether the day is ordinary, and the arrays of its program; limits are infinite."""
     size = unit.size
-    target, previous, penalty, deviation = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    target, deviation, lines = np.empty(size), np.empty(size), np.zeros((6, size))
+    previous, penalty = lines[HELD], lines[UNIT]
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
-    twin, lines = np.empty(size, dtype=np.int64), np.zeros((6, size))
+    twin = np.empty(size, dtype=np.int64)
     ordinary, large, residual = 0 < size <= MOST_ORDINARY, 0, (size + 8) * UNIT_ROUND_OFF + SCALING
     for i in range(size):
         variance = covariance[i, i]
@@ -152,9 +152,8 @@ def program_of_day(
         deviation[i] = math.sqrt(max(variance, 0.0))
         large += variance > MOST_VARIANCE
         twin[i] = i
-        lines[HELD, i], lines[UNIT, i] = previous[i], penalty[i]
     if not ordinary or 2 * large >= size:
-        return False, (factor, target, previous, penalty, -limit, limit, twin, residual, lines)
+        return False, (factor, target, lines, -limit, limit, twin, residual)
     for i in range(size):
         for j in range(size):
             correlation[i, j] = (covariance[i, j] / 2 + covariance[j, i] / 2) / deviation[i] / deviation[j]
@@ -163,7 +162,7 @@ def program_of_day(
     if ordinary:
         find_twins(correlation, deviation, twin)
     if not ordinary or not definite(correlation, twin, factor):
-        return False, (factor, target, previous, penalty, -limit, limit, twin, residual, lines)
+        return False, (factor, target, lines, -limit, limit, twin, residual)
     for j in range(size):
         for i in range(size):  # what is below the diagonal is zero
             factor[i, j] = factor[i, twin[j]] * deviation[twin[j]] * unit[j] if twin[j] < j else factor[i, j]
@@ -171,7 +170,7 @@ def program_of_day(
         if twin[j] == j:
             for i in range(j + 1):
                 factor[i, j] *= deviation[j] * unit[j]
-    return True, (factor, target, previous, penalty, -limit, limit, twin, residual, lines)
+    return True, (factor, target, lines, -limit, limit, twin, residual)
 
 
 @part
