@@ -15,7 +15,7 @@ from formulations.formulation import Formulation, Model, Priced
 from formulations.integer_hull import IntegerHull
 from formulations.penalty import Penalty
 from formulations.pricing import Price, accurate_price, exact_price, price
-from formulations.program import ARRAYS, NONE, ProgramArrays, ProgramError, TrackingProgram
+from formulations.program import ARRAYS, NONE, ProgramArrays, ProgramError, TrackingProgram, decided_side
 from formulations.residual import Residual
 from formulations.restriction import Restriction, restrict
 from formulations.search_form import SearchForm
@@ -45,6 +45,7 @@ __all__ = [
     "TrackingProgram",
     "accurate_price",
     "bounding_box",
+    "decided_side",
     "exact_price",
     "extract_diagonal",
     "price",

@@ -68,7 +68,7 @@ class DualBound:
         size = program.lengths @ (np.abs(program.target) + farthest)
         size += program.cost @ (farthest + np.abs(program.previous))
         if program.holding is not None:
-            size += program.holding @ (farthest + (0.0 if program.origin is None else np.abs(program.origin)))
+            size += program.holding @ (farthest + np.abs(program.zero))
         return float(constant + least.sum() - BOUND_ROUND_OFF * (abs(constant) + size))
 
     def tightened(self, value: float) -> tuple[FloatArray, FloatArray]:
@@ -101,8 +101,8 @@ class DualBound:
     def _least(self, slopes: FloatArray) -> FloatArray:
         """The minimum of each term over its interval."""
         program = self.formulation.program
-        kinks = [program.previous, np.zeros(program.size) if program.origin is None else program.origin]
-        corners = np.stack([self.lower, self.upper, *(np.clip(kink, self.lower, self.upper) for kink in kinks)])
+        kinks = np.clip(np.stack([program.previous, program.zero]), self.lower, self.upper)
+        corners = np.stack([self.lower, self.upper, *kinks])
         least = np.asarray((slopes * corners + program.cost_by_instrument(corners)).min(axis=0))
         for place in [] if program.tables is None else np.flatnonzero(program.tables.width):
             points, costs = program.with_box(self.lower, self.upper).table_of(int(place))

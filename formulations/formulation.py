@@ -162,8 +162,7 @@ class Formulation(ABC):
         cost = program.cost @ cp.abs(positions - program.previous)
         rules: list[Any] = []
         if program.holding is not None and program.holding.any():
-            origin = np.zeros(program.size) if program.origin is None else program.origin
-            cost = cost + program.holding @ cp.abs(positions - origin)
+            cost = cost + program.holding @ cp.abs(positions - program.zero)
         if program.tables is not None:
             bare = replace(program, cost=np.zeros(program.size), holding=None)
             for place in np.flatnonzero(program.tables.width):
@@ -198,9 +197,9 @@ class Formulation(ABC):
         for members in program.underlyings():
             if not (above & below)[members].all():
                 raise ProgramError("underlying", "needs limits for the side of", int(members[0]))
-            origin = np.zeros(program.size) if program.origin is None else program.origin
-            least, most = program.lower[members] - origin[members], program.upper[members] - origin[members]
-            away, long = k[members] - origin[members], cp.Variable(boolean=integer, nonneg=not integer)
+            zero = program.zero[members]
+            least, most = program.lower[members] - zero, program.upper[members] - zero
+            away, long = k[members] - zero, cp.Variable(boolean=integer, nonneg=not integer)
             box += [away <= long * np.maximum(most, 0.0) + np.minimum(most, 0.0) * (1 - long), long <= 1]
             box.append(away >= (1 - long) * np.minimum(least, 0.0) + long * np.maximum(least, 0.0))
         return k, box

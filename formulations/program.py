@@ -206,6 +206,11 @@ class TrackingProgram:
         return float(self.lengths @ np.maximum(np.abs(lower - self.target), np.abs(upper - self.target)))
 
     @property
+    def zero(self) -> FloatArray:
+        """o, shape (n,): the position that costs nothing to hold, and has no side."""
+        return np.zeros(self.size) if self.origin is None else self.origin
+
+    @property
     def size(self) -> int:
         """n, the number of instruments."""
         return int(self.factor.shape[1])
@@ -244,8 +249,7 @@ class TrackingProgram:
         """Σᵢ min cᵢ over the box, less what float64 can be wrong by: no portfolio costs less."""
         if self.holding is None and self.tables is None:
             return 0.0
-        origin = np.zeros(self.size) if self.origin is None else self.origin
-        corners = np.clip(np.stack([self.previous, origin, self.lower, self.upper]), self.lower, self.upper)
+        corners = np.clip(np.stack([self.previous, self.zero, self.lower, self.upper]), self.lower, self.upper)
         with np.errstate(invalid="ignore"):  # no cost × no limit
             least = np.nanmin(self._kinked(corners, slice(None)), axis=0)
         for place in [] if self.tables is None else np.flatnonzero(self.tables.width):
@@ -311,6 +315,13 @@ class TrackingProgram:
             kept &= ~((points[..., members] > 0).any(axis=-1) & (points[..., members] < 0).any(axis=-1))
         return kept
 
+    def opposite(self, positions: ArrayLike) -> list[IntegerArray]:
+        """The places of each underlying that a portfolio, shape (n,), holds with opposite signs, though it may not."""
+        point = np.asarray(positions, dtype=np.float64)
+        if self.origin is not None:
+            point = point - self.origin
+        return [members for members in self.underlyings() if point[members].min() < 0 < point[members].max()]
+
     def underlyings(self) -> list[IntegerArray]:
         """The places of the instruments of each underlying that is to be held on one side."""
         if self.underlying is None:
@@ -322,12 +333,8 @@ class TrackingProgram:
     def on_side(self, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The box without what a member of an underlying that has to be long, or short, takes from the others."""
         least, most = lower.copy(), upper.copy()
-        origin = np.zeros(self.size) if self.origin is None else self.origin
         for members in self.underlyings():
-            if (least[members] > origin[members]).any():
-                least[members] = np.maximum(least[members], origin[members])
-            if (most[members] < origin[members]).any():
-                most[members] = np.minimum(most[members], origin[members])
+            least[members], most[members] = decided_side(least[members], most[members], self.zero[members])
         return least, most
 
     def scaled(self, tracking: float, cost: float) -> TrackingProgram:
@@ -370,6 +377,13 @@ class TrackingProgram:
     def with_box(self, lower: ArrayLike, upper: ArrayLike) -> TrackingProgram:
         """The program over another box."""
         return replace(self, lower=np.asarray(lower, dtype=np.float64), upper=np.asarray(upper, dtype=np.float64))
+
+
+def decided_side(lower: FloatArray, upper: FloatArray, zero: FloatArray | float = 0.0) -> tuple[FloatArray, FloatArray]:
+    """The box of the sizes of one underlying without the side that one of them, which has to be held, is not on."""
+    least = np.maximum(lower, zero) if (lower > zero).any() else lower
+    most = np.minimum(upper, zero) if (upper < zero).any() else upper
+    return least, most
 
 
 @lru_cache(maxsize=64)

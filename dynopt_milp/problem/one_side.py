@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import LimitsError
 from dynopt_milp.problem.limits import Limits
-from formulations import NONE, FloatArray, IntegerArray
+from formulations import NONE, FloatArray, IntegerArray, decided_side
 
 
 def on_one_side(
@@ -49,10 +49,7 @@ def on_one_side(
             upper[members] = np.where(frozen, most, np.minimum(most, np.maximum(now, 0.0)))
         else:
             numbers[members] = number
-            if (least > 0).any():
-                lower[members] = np.maximum(least, 0.0)
-            if (most < 0).any():
-                upper[members] = np.minimum(most, 0.0)
+            lower[members], upper[members] = decided_side(least, most)
         _refuse_opposite(instruments, members, lower, upper)
     numbers.setflags(write=False)
     return (None if (numbers == NONE).all() else numbers), lower, upper

@@ -57,14 +57,17 @@ def greedy_positions(program: TrackingProgram, goes_on: GoesOn = always) -> tupl
     Ties, to the last bit of float64, go to the first instrument.
     """
     start, direction = start_and_direction(program.lower, program.upper, program.target)
-    return greedy_search(value_on_one_side(program), start, direction, program.lower, program.upper, goes_on)
+    value = on_one_side_only(program, program.objective)
+    return greedy_search(value, start, direction, program.lower, program.upper, goes_on)
 
 
-def value_on_one_side(program: TrackingProgram) -> Callable[[FloatArray], float]:
-    """The objective, +inf where an underlying would be held with opposite signs."""
+def on_one_side_only(
+    program: TrackingProgram, value: Callable[[FloatArray], float]
+) -> Callable[[FloatArray], float]:  # fmt: skip
+    """A value function that is +inf where the program's underlyings would be held with opposite signs."""
     if not program.underlyings():
-        return program.objective
-    return lambda positions: program.objective(positions) if program.one_sided(positions) else np.inf
+        return value
+    return lambda positions: value(positions) if program.one_sided(positions) else np.inf
 
 
 def start_and_direction(lower: FloatArray, upper: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:

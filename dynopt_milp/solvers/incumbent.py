@@ -25,14 +25,19 @@ def first_incumbent(task: Task, check: ConstraintCheck) -> FloatArray | None:
     None if the constraints admit none of them.
     """
     program = task.formulation.program
-    simple = (program.previous, np.round(program.target), np.zeros(program.size))
-    starts = [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
-    good = admitted(task, starts, check)
+    good = admitted(task, simple_starts(task), check)
     for start in good:
         task.report(start)
     if task.formulation.is_sum and float(np.abs(program.target).sum()) <= MOST_GREEDY_STEPS:
         good += admitted(task, [_greedy(task)], check)
     return best_of(task, good, check)
+
+
+def simple_starts(task: Task) -> list[FloatArray]:
+    """The user's starts, what is held, the rounded target and nothing, inside the box."""
+    program = task.formulation.program
+    simple = (program.previous, np.round(program.target), np.zeros(program.size))
+    return [*task.starts, *(np.clip(start, program.lower, program.upper) for start in simple)]
 
 
 def _greedy(task: Task) -> FloatArray:

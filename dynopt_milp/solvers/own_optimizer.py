@@ -78,10 +78,9 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
                 f"{name} returned {ordered[place]:g} contracts of {task.instruments[place]}, outside its limits "
                 f"({task.formulation.program.lower[place]:g} to {task.formulation.program.upper[place]:g})"
             )
-        for members in task.formulation.program.underlyings():
-            if not task.formulation.program.one_sided(ordered):
-                sizes = ", ".join(f"{ordered[place]:g} of {task.instruments[place]}" for place in members)
-                raise SolverError(f"{name} returned opposite positions of one underlying: {sizes}")
+        for members in task.formulation.program.opposite(ordered):
+            sizes = ", ".join(f"{ordered[place]:g} of {task.instruments[place]}" for place in members)
+            raise SolverError(f"{name} returned opposite positions of one underlying: {sizes}")
         return Answer(positions=ordered, lower_bound=0.0, stopped_by=StoppedBy.HEURISTIC, solver=f"{name} (own)")
 
     return run

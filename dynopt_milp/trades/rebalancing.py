@@ -190,9 +190,8 @@ def rebalance(
             adjustment = adjustment_factor(distance, buffer)
             final = np.maximum(held + buffered_trades(held, best, adjustment), problem.lower)
             final = np.minimum(final, problem.upper)
-            for sizes in problem.program().underlyings():
-                if (final[sizes] > 0).any() and (final[sizes] < 0).any():
-                    final[sizes] = best[sizes]
+            for sizes in problem.program().opposite(final):
+                final[sizes] = best[sizes]
             if not admitted(final):
                 final, adjustment = best, 1.0
         elif buffer_rule == "edge":

@@ -30,7 +30,7 @@ from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.problem.underlying import to_underlyings
-from dynopt_milp.solvers.greedy import greedy_search, value_on_one_side
+from dynopt_milp.solvers.greedy import greedy_search, on_one_side_only
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
 from dynopt_milp.solvers.solving import DEFAULT_BUFFER
@@ -281,7 +281,7 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
 def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
     def greedy(problem: Problem) -> FloatArray:
         lower, upper = problem.lower, problem.upper
-        value = value_on_one_side(problem.program())
+        value = on_one_side_only(problem.program(), problem.program().objective)
         return greedy_search(value, np.clip(start, lower, upper), direction, lower, upper)[0]
 
     return greedy

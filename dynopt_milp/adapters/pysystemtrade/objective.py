@@ -35,7 +35,7 @@ from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.problem.underlying import underlying_of
-from dynopt_milp.solvers.greedy import greedy_search, start_and_direction
+from dynopt_milp.solvers.greedy import greedy_search, on_one_side_only, start_and_direction
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
 from dynopt_milp.trades.rebalancing import Rebalance, rebalance
@@ -333,8 +333,8 @@ class ObjectiveFunction:
         if self.is_tracking_error_of_prior_smaller_than_buffer():
             held = day.previous_positions
             outside = (held < day.lower) | (held > day.upper)
-            for sizes in day.program().underlyings():
-                outside[sizes] |= (held[sizes] > 0).any() and (held[sizes] < 0).any()
+            for sizes in day.program().opposite(held):
+                outside[sizes] = True
             if not outside.any():
                 self._say("debug", f"held portfolio within the buffer of {self.tracking_error_buffer:.4f}: no trades")
                 return np.asarray(held, dtype=np.int64)
@@ -361,15 +361,12 @@ class ObjectiveFunction:
 
     def _greedy(self, problem: Problem) -> FloatArray:
         """Greedy on all of ``evaluate``, in the order of names; every underlying stays on one side."""
-        order, unit, program = problem.order(), problem.weight_per_contract, problem.program()
+        order, unit = problem.order(), problem.weight_per_contract
         back = np.argsort(order)
         lower, upper = problem.lower[order], problem.upper[order]
-
-        def value(positions: FloatArray) -> float:
-            return self.evaluate(positions[back] * unit) if program.one_sided(positions[back]) else np.inf
-
+        program = problem.program().permuted(order)
         found, _ = greedy_search(
-            value,
+            on_one_side_only(program, lambda positions: self.evaluate(positions[back] * unit)),
             *start_and_direction(lower, upper, problem.optimal_positions[order]), lower, upper,
         )  # fmt: skip
         return found[back]

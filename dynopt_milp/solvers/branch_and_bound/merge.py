@@ -22,7 +22,7 @@ from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.costs import has_table
 from dynopt_milp.solvers.branch_and_bound.goal import Claim, Drift, new_claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
-from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest, cheapest_on_sides, fill_tables
+from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest_split, fill_tables, sided_limits
 from formulations import FloatArray, IntegerArray
 from formulations.pricing import UNIT_ROUND_OFF
 from formulations.separable_cost import HELD, Costs
@@ -97,15 +97,13 @@ def split_sums(
     positions = np.empty(costs.lines.shape[1])
     for a in range(sums.size):
         positions[lead[a]] = sums[a]
+    long, short = sided_limits(groups, costs, least, most)
     for group in range(groups.variable.size):
         begin, end = groups.start[group], groups.start[group + 1]
-        member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
-        if groups.one_side[group]:
-            cheapest_on_sides(sums[groups.variable[group]], member, ratio, costs, least, most, split)
-        else:
-            cheapest(sums[groups.variable[group]], member, ratio, costs, least, most, split)
-        for k in range(member.size):
-            positions[member[k]] = split[k]
+        split = np.empty(end - begin)
+        cheapest_split(sums[groups.variable[group]], groups, group, costs, least, most, long, short, split)
+        for k in range(begin, end):
+            positions[groups.member[k]] = split[k - begin]
     return positions
 
 

@@ -16,8 +16,9 @@ from itertools import count
 import numpy as np
 
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.incumbent import simple_starts
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, IntegerArray, TrackingProgram
+from formulations import FloatArray, TrackingProgram
 
 
 def on_one_side(task: Task, solve: Callable[[Task], Answer]) -> Answer:
@@ -71,18 +72,12 @@ def on_one_side(task: Task, solve: Callable[[Task], Answer]) -> Answer:
 
 def _halves(program: TrackingProgram, positions: FloatArray) -> list[TrackingProgram]:
     """The program with the first underlying that is held with opposite signs not short, and not long, if not empty."""
-    members = next(places for places in program.underlyings() if _opposite(program, places, positions))
-    origin = np.zeros(program.size) if program.origin is None else program.origin
+    members = program.opposite(positions)[0]
     lower, upper = program.lower.copy(), program.upper.copy()
-    lower[members] = np.maximum(lower[members], origin[members])
-    upper[members] = np.minimum(upper[members], origin[members])
+    lower[members] = np.maximum(lower[members], program.zero[members])
+    upper[members] = np.minimum(upper[members], program.zero[members])
     boxes = [(lower, program.upper), (program.lower, upper)]
     return [program.with_box(low, high) for low, high in boxes if (low <= high).all()]
-
-
-def _opposite(program: TrackingProgram, members: IntegerArray, positions: FloatArray) -> bool:
-    away = positions[members] - (0.0 if program.origin is None else program.origin[members])
-    return bool((away > 0).any() and (away < 0).any())
 
 
 def _inside(task: Task, program: TrackingProgram) -> list[FloatArray]:
@@ -95,10 +90,8 @@ def _first(task: Task) -> tuple[FloatArray | None, float]:
     program = task.formulation.program
     best: FloatArray | None = None
     worth = np.inf
-    for start in (*task.starts, program.previous, np.round(program.target), np.zeros(program.size)):
-        portfolio = np.clip(start, program.lower, program.upper)
-        if program.one_sided(portfolio):
-            value = task.formulation.priced(portfolio).high
-            if value < worth:
-                best, worth = portfolio, value
+    for portfolio in filter(program.one_sided, simple_starts(task)):
+        value = task.formulation.priced(portfolio).high
+        if value < worth:
+            best, worth = portfolio, value
     return best, worth

@@ -160,21 +160,38 @@ def cheapest(
 
 
 @part
-def cheapest_on_sides(
-    total: float, member: np.ndarray, ratio: np.ndarray, costs: Costs, low: np.ndarray, high: np.ndarray,
-    split: np.ndarray,
+def sided_limits(groups: Groups, costs: Costs, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lower limits of what is to be long, and the upper limits of what is to be short, shape (n,) each.
+
+    Without a group that is to be on one side they are not needed, and the limits are returned as they are.
+    """
+    if not groups.one_side.any():
+        return low, high
+    long, short = np.empty(low.size), np.empty(low.size)
+    for i in range(low.size):
+        long[i], short[i] = max(low[i], costs.lines[ORIGIN, i]), min(high[i], costs.lines[ORIGIN, i])
+    return long, short
+
+
+@part
+def cheapest_split(
+    total: float, groups: Groups, group: int, costs: Costs, low: np.ndarray, high: np.ndarray, long: np.ndarray,
+    short: np.ndarray, split: np.ndarray,
 ) -> float:  # fmt: skip
-    """The same of contracts of which no two may be held with opposite signs: all long, or all short."""
-    sided_low, sided_high, best = low.copy(), high.copy(), np.inf
-    trial = np.empty(split.size)
-    for short in range(2):
-        for k in range(member.size):
-            m = member[k]
-            sided_low[m] = low[m] if short else max(low[m], costs.lines[ORIGIN, m])
-            sided_high[m] = min(high[m], costs.lines[ORIGIN, m]) if short else high[m]
-        if (sided_low[member] > sided_high[member]).any():
+    """The least cost of a sum of a group, see `cheapest`; one that is to be on one side is all long, or all short.
+
+    ``long`` and ``short`` are its `sided_limits`.
+    """
+    begin, end = groups.start[group], groups.start[group + 1]
+    member, ratio = groups.member[begin:end], groups.ratio[begin:end]
+    if not groups.one_side[group]:
+        return cheapest(total, member, ratio, costs, low, high, split)
+    best, trial = np.inf, np.empty(split.size)
+    for side in range(2):
+        least, most = (low, short) if side else (long, high)
+        if (least[member] > most[member]).any():
             continue
-        found = cheapest(total, member, ratio, costs, sided_low, sided_high, trial)
+        found = cheapest(total, member, ratio, costs, least, most, trial)
         if found < best:
             best = found
             split[:] = trial
@@ -199,12 +216,9 @@ def fill_tables(
     high: np.ndarray,
 ) -> None:  # fmt: skip
     """Put the least cost of every sum of a group into the table of its variable."""
+    long, short = sided_limits(groups, costs, low, high)
     for group in range(groups.variable.size):
-        a, begin, end = groups.variable[group], groups.start[group], groups.start[group + 1]
-        member, ratio, split = groups.member[begin:end], groups.ratio[begin:end], np.empty(end - begin)
+        a, split = groups.variable[group], np.empty(groups.start[group + 1] - groups.start[group])
         for entry in range(start[a], start[a + 1]):
             total = lower[a] + (entry - start[a])
-            if groups.one_side[group]:
-                cost[entry] = cheapest_on_sides(total, member, ratio, costs, low, high, split)
-            else:
-                cost[entry] = cheapest(total, member, ratio, costs, low, high, split)
+            cost[entry] = cheapest_split(total, groups, group, costs, low, high, long, short, split)

@@ -41,9 +41,8 @@ def _sum_cone(formulation: Formulation) -> ConicProgram:
     offset = -float(incurred @ program.previous)
     slope, kinked, kink, price = incurred, held, at, program.cost[held]
     if program.holding is not None:
-        origin = np.zeros(size) if program.origin is None else program.origin
-        others, at, incurred = _kinks(program, program.holding, origin)
-        offset -= float(incurred @ origin)
+        others, at, incurred = _kinks(program, program.holding, program.zero)
+        offset -= float(incurred @ program.zero)
         slope = slope + incurred
         kinked, kink = np.concatenate([kinked, others]), np.concatenate([kink, at])
         price = np.concatenate([price, program.holding[others]])
