@@ -41,7 +41,7 @@ def run_portfolio_comparison(
     -------
     strategies : dict
         Shares of risk by instrument for ``"Risk Parity"``, ``"All Weather"``, ``"Optimized Selection"``,
-        ``"Single Best"`` and, where there are 50 instruments, ``"Jumbo Portfolio"``.
+        ``"Single Best"`` and, where there are 50 underlyings, ``"Jumbo Portfolio"``.
     data : dict
         Frames by day with ``Last``, ``returns``, ``FX`` and, where it is known, ``Contract_Month``.
     instruments_df : DataFrame
@@ -67,11 +67,12 @@ def run_portfolio_comparison(
         raise HistoryError(
             f"no instrument costs at most {SR_COST_LIMIT:g} Sharpe ratio points a trade", field="SR_cost"
         )
-    universe = Universe(market.specifications["asset_class"][suitable], costs[suitable])
+    known = market.specifications.loc[suitable]
+    universe = Universe(known["asset_class"], costs[suitable], known["underlying"])
     rules = {"Risk Parity": risk_parity(universe), "All Weather": all_weather(universe)}
     rules["Optimized Selection"] = cheapest(universe, count=max_instruments)
     rules["Single Best"] = single_best(universe)
-    if len(suitable) >= JUMBO[0]:
+    if universe.underlyings.nunique() >= JUMBO[0]:
         rules["Jumbo Portfolio"] = jumbo(universe)
     strategies = {
         name: {str(symbol): float(share) for symbol, share in shares.items()} for name, shares in rules.items()

@@ -322,6 +322,7 @@ class Inputs:
             universe = Universe(
                 asset_classes=self.market.specifications["asset_class"][names],
                 sr_costs=self.sr_costs.iloc[first][names],
+                underlyings=self.market.specifications["underlying"][names],
             )
             shares = np.zeros(alive.size)
             if alive.any():

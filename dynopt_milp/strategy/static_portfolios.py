@@ -1,7 +1,8 @@
 """Which share of risk each instrument gets: the static portfolios of strategy four.
 
 A rule is any function from a :class:`Universe` (what is known on one day) to shares of risk by instrument; they are
-divided by their sum. All of them hold only what is in the universe.
+divided by their sum. All of them hold only what is in the universe. Sizes of one underlying (full, mini, micro) count
+once: by risk they share equally what one contract would get, by cost the cheapest size is chosen.
 
 Source: *Advanced Futures Trading Strategies*, strategy four.
 """
@@ -41,10 +42,17 @@ class Universe:
     asset_classes : Series of str, by instrument
     sr_costs : Series of float, by instrument
         Cost of a trade in Sharpe ratio points.
+    underlyings : Series of str, by instrument, optional
+        The same for all sizes of one contract. Default: every instrument is its own.
     """
 
     asset_classes: pd.Series
     sr_costs: pd.Series
+    underlyings: pd.Series = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.underlyings is None:
+            object.__setattr__(self, "underlyings", self.asset_classes.index.to_series())
 
     @property
     def instruments(self) -> list[str]:
@@ -71,15 +79,17 @@ def groups(asset_classes: pd.Series) -> dict[str, list[str]]:
 
 
 def risk_parity(universe: Universe) -> pd.Series:
-    """Equal risk in every group, equal within each."""
+    """Equal risk in every group, equal for the underlyings of each, equal for the sizes of an underlying."""
     members = groups(universe.asset_classes)
-    return pd.Series({name: 1 / len(members) / len(names) for names in members.values() for name in names})
+    shares = pd.Series(1 / len(members), index=members)
+    return _within_groups(universe, members, shares)
 
 
 def all_weather(universe: Universe) -> pd.Series:
     """A quarter each in equities, bonds and commodities, an eighth each in fx and volatility.
 
-    Equal within each; renormalised over the groups that are there. Instruments of other groups get nothing.
+    Equal for the underlyings of each, equal for the sizes of an underlying; renormalised over the groups that are
+    there. Instruments of other groups get nothing.
 
     Raises
     ------
@@ -89,18 +99,27 @@ def all_weather(universe: Universe) -> pd.Series:
     members = {known: names for known, names in groups(universe.asset_classes).items() if known in ALL_WEATHER}
     if not members:
         raise InputError(f"All Weather needs some of the groups {', '.join(ALL_WEATHER)}", field="weights")
-    return normalised(
-        pd.Series({name: ALL_WEATHER[known] / len(names) for known, names in members.items() for name in names})
-    )
+    return normalised(_within_groups(universe, members, pd.Series(ALL_WEATHER)))
+
+
+def _within_groups(universe: Universe, members: dict[str, list[str]], shares: pd.Series) -> pd.Series:
+    """Shares of groups divided among their underlyings, and those among their sizes in the group."""
+    found: dict[str, float] = {}
+    for known, names in members.items():
+        underlyings = universe.underlyings[names]
+        sizes = underlyings.value_counts()
+        found |= {name: shares[known] / len(sizes) / sizes[underlyings[name]] for name in names}
+    return pd.Series(found)
 
 
 def cheapest(universe: Universe, *, count: int = SELECTION, limit: float = SR_COST_LIMIT) -> pd.Series:
     """Optimized Selection: the ``count`` instruments that cost least for their risk, equal shares.
 
-    Instruments dearer than ``limit`` are left out; if all are, the cheapest one is held.
+    Of the sizes of an underlying, the cheapest. Instruments dearer than ``limit`` are left out; if all are, the
+    cheapest one is held.
     """
-    chosen = select_by_cost(universe.sr_costs, limit=limit)[:count]
-    return equal(chosen or select_by_cost(universe.sr_costs, limit=np.inf)[:1])
+    chosen = _one_size(universe, limit=limit)[:count]
+    return equal(chosen or _one_size(universe, limit=np.inf)[:1])
 
 
 def single_best(universe: Universe) -> pd.Series:
@@ -109,17 +128,17 @@ def single_best(universe: Universe) -> pd.Series:
 
 
 def jumbo(universe: Universe, *, fewest: int = JUMBO[0], most: int = JUMBO[1]) -> pd.Series:
-    """As many instruments as possible, the cheapest first, equal shares.
+    """As many instruments as possible, the cheapest first, equal shares; of the sizes of an underlying, the cheapest.
 
     Raises
     ------
     InputError
-        If fewer than ``fewest`` are cheap enough.
+        If fewer than ``fewest`` underlyings are cheap enough.
     """
-    chosen = select_by_cost(universe.sr_costs)[:most]
+    chosen = _one_size(universe)[:most]
     if len(chosen) < fewest:
         raise InputError(
-            f"the jumbo portfolio needs at least {fewest} instruments that cost at most {SR_COST_LIMIT:g} Sharpe ratio "
+            f"the jumbo portfolio needs at least {fewest} underlyings that cost at most {SR_COST_LIMIT:g} Sharpe ratio "
             f"points a trade, found {len(chosen)}; choose another portfolio or give fewest={len(chosen)}",
             field="weights",
         )
@@ -181,6 +200,12 @@ class FixedShares:
                     f"is not in the market; there are {', '.join(sorted(known)[:8])}...", field="weights",
                     instrument=str(name),
                 )  # fmt: skip
+
+
+def _one_size(universe: Universe, *, limit: float = SR_COST_LIMIT) -> list[str]:
+    """What costs at most ``limit``, the cheapest first, and of the sizes of an underlying only the cheapest."""
+    chosen = select_by_cost(universe.sr_costs, limit=limit)
+    return [str(name) for name in universe.underlyings[chosen].drop_duplicates().index]
 
 
 def equal(instruments: list[str]) -> pd.Series:

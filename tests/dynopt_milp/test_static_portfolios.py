@@ -61,9 +61,29 @@ def test_the_jumbo_portfolio_wants_fifty_instruments() -> None:
     chosen = jumbo(many)
     assert chosen.index.tolist() == names[:100]
     assert (chosen == 0.01).all()
-    with pytest.raises(InputError, match=r"at least 50 instruments .* found 4; .* fewest=4"):
+    with pytest.raises(InputError, match=r"at least 50 underlyings .* found 4; .* fewest=4"):
         jumbo(UNIVERSE)
     assert len(jumbo(UNIVERSE, fewest=4)) == 4
+
+
+def test_an_underlying_counts_once_however_many_sizes_it_has() -> None:
+    sizes = ["SP500", "SP500_mini", "SP500_micro"]
+    more = pd.concat([CLASSES, pd.Series("Equity", sizes[1:])])
+    costs = pd.concat([COSTS, pd.Series([0.0004, 0.009], sizes[1:])])
+    underlyings = more.index.to_series().replace(dict.fromkeys(sizes, "S&P 500"))
+    several = Universe(more, costs, underlyings)
+    for rule in (risk_parity, all_weather):
+        one, shares = rule(UNIVERSE), rule(several)
+        for name in sizes:
+            assert shares[name] == pytest.approx(one["SP500"] / 3, rel=1e-15)
+        others = one.index.drop("SP500")
+        assert shares[others].to_dict() == one[others].to_dict()
+    assert cheapest(several, count=3).to_dict() == pytest.approx({"SP500_mini": 1 / 3, "BUND": 1 / 3, "CORN": 1 / 3})
+    assert single_best(several).to_dict() == {"SP500_mini": 1.0}
+    assert sorted(jumbo(several, fewest=4).index) == ["BUND", "CORN", "SP500_mini", "TECH"]
+    with pytest.raises(InputError, match="found 4"):
+        jumbo(several, fewest=5)
+    assert risk_parity(Universe(more, costs))["SP500"] == 1 / 16  # without underlyings: four equities
 
 
 def test_given_shares_are_renormalised_and_checked() -> None:

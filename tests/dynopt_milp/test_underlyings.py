@@ -91,3 +91,13 @@ def test_a_cost_of_holding_is_in_the_objective_of_a_backtest(market: Market) -> 
     assert counted.rebalances["objective"].iloc[0] >= without.rebalances["objective"].iloc[0]
     dear = backtest(market, holding_cost=True, roll_trades=50.0, **RUN)
     assert dear.performance["avg_gross_notional"] < without.performance["avg_gross_notional"]
+
+
+def test_an_underlying_gets_one_share_of_risk_equal_for_its_sizes(market: Market) -> None:
+    day = market.days[-1]
+    counted = Inputs(market, Strategy(), 500_000).weights(day)
+    without = market.select(["ES", "US10", "GOLD_micro", "CORN"])
+    one = Inputs(without, Strategy(), 500_000).weights(day)
+    assert counted["ES"] == counted["ES_micro"] == one["ES"] / 2
+    others = ["US10", "GOLD_micro", "CORN"]
+    assert counted[others].to_dict() == one[others].to_dict()
