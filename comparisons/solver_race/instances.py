@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from comparisons.strategy import RACED
 from comparisons.universe import synthetic_problem
 from dynopt_milp import Problem, solve
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.data import Market
 from dynopt_milp.strategy.inputs import Inputs
-from dynopt_milp.strategy.strategy import Strategy
 
 SMALLER = ("_mini", "_micro")
 WALK_TIME_LIMIT = 120.0
@@ -76,7 +76,7 @@ class Grid:
 
 
 def real_instances(market: Market, grid: Grid) -> Iterator[Instance]:
-    """Weekly rebalances of trend following; held is the exact answer of the week before.
+    """Weekly rebalances of trend following (:data:`RACED`); held is the exact answer of the week before.
 
     Without costs nothing keeps two sizes of one contract from being held against each other without limit, so the
     full size is then left out.
@@ -87,7 +87,7 @@ def real_instances(market: Market, grid: Grid) -> Iterator[Instance]:
             free = cost_multiplier == 0
             if free not in prepared:
                 chosen = market.select(one_size(market.instruments)) if free else market
-                prepared[free] = Inputs(chosen, Strategy(), capital)
+                prepared[free] = Inputs(chosen, RACED, capital)
             for start in grid.starts:
                 yield from _path(prepared[free], capital, cost_multiplier, start, grid.weeks)
 

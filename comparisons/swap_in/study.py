@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from comparisons.strategy import RACED
 from comparisons.swap_in.search import BUFFER, COST_MULTIPLIER, greedy_weights
 from comparisons.swap_in.their_search import Search
 from dynopt_milp import Problem, solve
@@ -22,7 +23,6 @@ from dynopt_milp.data import Market
 from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.strategy.inputs import Inputs
-from dynopt_milp.strategy.strategy import Strategy
 from formulations import FloatArray
 
 FOLDER = Path(__file__).parent
@@ -90,7 +90,7 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 def swap_in_days(market: Market, capital: float, count: int) -> Iterator[tuple[str, Problem]]:
     """Rebalances some weeks apart; held is the exact answer of the week before."""
-    inputs = Inputs(market, Strategy(), capital)
+    inputs = Inputs(market, RACED, capital)
     weeks = rebalance_days(market.days, "weekly")
     weeks = weeks[weeks >= pd.Timestamp(START)]
     for place in range(EVERY, EVERY * (count + 1), EVERY):
