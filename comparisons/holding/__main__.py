@@ -1,4 +1,4 @@
-"""Run the study: ``python -m comparisons.holding PRICE_FOLDER``; a minute, not resumable."""
+"""Run the study: ``python -m comparisons.holding PRICE_FOLDER``; some minutes, not resumable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from comparisons.environment import write_environment
-from comparisons.holding.study import ENVIRONMENT, RESULTS, run, table, times
+from comparisons.holding.pairs import PAIRS, pairs_table, run_pairs
+from comparisons.holding.study import ENVIRONMENT, RESULTS, run, table
 from comparisons.runner import run_study, study_parser
 from comparisons.stored import save
 from dynopt_milp.data import read_market
@@ -17,14 +18,14 @@ from dynopt_milp.data import read_market
 
 def study(options: Namespace, output: Console, progress: Console) -> None:
     """Run all, keep the results and print them."""
-    results = run(read_market(options.folder), show_progress=progress.is_terminal)
+    market = read_market(options.folder)
+    results = run(market, show_progress=progress.is_terminal)
     save(results, RESULTS)
-    rows = times(results).rename("ratio").reset_index().to_dict("records")
-    ratios = [f"{row['holder']}, shrunk by {row['shrinkage']:g}: {row['ratio']:.2f}" for row in rows]
-    write_environment(ENVIRONMENT, "one thread", *(f"solving time over exact's, {line}" for line in ratios))
-    output.print(table(results) + "\n", markup=False, soft_wrap=True)
-    for line in ratios:
-        output.print(f"solving time over exact's, {line}", markup=False)
+    pairs = run_pairs(market, show_progress=progress.is_terminal)
+    save(pairs, PAIRS)
+    write_environment(ENVIRONMENT, "one thread")
+    for text in (table(results), pairs_table(pairs)):
+        output.print(text + "\n", markup=False, soft_wrap=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
