@@ -41,7 +41,7 @@ def run_portfolio_comparison(
     -------
     strategies : dict
         Shares of risk by instrument for ``"Risk Parity"``, ``"All Weather"``, ``"Optimized Selection"``,
-        ``"Single Best"`` and, where there are 50 underlyings, ``"Jumbo Portfolio"``.
+        ``"Single Best"`` and, where there are 50 instruments, ``"Jumbo Portfolio"``.
     data : dict
         Frames by day with ``Last``, ``returns``, ``FX`` and, where it is known, ``Contract_Month``.
     instruments_df : DataFrame
@@ -72,7 +72,7 @@ def run_portfolio_comparison(
     rules = {"Risk Parity": risk_parity(universe), "All Weather": all_weather(universe)}
     rules["Optimized Selection"] = cheapest(universe, count=max_instruments)
     rules["Single Best"] = single_best(universe)
-    if universe.underlyings.nunique() >= JUMBO[0]:
+    if len(suitable) >= JUMBO[0]:
         rules["Jumbo Portfolio"] = jumbo(universe)
     strategies = {
         name: {str(symbol): float(share) for symbol, share in shares.items()} for name, shares in rules.items()

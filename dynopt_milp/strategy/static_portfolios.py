@@ -1,8 +1,8 @@
 """Which share of risk each instrument gets: the static portfolios of strategy four.
 
 A rule is any function from a :class:`Universe` (what is known on one day) to shares of risk by instrument; they are
-divided by their sum. All of them hold only what is in the universe. Sizes of one underlying (full, mini, micro) count
-once: by risk they share equally what one contract would get, by cost the cheapest size is chosen.
+divided by their sum. All of them hold only what is in the universe, and count an underlying once: its sizes (full,
+mini, micro) share equally what one contract would get.
 
 Source: *Advanced Futures Trading Strategies*, strategy four.
 """
@@ -79,17 +79,16 @@ def groups(asset_classes: pd.Series) -> dict[str, list[str]]:
 
 
 def risk_parity(universe: Universe) -> pd.Series:
-    """Equal risk in every group, equal for the underlyings of each, equal for the sizes of an underlying."""
+    """Equal risk in every group, equal for the underlyings of each."""
     members = groups(universe.asset_classes)
-    shares = pd.Series(1 / len(members), index=members)
-    return _within_groups(universe, members, shares)
+    return pd.concat([equal(universe, names, 1 / len(members)) for names in members.values()])
 
 
 def all_weather(universe: Universe) -> pd.Series:
     """A quarter each in equities, bonds and commodities, an eighth each in fx and volatility.
 
-    Equal for the underlyings of each, equal for the sizes of an underlying; renormalised over the groups that are
-    there. Instruments of other groups get nothing.
+    Equal for the underlyings of each; renormalised over the groups that are there. Instruments of other groups get
+    nothing.
 
     Raises
     ------
@@ -99,27 +98,16 @@ def all_weather(universe: Universe) -> pd.Series:
     members = {known: names for known, names in groups(universe.asset_classes).items() if known in ALL_WEATHER}
     if not members:
         raise InputError(f"All Weather needs some of the groups {', '.join(ALL_WEATHER)}", field="weights")
-    return normalised(_within_groups(universe, members, pd.Series(ALL_WEATHER)))
-
-
-def _within_groups(universe: Universe, members: dict[str, list[str]], shares: pd.Series) -> pd.Series:
-    """Shares of groups divided among their underlyings, and those among their sizes in the group."""
-    found: dict[str, float] = {}
-    for known, names in members.items():
-        underlyings = universe.underlyings[names]
-        sizes = underlyings.value_counts()
-        found |= {name: shares[known] / len(sizes) / sizes[underlyings[name]] for name in names}
-    return pd.Series(found)
+    return normalised(pd.concat([equal(universe, names, ALL_WEATHER[known]) for known, names in members.items()]))
 
 
 def cheapest(universe: Universe, *, count: int = SELECTION, limit: float = SR_COST_LIMIT) -> pd.Series:
-    """Optimized Selection: the ``count`` instruments that cost least for their risk, equal shares.
+    """Optimized Selection: the ``count`` instruments that cost least for their risk, equal for their underlyings.
 
-    Of the sizes of an underlying, the cheapest. Instruments dearer than ``limit`` are left out; if all are, the
-    cheapest one is held.
+    Instruments dearer than ``limit`` are left out; if all are, the cheapest one is held.
     """
-    chosen = _one_size(universe, limit=limit)[:count]
-    return equal(chosen or _one_size(universe, limit=np.inf)[:1])
+    chosen = select_by_cost(universe.sr_costs, limit=limit)[:count]
+    return equal(universe, chosen or select_by_cost(universe.sr_costs, limit=np.inf)[:1])
 
 
 def single_best(universe: Universe) -> pd.Series:
@@ -128,21 +116,21 @@ def single_best(universe: Universe) -> pd.Series:
 
 
 def jumbo(universe: Universe, *, fewest: int = JUMBO[0], most: int = JUMBO[1]) -> pd.Series:
-    """As many instruments as possible, the cheapest first, equal shares; of the sizes of an underlying, the cheapest.
+    """As many instruments as possible, the cheapest first, equal for their underlyings.
 
     Raises
     ------
     InputError
-        If fewer than ``fewest`` underlyings are cheap enough.
+        If fewer than ``fewest`` are cheap enough.
     """
-    chosen = _one_size(universe)[:most]
+    chosen = select_by_cost(universe.sr_costs)[:most]
     if len(chosen) < fewest:
         raise InputError(
-            f"the jumbo portfolio needs at least {fewest} underlyings that cost at most {SR_COST_LIMIT:g} Sharpe ratio "
+            f"the jumbo portfolio needs at least {fewest} instruments that cost at most {SR_COST_LIMIT:g} Sharpe ratio "
             f"points a trade, found {len(chosen)}; choose another portfolio or give fewest={len(chosen)}",
             field="weights",
         )
-    return equal(chosen)
+    return equal(universe, chosen)
 
 
 STATIC_PORTFOLIOS: dict[str, Weights] = {
@@ -202,15 +190,11 @@ class FixedShares:
                 )  # fmt: skip
 
 
-def _one_size(universe: Universe, *, limit: float = SR_COST_LIMIT) -> list[str]:
-    """What costs at most ``limit``, the cheapest first, and of the sizes of an underlying only the cheapest."""
-    chosen = select_by_cost(universe.sr_costs, limit=limit)
-    return [str(name) for name in universe.underlyings[chosen].drop_duplicates().index]
-
-
-def equal(instruments: list[str]) -> pd.Series:
-    """The same share for each."""
-    return pd.Series(1 / len(instruments), index=instruments) if instruments else pd.Series(dtype=np.float64)
+def equal(universe: Universe, instruments: list[str], share: float = 1.0) -> pd.Series:
+    """A share, the same part for each underlying of these instruments, and of that the same for each of its sizes."""
+    underlyings = universe.underlyings[instruments]
+    sizes: pd.Series = underlyings.map(underlyings.value_counts())
+    return share / underlyings.nunique() / sizes
 
 
 def normalised(weights: pd.Series) -> pd.Series:
