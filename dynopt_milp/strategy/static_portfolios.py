@@ -193,8 +193,9 @@ class FixedShares:
 def equal(universe: Universe, instruments: list[str], share: float = 1.0) -> pd.Series:
     """A share, the same part for each underlying of these instruments, and of that the same for each of its sizes."""
     underlyings = universe.underlyings[instruments]
-    sizes: pd.Series = underlyings.map(underlyings.value_counts())
-    return share / underlyings.nunique() / sizes
+    sizes = underlyings.map(underlyings.value_counts())
+    shares: pd.Series = share / underlyings.nunique() / sizes
+    return shares
 
 
 def normalised(weights: pd.Series) -> pd.Series:
