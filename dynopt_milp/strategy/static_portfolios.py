@@ -81,7 +81,8 @@ def groups(asset_classes: pd.Series) -> dict[str, list[str]]:
 def risk_parity(universe: Universe) -> pd.Series:
     """Equal risk in every group, equal for the underlyings of each."""
     members = groups(universe.asset_classes)
-    return pd.concat([equal(universe, names, 1 / len(members)) for names in members.values()])
+    shares: pd.Series = pd.concat([equal(universe, names, 1 / len(members)) for names in members.values()])
+    return shares
 
 
 def all_weather(universe: Universe) -> pd.Series:
@@ -193,9 +194,7 @@ class FixedShares:
 def equal(universe: Universe, instruments: list[str], share: float = 1.0) -> pd.Series:
     """A share, the same part for each underlying of these instruments, and of that the same for each of its sizes."""
     underlyings = universe.underlyings[instruments]
-    sizes = underlyings.map(underlyings.value_counts())
-    shares: pd.Series = share / underlyings.nunique() / sizes
-    return shares
+    return share / underlyings.nunique() / underlyings.map(underlyings.value_counts())
 
 
 def normalised(weights: pd.Series) -> pd.Series:
