@@ -38,8 +38,8 @@ ROWS = (
     ("  an instrument kept as it was", "num_kept", "{:,}"),
     ("seconds a rebalance, median", "median_solver_seconds", "{:.3f}"),
 )
-ALWAYS = ("num_rebalances", "num_failed")
-"""The figures that are shown even where they are zero."""
+LEFT_OUT_AT_ZERO = ("num_optimal", "num_not_proved", "num_kept")
+"""The counts that are left out where they are zero; any other figure is left out only where it does not exist."""
 
 
 def show_market(market: Market, console: Console) -> None:
@@ -107,7 +107,8 @@ def figures_table(figures: Mapping[str, Mapping[str, Any]], rows: Iterable[tuple
 def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
     """Print the figures of runs side by side, then what went wrong, then what is unusual."""
     figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
-    rows = [row for row in ROWS if row[1] in ALWAYS or any(run.performance[row[1]] for run in runs.values())]
+    nothing = [name for name in LEFT_OUT_AT_ZERO if not any(run.performance[name] for run in runs.values())]
+    rows = [row for row in ROWS if row[1] not in nothing]
     if any(run.settings["compound"] for run in runs.values()):
         rows = [(row[0].replace("share of capital", "share of the account"), *row[1:]) for row in rows]
     for optimizer in dict.fromkeys(optimizer for run in runs.values() for optimizer in compared_optimizers(run)):

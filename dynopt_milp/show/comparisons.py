@@ -21,8 +21,9 @@ SHOWN_COLUMNS = (
 )
 
 
-HIDDEN = ("failed", "of\nrolls")
-"""Columns that are left out where they have nothing."""
+def _shown(table: pd.DataFrame, figure: str) -> bool:
+    """Whether a column has something to say: no failures is nothing, and rolls may be unknown."""
+    return bool((table[figure] > 0).any() if figure == "num_failed" else table[figure].notna().any())
 
 
 def show_comparison(table: pd.DataFrame, console: Console, about: str = "") -> None:
@@ -40,8 +41,7 @@ def show_comparison(table: pd.DataFrame, console: Console, about: str = "") -> N
         console.print(f"{about}\n", highlight=False)
     shown = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     shown.add_column("", no_wrap=True)
-    # A column that is empty or zero everywhere takes the width the others need.
-    columns = [column for column in SHOWN_COLUMNS if column[0] not in HIDDEN or (table[column[1]] > 0).any()]
+    columns = [column for column in SHOWN_COLUMNS if _shown(table, column[1])]
     for heading, _, _ in columns:
         shown.add_column(heading, justify="right", no_wrap=True)
     last = ""

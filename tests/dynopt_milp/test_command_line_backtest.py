@@ -79,6 +79,18 @@ def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     assert content["settings"]["optimizer"] == "greedy"
 
 
+@pytest.mark.parametrize("command", [("backtest", "--optimizer", "rounded"), ("compare", "--optimizers", "rounded")])
+def test_rolls_that_cost_nothing_are_shown_where_they_are_known(command: tuple[str, ...]) -> None:
+    short = ("--start", "2018-01-01", "--end", "2018-02-10", "--instruments", "US10,BUND,CORN", "--roll-trades", "0")
+    done = run(*command, *short)
+    assert (done.returncode, done.stderr) == (0, "")
+    if command[0] == "backtest":
+        assert ["of", "rolls", "0.00%"] in [line.split() for line in done.stdout.splitlines()]
+        assert "not proven" not in done.stdout
+    else:
+        assert "rolls" in next(line for line in done.stdout.splitlines() if "ratio" in line).split()
+
+
 def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
     out = tmp_path / "R"
     options = (
@@ -193,7 +205,10 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
     [
         (["backtest", "--data", "nowhere"], "nowhere: is not a folder"),
         (["backtest", "--data", "."], "has no prices in a known layout"),
-        (["backtest", "--optimizer", "magic"], "there is no 'magic'"),
+        (["backtest", "--optimizer", "magic"], "optimizer: there is no 'magic'; there are unrounded, rounded, exact"),
+        (["backtest", "--also", "magic"], "also: there is no 'magic'; there are same_side, exact"),
+        (["compare", "--optimizers", "exact,magic"], "optimizers: there is no 'magic'; there are unrounded, rounded"),
+        (["gap", "--out", "G", "--also", "magic"], "also: there is no 'magic'; there are exact"),
         (["backtest", "--frequency", "hourly", *QUARTER], "there is no 'hourly'; there are daily, weekly, monthly"),
         (["backtest", "--weights", "all"], "weights: there is no 'all'"),
         (["backtest", "--forecasts", "magic"], "forecasts: there is no 'magic'; there are trend, long-only"),
