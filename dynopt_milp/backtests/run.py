@@ -116,7 +116,8 @@ def backtest(
     out : path, optional
         Where to keep the record. An interrupted run goes on from there when it is called again with the same
         arguments; a finished one is read back. Either is extended when the end is later, or the market has further
-        days: everything before must be as it was, but for the level of back-adjusted prices.
+        days: everything before must be as it was, but for the level of back-adjusted prices. Of what was interrupted
+        that holds up to its last decision, and its end may be any, not before that of finished results.
     show_progress : bool
         A progress bar on stderr.
     inputs : Inputs, optional
