@@ -525,6 +525,16 @@ def test_a_strategy_that_is_another_is_a_setting(market: Market, tmp_path: Path)
         backtest(market, Strategy(risk_target=0.1), out=tmp_path / "run", **RUN | {"capital": 1.0})
 
 
+def test_contract_months_that_are_known_in_part_are_those_of_one_run(market: Market, tmp_path: Path) -> None:
+    months = market.contract_months
+    assert months is not None
+    part = replace(market, contract_months=months.loc["2016-02-10":].reindex(market.days))
+    backtest(part, end="2016-03-16", out=tmp_path / "run", **RUN)
+    grown = backtest(part, out=tmp_path / "run", **RUN)
+    assert 0 < grown.performance["num_days_without_rolls"] < (grown.positions != 0).to_numpy().sum()
+    assert_one_run(tmp_path / "run", part, tmp_path, **RUN)
+
+
 def test_contract_months_that_begin_after_the_end_do_not_matter(market: Market, tmp_path: Path) -> None:
     months = market.contract_months
     assert months is not None
