@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.run_folder import SETTINGS
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
+from dynopt_milp.solvers.settings import check_optimizer
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 
@@ -21,7 +23,7 @@ COMPARED_FIGURES = (
     "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
     "annual_trading_cost", "annual_roll_cost", "max_drawdown_of_capital_pct", "max_drawdown_of_peak_pct",
     "annual_turnover", "annual_contracts_rolled", "avg_tracking_error", "realised_tracking_error", "num_rebalances",
-    "num_optimal", "num_not_proved", "num_failed", "solver_seconds",
+    "num_optimal", "num_not_proved", "num_failed", "num_days_without_rolls", "costs_counted", "solver_seconds",
 )  # fmt: skip
 
 FILES = ("comparison.csv", "comparison.png")
@@ -64,10 +66,14 @@ def run_comparison(
 
     Raises
     ------
+    UnknownNameError
+        If there is no such optimizer; before any work.
     FormatError
         If the folder holds something else than comparisons; before any work.
     """
     names = distinct_names(optimizers, "optimizers")
+    for optimizer in optimizers:
+        check_optimizer(optimizer, "optimizers", UNOPTIMISED)
     if out is not None:
         _refuse_other_folder(out, strategies)
     runs: Runs = {}

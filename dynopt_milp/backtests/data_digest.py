@@ -80,6 +80,19 @@ class DataDigest:
         """Last day of the run."""
         return pd.Timestamp(self.digests[PRICE].index[-1])
 
+    def until(self, end: pd.Timestamp) -> DataDigest:
+        """That of the same market up to an earlier day."""
+        prices = self.digests[PRICE].loc[:end]
+        names = list(prices.columns[(prices > 0).any()])
+        specifications = {name: self.specifications[name] for name in names}
+        currencies = sorted({str(table["currency"]) for table in specifications.values()})
+        digests = {
+            what: frame.loc[:end, currencies if what == RATE else names]
+            for what, frame in self.digests.items()
+            if what != CONTRACT or _any(frame, end)
+        }
+        return DataDigest(self.start, digests, specifications)
+
     def changes(self, later: DataDigest) -> str:
         """What is not in another market as it is in this one, in words; empty if nothing.
 

@@ -36,6 +36,8 @@ TYPICAL_TURNOVER = (50.0, 500.0)  # contracts a year
 HIGH_TRACKING_ERROR = 0.02
 HIGH_TURNOVER = 1000.0
 SMALL_CAPITAL = 500_000.0  # the guide calls portfolios above this large
+SHOWN = 6
+"""How many instruments a finding names."""
 UNOPTIMISED = ("unrounded", "rounded")
 """Optimizers that do not optimise: hold the target positions, in fractions or rounded."""
 
@@ -286,15 +288,25 @@ def _rolls(performance: Mapping[str, Any]) -> list[Finding]:
         return [_finding("costs without rolls", "note", trading, "contract months are not known", why)]
     found = []
     if unknown := performance.get("num_without_rolls"):
-        why = "their rolls are not counted, and costs are higher than shown; use prices with contract months"
-        found.append(
-            _finding("instruments without rolls", "note", unknown, "contract months are not known of these", why)
-        )
+        why = "their rolls are not counted then, and costs are higher than shown; use prices with contract months"
+        threshold = f"held while their contract months are not known{_while(performance.get('without_rolls', {}))}"
+        found.append(_finding("instruments without rolls", "note", unknown, threshold, why))
     if roll > trading:
         why = f"holding costs {roll:.3g} of the capital a year, trading {trading:.3g}"
         remedies = (FEWER_ROLLS, LESS_GROSS)
         found.append(_finding("roll cost", "note", roll, f"above {trading:.3g}, that of trades", why, remedies))
     return found
+
+
+def _while(without: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which instruments were held without rolls, and when; those with most days first."""
+    most = sorted(without, key=lambda name: -without[name]["days"])
+    words = [
+        f"{name} on {gap['days']:,} of {gap['held']:,} days, {gap['first']} to {gap['last']}"
+        for name, gap in ((name, without[name]) for name in most[:SHOWN])
+    ]
+    more = [f"and {len(most) - SHOWN} more"] if len(most) > SHOWN else []
+    return f": {'; '.join(words + more)}" if words else ""
 
 
 def _no_returns(performance: Mapping[str, Any]) -> list[Finding]:

@@ -20,6 +20,8 @@ from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.run_folder import run_folder
 
 JOURNAL, DATA = "journal.jsonl", "data.npz"
+RESULTS = "performance.json"
+"""Is there as soon as a run has been finished once."""
 GROWING = ("start", "end", "market")
 """Settings that follow from the data of a run and how far it goes; :meth:`Journal.extend` says which may change."""
 
@@ -81,7 +83,7 @@ class Journal:
     def add(self, entry: dict[str, Any]) -> None:
         """Append an entry; it is on the disk when this returns."""
         with reported(self.folder / JOURNAL):
-            self._file.write(json.dumps(entry, allow_nan=False) + "\n")
+            self._file.write(_line(entry))
             self._file.flush()
             os.fsync(self._file.fileno())
         self.entries[entry["date"]] = entry
@@ -92,7 +94,7 @@ class Journal:
         Parameters
         ----------
         data : DataDigest
-            From now on; kept in ``data.npz``, which alone says how far the run goes.
+            Up to the last day from now on; kept in ``data.npz``.
 
         Returns
         -------
@@ -103,19 +105,26 @@ class Journal:
         Raises
         ------
         FormatError
-            If the data have changed, or the run would end earlier or begin on another day; or a file is damaged.
+            If the data have changed on which results or decisions of the folder stand, or the run would end before
+            the results do or begin on another day; or a file is damaged.
         """
         path, content = self.folder / DATA, data.to_bytes()
-        if self.entries:  # else nothing was decided
+        end = pd.to_datetime(self._end, errors="coerce")
+        finished = (self.folder / RESULTS).exists() and pd.notna(end)
+        if finished and data.end < end:
+            raise FormatError(
+                f"holds a run to {end:%Y-%m-%d}, and this one would end on {data.end:%Y-%m-%d}: a run can be "
+                f"extended, not cut short; let it end on {end:%Y-%m-%d} or later (the data must reach that day), or "
+                "use another folder",
+                field=str(self.folder),
+            )
+        # What an interrupted run was to reach, and has not, binds nothing.
+        kept = {date: entry for date, entry in self.entries.items() if pd.Timestamp(date) < data.end}
+        stored = None
+        if kept:  # else nothing was decided
             stored, before = self._stored_data(path)
-            if data.end < before.end:
-                raise FormatError(
-                    f"holds a run to {before.end:%Y-%m-%d}, and this one would end on {data.end:%Y-%m-%d}: a run can "
-                    f"be extended, not cut short; let it end on {before.end:%Y-%m-%d} or later (the data must reach "
-                    "that day), or use another folder",
-                    field=str(self.folder),
-                )
-            if changes := before.changes(data):
+            decided = pd.Timestamp(max(kept))
+            if changes := before.until(max(end, decided) if finished else decided).changes(data):
                 raise FormatError(
                     f"holds a run whose data have changed: {changes}; run it again in another folder, or on the data "
                     "as they were",
@@ -127,12 +136,20 @@ class Journal:
                     f"{data.start:%Y-%m-%d} now; use another folder, or delete this one",
                     field=str(self.folder),
                 )
-            if content != stored:
-                write_atomically(path, content)
-            end = pd.to_datetime(self._end, errors="coerce")
-            return end if end < data.end else None
-        write_atomically(path, content)
-        return None
+        self._keep(kept)
+        if content != stored:
+            write_atomically(path, content)
+        return end if kept and end < data.end else None
+
+    def _keep(self, kept: dict[str, dict[str, Any]]) -> None:
+        """Forget all other entries: what an interrupted run has decided beyond an end that is earlier now."""
+        if len(kept) < len(self.entries):
+            path = self.folder / JOURNAL
+            with reported(path):
+                self._file.close()
+                write_atomically(path, "".join(map(_line, kept.values())))
+                self._file = path.open("a", encoding="utf-8")
+            self.entries = kept
 
     def _stored_data(self, path: Path) -> tuple[bytes, DataDigest]:
         if not path.exists():
@@ -158,6 +175,10 @@ class Journal:
                 self.entries[entry["date"]] = entry
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise FormatError(f"line {number} is damaged; use another folder", field=str(path)) from None
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, allow_nan=False) + "\n"
 
 
 def _check_entry(entry: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.accounting import contracts_traded
+from dynopt_milp.backtests.costs_counted import costs_counted
 from dynopt_milp.problem.book import DAYS_A_YEAR
 from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.settings import DEFAULT_GAP
@@ -43,7 +44,7 @@ def performance(
     rebalances : DataFrame by day
         As :class:`~dynopt_milp.Backtest` has it.
     rolled : DataFrame, days × instruments, optional
-        Contracts rolled, of the instruments whose contract months are known; None if they are of none.
+        Contracts rolled; NaN, or no column, where the contract month is not known. Default: it is nowhere known.
     compound : bool
         Whether returns are compounded.
 
@@ -60,10 +61,17 @@ def performance(
         rule has none), ``idm``, ``num_instruments`` (the most that were alive), ``num_rebalances``, ``num_optimal``,
         ``num_not_proved`` (left open by an optimizer that proves something; a heuristic proves nothing and is not
         counted), ``num_failed``, ``num_kept`` (at which an instrument could not be decided and kept its position),
-        ``num_without_rolls`` (instruments that were held and whose contract months are not known),
-        ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist: of rolls
-        where nothing is known of them, of returns where a compounding account has lost everything.
+        ``num_without_rolls`` (instruments that were held on days on which their contract month is not known),
+        ``num_days_without_rolls`` (those days, added up over the instruments), ``without_rolls`` (of each of the
+        instruments: ``first`` and ``last`` of those ``days``, and how many it was ``held``), ``costs_counted`` (what
+        the figures are net of, in words), ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None
+        where a figure does not exist: of rolls where nothing is known of them on any day of anything held, of returns
+        where a compounding account has lost everything.
     """
+    rolled = (pd.DataFrame(index=positions.index) if rolled is None else rolled).reindex(columns=positions.columns)
+    held, known = positions != 0, rolled.notna()
+    rolls_known = bool((held & known).any(axis=None) or not held.any(axis=None))
+    without = _without_rolls(held, known)
     net, days = returns["net"], len(returns)
     turnover = contracts_traded(positions).sum(axis=1)
     account = account_of(net, compound=compound)
@@ -76,14 +84,14 @@ def performance(
         "gross_sharpe_ratio": sharpe_ratio(returns["gross"]),
         "annual_cost": returns["cost"].mean() * DAYS_A_YEAR,
         "annual_trading_cost": returns["trading_cost"].mean() * DAYS_A_YEAR,
-        "annual_roll_cost": None if rolled is None else returns["roll_cost"].mean() * DAYS_A_YEAR,
+        "annual_roll_cost": returns["roll_cost"].mean() * DAYS_A_YEAR if rolls_known else None,
         "max_drawdown_of_capital_pct": 100 * in_capital,
         "max_drawdown_of_peak_pct": 100 * of_peak,
         "skewness": net.skew(),
         "total_turnover": turnover.sum(),
         "avg_daily_turnover": turnover.mean(),
         "annual_turnover": turnover.mean() * DAYS_A_YEAR,
-        "annual_contracts_rolled": None if rolled is None else rolled.sum(axis=1).mean() * DAYS_A_YEAR,
+        "annual_contracts_rolled": rolled.sum(axis=1).mean() * DAYS_A_YEAR if rolls_known else None,
         "avg_tracking_error": rebalances["tracking_error"].mean(),
         "avg_adjustment_factor": rebalances["adjustment_factor"].mean(),
         "idm": rebalances["idm"].mean(),
@@ -98,12 +106,17 @@ def performance(
         "num_not_proved": int((~status.isin(["optimal", STATIC, FAILED]) & ~heuristic).sum()),
         "num_failed": int((status == FAILED).sum()),
         "num_kept": int(((status != FAILED) & (rebalances["reason"] != "")).sum()),
-        "num_without_rolls": int(positions.drop(columns=[] if rolled is None else rolled.columns).any().sum()),
+        "num_without_rolls": len(without),
+        "num_days_without_rolls": sum(gap["days"] for gap in without.values()),
         "days": days,
+    }
+    words = {
+        "without_rolls": without,
+        "costs_counted": costs_counted(positions.columns[held.any()], without, rolls_known=rolls_known),
     }
     if compound and not account.min() > 0:  # shares of an account below zero say nothing
         figures |= dict.fromkeys(OF_THE_ACCOUNT)
-    return {name: _number(value) for name, value in figures.items()} | counts
+    return {name: _number(value) for name, value in figures.items()} | counts | words
 
 
 OF_THE_ACCOUNT = (
@@ -111,6 +124,19 @@ OF_THE_ACCOUNT = (
     "annual_trading_cost", "annual_roll_cost", "skewness",
 )  # fmt: skip
 """Figures that a compounding account has as long as something is left of it."""
+
+
+def _without_rolls(held: pd.DataFrame, known: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Of each instrument that was held on days on which its rolls are not known: how many, and from when to when."""
+    found = {}
+    for name in held.columns:
+        days = held.index[held[name] & ~known[name]]
+        if len(days):
+            found[str(name)] = {
+                "days": len(days), "held": int(held[name].sum()),
+                "first": f"{days[0]:%Y-%m-%d}", "last": f"{days[-1]:%Y-%m-%d}",
+            }  # fmt: skip
+    return found
 
 
 def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:

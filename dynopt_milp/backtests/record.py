@@ -89,14 +89,14 @@ class Record:
         positions, unrounded, rounded = (
             self._frame(np.vstack(blocks)) for blocks in (self._positions, *self._targets)
         )  # fmt: skip
-        gross, traded, rolled = (np.vstack(self._money)).T
-        cost = traded + rolled
+        gross, trading_cost, roll_cost = (np.vstack(self._money)).T
+        cost = trading_cost + roll_cost
         base = np.array(self._base)
         base[base == 0] = np.inf  # nothing is left, held or earned
         returns = pd.DataFrame(
             {
-                "gross": gross / base, "trading_cost": traded / base, "roll_cost": rolled / base, "cost": cost / base,
-                "net": (gross - cost) / base,
+                "gross": gross / base, "trading_cost": trading_cost / base, "roll_cost": roll_cost / base,
+                "cost": cost / base, "net": (gross - cost) / base,
             },
             index=positions.index,
         )  # fmt: skip
@@ -111,10 +111,8 @@ class Record:
             for name, frame in (("held", positions), ("unrounded", unrounded))
         }
         rebalances = rows(entries)
-        months = market.contract_months
-        known = [] if months is None else list(months.columns[months.loc[positions.index].notna().any()])
-        counted = contracts_rolled(market, positions[known]) if known else None
-        figures = performance(returns, positions, rebalances, rolled=counted, compound=self._compound)
+        rolled = contracts_rolled(market, positions).where(market.months_known().loc[positions.index])
+        figures = performance(returns, positions, rebalances, rolled=rolled, compound=self._compound)
         figures |= target_figures(earned, notional, rounded, rebalances)
         figures["num_opposite_days"] = opposite_days(positions, market.specifications["underlying"])
         return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))

@@ -22,7 +22,9 @@ FORMAT = "dynopt-milp backtest 3"
 """The names of columns and settings. Of format 2 costs were those of trades alone, without rolls."""
 NEEDED = {
     "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net"),
-    "performance": ("sharpe_ratio", "num_not_proved", "annual_roll_cost", "annual_contracts_rolled", "num_kept"),
+    "performance": (
+        "sharpe_ratio", "num_not_proved", "annual_roll_cost", "annual_contracts_rolled", "num_kept", "without_rolls",
+    ),
     "settings": (
         "optimizer", "capital", "compound", "simulated", "end", "base_currency", "strategy", "frequency", "roll_trades",
     ),

@@ -34,9 +34,8 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative, one_of, positive
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
-from dynopt_milp.solvers.methods import METHODS, find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
-from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
@@ -117,7 +116,8 @@ def backtest(
     out : path, optional
         Where to keep the record. An interrupted run goes on from there when it is called again with the same
         arguments; a finished one is read back. Either is extended when the end is later, or the market has further
-        days: everything before must be as it was, but for the level of back-adjusted prices.
+        days: everything before must be as it was, but for the level of back-adjusted prices. Of what was interrupted
+        that holds up to its last decision, and its end may be any, not before that of finished results.
     show_progress : bool
         A progress bar on stderr.
     inputs : Inputs, optional
@@ -154,6 +154,7 @@ def backtest(
     """
     if strategy is None:
         strategy = Strategy() if inputs is None else inputs.strategy
+    check_optimizer(optimizer, others=UNOPTIMISED)
     _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
     roll_trades = not_negative(roll_trades, "roll_trades")
     if isinstance(beside, str) or beside is None:
@@ -163,8 +164,7 @@ def backtest(
             raise InputError(f"expected a name that can be that of a folder, found {name!r}", field="beside")
     others = dict(zip(distinct_names((optimizer, *beside), "beside")[1:], beside, strict=True))
     for other in beside:
-        if isinstance(other, str):
-            one_of(other.partition(":")[0], (*UNOPTIMISED, *METHODS), "beside")
+        check_optimizer(other, "beside", UNOPTIMISED)
         _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     if inputs is None:
@@ -317,13 +317,10 @@ def _check(
         not_negative(fraction, "buffer_fraction")
     if buffer_rule is not None:
         one_of(buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
-    if not callable(optimizer) and optimizer not in UNOPTIMISED:
-        find_method(optimizer)
     if isinstance(also, str):
         raise InputError(f"expected a list of optimizers, found {also!r}", field="also")
     for other in also:
-        if not callable(other) and other != SAME_SIDE:
-            find_method(other)
+        check_optimizer(other, "also", (SAME_SIDE,))
     if also and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
         raise UnsupportedError(
             "optimizers are compared by the book's objective; the deadband and static portfolios have another",

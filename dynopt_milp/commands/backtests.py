@@ -195,7 +195,6 @@ def compare(
 
     def run() -> int:
         from dynopt_milp.backtests.compare import comparison_table, run_comparison
-        from dynopt_milp.show.captions import caption
         from dynopt_milp.show.comparisons import show_comparison
         from dynopt_milp.show.pictures import save_comparison
 
@@ -238,7 +237,7 @@ def compare(
             print_json({"comparison": records(table)})
         else:
             console.print()
-            show_comparison(table, console, caption(runs.values()))
+            show_comparison(runs, console)
             if out is not None:
                 console.print(f"\nkept in {out}: comparison.csv, comparison.png and a folder for each run")
         return _exit_code(*runs.values())

@@ -34,6 +34,9 @@ OPTIONAL = ("sr_cost", "rolls_a_year")
 
 REFERENCE_SHARE, REFERENCE_DAYS = 0.1, 256
 """The reference price is no less than this share of the median traded price over so many days of prices."""
+MONTH_DAYS = 20
+"""Days of prices, that on which it is stated included, over which a contract month counts as known. Gaps of some days
+are ordinary; a contract that rolls every month does so about once in as many days."""
 ROLL_DAYS = 730
 """Calendar days over which rolls are counted where the specifications do not say how many there are a year."""
 
@@ -88,7 +91,8 @@ class Market:
         What was dropped or left out on the way here, and why.
     contract_months : DataFrame, days × instruments, optional
         The contract that a price is of, as a number such as 20200300 or 202003; NaN where it is not known, and on days
-        without a price. Where it changes, what is held is rolled. Without it nothing is known of rolls.
+        without a price. Where it changes, what is held is rolled. Without it nothing is known of rolls, and with gaps
+        nothing on some days: see :meth:`months_known`.
     simulated : bool
         Whether the prices are simulated: tables and pictures say so.
 
@@ -192,6 +196,17 @@ class Market:
             return pd.DataFrame(False, index=self.days, columns=self.prices.columns)
         before = self.contract_months.ffill().shift()
         return self.contract_months.notna() & before.notna() & (self.contract_months != before)
+
+    def months_known(self) -> pd.DataFrame:
+        """Whether rolls are known on a day, days × instruments: a roll elsewhere would not be seen.
+
+        They are if a contract month is stated on one of the last 20 days with a price of the instrument, this one
+        included; on a day without a price as on the one before.
+        """
+        if self.contract_months is None:
+            return pd.DataFrame(False, index=self.days, columns=self.prices.columns)
+        place = self.prices.notna().cumsum()
+        return place - place.where(self.contract_months.notna()).ffill() < MONTH_DAYS
 
     def rolls_a_year(self) -> pd.DataFrame:
         """How often the contract changes in a year, days × instruments, from what is known on each day.

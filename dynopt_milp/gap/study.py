@@ -26,9 +26,8 @@ from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.labelled import whole_number
 from dynopt_milp.problem.limits import LimitsLike, described, limits_of
-from dynopt_milp.solvers.methods import find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
-from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.strategy import Strategy
 
 CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
@@ -153,8 +152,7 @@ def _checked(also: Sequence[str | Optimizer]) -> tuple[str | Optimizer, ...]:
         raise InputError(f"expected a list of optimizers, found {also!r}", field="also")
     taken = {*PATHS, SAME_SIDE, *ROW_COLUMNS, *CELL_FIGURES, *CONSEQUENCES}
     for optimizer in also:
-        if not callable(optimizer):
-            find_method(optimizer)
+        check_optimizer(optimizer, "also")
         name = optimizer_name(optimizer)
         columns = {name, *further_columns(name), *further_figures(name)}
         if columns & taken:

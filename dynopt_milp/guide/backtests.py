@@ -70,9 +70,10 @@ def backtest_portfolio_with_dynamic_optimization(
     Returns
     -------
     dict
-        ``data`` (by day: ``portfolio_returns`` net of the costs of trades and rolls, ``position_SYMBOL``,
-        ``tracking_error``, ``adjustment_factor``, ``daily_turnover`` without rolls), ``performance`` (figures of
-        :func:`~dynopt_milp.backtests.performance`, net of the same costs; ``max_drawdown_pct`` is of the peak),
+        ``data`` (by day: ``portfolio_returns`` net of the costs that the figure ``costs_counted`` names,
+        ``position_SYMBOL``, ``tracking_error``, ``adjustment_factor``, ``daily_turnover`` without rolls),
+        ``performance`` (figures of :func:`~dynopt_milp.backtests.performance`, net of the same costs;
+        ``max_drawdown_pct`` is of the peak),
         ``portfolio_weights``, ``final_positions`` (contracts by instrument), ``optimization_type``, and ``backtest``,
         the :class:`~dynopt_milp.Backtest` it was taken from.
 
@@ -122,9 +123,9 @@ def backtest_portfolio_with_individual_data(
     Returns
     -------
     dict
-        ``data`` (by day: ``portfolio_returns`` net of the costs of trades and rolls, ``position_SYMBOL``),
-        ``performance``, ``portfolio_weights``, ``correlation_matrix`` and the ``idm`` of it (of the last day),
-        ``backtest``.
+        ``data`` (by day: ``portfolio_returns`` net of the costs that the figure ``costs_counted`` names,
+        ``position_SYMBOL``), ``performance``, ``portfolio_weights``, ``correlation_matrix`` and the ``idm`` of it (of
+        the last day), ``backtest``.
 
     Raises
     ------

@@ -13,14 +13,14 @@ from dynopt_milp.backtests.diagnostics import Finding
 from dynopt_milp.backtests.metrics import above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
-from dynopt_milp.show.captions import caption
+from dynopt_milp.show.captions import capital_words, caption, costs_of
 
 ROWS = (
     ("mean return a year, net of costs", "annualized_return", "{:.1%}"),
     ("volatility a year", "annualized_volatility", "{:.1%}"),
     ("Sharpe ratio, net", "sharpe_ratio", "{:.2f}"),
     ("Sharpe ratio, gross", "gross_sharpe_ratio", "{:.2f}"),
-    ("costs a year, share of capital", "annual_cost", "{:.2%}"),
+    ("costs a year, share of {capital}", "annual_cost", "{:.2%}"),
     ("  of trades", "annual_trading_cost", "{:.2%}"),
     ("  of rolls", "annual_roll_cost", "{:.2%}"),
     ("largest drawdown, of capital", "max_drawdown_of_capital_pct", "{:.1f}%"),
@@ -29,7 +29,7 @@ ROWS = (
     ("contracts rolled a year", "annual_contracts_rolled", "{:,.0f}"),
     ("tracking error, expected", "avg_tracking_error", "{:.2%}"),
     ("tracking error, realised", "realised_tracking_error", "{:.2%}"),
-    ("gross notional, share of capital", "avg_gross_notional", "{:.1f}"),
+    ("gross notional, share of {capital}", "avg_gross_notional", "{:.1f}"),
     ("adjustment factor", "avg_adjustment_factor", "{:.2f}"),
     ("rebalances", "num_rebalances", "{:,}"),
     ("  proven optimal", "num_optimal", "{:,}"),
@@ -38,8 +38,8 @@ ROWS = (
     ("  an instrument kept as it was", "num_kept", "{:,}"),
     ("seconds a rebalance, median", "median_solver_seconds", "{:.3f}"),
 )
-ALWAYS = ("num_rebalances", "num_failed")
-"""The figures that are shown even where they are zero."""
+LEFT_OUT_AT_ZERO = ("num_optimal", "num_not_proved", "num_kept")
+"""The counts that are left out where they are zero; any other figure is left out only where it does not exist."""
 
 
 def show_market(market: Market, console: Console) -> None:
@@ -107,12 +107,12 @@ def figures_table(figures: Mapping[str, Mapping[str, Any]], rows: Iterable[tuple
 def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
     """Print the figures of runs side by side, then what went wrong, then what is unusual."""
     figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
-    rows = [row for row in ROWS if row[1] in ALWAYS or any(run.performance[row[1]] for run in runs.values())]
-    if any(run.settings["compound"] for run in runs.values()):
-        rows = [(row[0].replace("share of capital", "share of the account"), *row[1:]) for row in rows]
+    nothing = [name for name in LEFT_OUT_AT_ZERO if not any(run.performance[name] for run in runs.values())]
+    rows = [row for row in ROWS if row[1] not in nothing]
+    rows = [(row[0].format(capital=capital_words(runs.values())), *row[1:]) for row in rows]
     for optimizer in dict.fromkeys(optimizer for run in runs.values() for optimizer in compared_optimizers(run)):
         rows += above_best_rows(optimizer)
-    console.print(f"{caption(runs.values())}\n", highlight=False)
+    console.print(f"{caption(runs.values())}\ncosts counted: {costs_of(runs.values())}\n", highlight=False)
     console.print(figures_table(figures, rows))
     show_failures(runs, console)
     for name, run in runs.items():

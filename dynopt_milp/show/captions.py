@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dynopt_milp.backtests.costs_counted import costs_counted
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.problem.holding import ROLL_TRADES
 
@@ -35,10 +36,19 @@ def caption(runs: Iterable[Backtest]) -> str:
     return (f"{', '.join(rules)}: " if rules else "") + ", ".join(words)
 
 
-def net_of(runs: Iterable[Backtest]) -> str:
-    """Which costs profits are net of: of trades and rolls, or of trades alone where nothing is known of rolls."""
-    unknown = [run for run in runs if run.performance["annual_contracts_rolled"] is None]
-    return "net of trades (rolls are not counted)" if unknown else "net of trades and rolls"
+def costs_of(runs: Iterable[Backtest]) -> str:
+    """Which costs runs count, all of them together."""
+    every = list(runs)
+    return costs_counted(
+        {name for run in every for name in run.positions.columns[(run.positions != 0).any()]},
+        {name for run in every for name in run.performance["without_rolls"]},
+        rolls_known=any(run.performance["annual_contracts_rolled"] is not None for run in every),
+    )
+
+
+def capital_words(runs: Iterable[Backtest]) -> str:
+    """What returns and costs are shares of: the fixed capital, or the account of the day before."""
+    return "the account" if any(run.settings["compound"] for run in runs) else "capital"
 
 
 def _short(described: str) -> str:

@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dynopt_milp.backtests.compare import Runs, comparison_table
+from dynopt_milp.show.captions import capital_words, caption, costs_of
+
 SHOWN_COLUMNS = (
     ("return", "annualized_return", "{:.1%}"),
     ("vola-\ntility", "annualized_volatility", "{:.1%}"),
@@ -21,27 +24,25 @@ SHOWN_COLUMNS = (
 )
 
 
-HIDDEN = ("failed", "of\nrolls")
-"""Columns that are left out where they have nothing."""
+def _shown(table: pd.DataFrame, figure: str) -> bool:
+    """Whether a column has something to say: no failures is nothing, and rolls may be unknown."""
+    return bool((table[figure] > 0).any() if figure == "num_failed" else table[figure].notna().any())
 
 
-def show_comparison(table: pd.DataFrame, console: Console, about: str = "") -> None:
-    """Print strategies and optimizers with their figures; net of costs, a year, shares of capital.
+def show_comparison(runs: Runs, console: Console) -> None:
+    """Print strategies and optimizers with their figures, and below what the figures are.
 
     Parameters
     ----------
-    table : DataFrame
-        As `comparison_table` makes it.
+    runs : dict
+        Backtests by (strategy, optimizer).
     console : Console
-    about : str
-        What the runs have in common, above the table.
     """
-    if about:
-        console.print(f"{about}\n", highlight=False)
+    console.print(f"{caption(runs.values())}\n", highlight=False)
+    table = comparison_table(runs)
     shown = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     shown.add_column("", no_wrap=True)
-    # A column that is empty or zero everywhere takes the width the others need.
-    columns = [column for column in SHOWN_COLUMNS if column[0] not in HIDDEN or (table[column[1]] > 0).any()]
+    columns = [column for column in SHOWN_COLUMNS if _shown(table, column[1])]
     for heading, _, _ in columns:
         shown.add_column(heading, justify="right", no_wrap=True)
     last = ""
@@ -53,8 +54,8 @@ def show_comparison(table: pd.DataFrame, console: Console, about: str = "") -> N
         shown.add_row(Text(f" {row['optimizer']}"), *cells)
     console.print(shown)
     console.print(
-        "\nA year, net of costs, shares of capital; drawdown of the peak. Cost: of trades\n"
-        "and rolls. Contracts traded a year. The tracking error is the one the covariance\n"
-        "expects. Proven: rebalances proven optimal.",
+        f"\nA year, shares of {capital_words(runs.values())}; drawdown of the peak. Costs counted: "
+        f"{costs_of(runs.values())}. Contracts traded a year. The tracking error is the one the covariance expects. "
+        "Proven: rebalances proven optimal.",
         highlight=False,
     )

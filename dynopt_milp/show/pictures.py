@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.colours import COLOURS
 from dynopt_milp.problem.book import DAYS_A_YEAR
-from dynopt_milp.show.captions import caption, net_of
+from dynopt_milp.show.captions import caption, costs_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,10 +63,8 @@ def draw_backtests(runs: Mapping[str, Backtest], path: str | Path, *, title: str
         if len(failed):
             account.plot(failed, profit.reindex(failed), "x", color="red", label=f"{name}: {FAILED}")
         turnover.plot(run.returns.index, yearly_turnover(run.positions), **style)
-    figure.suptitle(
-        title or f"Profit {net_of(runs.values())}\n{caption(runs.values())}", x=0.01, ha="left", fontsize=11
-    )
-    account.set_ylabel("profit, share of capital")
+    _entitle(figure, title or f"Profit net of {costs_of(runs.values())}\n{caption(runs.values())}")
+    account.set_ylabel("profit, share of the\ncapital at the start")
     account.yaxis.set_major_formatter(PercentFormatter(1.0))
     account.legend(loc="best", fontsize="small")
     error.set_ylabel("tracking error,\nannual, after trading")
@@ -116,8 +115,8 @@ def draw_comparison(runs: Mapping[tuple[str, str], Backtest], path: str | Path) 
         panel.set_visible(False)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    what = f"Profit {net_of(runs.values())}, share of capital"
-    figure.suptitle(f"{what}\n{caption(runs.values())}", x=0.01, ha="left", fontsize="medium")
+    what = f"Profit net of {costs_of(runs.values())}, share of the capital at the start"
+    _entitle(figure, f"{what}\n{caption(runs.values())}", fontsize=10)
     save_picture(figure, Path(path))
 
 
@@ -149,7 +148,7 @@ def draw_tracking(runs: Mapping[str, Backtest], path: str | Path) -> None:
         ("tracking error,\n% of capital a year", errors, "lower left",
          f"Tracking error realised over the past year: exact's is the smaller one on {below:.0%} of days"),
         ("costs so far,\n% of capital", costs, "upper left",
-         f"Costs of trades and rolls in {years:.0f} years, % of capital: "
+         f"Costs of {costs_of(runs.values())} in {years:.0f} years, % of capital: "
          + ", ".join(f"{name} {100 * cost.iloc[-1]:.1f}" for name, cost in costs.items())),
         ("above the optimum,\n% of the optimum", {"greedy": distance}, "",
          f"Greedy's objective at each of its rebalances: above the optimum by {distance.median():.0%} in the median"),
@@ -169,7 +168,7 @@ def draw_tracking(runs: Mapping[str, Backtest], path: str | Path) -> None:
         axes.grid(alpha=0.3)
         if legend:
             axes.legend(loc=legend, ncols=len(lines), fontsize=11, frameon=False)
-    figure.suptitle(caption(runs.values()), x=0.01, ha="left", fontsize=11)
+    _entitle(figure, caption(runs.values()))
     save_picture(figure, Path(path))
 
 
@@ -184,6 +183,13 @@ def yearly_turnover(positions: pd.DataFrame) -> pd.Series:
     """Contracts traded over the last quarter (of a short run: over a quarter of it), at the pace of a year, by day."""
     traded = contracts_traded(positions).sum(axis=1)
     return traded.rolling(min(QUARTER, max(len(traded) // 4, 1))).mean() * DAYS_A_YEAR
+
+
+def _entitle(figure: Figure, title: str, *, fontsize: int = 11) -> None:
+    """A title on the left, its lines broken where they would not fit."""
+    letters = int(figure.get_figwidth() * 72 / (0.6 * fontsize))  # digits are 0.64 times as wide as high, letters less
+    lines = [textwrap.fill(line, letters) for line in title.splitlines()]
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=fontsize)
 
 
 def save_picture(figure: Figure, path: Path) -> None:

@@ -5,6 +5,7 @@ Modules are loaded when they are first used: nothing pays for a solver it does n
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from importlib import import_module
 from typing import cast
@@ -24,8 +25,16 @@ METHODS: dict[str, tuple[str, str]] = {
 """The methods by name: the module, which is loaded at the first use, and the function in it."""
 
 
-def find_method(name: str) -> Method:
+def find_method(name: str, field: str = "optimizer", others: Collection[str] = ()) -> Method:
     """The method of that name; ``cvxpy:NAME`` is the solver NAME through cvxpy.
+
+    Parameters
+    ----------
+    name : str
+    field : str
+        What the name was given for, for the error.
+    others : collection of str
+        What else the caller takes, for the error.
 
     Raises
     ------
@@ -33,11 +42,11 @@ def find_method(name: str) -> Method:
         If there is none.
     """
     if not isinstance(name, str):
-        raise UnknownNameError(f"expected a name, found {name!r}", field="optimizer")
+        raise UnknownNameError(f"expected a name, found {name!r}", field=field)
     head, _, tail = name.partition(":")
     if head not in METHODS or (tail and head != "cvxpy") or name.endswith(":"):
-        known = ", ".join(sorted(METHODS))
-        raise UnknownNameError(f"there is no {name!r}; there are {known} (and cvxpy:SOLVER)", field="optimizer")
+        known = ", ".join((*others, *METHODS))
+        raise UnknownNameError(f"there is no {name!r}; there are {known}:SOLVER", field=field)
     module, function = METHODS[head]
     method = getattr(import_module(module), function)
     return cast("Method", partial(method, solver=tail) if tail else method)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, overload
 
 import numpy as np
@@ -27,8 +28,19 @@ def check_settings(optimizer: Any, gap: float, time_limit: float | None) -> None
     """
     check_gap(gap)
     check_time_limit(time_limit)
-    if not callable(optimizer):
-        find_method(optimizer)
+    check_optimizer(optimizer)
+
+
+def check_optimizer(optimizer: Any, field: str = "optimizer", others: Collection[str] = ()) -> None:
+    """Refuse what is neither a function, nor the name of a method, nor one of ``others``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such optimizer.
+    """
+    if not callable(optimizer) and optimizer not in others:
+        find_method(optimizer, field, others)
 
 
 def check_gap(gap: float) -> float:

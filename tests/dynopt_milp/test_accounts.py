@@ -14,6 +14,7 @@ from dynopt_milp import Backtest, Inputs, Limits, Market, Strategy, backtest, ma
 from dynopt_milp.backtests import contracts_rolled, profits, roll_costs, trading_costs
 from dynopt_milp.data import read_pysystemtrade
 from dynopt_milp.errors import InputError
+from dynopt_milp.show.captions import costs_of
 from dynopt_milp.strategy.forecasts import long_only
 from tests.conftest import shared
 
@@ -243,6 +244,88 @@ def test_what_is_held_and_has_no_contract_months_is_counted() -> None:
         assert named == (
             ["costs without rolls"] if len(without) == 3 else ["instruments without rolls"] * bool(without)
         )
+
+
+def test_months_are_known_for_twenty_days_of_prices() -> None:
+    days = pd.bdate_range("2020-01-01", periods=90)
+    prices = pd.DataFrame({name: np.linspace(100, 120, 90) for name in ("EARLY", "HOLES", "LATE", "NONE")}, days)
+    prices.loc[days[40:60], "HOLES"] = np.nan  # no prices, no months either: not a gap
+    months = pd.DataFrame(np.nan, days, prices.columns)
+    months.loc[: days[29], "EARLY"] = 202003
+    months.loc[days[30:], "LATE"] = 202006
+    months["HOLES"] = 202003.0
+    months.loc[days[5:24], "HOLES"] = np.nan  # 19 days
+    months.loc[days[30:40], "HOLES"] = np.nan
+    months.loc[days[60:75], "HOLES"] = np.nan  # with those before it 25 days of prices
+    months.loc[days[75:], "HOLES"] = 202006
+    table = pd.DataFrame({"multiplier": 1.0, "currency": "USD", "asset_class": "X", "sr_cost": 0.01}, prices.columns)
+    market = replace(market_from_frames(prices, table), contract_months=months)
+    known = market.months_known()
+    assert known.index[known["EARLY"]].tolist() == days[:49].tolist()
+    assert known.index[known["LATE"]].tolist() == days[30:].tolist()
+    assert known.index[~known["HOLES"]].tolist() == days[69:75].tolist()
+    assert not known["NONE"].any()
+    assert market.rolls()["HOLES"].to_numpy().nonzero()[0].tolist() == [75]
+    cut = market.between(end=days[70]).months_known()
+    pd.testing.assert_frame_equal(known.loc[cut.index], cut)
+    assert not market_from_frames(prices, table).months_known().any(axis=None)
+
+
+def test_days_that_are_held_without_contract_months_are_counted_and_said(tmp_path: Path) -> None:
+    market = simulated_market(instruments=["BUND", "CORN", "ES_micro", "US10"], start="2015-01-01", end="2016-12-31")
+    months = market.contract_months
+    assert months is not None
+    months = months.copy()
+    months.loc[:"2016-05-31", "BUND"] = np.nan
+    months.loc["2016-07-01":, "CORN"] = np.nan
+    months.loc["2016-03-07":"2016-03-11", "US10"] = np.nan  # some days are ordinary
+    months["ES_micro"] = np.nan
+    part = replace(market, contract_months=months)
+    settings: dict[str, Any] = {"capital": 1e6, "optimizer": "rounded", "start": "2016-01-01"}
+    run = backtest(part, beside=["unrounded"], out=tmp_path / "run", **settings)
+    held = run.positions != 0
+    corn = market.prices["CORN"].loc["2016-07-01":].dropna().index
+    ends = held["CORN"].loc[corn[19] :]
+    begins = held["BUND"].loc[:"2016-05-31"]
+    every = held["ES_micro"]
+    expected = {
+        name: {
+            "days": int(days.sum()), "held": int(held[name].sum()),
+            "first": f"{days.index[days][0]:%Y-%m-%d}", "last": f"{days.index[days][-1]:%Y-%m-%d}",
+        }
+        for name, days in (("BUND", begins), ("CORN", ends), ("ES_micro", every))
+    }  # fmt: skip
+    assert run.performance["without_rolls"] == expected
+    assert 0 < expected["BUND"]["days"] < expected["BUND"]["held"]
+    assert run.performance["num_without_rolls"] == 3
+    assert run.performance["num_days_without_rolls"] == sum(one["days"] for one in expected.values())
+    words = "trades; rolls where contract months are known (always for 1 of 4 held instruments)"
+    assert run.performance["costs_counted"] == words
+    (finding,) = (finding for finding in run.findings if "without" in finding.name)
+    assert (finding.name, finding.figure) == ("instruments without rolls", 3)
+    for name, one in expected.items():
+        assert f"{name} on {one['days']} of {one['held']} days, {one['first']} to {one['last']}" in finding.threshold
+    assert Backtest.load(tmp_path / "run").findings == run.findings
+    assert costs_of([run, *run.beside.values()]) == words
+    whole = backtest(market, **settings)
+    assert (whole.performance["costs_counted"], whole.performance["without_rolls"]) == ("trades and rolls", {})
+    assert costs_of([run, whole]) == words
+    assert run.performance["annual_roll_cost"] < whole.performance["annual_roll_cost"]
+    none = backtest(replace(market, contract_months=None), **settings)
+    assert none.performance["costs_counted"] == costs_of([none]) == "trades (rolls are not counted)"
+    assert none.performance["num_days_without_rolls"] == held.to_numpy().sum()
+    elsewhere = backtest(
+        replace(market, contract_months=months[["ES_micro"]].reindex(columns=months.columns)), **settings
+    )
+    assert elsewhere.performance["annual_roll_cost"] is None
+
+
+def test_where_nothing_is_held_no_roll_is_missing() -> None:
+    market = simulated_market(instruments=["BUND", "CORN", "US10"], start="2015-01-01", end="2016-03-31")
+    for given in (market, replace(market, contract_months=None)):
+        run = backtest(given, capital=10.0, optimizer="rounded", start="2016-02-01")
+        assert (run.positions == 0).all(axis=None)
+        assert (run.performance["annual_roll_cost"], run.performance["costs_counted"]) == (0.0, "trades and rolls")
 
 
 def test_rolls_a_year_do_not_look_ahead() -> None:

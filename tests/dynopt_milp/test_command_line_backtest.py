@@ -7,13 +7,19 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from dynopt_milp.backtests.compare import run_comparison
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import guide_frames, read_pysystemtrade, simulated_market
+from dynopt_milp.show import draw_backtests, draw_comparison, pictures, show_backtests, show_comparison
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import problem_of_day
 from dynopt_milp.trades.rebalancing import rebalance
@@ -79,6 +85,18 @@ def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     assert content["settings"]["optimizer"] == "greedy"
 
 
+@pytest.mark.parametrize("command", [("backtest", "--optimizer", "rounded"), ("compare", "--optimizers", "rounded")])
+def test_rolls_that_cost_nothing_are_shown_where_they_are_known(command: tuple[str, ...]) -> None:
+    short = ("--start", "2018-01-01", "--end", "2018-02-10", "--instruments", "US10,BUND,CORN", "--roll-trades", "0")
+    done = run(*command, *short)
+    assert (done.returncode, done.stderr) == (0, "")
+    if command[0] == "backtest":
+        assert ["of", "rolls", "0.00%"] in [line.split() for line in done.stdout.splitlines()]
+        assert "not proven" not in done.stdout
+    else:
+        assert "rolls" in next(line for line in done.stdout.splitlines() if "ratio" in line).split()
+
+
 def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
     out = tmp_path / "R"
     options = (
@@ -110,6 +128,39 @@ def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
     wrong = run("backtest", *QUARTER, "--beside", "magic")
     assert wrong.returncode == 2
     assert "beside: there is no 'magic'; there are unrounded, rounded, exact" in " ".join(wrong.stderr.split())
+
+
+def test_tables_and_pictures_say_what_is_counted_and_of_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, path: titles.append(figure.get_suptitle()))
+    market = simulated_market(instruments=["US10", "BUND", "CORN"], start="2016-01-01", end="2018-12-31")
+    assert market.contract_months is not None
+    part = replace(market, contract_months=market.contract_months.assign(CORN=np.nan))
+    every = {
+        "trades and rolls": market,
+        "trades; rolls where contract months are known (always for 2 of 3 held instruments)": part,
+        "trades (rolls are not counted)": replace(market, contract_months=None),
+    }
+    for words, given in every.items():
+        for compound, capital in ((False, "capital"), (True, "the account")):
+            runs = run_comparison(
+                given, {"own": Strategy()}, ["unrounded", "rounded"], capital=1e6, start="2018-06-01",
+                end="2018-08-31", compound=compound,
+            )  # fmt: skip
+            by_name = {name: one for (_, name), one in runs.items()}
+            table, comparison = Console(record=True, file=StringIO()), Console(record=True, file=StringIO())
+            show_backtests(by_name, table)
+            show_comparison(runs, comparison)
+            draw_backtests(by_name, "backtest.png")
+            draw_comparison(runs, "comparison.png")
+            shown, compared = (" ".join(console.export_text().split()) for console in (table, comparison))
+            assert f"costs counted: {words} " in shown
+            assert f"costs a year, share of {capital} " in shown
+            assert f"A year, shares of {capital}; " in compared
+            assert f"Costs counted: {words}. " in compared
+            for title in titles[-2:]:
+                assert " ".join(title.split()).startswith(f"Profit net of {words}")
+    assert len(titles) == 12
 
 
 def test_a_comparison_does_not_write_among_other_files(prices: Path) -> None:
@@ -193,7 +244,10 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
     [
         (["backtest", "--data", "nowhere"], "nowhere: is not a folder"),
         (["backtest", "--data", "."], "has no prices in a known layout"),
-        (["backtest", "--optimizer", "magic"], "there is no 'magic'"),
+        (["backtest", "--optimizer", "magic"], "optimizer: there is no 'magic'; there are unrounded, rounded, exact"),
+        (["backtest", "--also", "magic"], "also: there is no 'magic'; there are same_side, exact"),
+        (["compare", "--optimizers", "exact,magic"], "optimizers: there is no 'magic'; there are unrounded, rounded"),
+        (["gap", "--out", "G", "--also", "magic"], "also: there is no 'magic'; there are exact"),
         (["backtest", "--frequency", "hourly", *QUARTER], "there is no 'hourly'; there are daily, weekly, monthly"),
         (["backtest", "--weights", "all"], "weights: there is no 'all'"),
         (["backtest", "--forecasts", "magic"], "forecasts: there is no 'magic'; there are trend, long-only"),

@@ -166,6 +166,19 @@ def test_the_sides_are_opposite_and_would_be_caught() -> None:
     assert says(much, TRADE_LESS)
 
 
+def test_instruments_without_rolls_are_named_with_their_days_most_days_first() -> None:
+    gaps = {
+        f"I{number}": {"days": number, "held": 10, "first": "2016-01-04", "last": f"2016-01-{4 + number:02}"}
+        for number in range(1, 9)
+    }
+    (finding,) = found(num_without_rolls=8, without_rolls=gaps)
+    assert finding.figure == 8
+    assert finding.threshold.startswith(
+        "held while their contract months are not known: I8 on 8 of 10 days, 2016-01-04 to 2016-01-12; I7 on 7 of"
+    )
+    assert finding.threshold.endswith("; I3 on 3 of 10 days, 2016-01-04 to 2016-01-07; and 2 more")
+
+
 def test_no_buffer_no_finding_about_it_and_greedy_proves_nothing() -> None:
     assert found(factors=(1.0, 1.0), settings={"buffer_rule": None}) == []
     assert found(factors=(np.nan,)) == []

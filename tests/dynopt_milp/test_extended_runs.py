@@ -57,6 +57,10 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
 
 
+def decisions(folder: Path) -> list[str]:
+    return [json.loads(line)["date"] for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
 def assert_one_run(folder: Path, market: Market, tmp_path: Path, **settings: Any) -> None:
     """Every byte is that of one run over all days."""
     backtest(market, out=tmp_path / "at once", **settings)
@@ -132,6 +136,63 @@ def test_an_interrupted_run_is_extended_and_an_interrupted_extension_goes_on(mar
     assert backtest(market, **settings).extended_from == pd.Timestamp("2016-03-18")
     assert backtest(market, **settings).extended_from is None
     assert_one_run(tmp_path / "run", market, tmp_path, **RUN, buffer_fraction=InterruptedAt(-1))
+
+
+@pytest.mark.parametrize(
+    ("end", "frequency", "decided"),
+    [
+        ("2016-03-16", "weekly", 4), ("2016-03-17", "daily", 3), ("2016-03-18", "weekly", 4),
+        ("2016-04-01", "daily", 4), ("2016-04-12", "weekly", 2), ("2016-04-12", "weekly", 4),
+        ("2016-04-29", "daily", 1), (LAST, "weekly", 4),
+    ],
+)  # fmt: skip
+def test_how_far_an_interrupted_extension_was_to_go_binds_nothing(
+    market: Market, tmp_path: Path, end: str, frequency: str, decided: int
+) -> None:
+    settings = RUN | {"frequency": frequency, "compound": True}
+    first = backtest(market, end="2016-03-16", out=tmp_path / "run", buffer_fraction=InterruptedAt(-1), **settings)
+    with pytest.raises(BacktestInterrupted):
+        backtest(
+            market, end="2016-04-22", out=tmp_path / "run", buffer_fraction=InterruptedAt(decided), **settings
+        )  # fmt: skip
+    assert len(decisions(tmp_path / "run")) == len(first.rebalances) + decided
+    assert Backtest.load(tmp_path / "run").positions.equals(first.positions)
+    settings["buffer_fraction"] = InterruptedAt(-1)
+    run = backtest(market, end=end, out=tmp_path / "run", **settings)
+    assert run.extended_from == (None if end == "2016-03-16" else pd.Timestamp("2016-03-16"))
+    assert_one_run(tmp_path / "run", market, tmp_path, end=end, **settings)
+
+
+def test_data_that_an_interrupted_run_has_not_reached_may_change(market: Market, tmp_path: Path) -> None:
+    settings = RUN | {"out": tmp_path / "run"}
+    with pytest.raises(BacktestInterrupted, match="after 4 of 19"):
+        backtest(market, buffer_fraction=InterruptedAt(4), **settings)
+    last = decisions(tmp_path / "run")[-1]
+    settings["buffer_fraction"] = InterruptedAt(-1)
+    before = files(tmp_path / "run")
+    for end in (LAST, "2016-03-16"):
+        with pytest.raises(FormatError, match=rf"changed: CORN \(price on {last}\)"):
+            backtest(changed(market, "prices", "CORN", last, lambda price: price + 0.25), end=end, **settings)
+    assert files(tmp_path / "run") == before
+    late = changed(market, "prices", "CORN", slice("2016-02-04", None), lambda price: price + 0.25)
+    late = without_prices(late, "US10", market.days[market.days > pd.Timestamp("2016-03-01")])
+    assert last < "2016-02-04"
+    backtest(late, end="2016-03-16", **settings)
+    assert_one_run(tmp_path / "run", late, tmp_path, end="2016-03-16", **RUN, buffer_fraction=InterruptedAt(-1))
+
+
+def test_what_is_refused_leaves_an_interrupted_extension_as_it_is(market: Market, tmp_path: Path) -> None:
+    settings = RUN | {"out": tmp_path / "run"}
+    backtest(market, end="2016-03-16", buffer_fraction=InterruptedAt(-1), **settings)
+    with pytest.raises(BacktestInterrupted):
+        backtest(market, end="2016-04-29", buffer_fraction=InterruptedAt(4), **settings)
+    before = files(tmp_path / "run")
+    with pytest.raises(FormatError, match="holds a run to 2016-03-16, and this one would end on 2016-03-15"):
+        backtest(market, end="2016-03-15", buffer_fraction=InterruptedAt(-1), **settings)
+    other = changed(market, "prices", "CORN", "2016-03-16", lambda price: price + 0.25)
+    with pytest.raises(FormatError, match=r"changed: CORN \(price on 2016-03-16\)"):
+        backtest(other, end="2016-03-24", buffer_fraction=InterruptedAt(-1), **settings)
+    assert files(tmp_path / "run") == before
 
 
 @pytest.mark.parametrize("call", range(8))
@@ -355,6 +416,16 @@ def test_no_shift_of_real_series_is_taken_for_a_change_and_the_smallest_tick_is(
         assert before.changes(digest(moved)) == f"{name} (back-adjusted price on {day:%Y-%m-%d})"
 
 
+@pytest.mark.parametrize("end", ["2000-06-30", "2009-12-31", "2019-12-31"])
+def test_the_digest_up_to_an_earlier_day_is_the_digest_of_the_market_up_to_it(end: str) -> None:
+    real = read_pysystemtrade(shared("data/pysystemtrade"))
+    found, expected = digest(real).until(pd.Timestamp(end)), digest(real, end)
+    pd.testing.assert_frame_equal(pd.DataFrame(found.specifications), pd.DataFrame(expected.specifications))
+    assert list(found.digests) == list(expected.digests)
+    for what, frame in expected.digests.items():
+        pd.testing.assert_frame_equal(found.digests[what], frame)
+
+
 def test_contract_months_count_where_a_market_has_them(market: Market) -> None:
     months = pd.DataFrame(20160300.0, market.days, market.prices.columns)
     without, old = replace(market, contract_months=None), replace(market, contract_months=months)
@@ -452,6 +523,16 @@ def test_a_strategy_that_is_another_is_a_setting(market: Market, tmp_path: Path)
     )
     with pytest.raises(FormatError, match=words):
         backtest(market, Strategy(risk_target=0.1), out=tmp_path / "run", **RUN | {"capital": 1.0})
+
+
+def test_contract_months_that_are_known_in_part_are_those_of_one_run(market: Market, tmp_path: Path) -> None:
+    months = market.contract_months
+    assert months is not None
+    part = replace(market, contract_months=months.loc["2016-02-10":].reindex(market.days))
+    backtest(part, end="2016-03-16", out=tmp_path / "run", **RUN)
+    grown = backtest(part, out=tmp_path / "run", **RUN)
+    assert 0 < grown.performance["num_days_without_rolls"] < (grown.positions != 0).to_numpy().sum()
+    assert_one_run(tmp_path / "run", part, tmp_path, **RUN)
 
 
 def test_contract_months_that_begin_after_the_end_do_not_matter(market: Market, tmp_path: Path) -> None:

@@ -201,6 +201,8 @@ def test_frames_with_contract_months_are_charged_rolls_and_the_drawdown_is_net_o
     without = {name: frame.drop(columns="Contract_Month") for name, frame in data.items()}
     other = guide.backtest_portfolio_with_dynamic_optimization(weights, without, **arguments)
     assert other["performance"]["annual_roll_cost"] is None
+    assert figures["costs_counted"] == "trades and rolls"
+    assert other["performance"]["costs_counted"] == "trades (rolls are not counted)"
     pd.testing.assert_frame_equal(other["backtest"].positions, run.positions)
     gain = (other["data"]["portfolio_returns"] - daily["portfolio_returns"]).to_numpy()
     assert gain == pytest.approx(run.returns["roll_cost"].to_numpy(), abs=1e-15)
