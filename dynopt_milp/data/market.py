@@ -212,17 +212,18 @@ class Market:
         """How often the contract changes in a year, days × instruments, from what is known on each day.
 
         That of the specifications, where they have one; else the contract changes of the 730 calendar days before, a
-        year. Where there are fewer days of contract months, those count, but no fewer than a year. NaN without.
+        year. Of those days the ones count on which rolls are known (:meth:`months_known`), but no fewer than a year.
+        Where rolls are no longer known, what was known stays. NaN before they are, and without contract months.
         """
-        count = self.rolls().astype(np.float64).rolling(f"{ROLL_DAYS}D").sum()
+        window = f"{ROLL_DAYS}D"
+        count, known = self.rolls().astype(np.float64).rolling(window).sum(), self.months_known()
         frame = pd.DataFrame(np.nan, index=self.days, columns=self.prices.columns)
-        if self.contract_months is not None:
-            known = self.contract_months.notna()
-            for name in frame.columns[known.any()]:
-                first = known.index[known[name]][0]
-                days = pd.Series((self.days - first).days.to_numpy(dtype=np.float64), index=self.days)
-                years = days.clip(ROLL_DAYS / 2, ROLL_DAYS) / (ROLL_DAYS / 2)
-                frame[name] = (count[name] / years).where(days >= 0)
+        since = pd.Series((self.days - self.days[0]).days.to_numpy(dtype=np.float64), index=self.days)
+        for name in frame.columns[known.any()]:
+            days = since - since.iloc[int(known[name].to_numpy().argmax())]
+            unknown = since.diff().where(~known[name] & (days > 0), 0.0).rolling(window).sum()
+            years = (days.clip(upper=ROLL_DAYS) - unknown).clip(lower=ROLL_DAYS / 2) / (ROLL_DAYS / 2)
+            frame[name] = (count[name] / years).where(known[name]).ffill()
         given = self.specifications["rolls_a_year"]
         for name in given.index[given.notna()]:
             frame[name] = given[name]

@@ -337,6 +337,22 @@ def test_rolls_a_year_do_not_look_ahead() -> None:
     pd.testing.assert_frame_equal(whole.loc[cut.index], cut)
 
 
+def test_rolls_a_year_are_those_of_the_days_on_which_rolls_are_known() -> None:
+    market = simulated_market(instruments=["US10", "BRENT"], start="2012-01-01", end="2019-12-31")
+    market = replace(market, specifications=market.specifications.assign(rolls_a_year=np.nan))
+    months = market.contract_months
+    assert months is not None
+    end, hole = pd.Timestamp("2016-06-30"), slice("2014-03-01", "2014-08-31")
+    cut = months.copy()
+    cut.loc[end:, "BRENT"] = np.nan
+    cut.loc[hole, "US10"] = np.nan
+    whole, found = market.rolls_a_year(), replace(market, contract_months=cut).rolls_a_year()
+    assert found.loc["2019-12-31", "BRENT"] == pytest.approx(12, abs=0.51)  # not 0: what was known stays
+    assert found.loc["2015-12-31", "US10"] == pytest.approx(4, abs=0.51)  # a quarter of the two years is not known
+    assert found.loc["2017-01-01":, "US10"].equals(whole.loc["2017-01-01":, "US10"])  # type: ignore[misc]
+    pd.testing.assert_frame_equal(found.loc[:"2014-02-28"], whole.loc[:"2014-02-28"])  # type: ignore[misc]
+
+
 def test_runs_beside_a_run_are_runs_of_their_own(tmp_path: Path) -> None:
     market = simulated_market(instruments=NAMES, start="2014-01-01", end="2016-12-31")
     settings: dict[str, Any] = {"capital": 5e5, "start": "2016-01-01", "end": "2016-06-30"}
