@@ -90,7 +90,7 @@ class Decisions:
         before : list of dict
             The entries of the rebalances before.
         capital : float
-            What positions are sized by, base currency. Where it is not positive everything is closed.
+            What positions are sized by, base currency, positive.
 
         Raises
         ------
@@ -102,9 +102,6 @@ class Decisions:
         row: dict[str, Any] = dict(known)
         fraction = self._fraction(date, held, before)  # outside: what is wrong here is wrong on every day
         try:
-            if not capital > 0:
-                kept = 0.0 * kept
-                raise InputError(f"nothing is left of it ({capital:,.0f}): everything is closed", field="capital")
             targets = self.inputs.target_positions(date, capital=capital)
             row |= {"idm": targets.multiplier, "instruments": len(targets.weights)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
@@ -121,7 +118,7 @@ class Decisions:
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
         row["trades"] = math.fsum(traded.to_numpy())
         paid = math.fsum((traded * costs).where(traded > 0, 0.0).to_numpy())
-        row["cost"] = paid / capital if capital > 0 else None
+        row["cost"] = paid / capital
         kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions

@@ -16,6 +16,7 @@ from dynopt_milp.backtests.remedies import (
     LESS_GROSS,
     LONGER_CORRELATION,
     LOWER_FRACTION,
+    LOWER_RISK,
     MORE_CAPITAL,
     MORE_TIME,
     ONE_SIDE,
@@ -97,6 +98,8 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
         where known: a remedy that is used up is not offered.
     """
     found = _unsolved(performance)
+    if performance.get("account_lost"):  # which is behind everything else
+        return [*_account_lost(performance), *found]
     if settings["optimizer"] not in UNOPTIMISED:  # the remedies are those of the optimisation
         found += [
             *_tracking_and_turnover(performance, settings),
@@ -123,8 +126,7 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
         found.append(
             _finding(
                 "failed rebalances", "warning", performance["num_failed"], "0",
-                "see the column 'reason' of the rebalances; held positions are kept on such a day, and closed where "
-                "nothing is left of the account",
+                "see the column 'reason' of the rebalances; held positions are kept on such a day",
             )
         )  # fmt: skip
     unproven = performance["num_not_proved"]
@@ -143,6 +145,12 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
             )
         )  # fmt: skip
     return found
+
+
+def _account_lost(performance: Mapping[str, Any]) -> list[Finding]:
+    threshold = f"days until the account was lost on {performance['account_lost']}"
+    why = "everything was closed, and figures are of the days until then"
+    return [_finding("account", "warning", performance["days"], threshold, why, (MORE_CAPITAL, LOWER_RISK))]
 
 
 def _too_far(performance: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 FAILED = "failed"
-"""The status of a rebalance that could not be solved: held positions are kept, or closed if no capital is left."""
+"""The status of a rebalance that could not be solved: held positions are kept."""
 TEXTS = ("status", "optimizer", "stopped_by", "reason")
 """The columns of ``rebalances`` that are texts; all others are numbers."""
 HEURISTIC = StoppedBy.HEURISTIC.value
@@ -61,13 +61,17 @@ def performance(
         ``num_not_proved`` (left open by an optimizer that proves something; a heuristic proves nothing and is not
         counted), ``num_failed``, ``num_kept`` (at which an instrument could not be decided and kept its position),
         ``num_without_rolls`` (instruments that were held and whose contract months are not known),
-        ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None where a figure does not exist: of rolls
-        where nothing is known of them, of returns where a compounding account has lost everything.
+        ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``, and ``account_lost``, the day on which a
+        compounding account was lost. None where a figure does not exist: of rolls where nothing is known of them, and
+        ``account_lost`` where it was not. Where it was, figures of returns are None, and all others, but for
+        ``max_drawdown_of_capital_pct``, are of the days until then.
     """
+    account = account_of(returns["net"], compound=compound)
+    lost = lost_on(returns["net"]) if compound else None
+    returns, positions, rebalances = returns.loc[:lost], positions.loc[:lost], rebalances.loc[:lost]
+    rolled = None if rolled is None else rolled.loc[:lost]
     net, days = returns["net"], len(returns)
     turnover = contracts_traded(positions).sum(axis=1)
-    account = account_of(net, compound=compound)
-    in_capital, of_peak = max_drawdown(account)
     status, heuristic = rebalances["status"], rebalances["stopped_by"] == HEURISTIC
     figures = {
         "annualized_return": net.mean() * DAYS_A_YEAR,
@@ -77,8 +81,8 @@ def performance(
         "annual_cost": returns["cost"].mean() * DAYS_A_YEAR,
         "annual_trading_cost": returns["trading_cost"].mean() * DAYS_A_YEAR,
         "annual_roll_cost": None if rolled is None else returns["roll_cost"].mean() * DAYS_A_YEAR,
-        "max_drawdown_of_capital_pct": 100 * in_capital,
-        "max_drawdown_of_peak_pct": 100 * of_peak,
+        "max_drawdown_of_capital_pct": 100 * max_drawdown(account)[0],
+        "max_drawdown_of_peak_pct": 100 * max_drawdown(account.loc[:lost])[1],
         "skewness": net.skew(),
         "total_turnover": turnover.sum(),
         "avg_daily_turnover": turnover.mean(),
@@ -100,8 +104,9 @@ def performance(
         "num_kept": int(((status != FAILED) & (rebalances["reason"] != "")).sum()),
         "num_without_rolls": int(positions.drop(columns=[] if rolled is None else rolled.columns).any().sum()),
         "days": days,
+        "account_lost": None if lost is None else f"{lost:%Y-%m-%d}",
     }
-    if compound and not account.min() > 0:  # shares of an account below zero say nothing
+    if lost is not None:  # no mean of returns says what came of an account that is gone
         figures |= dict.fromkeys(OF_THE_ACCOUNT)
     return {name: _number(value) for name, value in figures.items()} | counts
 
@@ -110,7 +115,7 @@ OF_THE_ACCOUNT = (
     "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
     "annual_trading_cost", "annual_roll_cost", "skewness",
 )  # fmt: skip
-"""Figures that a compounding account has as long as something is left of it."""
+"""Figures of returns: none of a compounding account that was lost."""
 
 
 def realised_tracking_error(gross: pd.Series, unrounded: pd.Series) -> float:
@@ -197,8 +202,29 @@ def sharpe_ratio(returns: pd.Series) -> float:
 
 
 def account_of(net: pd.Series, *, compound: bool = False) -> pd.Series:
-    """The account by day, in shares of the capital at the start: 1 + sum of net returns, or their product."""
-    return (1.0 + net).cumprod() if compound else 1.0 + net.cumsum()
+    """The account by day, in shares of the capital at the start: 1 + sum of net returns, or their product.
+
+    After a compounding account was lost, returns are shares of the capital at the start, and are added.
+    """
+    if not compound:
+        return 1.0 + net.cumsum()
+    account, lost = (1.0 + net).cumprod(), lost_on(net)
+    if lost is not None:
+        after = net.index > lost
+        account[after] = account[lost] + net[after].cumsum()
+    return account
+
+
+def lost_on(net: pd.Series) -> pd.Timestamp | None:
+    """The day on which a compounding account was lost: the first that took all of it, or more; None if none did.
+
+    Parameters
+    ----------
+    net : Series by day
+        Net returns, shares of the account of the day before.
+    """
+    lost = net.index[net <= -1]
+    return lost[0] if len(lost) else None
 
 
 def max_drawdown(account: pd.Series) -> tuple[float, float]:

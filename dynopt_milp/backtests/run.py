@@ -126,7 +126,9 @@ def backtest(
         Trades that a roll costs: 1, that of a spread; 2 for two legs. A market without contract months has no rolls.
     compound : bool
         Size positions by the account, marked on the day of the decision, instead of by a fixed capital. Returns are
-        then shares of the account of the day before. Where nothing is left of the account, everything is closed.
+        then shares of the account of the day before. From the first close at which nothing is left of the account,
+        everything is closed at its next trade, nothing is decided any more, and figures are of the days until then
+        (``performance["account_lost"]``).
     one_side : bool
         Hold no two sizes of one underlying (``Market.specifications``) with opposite signs; ``Limits.one_side`` can
         name some instead. Targets that are held as they are do not keep to it.
@@ -228,6 +230,10 @@ def backtest(
         try:
             with Progress(len(decisions), f"{optimizer_name(optimizer)}: rebalances", show=show_progress) as progress:
                 for place, day in enumerate(decisions):
+                    if record.lost:
+                        record.close(ends[place], ends[place + 1])
+                        progress.advance(f"{day:%Y-%m-%d}")
+                        continue
                     entry = done.get(f"{day:%Y-%m-%d}")
                     sized_by = record.account if compound else float(capital)
                     if entry is None:
@@ -242,7 +248,7 @@ def backtest(
                     entries.append(entry)
                     wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
                     targets = task.unoptimised(day, record.targets, sized_by)
-                    record.add(day, wanted, targets, ends[place], ends[place + 1])
+                    record.add(wanted, targets, ends[place], ends[place + 1])
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:
             raise BacktestInterrupted(len(entries), len(decisions), out) from None
