@@ -257,7 +257,10 @@ def opposite_days(positions: pd.DataFrame, underlying: pd.Series) -> int:
 
 
 def target_figures(
-    gross: Mapping[str, pd.Series], notional: Mapping[str, pd.Series], rounded: pd.DataFrame, rebalances: pd.DataFrame
+    gross: Mapping[str, pd.Series],
+    notional: Mapping[str, pd.Series],
+    targets: Mapping[str, pd.DataFrame],
+    rebalances: pd.DataFrame,
 ) -> dict[str, Any]:
     """How a run compares with the target positions, in fractions and rounded, each along its own path.
 
@@ -267,8 +270,8 @@ def target_figures(
         ``"held"``, ``"unrounded"`` and ``"rounded"``: gross returns of the run, and of the targets.
     notional : mapping of Series by day
         ``"held"`` and ``"unrounded"``: Σ|contracts| × value of a contract, shares of capital.
-    rounded : DataFrame, days × instruments
-        The targets, rounded, at the close.
+    targets : mapping of DataFrame, days × instruments
+        ``"unrounded"`` and ``"rounded"``: contracts at the close.
     rebalances : DataFrame by day
         As :class:`~dynopt_milp.Backtest` has it.
 
@@ -277,8 +280,8 @@ def target_figures(
     dict
         ``realised_tracking_error`` and ``rounded_realised_tracking_error`` (annual, share of capital),
         ``avg_gross_notional`` and ``unrounded_gross_notional`` (means over days, shares of capital),
-        ``rounded_tracking_error`` (expected, mean over rebalances) and ``rounded_annual_turnover`` (contracts). None
-        where a figure does not exist.
+        ``rounded_tracking_error`` (expected, mean over rebalances), ``rounded_annual_turnover`` (contracts) and
+        ``largest_target`` (contracts, in fractions, of any instrument on any day). None where a figure does not exist.
     """
     figures = {
         "realised_tracking_error": realised_tracking_error(gross["held"], gross["unrounded"]),
@@ -286,7 +289,8 @@ def target_figures(
         "avg_gross_notional": notional["held"].mean(),
         "unrounded_gross_notional": notional["unrounded"].mean(),
         "rounded_tracking_error": rebalances["rounded_tracking_error"].mean(),
-        "rounded_annual_turnover": contracts_traded(rounded).sum(axis=1).mean() * DAYS_A_YEAR,
+        "rounded_annual_turnover": contracts_traded(targets["rounded"]).sum(axis=1).mean() * DAYS_A_YEAR,
+        "largest_target": targets["unrounded"].abs().max().max(),
     }
     return {name: _number(value) for name, value in figures.items()}
 

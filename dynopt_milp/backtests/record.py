@@ -138,7 +138,7 @@ class Record:
         figures |= target_figures(
             {name: series.loc[until] for name, series in earned.items()},
             {name: series.loc[until] for name, series in notional.items()},
-            rounded.loc[until], rebalances,
+            {"unrounded": unrounded.loc[until], "rounded": rounded.loc[until]}, rebalances,
         )  # fmt: skip
         figures["num_opposite_days"] = opposite_days(positions.loc[until], market.specifications["underlying"])
         return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))

@@ -52,6 +52,8 @@ def show_comparison(table: pd.DataFrame, console: Console, about: str = "") -> N
         cells = ["" if pd.isna(row[figure]) else form.format(row[figure]) for _, figure, form in columns]
         shown.add_row(Text(f" {row['optimizer']}"), *cells)
     console.print(shown)
+    for row in table[table["account_lost"].notna()].to_dict("records"):
+        console.print(Text(f"{row['strategy']}, {row['optimizer']}: the account was lost on {row['account_lost']}"))
     console.print(
         "\nA year, net of costs, shares of capital; drawdown of the peak. Cost: of trades\n"
         "and rolls. Contracts traded a year. The tracking error is the one the covariance\n"

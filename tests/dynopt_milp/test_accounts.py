@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from dynopt_milp import Backtest, Inputs, Limits, Market, Strategy, backtest, market_from_frames, simulated_market
-from dynopt_milp.backtests import contracts_rolled, profits, roll_costs, trading_costs
+from dynopt_milp.backtests import (
+    comparison_table,
+    contracts_rolled,
+    profits,
+    roll_costs,
+    run_comparison,
+    trading_costs,
+)
 from dynopt_milp.backtests.metrics import account_of, lost_on
 from dynopt_milp.data import read_pysystemtrade
 from dynopt_milp.errors import InputError
+from dynopt_milp.show import show_comparison
 from dynopt_milp.strategy.forecasts import long_only
 from tests.conftest import shared
 
@@ -208,6 +217,16 @@ def test_each_account_beside_is_lost_by_itself() -> None:
     assert fixed.performance["account_lost"] is None
     assert (fixed.positions.iloc[-1] != 0).any()
     assert fixed.account.min() < 0
+
+
+def test_a_comparison_says_which_accounts_were_lost() -> None:
+    settings = {name: YEARS[name] for name in ("start", "end")} | {"capital": 1e6, "compound": True}
+    strategies = {"calm": Strategy(risk_target=0.1), "wild": Strategy(risk_target=6.0)}
+    runs = run_comparison(wild_market(), strategies, ["rounded"], **settings)
+    console = Console(record=True, width=120)
+    show_comparison(comparison_table(runs), console)
+    said = [line for line in console.export_text().splitlines() if "lost" in line]
+    assert said == [f"wild, rounded: the account was lost on {runs['wild', 'rounded'].performance['account_lost']}"]
 
 
 def test_a_lost_account_comes_out_the_same_interrupted_and_extended(tmp_path: Path) -> None:
