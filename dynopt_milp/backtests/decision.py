@@ -17,6 +17,7 @@ from dynopt_milp.errors import DynoptError, InputError, LimitsError, UnknownName
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.limits import LimitsLike
+from dynopt_milp.problem.plausible import MOST_FRACTION
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
@@ -131,9 +132,8 @@ class Decisions:
             name: getattr(self.inputs, name).loc[:date].copy()
             for name in ("volatility", "forecasts", "costs", "values")
         }
-        return not_negative(
-            self.buffer_fraction(RebalanceHistory(date, rows(before), held, **known)), "buffer_fraction"
-        )
+        fraction = self.buffer_fraction(RebalanceHistory(date, rows(before), held, **known))
+        return not_negative(fraction, "buffer_fraction", most=MOST_FRACTION)
 
     def _without_gone(self, date: pd.Timestamp, held: pd.Series) -> pd.Series:
         """Held positions, without those whose market is gone: they are closed at the last price."""

@@ -29,6 +29,7 @@ from dynopt_milp.backtests.remedies import (
     trade_more,
 )
 from dynopt_milp.problem.book import DAYS_A_YEAR
+from dynopt_milp.problem.plausible import MOST_CAPITAL
 
 # The guide's monitoring section: typical values and red flags.
 TYPICAL_TRACKING_ERROR = (0.001, 0.01)  # annual, share of capital
@@ -177,7 +178,9 @@ def _too_small(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> F
         return None
     capital = settings["capital"]
     threshold = f"nothing was ever held: the largest target was {largest:.3g} contracts"
-    why = f"too small to hold a contract; with about {capital / largest:,.0f} the largest target would be one"
+    needed = capital / largest
+    amount = f"{needed:,.0f}" if needed <= MOST_CAPITAL else f"{needed:.3g}"
+    why = f"too small to hold a contract; with about {amount} the largest target would be one"
     return _finding("capital", "warning", capital, threshold, why, FINER_POSITIONS)
 
 

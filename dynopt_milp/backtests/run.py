@@ -34,6 +34,7 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative, one_of, positive
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
+from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
 from dynopt_milp.solvers.methods import METHODS, find_method
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
@@ -157,7 +158,7 @@ def backtest(
     if strategy is None:
         strategy = Strategy() if inputs is None else inputs.strategy
     _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
-    roll_trades = not_negative(roll_trades, "roll_trades")
+    roll_trades = not_negative(roll_trades, "roll_trades", most=MOST_ROLL_TRADES)
     if isinstance(beside, str) or beside is None:
         raise InputError(f"expected a list of optimizers, found {beside!r}", field="beside")
     for name in map(optimizer_name, beside):
@@ -317,10 +318,10 @@ def _check(
             f"{optimizer!r} holds the target positions and knows no limits but {', '.join(KEPT_BY_TARGETS)}; use exact",
             field="limits",
         )
-    positive(capital, "capital")
-    not_negative(cost_multiplier, "cost_multiplier")
+    positive(capital, "capital", most=MOST_CAPITAL)
+    not_negative(cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
     if not callable(fraction):
-        not_negative(fraction, "buffer_fraction")
+        not_negative(fraction, "buffer_fraction", most=MOST_FRACTION)
     if buffer_rule is not None:
         one_of(buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
     if not callable(optimizer) and optimizer not in UNOPTIMISED:
