@@ -167,7 +167,7 @@ def _account_lost(performance: Mapping[str, Any]) -> Finding | None:
     if not performance.get("account_lost"):
         return None
     threshold = f"days until the account was lost on {performance['account_lost']}"
-    why = "everything was closed, and figures are of the days until then"
+    why = "everything was closed; figures are of the days until then, and those of returns are left out"
     return _finding("account", "warning", performance["days"], threshold, why, (MORE_CAPITAL, LOWER_RISK))
 
 
