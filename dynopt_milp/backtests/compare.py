@@ -24,6 +24,7 @@ COMPARED_FIGURES = (
     "annual_trading_cost", "annual_roll_cost", "max_drawdown_of_capital_pct", "max_drawdown_of_peak_pct",
     "annual_turnover", "annual_contracts_rolled", "avg_tracking_error", "realised_tracking_error", "num_rebalances",
     "num_optimal", "num_not_proved", "num_failed", "num_days_without_rolls", "costs_counted", "solver_seconds",
+    "account_lost",
 )  # fmt: skip
 
 FILES = ("comparison.csv", "comparison.png")

@@ -17,6 +17,7 @@ from dynopt_milp.errors import DynoptError, InputError, LimitsError, UnknownName
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.limits import LimitsLike
+from dynopt_milp.problem.plausible import MOST_FRACTION
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
@@ -90,7 +91,7 @@ class Decisions:
         before : list of dict
             The entries of the rebalances before.
         capital : float
-            What positions are sized by, base currency. Where it is not positive everything is closed.
+            What positions are sized by, base currency, positive.
 
         Raises
         ------
@@ -102,9 +103,6 @@ class Decisions:
         row: dict[str, Any] = dict(known)
         fraction = self._fraction(date, held, before)  # outside: what is wrong here is wrong on every day
         try:
-            if not capital > 0:
-                kept = 0.0 * kept
-                raise InputError(f"nothing is left of it ({capital:,.0f}): everything is closed", field="capital")
             targets = self.inputs.target_positions(date, capital=capital)
             row |= {"idm": targets.multiplier, "instruments": len(targets.weights)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
@@ -121,7 +119,7 @@ class Decisions:
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
         row["trades"] = math.fsum(traded.to_numpy())
         paid = math.fsum((traded * costs).where(traded > 0, 0.0).to_numpy())
-        row["cost"] = paid / capital if capital > 0 else None
+        row["cost"] = paid / capital
         kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
@@ -134,9 +132,8 @@ class Decisions:
             name: getattr(self.inputs, name).loc[:date].copy()
             for name in ("volatility", "forecasts", "costs", "values")
         }
-        return not_negative(
-            self.buffer_fraction(RebalanceHistory(date, rows(before), held, **known)), "buffer_fraction"
-        )
+        fraction = self.buffer_fraction(RebalanceHistory(date, rows(before), held, **known))
+        return not_negative(fraction, "buffer_fraction", most=MOST_FRACTION)
 
     def _without_gone(self, date: pd.Timestamp, held: pd.Series) -> pd.Series:
         """Held positions, without those whose market is gone: they are closed at the last price."""

@@ -16,6 +16,7 @@ from dynopt_milp.backtests.remedies import (
     LESS_GROSS,
     LONGER_CORRELATION,
     LOWER_FRACTION,
+    LOWER_RISK,
     MORE_CAPITAL,
     MORE_TIME,
     ONE_SIDE,
@@ -28,6 +29,7 @@ from dynopt_milp.backtests.remedies import (
     trade_more,
 )
 from dynopt_milp.problem.book import DAYS_A_YEAR
+from dynopt_milp.problem.plausible import MOST_CAPITAL
 
 # The guide's monitoring section: typical values and red flags.
 TYPICAL_TRACKING_ERROR = (0.001, 0.01)  # annual, share of capital
@@ -41,13 +43,22 @@ SHOWN = 6
 UNOPTIMISED = ("unrounded", "rounded")
 """Optimizers that do not optimise: hold the target positions, in fractions or rounded."""
 
-# Over 15 years of 42 futures plain rounding has 1.1, the optimum with a correlation of 100 weeks, shrunk, 1.0 to 1.3,
-# and with one of 25 weeks, whose noise it leans on, 1.9 to 2.8.
+# On 42 real futures plain rounding has 1.1 over 15 years, the optimum with half a year of correlations, whose noise it
+# leans on, 1.9 to 2.8, and with those shrunk by a half 1.2 over ten.
 HIGH_RISK_RATIO = 1.5
-# A quarter of a year: chance moves a standard deviation of n days by 1 / sqrt(2n), here 9 %, far from 1.5.
-RISK_RATIO_DAYS = DAYS_A_YEAR // 4
-# On the same futures rounding, greedy and exact on the side of the targets hold 0.6 to 1.1 times the gross notional of
-# the fractions, and exact as it is 1.7 times: what is twice as much offsets itself.
+FEWEST_DAYS = DAYS_A_YEAR // 4
+"""Days from which on annualised turnover, cost and realised tracking error say anything: a quarter of a year.
+
+Chance moves a standard deviation of n days by 1 / sqrt(2n), here 9 %, far from 1.5; the first position is a trade from
+nothing, which counts 256 times a year on the first day and 4 times here.
+"""
+OF_MANY_DAYS = (
+    "annual_turnover", "rounded_annual_turnover", "realised_tracking_error", "rounded_realised_tracking_error",
+)  # fmt: skip
+"""Figures that are taken for unknown before that."""
+# On the same futures rounding, greedy and exact on the side of the targets hold 0.5 to 1.0 times the gross notional of
+# the fractions, exact with sizes on one side 1.0 to 1.4 times, and without 1.1 to 2.9: what is twice as much offsets
+# itself.
 HIGH_GROSS_RATIO = 2.0
 
 
@@ -91,7 +102,8 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
     ----------
     performance : mapping
         See :func:`~dynopt_milp.backtests.performance`. Where a figure is None or not there, what is said of it is
-        left out.
+        left out; so is what is said of annualised turnover, of costs against each other and of the realised tracking
+        error in a run of fewer than :data:`FEWEST_DAYS`.
     rebalances : DataFrame
         See :class:`~dynopt_milp.Backtest`.
     settings : mapping
@@ -99,6 +111,10 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
         where known: a remedy that is used up is not offered.
     """
     found = _unsolved(performance)
+    if not _long_enough(performance):
+        performance = {**performance, **dict.fromkeys(OF_MANY_DAYS)}
+    if whole := _account_lost(performance) or _too_small(performance, settings):  # which is behind everything else
+        return [whole, *found]
     if settings["optimizer"] not in UNOPTIMISED:  # the remedies are those of the optimisation
         found += [
             *_tracking_and_turnover(performance, settings),
@@ -125,8 +141,7 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
         found.append(
             _finding(
                 "failed rebalances", "warning", performance["num_failed"], "0",
-                "see the column 'reason' of the rebalances; held positions are kept on such a day, and closed where "
-                "nothing is left of the account",
+                "see the column 'reason' of the rebalances; held positions are kept on such a day",
             )
         )  # fmt: skip
     unproven = performance["num_not_proved"]
@@ -145,6 +160,31 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
             )
         )  # fmt: skip
     return found
+
+
+def _long_enough(performance: Mapping[str, Any]) -> bool:
+    return (performance.get("days") or 0) >= FEWEST_DAYS
+
+
+def _account_lost(performance: Mapping[str, Any]) -> Finding | None:
+    if not performance.get("account_lost"):
+        return None
+    threshold = f"days until the account was lost on {performance['account_lost']}"
+    why = "everything was closed; figures are of the days until then, and those of returns are left out"
+    return _finding("account", "warning", performance["days"], threshold, why, (MORE_CAPITAL, LOWER_RISK))
+
+
+def _too_small(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> Finding | None:
+    """Where nothing was ever held, and no target was ever as large as a contract."""
+    largest = performance.get("largest_target")
+    if performance.get("avg_gross_notional") != 0 or not largest or largest >= 1:
+        return None
+    capital = settings["capital"]
+    threshold = f"nothing was ever held: the largest target was {largest:.3g} contracts"
+    needed = capital / largest
+    amount = f"{needed:,.0f}" if needed <= MOST_CAPITAL else f"{needed:.3g}"
+    why = f"too small to hold a contract; with about {amount} the largest target would be one"
+    return _finding("capital", "warning", capital, threshold, why, FINER_POSITIONS)
 
 
 def _too_far(performance: Mapping[str, Any]) -> bool:
@@ -249,7 +289,7 @@ def _adjustment(
 
 def _risk_ratio(performance: Mapping[str, Any]) -> list[Finding]:
     expected, realised = performance["avg_tracking_error"], performance.get("realised_tracking_error")
-    if not expected or realised is None or (performance.get("days") or 0) < RISK_RATIO_DAYS:
+    if not expected or realised is None:
         return []
     ratio = realised / expected
     if ratio <= HIGH_RISK_RATIO:
@@ -291,7 +331,7 @@ def _rolls(performance: Mapping[str, Any]) -> list[Finding]:
         why = "their rolls are not counted then, and costs are higher than shown; use prices with contract months"
         threshold = f"held while their contract months are not known{_while(performance.get('without_rolls', {}))}"
         found.append(_finding("instruments without rolls", "note", unknown, threshold, why))
-    if roll > trading:
+    if roll > trading and _long_enough(performance):
         why = f"holding costs {roll:.3g} of the capital a year, trading {trading:.3g}"
         remedies = (FEWER_ROLLS, LESS_GROSS)
         found.append(_finding("roll cost", "note", roll, f"above {trading:.3g}, that of trades", why, remedies))

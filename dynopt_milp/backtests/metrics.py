@@ -16,7 +16,7 @@ from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 FAILED = "failed"
-"""The status of a rebalance that could not be solved: held positions are kept, or closed if no capital is left."""
+"""The status of a rebalance that could not be solved: held positions are kept."""
 TEXTS = ("status", "optimizer", "stopped_by", "reason")
 """The columns of ``rebalances`` that are texts; all others are numbers."""
 HEURISTIC = StoppedBy.HEURISTIC.value
@@ -64,18 +64,23 @@ def performance(
         ``num_without_rolls`` (instruments that were held on days on which their contract month is not known),
         ``num_days_without_rolls`` (those days, added up over the instruments), ``without_rolls`` (of each of the
         instruments: ``first`` and ``last`` of those ``days``, and how many it was ``held``), ``costs_counted`` (what
-        the figures are net of, in words), ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``. None
-        where a figure does not exist: of rolls where nothing is known of them on any day of anything held, of returns
-        where a compounding account has lost everything.
+        the figures are net of, in words), ``solver_seconds``, ``median_solver_seconds``, ``days``, ``years``, and
+        ``account_lost``, the day on which a compounding account was lost. None where a figure does not exist: of rolls
+        where nothing is known of them on any day of anything held, and ``account_lost`` where it was not. Where it was,
+        figures of returns are None, and all others, but for ``max_drawdown_of_capital_pct``, are of the days until
+        then.
     """
-    rolled = (pd.DataFrame(index=positions.index) if rolled is None else rolled).reindex(columns=positions.columns)
+    account = account_of(returns["net"], compound=compound)
+    lost = lost_on(returns["net"]) if compound else None
+    returns, positions, rebalances = returns.loc[:lost], positions.loc[:lost], rebalances.loc[:lost]
+    rolled = (pd.DataFrame(index=positions.index) if rolled is None else rolled.loc[:lost]).reindex(
+        columns=positions.columns
+    )
     held, known = positions != 0, rolled.notna()
     rolls_known = bool((held & known).any(axis=None) or not held.any(axis=None))
     without = _without_rolls(held, known)
     net, days = returns["net"], len(returns)
     turnover = contracts_traded(positions).sum(axis=1)
-    account = account_of(net, compound=compound)
-    in_capital, of_peak = max_drawdown(account)
     status, heuristic = rebalances["status"], rebalances["stopped_by"] == HEURISTIC
     figures = {
         "annualized_return": net.mean() * DAYS_A_YEAR,
@@ -85,8 +90,8 @@ def performance(
         "annual_cost": returns["cost"].mean() * DAYS_A_YEAR,
         "annual_trading_cost": returns["trading_cost"].mean() * DAYS_A_YEAR,
         "annual_roll_cost": returns["roll_cost"].mean() * DAYS_A_YEAR if rolls_known else None,
-        "max_drawdown_of_capital_pct": 100 * in_capital,
-        "max_drawdown_of_peak_pct": 100 * of_peak,
+        "max_drawdown_of_capital_pct": 100 * max_drawdown(account)[0],
+        "max_drawdown_of_peak_pct": 100 * max_drawdown(account.loc[:lost])[1],
         "skewness": net.skew(),
         "total_turnover": turnover.sum(),
         "avg_daily_turnover": turnover.mean(),
@@ -109,12 +114,13 @@ def performance(
         "num_without_rolls": len(without),
         "num_days_without_rolls": sum(gap["days"] for gap in without.values()),
         "days": days,
+        "account_lost": None if lost is None else f"{lost:%Y-%m-%d}",
     }
     words = {
         "without_rolls": without,
         "costs_counted": costs_counted(positions.columns[held.any()], without, rolls_known=rolls_known),
     }
-    if compound and not account.min() > 0:  # shares of an account below zero say nothing
+    if lost is not None:  # no mean of returns says what came of an account that is gone
         figures |= dict.fromkeys(OF_THE_ACCOUNT)
     return {name: _number(value) for name, value in figures.items()} | counts | words
 
@@ -123,7 +129,7 @@ OF_THE_ACCOUNT = (
     "annualized_return", "annualized_volatility", "sharpe_ratio", "gross_sharpe_ratio", "annual_cost",
     "annual_trading_cost", "annual_roll_cost", "skewness",
 )  # fmt: skip
-"""Figures that a compounding account has as long as something is left of it."""
+"""Figures of returns: none of a compounding account that was lost."""
 
 
 def _without_rolls(held: pd.DataFrame, known: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -223,8 +229,29 @@ def sharpe_ratio(returns: pd.Series) -> float:
 
 
 def account_of(net: pd.Series, *, compound: bool = False) -> pd.Series:
-    """The account by day, in shares of the capital at the start: 1 + sum of net returns, or their product."""
-    return (1.0 + net).cumprod() if compound else 1.0 + net.cumsum()
+    """The account by day, in shares of the capital at the start: 1 + sum of net returns, or their product.
+
+    After a compounding account was lost, returns are shares of the capital at the start, and are added.
+    """
+    if not compound:
+        return 1.0 + net.cumsum()
+    account, lost = (1.0 + net).cumprod(), lost_on(net)
+    if lost is not None:
+        after = net.index > lost
+        account[after] = account[lost] + net[after].cumsum()
+    return account
+
+
+def lost_on(net: pd.Series) -> pd.Timestamp | None:
+    """The day on which a compounding account was lost: the first that took all of it, or more; None if none did.
+
+    Parameters
+    ----------
+    net : Series by day
+        Net returns, shares of the account of the day before.
+    """
+    lost = net.index[net <= -1]
+    return lost[0] if len(lost) else None
 
 
 def max_drawdown(account: pd.Series) -> tuple[float, float]:
@@ -257,7 +284,10 @@ def opposite_days(positions: pd.DataFrame, underlying: pd.Series) -> int:
 
 
 def target_figures(
-    gross: Mapping[str, pd.Series], notional: Mapping[str, pd.Series], rounded: pd.DataFrame, rebalances: pd.DataFrame
+    gross: Mapping[str, pd.Series],
+    notional: Mapping[str, pd.Series],
+    targets: Mapping[str, pd.DataFrame],
+    rebalances: pd.DataFrame,
 ) -> dict[str, Any]:
     """How a run compares with the target positions, in fractions and rounded, each along its own path.
 
@@ -267,8 +297,8 @@ def target_figures(
         ``"held"``, ``"unrounded"`` and ``"rounded"``: gross returns of the run, and of the targets.
     notional : mapping of Series by day
         ``"held"`` and ``"unrounded"``: Σ|contracts| × value of a contract, shares of capital.
-    rounded : DataFrame, days × instruments
-        The targets, rounded, at the close.
+    targets : mapping of DataFrame, days × instruments
+        ``"unrounded"`` and ``"rounded"``: contracts at the close.
     rebalances : DataFrame by day
         As :class:`~dynopt_milp.Backtest` has it.
 
@@ -277,8 +307,8 @@ def target_figures(
     dict
         ``realised_tracking_error`` and ``rounded_realised_tracking_error`` (annual, share of capital),
         ``avg_gross_notional`` and ``unrounded_gross_notional`` (means over days, shares of capital),
-        ``rounded_tracking_error`` (expected, mean over rebalances) and ``rounded_annual_turnover`` (contracts). None
-        where a figure does not exist.
+        ``rounded_tracking_error`` (expected, mean over rebalances), ``rounded_annual_turnover`` (contracts) and
+        ``largest_target`` (contracts, in fractions, of any instrument on any day). None where a figure does not exist.
     """
     figures = {
         "realised_tracking_error": realised_tracking_error(gross["held"], gross["unrounded"]),
@@ -286,7 +316,8 @@ def target_figures(
         "avg_gross_notional": notional["held"].mean(),
         "unrounded_gross_notional": notional["unrounded"].mean(),
         "rounded_tracking_error": rebalances["rounded_tracking_error"].mean(),
-        "rounded_annual_turnover": contracts_traded(rounded).sum(axis=1).mean() * DAYS_A_YEAR,
+        "rounded_annual_turnover": contracts_traded(targets["rounded"]).sum(axis=1).mean() * DAYS_A_YEAR,
+        "largest_target": targets["unrounded"].abs().max().max(),
     }
     return {name: _number(value) for name, value in figures.items()}
 

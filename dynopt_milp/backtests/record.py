@@ -10,7 +10,7 @@ import pandas as pd
 from dynopt_milp.backtests.accounting import Accounts, contracts_rolled
 from dynopt_milp.backtests.decision import portfolios_by_day, rows
 from dynopt_milp.backtests.execution import Execution
-from dynopt_milp.backtests.metrics import opposite_days, performance, target_figures
+from dynopt_milp.backtests.metrics import lost_on, opposite_days, performance, target_figures
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
 from formulations import FloatArray
@@ -33,6 +33,9 @@ class Record:
     ----------
     account : float
         Base currency, at the close of the last day so far.
+    lost : bool
+        Whether a compounding account has been zero or less at some close. From then on everything is closed, targets
+        too, and returns are shares of the capital at the start.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Record:
         self._positions = [nothing]
         self._targets = [[nothing], [nothing]]  # unrounded, rounded
         self._money = [np.zeros((1, 3))]
-        self.account = float(inputs.capital)
+        self.account, self.lost = float(inputs.capital), False
         self._base = [self.account]  # what the returns of each day are shares of
 
     @property
@@ -57,15 +60,11 @@ class Record:
         """Held by who follows the targets in fractions, and rounded, shape (2, n)."""
         return np.array([blocks[-1][-1] for blocks in self._targets])
 
-    def add(
-        self, day: pd.Timestamp, wanted: FloatArray, targets: tuple[FloatArray, FloatArray], decided: int, until: int
-    ) -> None:
+    def add(self, wanted: FloatArray, targets: tuple[FloatArray, FloatArray], decided: int, until: int) -> None:
         """Go on from a decision to the next.
 
         Parameters
         ----------
-        day : Timestamp
-            Of the decision.
         wanted : ndarray, shape (n,)
             What was decided.
         targets : tuple of two ndarray, shape (n,)
@@ -73,15 +72,36 @@ class Record:
         decided, until : int
             The rows of the market's days of the decision, and of the last day.
         """
-        gone = self._inputs.age(day).to_numpy() > GONE_AFTER
-        for blocks, goal in zip((self._positions, *self._targets), (wanted, *targets), strict=True):
-            before = blocks[-1][-1]
-            blocks.append(self._execution.positions(before, goal, decided, until, at_once=gone))
-        money = self._accounts.money(np.vstack([self._positions[-2][-1:], self._positions[-1]]), decided + 1)
-        self._money.append(money)
-        for earned, paid, rolled in money:
-            self._base.append(self.account if self._compound else float(self._inputs.capital))
-            self.account += earned - (paid + rolled)
+        gone = self._inputs.age(self._inputs.market.days[decided]).to_numpy() > GONE_AFTER
+        before, paths = self._positions[-1][-1:], (self._positions, *self._targets)
+        moved = [
+            self._execution.positions(path[-1][-1], goal, decided, until, at_once=gone)
+            for path, goal in zip(paths, (wanted, *targets), strict=True)
+        ]
+        money = self._accounts.money(np.vstack([before, moved[0]]), decided + 1)
+        counted = self._mark(money)
+        self._money.append(money[:counted])
+        for path, block in zip(paths, moved, strict=True):
+            path.append(block[:counted])
+        if counted < len(money):
+            self.close(decided + counted, until)
+
+    def close(self, decided: int, until: int) -> None:
+        """Go on from a close after which nothing is to be held; arguments as in :meth:`add`."""
+        nothing = np.zeros(len(self._inputs.market.instruments))
+        self.add(nothing, (nothing, nothing), decided, until)
+
+    def _mark(self, money: FloatArray) -> int:
+        """Mark the account day by day, no further than the day on which it is lost; the number of days."""
+        for place, (earned, paid, rolled) in enumerate(money):
+            compounding = self._compound and not self.lost
+            base, profit = self.account if compounding else float(self._inputs.capital), earned - (paid + rolled)
+            self._base.append(base)
+            self.account += profit
+            if compounding and profit / base <= -1:
+                self.lost = True
+                return place + 1
+        return len(money)
 
     def result(self, entries: list[dict[str, Any]], settings: dict[str, Any]) -> Backtest:
         """The run so far."""
@@ -92,7 +112,6 @@ class Record:
         gross, trading_cost, roll_cost = (np.vstack(self._money)).T
         cost = trading_cost + roll_cost
         base = np.array(self._base)
-        base[base == 0] = np.inf  # nothing is left, held or earned
         returns = pd.DataFrame(
             {
                 "gross": gross / base, "trading_cost": trading_cost / base, "roll_cost": roll_cost / base,
@@ -113,8 +132,13 @@ class Record:
         rebalances = rows(entries)
         rolled = contracts_rolled(market, positions).where(market.months_known().loc[positions.index])
         figures = performance(returns, positions, rebalances, rolled=rolled, compound=self._compound)
-        figures |= target_figures(earned, notional, rounded, rebalances)
-        figures["num_opposite_days"] = opposite_days(positions, market.specifications["underlying"])
+        until = slice(None, lost_on(returns["net"]) if self._compound else None)  # later there is nothing to compare
+        figures |= target_figures(
+            {name: series.loc[until] for name, series in earned.items()},
+            {name: series.loc[until] for name, series in notional.items()},
+            {"unrounded": unrounded.loc[until], "rounded": rounded.loc[until]}, rebalances,
+        )  # fmt: skip
+        figures["num_opposite_days"] = opposite_days(positions.loc[until], market.specifications["underlying"])
         return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
 
     def _frame(self, positions: FloatArray) -> pd.DataFrame:

@@ -31,6 +31,7 @@ class Remedy:
 MORE_CAPITAL = Remedy("more capital", "capital", HIGHER)
 SMALLER_CONTRACTS = Remedy("smaller contracts", "contract_size", LOWER)
 FEWER_INSTRUMENTS = Remedy("fewer instruments", "instruments", LOWER)
+LOWER_RISK = Remedy("a lower risk target (`--risk-target`)", "risk_target", LOWER)
 FINER_POSITIONS = (MORE_CAPITAL, SMALLER_CONTRACTS, FEWER_INSTRUMENTS)
 """What makes a whole contract a smaller step; says nothing of how eagerly to trade."""
 

@@ -50,7 +50,7 @@ class Backtest:
         ``stopped_by``, ``reason`` (of a failure, or why an instrument kept its position).
     returns : DataFrame by day
         ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; shares of capital, or, where the run
-        compounds, of the account of the day before.
+        compounds, of the account of the day before (of the capital again, after the account was lost).
     performance : dict
         See :func:`~dynopt_milp.backtests.performance`.
     settings : dict
@@ -86,7 +86,7 @@ class Backtest:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """Rebalances that could not be solved, with their reason; held positions are kept, or closed if all is lost."""
+        """Rebalances that could not be solved, with their reason; held positions are kept."""
         return self.rebalances[self.rebalances["status"] == FAILED]
 
     @property

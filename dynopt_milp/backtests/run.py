@@ -34,6 +34,7 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative, one_of, positive
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
+from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs
@@ -126,7 +127,9 @@ def backtest(
         Trades that a roll costs: 1, that of a spread; 2 for two legs. A market without contract months has no rolls.
     compound : bool
         Size positions by the account, marked on the day of the decision, instead of by a fixed capital. Returns are
-        then shares of the account of the day before. Where nothing is left of the account, everything is closed.
+        then shares of the account of the day before. From the first close at which nothing is left of the account,
+        everything is closed at its next trade, nothing is decided any more, and figures are of the days until then
+        (``performance["account_lost"]``).
     one_side : bool
         Hold no two sizes of one underlying (``Market.specifications``) with opposite signs; ``Limits.one_side`` can
         name some instead. Targets that are held as they are do not keep to it.
@@ -156,7 +159,7 @@ def backtest(
         strategy = Strategy() if inputs is None else inputs.strategy
     check_optimizer(optimizer, others=UNOPTIMISED)
     _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
-    roll_trades = not_negative(roll_trades, "roll_trades")
+    roll_trades = not_negative(roll_trades, "roll_trades", most=MOST_ROLL_TRADES)
     if isinstance(beside, str) or beside is None:
         raise InputError(f"expected a list of optimizers, found {beside!r}", field="beside")
     for name in map(optimizer_name, beside):
@@ -228,6 +231,10 @@ def backtest(
         try:
             with Progress(len(decisions), f"{optimizer_name(optimizer)}: rebalances", show=show_progress) as progress:
                 for place, day in enumerate(decisions):
+                    if record.lost:
+                        record.close(ends[place], ends[place + 1])
+                        progress.advance(f"{day:%Y-%m-%d}")
+                        continue
                     entry = done.get(f"{day:%Y-%m-%d}")
                     sized_by = record.account if compound else float(capital)
                     if entry is None:
@@ -242,7 +249,7 @@ def backtest(
                     entries.append(entry)
                     wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
                     targets = task.unoptimised(day, record.targets, sized_by)
-                    record.add(day, wanted, targets, ends[place], ends[place + 1])
+                    record.add(wanted, targets, ends[place], ends[place + 1])
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:
             raise BacktestInterrupted(len(entries), len(decisions), out) from None
@@ -311,10 +318,10 @@ def _check(
             f"{optimizer!r} holds the target positions and knows no limits but {', '.join(KEPT_BY_TARGETS)}; use exact",
             field="limits",
         )
-    positive(capital, "capital")
-    not_negative(cost_multiplier, "cost_multiplier")
+    positive(capital, "capital", most=MOST_CAPITAL)
+    not_negative(cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
     if not callable(fraction):
-        not_negative(fraction, "buffer_fraction")
+        not_negative(fraction, "buffer_fraction", most=MOST_FRACTION)
     if buffer_rule is not None:
         one_of(buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
     if isinstance(also, str):

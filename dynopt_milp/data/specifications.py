@@ -10,8 +10,10 @@ import pandas as pd
 from dynopt_milp.data.market import SPECIFICATIONS
 from dynopt_milp.errors import DataError
 from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_MULTIPLIER
 
 COSTS = ("half_spread", "commission", "commission_share")
+SHARES = ("commission_share", "sr_cost")
 
 
 def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -45,8 +47,8 @@ def specification_fault(table: pd.DataFrame, name: str) -> str:
     entries = dict(zip(table.columns, table.loc[name], strict=True))
     if not entries["currency"]:
         return "its specification has no currency"
-    if not 0 < entries["multiplier"] < np.inf:
-        return f"its multiplier should be positive, and is {entries['multiplier']:g}"
+    if not 0 < entries["multiplier"] <= MOST_MULTIPLIER:
+        return f"its multiplier should be positive and at most {MOST_MULTIPLIER:g}, and is {entries['multiplier']:g}"
     if not (np.isnan(entries.get("rolls_a_year", np.nan)) or 0 <= entries["rolls_a_year"] < np.inf):
         return f"its rolls_a_year should be a number that is not negative, and is {entries['rolls_a_year']:g}"
     needed = [column for column in COSTS if column in entries]
@@ -57,4 +59,6 @@ def specification_fault(table: pd.DataFrame, name: str) -> str:
     for column in needed:
         if not 0 <= entries[column] < np.inf:
             return f"its {column} should be a number that is not negative, and is {entries[column]:g}"
+        if column in SHARES and entries[column] > MOST_FRACTION:
+            return f"its {column} is a share and should be at most {MOST_FRACTION:g}, and is {entries[column]:g}"
     return ""

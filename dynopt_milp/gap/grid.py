@@ -15,6 +15,7 @@ from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError, InputError
 from dynopt_milp.problem.labelled import not_negative, one_of, positive, whole_number
+from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER
 
 PATHS = ("greedy", "exact")
 """Whose positions are carried from one rebalance to the next."""
@@ -86,9 +87,10 @@ class GapGrid:
         InputError, UnknownNameError, HistoryError
             If the grid is empty somewhere or does not fit the market; before any work.
         """
-        capitals = [positive(capital, "capital") for capital in _distinct(self.capitals, "capital")]
+        capitals = [positive(value, "capital", most=MOST_CAPITAL) for value in _distinct(self.capitals, "capital")]
         multipliers = [
-            not_negative(value, "cost_multiplier") for value in _distinct(self.cost_multipliers, "cost_multiplier")
+            not_negative(value, "cost_multiplier", most=MOST_MULTIPLIER)
+            for value in _distinct(self.cost_multipliers, "cost_multiplier")
         ]
         _known(self.buffer_rules, BUFFERS, "buffer_rule")
         _known(self.frequencies, tuple(FREQUENCIES), "frequency")

@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import positive, to_number
+from dynopt_milp.problem.labelled import at_most, positive, to_number
 from dynopt_milp.problem.limits import LimitsLike
+from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER, MOST_RISK
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy import sizing
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
+
+MOST = {"capital": MOST_CAPITAL, "multiplier": MOST_MULTIPLIER}
 
 
 def run_greedy_algorithm(
@@ -92,13 +95,13 @@ def calculate_optimal_unrounded_position(
         "capital": capital, "sigma_pct": sigma_pct, "multiplier": multiplier, "price": price, "fx_rate": fx_rate,
     }  # fmt: skip
     for name, value in numbers.items():
-        positive(value, name)
+        positive(value, name, most=MOST.get(name, np.inf))
     position = sizing.optimal_positions(
         np.array([to_number(combined_forecast, "combined_forecast")]),
         capital=capital,
-        multiplier=to_number(idm, "idm"),
+        multiplier=at_most(MOST_MULTIPLIER, to_number(idm, "idm"), "idm"),
         weights=np.array([to_number(weight, "weight")]),
-        risk_target=to_number(risk_target, "risk_target"),
+        risk_target=at_most(MOST_RISK, to_number(risk_target, "risk_target"), "risk_target"),
         contract_values=np.array([multiplier * price * fx_rate]),
         volatility=np.array([sigma_pct]),
     )
@@ -114,7 +117,7 @@ def calculate_weight_per_contract(multiplier: float, price: float, fx_rate: floa
         If an argument is not positive.
     """
     for name, value in (("multiplier", multiplier), ("price", price), ("fx_rate", fx_rate), ("capital", capital)):
-        positive(value, name)
+        positive(value, name, most=MOST.get(name, np.inf))
     return float(multiplier * price * fx_rate / capital)
 
 
@@ -128,7 +131,7 @@ def calculate_cost_in_weight_terms(
     InputError
         If capital or weight per contract is not positive, or the cost is negative.
     """
-    positive(capital, "capital")
+    positive(capital, "capital", most=MOST_CAPITAL)
     positive(weight_per_contract, "weight_per_contract")
     cost = to_number(spread_cost_currency, "spread_cost_currency") + to_number(
         commission_currency, "commission_currency"

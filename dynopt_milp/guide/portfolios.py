@@ -9,6 +9,7 @@ import pandas as pd
 from dynopt_milp.data import guide_frames, read_guide_folder, simulated_market
 from dynopt_milp.errors import HistoryError
 from dynopt_milp.problem.labelled import positive, whole_number
+from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_RISK
 from dynopt_milp.strategy.static_portfolios import (
     JUMBO,
     SR_COST_LIMIT,
@@ -56,8 +57,8 @@ def run_portfolio_comparison(
     HistoryError
         If no instrument costs at most 0.01 Sharpe ratio points a trade.
     """
-    positive(capital, "capital")
-    positive(risk_target, "risk_target")
+    positive(capital, "capital", most=MOST_CAPITAL)
+    positive(risk_target, "risk_target", most=MOST_RISK)
     whole_number(max_instruments, "max_instruments", least=1)
     market = simulated_market() if data_directory is None else read_guide_folder(data_directory)
     data, instruments_df = guide_frames(market)

@@ -6,6 +6,7 @@ from typing import Any
 
 from dynopt_milp.problem.book import DAYS_A_YEAR
 from dynopt_milp.problem.labelled import not_negative, one_of
+from dynopt_milp.problem.plausible import MOST_ROLL_TRADES
 
 ROLL_TRADES = 1.0
 """Trades that a roll costs: one, that of a spread, as pysystemtrade counts; 2 for two legs at the market."""
@@ -38,7 +39,6 @@ def holding_cost(rolls_a_year: Any, cost: Any, frequency: str = "weekly", *, rol
     λ = 50 a year of rolls counts 50/52 = 0.96 times with weekly rebalances, 0.2 times with daily and 4.2 times with
     monthly ones.
     """
-    share = (
-        not_negative(roll_trades, "roll_trades") / REBALANCES_A_YEAR[one_of(frequency, REBALANCES_A_YEAR, "frequency")]
-    )
+    trades = not_negative(roll_trades, "roll_trades", most=MOST_ROLL_TRADES)
+    share = trades / REBALANCES_A_YEAR[one_of(frequency, REBALANCES_A_YEAR, "frequency")]
     return rolls_a_year * share * cost

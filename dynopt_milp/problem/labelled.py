@@ -224,43 +224,56 @@ def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
     return number
 
 
-def not_negative(value: float, field: str, *, infinite: bool = False) -> float:
+def not_negative(value: float, field: str, *, infinite: bool = False, most: float = math.inf) -> float:
     """One number that is not negative.
 
     Raises
     ------
     InputError
-        If ``value`` is not a number, or is negative.
+        If ``value`` is not a number, is negative, or is above ``most``.
     """
-    return at_least(0.0, value, field, infinite=infinite)
+    return at_least(0.0, value, field, infinite=infinite, most=most)
 
 
-def at_least(least: float, value: Any, field: str, *, infinite: bool = False) -> float:
+def at_least(least: float, value: Any, field: str, *, infinite: bool = False, most: float = math.inf) -> float:
     """One number that is not below ``least``.
 
     Raises
     ------
     InputError
-        If ``value`` is not a number, or is below ``least``.
+        If ``value`` is not a number, is below ``least``, or is above ``most``.
     """
     number = to_number(value, field, infinite=infinite)
     if number < least:
         raise InputError(f"expected a number of at least {least:g}, found {number:g}", field=field)
+    return at_most(most, number, field)
+
+
+def at_most(most: float, number: float, field: str) -> float:
+    """The number, which is not above ``most``.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
+    if number > most:
+        raise InputError(f"expected a number of at most {most:g}, found {number:g}", field=field)
     return number
 
 
-def positive(value: Any, field: str) -> float:
+def positive(value: Any, field: str, *, most: float = math.inf) -> float:
     """One finite number above zero.
 
     Raises
     ------
     InputError
-        If ``value`` is not a finite number, or is not above zero.
+        If ``value`` is not a finite number, is not above zero, or is above ``most``.
     """
     number = to_number(value, field)
     if number <= 0:
         raise InputError(f"expected a positive number, found {number:g}", field=field)
-    return number
+    return at_most(most, number, field)
 
 
 def whole_number(value: Any, field: str, *, least: int = 0, most: int | None = None) -> int:

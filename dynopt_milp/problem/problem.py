@@ -32,6 +32,7 @@ from dynopt_milp.problem.labelled import (
 )
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import on_one_side
+from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER
 from dynopt_milp.problem.problem_file import read_fields, write_fields
 from dynopt_milp.problem.underlying import to_underlyings
 from formulations import FloatArray, IntegerArray, Residual, TrackingProgram, set_frozen_state
@@ -146,7 +147,7 @@ class Problem:
         refuse(weight <= 0, weight, names, "weight_per_contract", "a positive number")
         refuse(cost < 0, cost, names, "cost_in_weight_terms", "a cost that is not negative")
         refuse(holding < 0, holding, names, "holding_cost", "a cost that is not negative")
-        multiplier = not_negative(cost_multiplier, "cost_multiplier")
+        multiplier = not_negative(cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
         limits = limits_of(limits, names)
         matrix = _matrix(covariance, names)
         # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
@@ -184,7 +185,8 @@ class Problem:
         object.__setattr__(self, "_residual", residual)
         object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "underlying", underlyings)
-        object.__setattr__(self, "capital", None if capital is None else positive(capital, "capital"))
+        money = None if capital is None else positive(capital, "capital", most=MOST_CAPITAL)
+        object.__setattr__(self, "capital", money)
         object.__setattr__(self, "_sides", sides)
         object.__setattr__(self, "_program", None)
 
@@ -241,7 +243,7 @@ class Problem:
             price; or if the class refuses a number.
         """
         names = check_instruments(_names(instruments, covariance, optimal_positions))
-        money = positive(capital, "capital")
+        money = positive(capital, "capital", most=MOST_CAPITAL)
         put = {
             "prices": to_vector(prices, names, "prices"),
             "multipliers": to_vector(multipliers, names, "multipliers"),
@@ -249,6 +251,8 @@ class Problem:
         }
         for name in ("multipliers", "fx"):
             refuse(put[name] <= 0, put[name], names, name, "a positive number")
+        most = put["multipliers"] > MOST_MULTIPLIER
+        refuse(most, put["multipliers"], names, "multipliers", f"a number of at most {MOST_MULTIPLIER:g}")
         reference = _reference(reference_prices, put["prices"], names)
         cost = to_vector(cost_per_contract, names, "cost_per_contract")
         refuse(cost < 0, cost, names, "cost_per_contract", "a cost that is not negative")

@@ -53,6 +53,8 @@ def show_comparison(runs: Runs, console: Console) -> None:
         cells = ["" if pd.isna(row[figure]) else form.format(row[figure]) for _, figure, form in columns]
         shown.add_row(Text(f" {row['optimizer']}"), *cells)
     console.print(shown)
+    for row in table[table["account_lost"].notna()].to_dict("records"):
+        console.print(Text(f"{row['strategy']}, {row['optimizer']}: the account was lost on {row['account_lost']}"))
     console.print(
         f"\nA year, shares of {capital_words(runs.values())}; drawdown of the peak. Costs counted: "
         f"{costs_of(runs.values())}. Contracts traded a year. The tracking error is the one the covariance expects. "

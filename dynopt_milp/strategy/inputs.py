@@ -16,6 +16,7 @@ from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
 from dynopt_milp.problem.labelled import positive, to_whole
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
+from dynopt_milp.problem.plausible import MOST_CAPITAL
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.checked_frame import checked_frame
 from dynopt_milp.strategy.correlation import Correlation, weekly_returns
@@ -102,7 +103,7 @@ class Inputs:
         market, strategy = self.market, self.strategy
         if isinstance(strategy.weights, FixedShares):
             strategy.weights.check(market.instruments)
-        positive(self.capital, "capital")
+        positive(self.capital, "capital", most=MOST_CAPITAL)
         volatility = checked_frame(strategy.volatility(market), market, "volatility", least=0.0).ffill()
         forecasts = checked_frame(strategy.forecasts(market), market, "forecasts").ffill()
         costs = checked_frame(strategy.costs(market), market, "costs", least=0.0).ffill()

@@ -13,6 +13,7 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.io.describe import describe
 from dynopt_milp.problem.book import BOOK_MULTIPLIER_CAP, BOOK_RISK_TARGET
 from dynopt_milp.problem.labelled import at_least, positive
+from dynopt_milp.problem.plausible import MOST_MULTIPLIER, MOST_RISK
 from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation
 from dynopt_milp.strategy.costs import Costs, quoted_costs
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing
@@ -67,8 +68,8 @@ class Strategy:
         for name in FUNCTIONS:
             if not callable(getattr(self, name)):
                 raise InputError(f"expected a function, found {type(getattr(self, name)).__name__}", field=name)
-        positive(self.risk_target, "risk_target")
-        at_least(1.0, self.multiplier_cap, "multiplier_cap")
+        positive(self.risk_target, "risk_target", most=MOST_RISK)
+        at_least(1.0, self.multiplier_cap, "multiplier_cap", most=MOST_MULTIPLIER)
 
     def settings(self) -> dict[str, Any]:
         """The strategy as JSON has it: numbers as they are, functions by what they print as."""

@@ -12,6 +12,7 @@ import pandas as pd
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET
 from dynopt_milp.problem.labelled import not_negative, one_of
 from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_RISK
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status, StoppedBy, by_name
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
@@ -159,7 +160,8 @@ def rebalance(
     if buffer_rule is not None:
         one_of(buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
     seconds = None if time_limit is None else not_negative(time_limit, "time_limit", infinite=True)
-    buffer = not_negative(buffer_fraction, "buffer_fraction") * not_negative(risk_target, "risk_target")
+    buffer = not_negative(buffer_fraction, "buffer_fraction", most=MOST_FRACTION)
+    buffer *= not_negative(risk_target, "risk_target", most=MOST_RISK)
 
     def solved(task: Problem, formulation: str, start: Any) -> Solution:
         left = None if seconds is None else max(seconds - (time.monotonic() - began), 0.0)

@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from dynopt_milp import Backtest, Inputs, Limits, Market, Strategy, backtest, market_from_frames, simulated_market
-from dynopt_milp.backtests import contracts_rolled, profits, roll_costs, trading_costs
+from dynopt_milp.backtests import (
+    contracts_rolled,
+    profits,
+    roll_costs,
+    run_comparison,
+    trading_costs,
+)
+from dynopt_milp.backtests.metrics import account_of, lost_on
 from dynopt_milp.data import read_pysystemtrade
 from dynopt_milp.errors import InputError
+from dynopt_milp.show import show_comparison
 from dynopt_milp.show.captions import costs_of
 from dynopt_milp.strategy.forecasts import long_only
 from tests.conftest import shared
@@ -26,7 +35,7 @@ def script(
     positions: pd.DataFrame, prices: dict[str, pd.DataFrame], table: pd.DataFrame, fx: pd.DataFrame, *, capital: float,
     roll_trades: float, compound: bool,
 ) -> pd.DataFrame:  # fmt: skip
-    """Returns by day from files' columns alone: PRICE, PRICE_CONTRACT and the back-adjusted price of each instrument.
+    """Returns and account by day from files' columns alone: PRICE, PRICE_CONTRACT and the back-adjusted price.
 
     ``table`` has multiplier, currency, half_spread, commission and commission_share, ``fx`` rates by day and currency.
     """
@@ -52,8 +61,11 @@ def script(
         money["roll_cost"] += (rolled * roll_trades * cost).where(rolled != 0, 0.0)
     money["cost"] = money["trading_cost"] + money["roll_cost"]
     money["net"] = money["gross"] - money["cost"]
-    account = capital + (money["net"].cumsum().shift(fill_value=0.0) if compound else 0.0)
-    return money.div(account, axis=0)
+    account = capital + money["net"].cumsum()
+    base = pd.Series(capital, account.index)
+    if compound:  # until nothing is left of it
+        base = account.shift(fill_value=capital).where(account.shift(fill_value=capital).cummin() > 0, capital)
+    return money.div(base, axis=0).assign(account=account)
 
 
 def files(folder: Path, market: Market) -> dict[str, pd.DataFrame]:
@@ -88,7 +100,7 @@ def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(roll_trades: flo
     assert (run.positions != 0).any().sum() > 20
     for name in ("gross", "trading_cost", "roll_cost", "cost", "net"):
         assert run.returns[name].to_numpy() == pytest.approx(found[name].to_numpy(), rel=0, abs=1e-12)
-    account = 5e5 * ((1 + found["net"]).cumprod() if compound else 1 + found["net"].cumsum())
+    account = found["account"]
     assert run.account.to_numpy() == pytest.approx(account.to_numpy(), rel=1e-12)
     peak = np.maximum(account.cummax(), 5e5)
     assert run.performance["max_drawdown_of_peak_pct"] == pytest.approx(100 * ((peak - account) / peak).max())
@@ -113,21 +125,137 @@ def test_compounding_sizes_by_the_account_of_the_day() -> None:
     assert fixed.positions.abs().sum().sum() < run.positions.abs().sum().sum()
 
 
-def test_an_account_of_which_nothing_is_left_closes_everything() -> None:
-    market = simulated_market(instruments=NAMES, start="2012-01-01", end="2017-12-31")
-    wild = Strategy(risk_target=6.0)
-    run = backtest(market, wild, capital=1e6, compound=True, **YEARS)
-    gone = run.rebalances.index[run.rebalances["capital"] <= 0]
-    assert len(gone) > 0
-    assert run.rebalances.loc[gone, "status"].eq("failed").all()
-    assert run.rebalances.loc[gone, "reason"].str.contains("nothing is left of it").all()
-    later = run.positions[run.positions.index > gone[0] + pd.Timedelta(days=7)]
-    assert (later == 0).all(axis=None)
+WILD: dict[str, Any] = {"strategy": Strategy(risk_target=6.0), "capital": 1e6, "compound": True}
+
+
+def wild_market() -> Market:
+    return simulated_market(instruments=NAMES, start="2012-01-01", end="2017-12-31")
+
+
+def as_files(market: Market) -> dict[str, pd.DataFrame]:
+    """The frames of a market as :func:`files` has those of a folder."""
+    months = market.contract_months
+    assert months is not None
+    columns = {"PRICE": market.prices, "PRICE_CONTRACT": months, "price": market.adjusted}
+    return {
+        name: pd.DataFrame({column: frame[name] for column, frame in columns.items()}).dropna(subset=["PRICE"])
+        for name in market.instruments
+    }
+
+
+@pytest.mark.parametrize("optimizer", ["rounded", "unrounded", "greedy"])
+def test_a_lost_account_is_closed_at_the_next_trade_and_agrees_with_pandas(optimizer: str) -> None:
+    market = wild_market()
+    run = backtest(market, **WILD | YEARS | {"optimizer": optimizer})
+    found = script(
+        run.positions, as_files(market), market.specifications, market.fx, capital=1e6, roll_trades=1.0, compound=True
+    )
+    for name in run.returns:
+        assert run.returns[name].to_numpy() == pytest.approx(found[name].to_numpy(), rel=0, abs=1e-9)
+    account = found["account"]
+    assert run.account.to_numpy() == pytest.approx(account.to_numpy(), abs=1e-3)
+    lost = account.index[account <= 0][0]
+    assert run.performance["account_lost"] == f"{lost:%Y-%m-%d}"
+    assert run.rebalances.index[-1] < lost
+    assert lost not in run.rebalances.index
+    assert lost > run.rebalances.index[0]
+    traded = market.prices.loc[run.positions.index].notna()
+    for name in NAMES:  # what was held at that close is held until the next price of its own market
+        after = traded.loc[lost:, name].iloc[1:]
+        closed = after.index[after][0]
+        assert (run.positions.loc[closed:, name] == 0).all()
+        waiting = run.positions.loc[lost : closed - pd.Timedelta(days=1), name]
+        assert (waiting == run.positions.loc[lost, name]).all()
+    assert (run.positions.loc[lost] != 0).any()
+
+
+def test_figures_of_a_lost_account_are_of_the_days_until_then() -> None:
+    market = wild_market()
+    run, targets = (backtest(market, **WILD | YEARS | {"optimizer": name}) for name in ("rounded", "unrounded"))
+    figures, lost = run.performance, run.performance["account_lost"]
+    account, until = run.account, run.account.loc[:lost]
+    assert figures["days"] == len(until) < len(account)
+    traded = run.positions.diff().abs().sum(axis=1)
+    traded.iloc[0] = run.positions.iloc[0].abs().sum()
+    assert figures["annual_turnover"] == pytest.approx(traded.loc[:lost].mean() * 256)
+    assert traded.loc[lost:].iloc[1:].sum() == run.positions.loc[lost].abs().sum() > 0
+    peak = np.maximum(until.cummax(), 1e6)
+    assert figures["max_drawdown_of_peak_pct"] == pytest.approx(100 * ((peak - until) / peak).max())
+    assert figures["max_drawdown_of_peak_pct"] >= 100
+    fall = (np.maximum(account.cummax(), 1e6) - account).max()
+    assert figures["max_drawdown_of_capital_pct"] == pytest.approx(100 * fall / 1e6)
+    for name in ("annualized_return", "annualized_volatility", "sharpe_ratio", "annual_cost", "skewness"):
+        assert figures[name] is None
+    values = Inputs(market, Strategy(), 1e6).values
+    base = account.shift(fill_value=1e6)
+    notional = ((run.positions.abs() * values.loc[account.index]).sum(axis=1) / base).loc[:lost]
+    assert figures["avg_gross_notional"] == pytest.approx(notional.mean())
+    assert 0.5 < figures["avg_gross_notional"] / figures["unrounded_gross_notional"] < 2
+    assert figures["rounded_realised_tracking_error"] == pytest.approx(figures["realised_tracking_error"])
+    assert targets.performance["realised_tracking_error"] == 0
     assert np.isfinite(run.returns).all(axis=None)
-    assert run.account.iloc[-1] == pytest.approx(run.account[later.index[0]])
-    assert run.performance["sharpe_ratio"] is None
-    assert run.performance["annualized_return"] is None
-    assert run.performance["max_drawdown_of_capital_pct"] > 99
+    (finding,) = run.findings
+    assert finding.level == "warning"
+    assert f"the account was lost on {lost}" in finding.threshold
+    assert finding.changes == {"capital": "higher", "risk_target": "lower"}
+
+
+def test_each_account_beside_is_lost_by_itself() -> None:
+    market = wild_market()
+
+    def idle(problem: Any) -> Any:
+        return np.zeros(len(problem.instruments))
+
+    run = backtest(market, **WILD | YEARS | {"beside": ["unrounded", idle]})
+    assert run.performance["account_lost"] is not None
+    assert run.beside["idle"].performance["account_lost"] is None
+    assert len(run.beside["idle"].rebalances) > 100 > len(run.rebalances)
+    alone = backtest(market, **WILD | YEARS | {"optimizer": "unrounded"})
+    assert alone.performance == run.beside["unrounded"].performance
+    pd.testing.assert_frame_equal(alone.positions, run.beside["unrounded"].positions)
+    fixed = backtest(market, **WILD | YEARS | {"compound": False})
+    assert fixed.performance["account_lost"] is None
+    assert (fixed.positions.iloc[-1] != 0).any()
+    assert fixed.account.min() < 0
+
+
+def test_a_comparison_says_which_accounts_were_lost() -> None:
+    settings = {name: YEARS[name] for name in ("start", "end")} | {"capital": 1e6, "compound": True}
+    strategies = {"calm": Strategy(risk_target=0.1), "wild": Strategy(risk_target=6.0)}
+    runs = run_comparison(wild_market(), strategies, ["rounded"], **settings)
+    console = Console(record=True, width=120)
+    show_comparison(runs, console)
+    said = [line for line in console.export_text().splitlines() if "lost" in line]
+    assert said == [f"wild, rounded: the account was lost on {runs['wild', 'rounded'].performance['account_lost']}"]
+
+
+def test_a_lost_account_comes_out_the_same_interrupted_and_extended(tmp_path: Path) -> None:
+    market = wild_market()
+    settings = WILD | YEARS
+    whole = backtest(market, out=tmp_path / "whole", **settings)
+    lost = pd.Timestamp(whole.performance["account_lost"])
+    place = market.days.get_loc(lost)
+    for days in (-30, -1, 0, 1, 2, 30):  # the first run ends before, on and after the day
+        folder = tmp_path / f"to {days}"
+        first = backtest(market, out=folder, **settings | {"end": market.days[place + days]})
+        assert first.performance["account_lost"] == (None if days < 0 else f"{lost:%Y-%m-%d}")
+        journal = folder / "journal.jsonl"
+        journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-2]))
+        backtest(market, out=folder, **settings)
+        for name in ("positions.csv", "returns.csv", "performance.json", "rebalances.csv", "journal.jsonl"):
+            assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    stored = Backtest.load(tmp_path / "whole")
+    pd.testing.assert_series_equal(stored.account, whole.account)
+    assert stored.findings == whole.findings
+
+
+def test_an_account_of_exactly_zero_is_lost_and_what_closing_costs_is_owed() -> None:
+    days = pd.bdate_range("2020-01-01", periods=6)
+    net = pd.Series([0.5, -1.0, -0.25, 0.0, 0.125, 0.0], days)
+    assert account_of(net, compound=True).tolist() == [1.5, 0.0, -0.25, -0.25, -0.125, -0.125]
+    assert lost_on(net) == days[1]
+    assert lost_on(net.clip(lower=-0.999)) is None
+    assert account_of(net).tolist() == [1.5, 0.5, 0.25, 0.25, 0.375, 0.375]
 
 
 def crude_market() -> tuple[Market, pd.DataFrame]:

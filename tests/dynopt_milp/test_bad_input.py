@@ -15,17 +15,29 @@ from dynopt_milp import (
     CovarianceError,
     DynoptError,
     InputError,
+    Inputs,
     Limits,
     LimitsError,
+    Market,
     Problem,
     Status,
+    Strategy,
     UnboundedError,
+    backtest,
     clip_eigenvalues,
+    example_problem,
+    guide,
+    holding_cost,
+    market_from_frames,
     rebalance,
+    simulated_market,
     solve,
 )
-from dynopt_milp.errors import UnknownNameError, UnsupportedError
+from dynopt_milp.adapters.book import BookAlgorithm
+from dynopt_milp.errors import DataError, UnknownNameError, UnsupportedError
+from dynopt_milp.gap import GapGrid
 from dynopt_milp.problem.limits import RULES
+from tests.command_line import run
 
 NAMES = ["GOLD", "CORN", "WHEAT"]
 COVARIANCE = np.array([[0.04, 0.01, 0.0], [0.01, 0.09, 0.03], [0.0, 0.03, 0.16]])
@@ -673,3 +685,99 @@ def test_a_masked_array_of_which_nothing_is_masked_is_ordinary_data() -> None:
 def test_a_repair_of_a_covariance_does_not_look_under_a_mask() -> None:
     with pytest.raises(CovarianceError, match="masked entry in row 0"):
         clip_eigenvalues(np.ma.array([[1.0, 2.0], [2.0, 1.0]], mask=[[0, 1], [0, 0]]))
+
+
+# Huge numbers
+
+DAYS = {"start": "2017-01-01", "end": "2017-02-28"}
+FEW = ["BUND", "CORN"]
+MOST: list[tuple[str, str, float]] = [  # argument, option, and what is taken at most
+    ("capital", "--capital", 1e15),
+    ("cost_multiplier", "--cost-multiplier", 1e9),
+    ("buffer_fraction", "--buffer-fraction", 1000.0),
+    ("roll_trades", "--roll-trades", 100.0),
+    ("risk_target", "--risk-target", 100.0),
+]
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Market:
+    return simulated_market(instruments=FEW, start="2015-01-01", end="2017-12-31")
+
+
+def run_with(simulated: Market, name: str, number: Any) -> object:
+    given: dict[str, Any] = {"capital": 1e6, "optimizer": "rounded", **DAYS}
+    if name == "risk_target":
+        return backtest(simulated, Strategy(risk_target=number), **given)
+    return backtest(simulated, **given | {name: number})
+
+
+@pytest.mark.parametrize(("name", "option", "most"), MOST)
+def test_a_huge_number_is_refused_by_a_backtest_and_the_largest_that_is_not_runs(
+    simulated: Market, name: str, option: str, most: float
+) -> None:
+    for number in (math.nextafter(most, math.inf), 2 * most, 1e200, 1e308):
+        error = refusal(lambda number=number: run_with(simulated, name, number), name)
+        assert f"expected a number of at most {most:g}, found {number:g}" in str(error)
+        refusal(lambda number=number: rebalance_of(simulated, name, number), name)
+    refusal(lambda: run_with(simulated, name, TOO_LARGE), name)
+    done: Any = run_with(simulated, name, most)
+    assert np.isfinite(done.returns).all(axis=None)
+    for command in (["backtest"], ["compare", "--portfolios", "risk-parity", "--optimizers", "rounded"]):
+        days = ["--instruments", ",".join(FEW), "--start", DAYS["start"], "--end", DAYS["end"]]
+        said = run(*command, *days, option, "1e200")
+        assert said.returncode == 2
+        assert said.stderr == f"error: {name}: expected a number of at most {most:g}, found 1e+200\n"
+
+
+def rebalance_of(simulated: Market, name: str, number: Any) -> object:
+    """The same number where one rebalance is decided."""
+    if name in ("buffer_fraction", "risk_target"):
+        return rebalance(problem(), **{name: number})
+    if name == "roll_trades":
+        return holding_cost(4.0, 1.0, roll_trades=number)
+    return market(**{name: number})
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Problem(labelled(COVARIANCE), dict.fromkeys(NAMES, 0.5), dict.fromkeys(NAMES, 0.1), capital=1e200),
+        lambda: example_problem(capital=1e200),
+        lambda: Inputs(simulated_market(instruments=FEW), Strategy(), 1e200),
+        lambda: GapGrid(capitals=(1e5, 1e200)).cells(simulated_market(instruments=FEW)),
+        lambda: guide.run_portfolio_comparison(capital=1e200),
+        lambda: guide.calculate_weight_per_contract(50, 4000, 1, 1e200),
+        lambda: guide.calculate_cost_in_weight_terms(10, 1, 1e200, 0.1),
+    ],
+)
+def test_a_huge_capital_is_refused_everywhere(build: Callable[[], object]) -> None:
+    assert "at most 1e+15, found 1e+200" in str(refusal(build, "capital"))
+
+
+def test_huge_multipliers_are_refused() -> None:
+    refusal(lambda: problem(cost_multiplier=1e10), "cost_multiplier")
+    refusal(lambda: BookAlgorithm(cost_multiplier=1e10), "cost_multiplier")
+    refusal(lambda: GapGrid(capitals=(1e5,), cost_multipliers=(1e10,)).cells(simulated_market(instruments=FEW)),
+            "cost_multiplier")  # fmt: skip
+    refusal(lambda: Strategy(multiplier_cap=1e10), "multiplier_cap")
+    huge = {"GOLD": 1.0, "CORN": 1e10, "WHEAT": 1.0}
+    refusal(lambda: market(multipliers=huge), "multipliers", "CORN")
+
+
+@pytest.mark.parametrize(
+    ("column", "entry", "words"),
+    [
+        ("multiplier", 1e10, "its multiplier should be positive and at most 1e+09, and is 1e+10"),
+        ("commission_share", 1e4, "its commission_share is a share and should be at most 1000, and is 10000"),
+        ("sr_cost", 1e200, "its sr_cost is a share and should be at most 1000, and is 1e+200"),
+    ],
+)
+def test_a_huge_number_in_a_specification_names_the_instrument(column: str, entry: float, words: str) -> None:
+    prices = pd.DataFrame({"A": 100.0, "B": 50.0}, pd.bdate_range("2020-01-01", periods=5))
+    given = {"multiplier": 1e6, "half_spread": 0.1, "commission": 1.0, "commission_share": 0.001, "sr_cost": np.nan}
+    table = pd.DataFrame(given | {"currency": "USD", "asset_class": "X"}, index=["A", "B"])
+    assert market_from_frames(prices, table).instruments == ("A", "B")
+    table.loc["B", column] = entry
+    error = refusal(lambda: market_from_frames(prices, table), "instruments", "B", DataError)
+    assert words in str(error)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp.backtests.diagnostics import Finding, findings
+from dynopt_milp import backtest, simulated_market
+from dynopt_milp.backtests.diagnostics import FEWEST_DAYS, Finding, findings
 from dynopt_milp.backtests.remedies import HIGHER, LOWER, TRADE_LESS, TRADE_MORE, Remedy
 from dynopt_milp.show.backtests import _finding
 
@@ -19,6 +20,7 @@ ORDINARY: dict[str, Any] = {
     "avg_tracking_error": 0.005, "rounded_tracking_error": 0.006, "realised_tracking_error": 0.006,
     "annual_turnover": 200.0, "rounded_annual_turnover": 250.0, "annualized_volatility": 0.2,
     "annual_trading_cost": 0.006, "annual_roll_cost": 0.005, "avg_gross_notional": 6.0, "unrounded_gross_notional": 7.0,
+    "largest_target": 12.0, "account_lost": None,
 }  # fmt: skip
 SETTINGS = {
     "capital": 250_000.0, "optimizer": "exact", "buffer_rule": "book", "buffer_fraction": 0.05, "cost_multiplier": 50.0,
@@ -199,6 +201,85 @@ def test_targets_held_as_they_are_hear_of_rolls_and_not_of_the_optimisation() ->
             factors=(1.0, 1.0), **ABOVE | {"realised_tracking_error": 0.5},
         )  # fmt: skip
         assert [finding.name for finding in everything] == ["roll cost"]
+
+
+NOTHING_HELD = {
+    "avg_gross_notional": 0.0, "largest_target": 0.25, "annualized_volatility": 0.0, "annual_turnover": 0.0,
+    "avg_tracking_error": 0.15, "rounded_tracking_error": 0.14, "annual_roll_cost": 0.0, "annual_trading_cost": 0.0,
+    "realised_tracking_error": 0.16, "rounded_realised_tracking_error": 0.16,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["exact", "rounded"])
+def test_capital_too_small_to_hold_anything_is_one_finding_with_what_would_hold_a_contract(optimizer: str) -> None:
+    settings = {"optimizer": optimizer, "capital": 2000.0}
+    for days, factors in ((256, (0.0, 0.0)), (5, (1.0, 1.0))):
+        (finding,) = found(settings=settings, factors=factors, **NOTHING_HELD | {"days": days})
+        assert (finding.name, finding.level, finding.figure) == ("capital", "warning", 2000.0)
+        assert "the largest target was 0.25 contracts" in finding.threshold
+        assert "about 8,000" in finding.remedy
+        assert finding.changes == {"capital": HIGHER, "contract_size": LOWER, "instruments": LOWER}
+    (first, second) = found(settings=settings, **NOTHING_HELD | {"num_failed": 1})
+    assert (first.name, second.name) == ("capital", "failed rebalances")
+    for largest in (0.0, 1.0, 3.0):  # it is not the size of a contract that kept it from holding any
+        names = [finding.name for finding in found(settings=settings, **NOTHING_HELD | {"largest_target": largest})]
+        assert "capital" not in names
+        assert "zero returns" in names
+
+
+def test_the_capital_that_a_run_says_would_hold_a_contract_does() -> None:
+    market = simulated_market(instruments=["US10", "CORN", "ES_micro"], start="2012-01-01", end="2014-12-31")
+    small, dates = 2000.0, {"start": "2014-01-01", "optimizer": "rounded"}
+    run = backtest(market, capital=small, **dates)  # type: ignore[arg-type]
+    assert not run.positions.any(axis=None)
+    unrounded = backtest(market, capital=small, **dates | {"optimizer": "unrounded"})  # type: ignore[arg-type]
+    largest = run.performance["largest_target"]
+    assert largest == unrounded.positions.abs().max(axis=None) > 0
+    (finding,) = run.findings
+    enough = small / largest
+    assert f"{enough:,.0f}" in finding.remedy
+    assert backtest(market, capital=enough, **dates).positions.abs().max(axis=None) == 1  # type: ignore[arg-type]
+
+
+def test_a_lost_account_is_one_finding_beside_what_could_not_be_solved() -> None:
+    none = dict.fromkeys(("annualized_volatility", "annual_trading_cost", "annual_roll_cost"))
+    everything = ABOVE | {"annual_turnover": 1500.0, "avg_gross_notional": 99.0, "num_opposite_days": 2, "days": 80}
+    for optimizer in ("exact", "rounded"):
+        changes = none | everything | {"account_lost": "2015-04-30"}
+        (finding,) = found(settings={"optimizer": optimizer}, factors=(1.0, 1.0), **changes)
+        assert _finding(finding).startswith("account 80 (days until the account was lost on 2015-04-30)")
+        assert finding.changes == {"capital": HIGHER, "risk_target": LOWER}
+    names = [finding.name for finding in found(num_not_proved=1, **none | everything | {"account_lost": "2015-04-30"})]
+    assert names == ["account", "rebalances not proven optimal"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("turnover", {"annual_turnover": 1500.0}),
+        ("turnover", {"annual_turnover": 3.0}),
+        ("roll cost", {"annual_roll_cost": 0.02}),
+        ("realised over expected tracking error", {"realised_tracking_error": 0.03}),
+        ("capital", {"annual_turnover": 1500.0, "avg_tracking_error": 0.03, "realised_tracking_error": None}),
+    ],
+)
+def test_what_is_annualised_waits_for_a_quarter_of_a_year(name: str, changes: dict[str, Any]) -> None:
+    assert FEWEST_DAYS == 64
+    assert [finding.name for finding in found(days=64, **changes)] == [name]
+    few = [finding.name for finding in found(days=63, **changes)]
+    assert few == (["tracking error"] if "avg_tracking_error" in changes else [])
+
+
+def test_what_came_in_a_few_days_does_not_count_against_what_was_expected() -> None:
+    changes = {"avg_tracking_error": 0.03, "rounded_tracking_error": 0.04, "rounded_realised_tracking_error": 0.03}
+    (few,) = found(days=10, realised_tracking_error=0.04, **changes)
+    (many,) = found(days=100, realised_tracking_error=0.04, **changes)
+    assert (few.level, many.level) == ("note", "warning")
+
+
+def test_costs_without_rolls_are_said_from_the_first_day() -> None:
+    assert [finding.name for finding in found(days=2, annual_roll_cost=None)] == ["costs without rolls"]
+    assert [finding.name for finding in found(days=2, num_without_rolls=2)] == ["instruments without rolls"]
 
 
 def test_figures_that_are_not_there_are_left_out() -> None:

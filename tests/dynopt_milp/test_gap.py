@@ -426,10 +426,11 @@ def test_a_damaged_cell_is_found_before_any_work(
 
 
 def test_a_study_in_which_everything_fails_says_so(market: Market, tmp_path: Path) -> None:
-    grid = GapGrid(
-        capitals=(1e5,), cost_multipliers=(1e300,), sizes=(4,), paths=("greedy",), start="2017-01-01", end="2017-01-31"
-    )
-    line = run_gap_study(market, grid, tmp_path).iloc[0]
+    def dear(market: Market) -> pd.DataFrame:
+        return 0.0 * market.prices.ffill() + 1e140
+
+    grid = GapGrid(capitals=(1e5,), sizes=(4,), paths=("greedy",), start="2017-01-01", end="2017-01-31")
+    line = run_gap_study(market, grid, tmp_path, Strategy(costs=dear)).iloc[0]
     assert line["failed"] == line["rebalances"] > 0
 
 

@@ -26,7 +26,7 @@ from dynopt_milp.errors import DataWarning, InputError, UnknownNameError, Unprov
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
-from dynopt_milp.problem.plausible import implausible
+from dynopt_milp.problem.plausible import MOST_MULTIPLIER, implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.problem.underlying import to_underlyings
@@ -123,7 +123,7 @@ class BookAlgorithm:
     holding_cost: float | Sequence[float] | FloatArray | None = None
 
     def __post_init__(self) -> None:
-        not_negative(self.cost_multiplier, "cost_multiplier")
+        not_negative(self.cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
         if self.buffer is not None:
             not_negative(self.buffer, "buffer")
         if not callable(self.limits):
