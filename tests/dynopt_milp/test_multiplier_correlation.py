@@ -76,8 +76,8 @@ def test_the_multiplier_is_that_of_its_own_correlations(market: Market) -> None:
     np.testing.assert_array_equal(inputs.correlation(day), plain.correlation(day))
     found, before = inputs.target_positions(day), plain.target_positions(day)
     rho = inputs.multiplier_correlation(day).loc[found.weights.index, found.weights.index]
-        expected = diversification_multiplier(found.weights.to_numpy(), rho.to_numpy())
-        assert found.multiplier == pytest.approx(expected, rel=1e-14)
+    expected = diversification_multiplier(found.weights.to_numpy(), rho.to_numpy())
+    assert found.multiplier == pytest.approx(expected, rel=1e-14)
     assert found.multiplier != before.multiplier
     share = found.multiplier / before.multiplier
     assert found.optimal_positions.to_numpy() == pytest.approx((before.optimal_positions * share).to_numpy())
