@@ -84,15 +84,15 @@ def test_the_page_says_what_the_committed_results_say(committed: pd.DataFrame) -
     for (_, _), gaps in along["mean_gap"].groupby(level=["size", "capital"]):
         assert gaps.is_monotonic_decreasing  # with the cost multiplier
     free = along.xs((42, 0.0), level=["size", "cost_multiplier"])["mean_gap"]
-    assert [round(100 * free[capital]) for capital in (50_000.0, 1_000_000.0)] == [49, 508]
+    assert [round(100 * free[capital]) for capital in (50_000.0, 1_000_000.0)] == [47, 488]
     everything = book.loc[42]
-    assert [round(100 * everything.loc[at, "greedy_optimal"]) for at in (50_000.0, 250_000.0)] == [29, 4]
+    assert [round(100 * everything.loc[at, "greedy_optimal"]) for at in (50_000.0, 250_000.0)] == [28, 4]
     four = book.loc[4, 1_000_000.0]
     assert [round(100 * four[name]) for name in ("mean_gap", "median_gap")] == [88, 11]
     parts = everything.loc[250_000.0, ["mean_gap", "mean_reachable_gap", "mean_sign_gap"]]
-    assert [round(100 * part) for part in parts] == [19, 16, 3]
+    assert [round(100 * part) for part in parts] == [19, 15, 3]
     assert everything["mean_sign_gap"].between(0.0285, 0.036).all()
-    assert book.loc[20]["mean_sign_gap"].between(0.008, 0.0155).all()
+    assert book.loc[20]["mean_sign_gap"].between(0.0075, 0.0165).all()
     assert round(100 * four["p90_gap"]) == 291
     least = everything.loc[50_000.0, ["mean_gap", "mean_reachable_gap"]]
     assert [round(100 * part) for part in least] == [11, 7]
@@ -101,7 +101,7 @@ def test_the_page_says_what_the_committed_results_say(committed: pd.DataFrame) -
     cost = everything["mean_cost_gap"]
     assert (cost[[50_000.0, 100_000.0]] > 0).all()
     assert (cost[[250_000.0, 1_000_000.0, 5_000_000.0]] < 0).all()
-    assert (everything["mean_tracking_error_gap"] > 0.1).all()
+    assert (everything["mean_tracking_error_gap"] > 0.09).all()
     largest = pd.read_csv(WORST).set_index(["size", "capital"]).loc[4, 1_000_000.0]
     assert largest["date"].startswith("2008-04-11")
     assert json.loads(largest["greedy_positions"]) == {"JPY": 7, "US5": 10, "WHEAT": 3}
@@ -114,24 +114,24 @@ def test_the_page_says_what_the_committed_results_say(committed: pd.DataFrame) -
     for name in ("avg_tracking_error", "realised_tracking_error"):
         assert (exact.loc[10.0, name] < greedy.loc[10.0, name]).all()
     assert (exact.loc[50.0, "avg_tracking_error"] < greedy.loc[50.0, "avg_tracking_error"]).all()
-    low = [50_000.0, 100_000.0, 250_000.0]
+    low, middle = [50_000.0, 100_000.0, 250_000.0], [100_000.0, 250_000.0]
     saved = 1 - exact.loc[50.0, "annual_trading_cost"] / greedy.loc[50.0, "annual_trading_cost"]
-    assert saved[low].between(0.175, 0.365).all()
+    assert saved[low].between(0.145, 0.385).all()
     assert saved.drop(low).abs().max() < 0.07
     dearer = (exact["annual_cost"] / greedy["annual_cost"] - 1).loc[[10.0, 50.0]]
-    assert dearer.loc[10.0].drop(low[:2]).between(0.205, 0.405).all()
-    assert dearer.loc[50.0, 50_000.0] == pytest.approx(-0.10, abs=0.005)
-    assert dearer.loc[50.0].drop(50_000.0).between(0.165, 0.415).all()
+    assert dearer.loc[10.0].drop(low[:2]).between(0.175, 0.405).all()
+    assert dearer.loc[50.0].between(0.075, 0.305).all()
     rolls = (exact["annual_roll_cost"] / greedy["annual_roll_cost"]).loc[50.0]
-    assert (round(rolls.min(), 1), round(rolls.max(), 1)) == (1.4, 2.4)
+    assert (round(rolls.min(), 1), round(rolls.max(), 1)) == (1.4, 2.2)
     seconds = (along["median_exact_seconds"] / along["median_greedy_seconds"]).xs(50.0, level="cost_multiplier")
     assert seconds[42, 50_000.0] == pytest.approx(0.5, abs=0.05)
     assert seconds[42, 1_000_000.0] == pytest.approx(0.25, abs=0.03)
-    assert seconds[4, 50_000.0] == pytest.approx(0.6, abs=0.05)
-    realised = [frame.loc[50.0, "realised_tracking_error"][low] for frame in (exact, greedy)]
-    assert (realised[0] > realised[1]).all()
+    assert seconds[4, 50_000.0] == pytest.approx(0.7, abs=0.05)
+    further = (exact["realised_tracking_error"] - greedy["realised_tracking_error"]).loc[50.0]
+    assert further[middle].between(0.0015, 0.0035).all()
+    assert (further.drop(middle) < 0).all()
     tracked = [frame.loc[(10.0, 1_000_000.0), "realised_tracking_error"] for frame in (greedy, exact)]
     assert tracked[0] / tracked[1] == pytest.approx(3, abs=0.2)
-    assert [round(100 * exact.loc[(50.0, at), "mean_gap"]) for at in (50_000.0, 5_000_000.0)] == [36, 169]
+    assert [round(100 * exact.loc[(50.0, at), "mean_gap"]) for at in (50_000.0, 5_000_000.0)] == [52, 151]
     assert committed["rebalances"].sum() == 97_750
     assert (committed["num_not_proved"] + committed["failed"] == 0).all()
