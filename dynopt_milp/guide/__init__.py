@@ -1,6 +1,6 @@
 """The functions of the dynamic-optimisation guide, by the names and arguments its users know.
 
-Each is a thin wrapper: dictionaries come in and go out, the work is done elsewhere in the package. What is added are the
+Each is a thin wrapper: dictionaries come in and go out, the work is done elsewhere in the package. Added are the
 arguments ``optimizer`` and ``limits``, and ``forecasts`` and ``costs`` of backtests. What is different, and why:
 
 - What the guide's functions print and replace by zeros or simple rounding raises a typed error here.
@@ -15,14 +15,14 @@ arguments ``optimizer`` and ``limits``, and ``forecasts`` and ``costs`` of backt
 - Volatility is the book's blend (0.7 × current + 0.3 × ten-year average), correlation is exponentially weighted, and
   the diversification multiplier is capped at 2.5, with negative correlations taken for zero.
 
-As in the guide, a function can be replaced in its module, ``dynopt_milp.guide`` or the one that defines it, and the others
-use it, positions of a day and backtests alike:
+As in the guide, a function can be replaced in its module, ``dynopt_milp.guide`` or the one that defines it, and the
+others use it, positions of a day and backtests alike:
 
-- ``calculate_cost_in_weight_terms`` is given the cost of a contract as ``spread_cost_currency`` (``SR_cost`` is not split)
-  and no commission. What it says decides what is traded and is charged to the account of a backtest.
+- ``calculate_cost_in_weight_terms`` is given the cost of a contract as ``spread_cost_currency``, and a commission of
+  zero: ``SR_cost`` has no parts. What it says decides what is traded and is charged to the account of a backtest.
 - ``run_greedy_algorithm`` chooses the contracts, where no ``optimizer`` is given or it is ``"greedy"``;
-  ``run_exact_algorithm`` likewise, or ``"exact"``. It is given the guide's first six arguments, and ``limits`` if it has
-  an argument of that name. Its contracts are checked and priced again, and nothing is proved of them; where it takes no
+  ``run_exact_algorithm`` likewise, or ``"exact"``. It is given the guide's first six arguments, and ``limits`` if it
+  has an argument of that name. Its contracts are checked and priced again, and nothing is proved of them; where it takes no
   limits, what cannot be traded on a day keeps its position.
 - ``calculate_optimal_unrounded_position``, ``calculate_weight_per_contract``, and what
   ``compare_static_vs_dynamic_optimization`` calls.
