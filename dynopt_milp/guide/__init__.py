@@ -22,8 +22,8 @@ others use it, positions of a day and backtests alike:
   zero: ``SR_cost`` has no parts. What it says decides what is traded and is charged to the account of a backtest.
 - ``run_greedy_algorithm`` chooses the contracts, where no ``optimizer`` is given or it is ``"greedy"``;
   ``run_exact_algorithm`` likewise, or ``"exact"``. It is given the guide's first six arguments, and ``limits`` if it
-  has an argument of that name. Its contracts are checked and priced again, and nothing is proved of them; where it takes no
-  limits, what cannot be traded on a day keeps its position.
+  has an argument of that name. Its contracts are checked and priced again, and nothing is proved of them; where it
+  takes no limits, what cannot be traded on a day keeps its position.
 - ``calculate_optimal_unrounded_position``, ``calculate_weight_per_contract``, and what
   ``compare_static_vs_dynamic_optimization`` calls.
 
