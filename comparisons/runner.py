@@ -22,7 +22,9 @@ def study_parser(name: str, about: str, *, prices: bool = True) -> ArgumentParse
     """The arguments of ``python -m comparisons.NAME``: a price folder (``folder``), if the study needs one."""
     parser = ArgumentParser(prog=f"python -m comparisons.{name}", description=about)
     if prices:
-        parser.add_argument("folder", type=Path, metavar="PRICE_FOLDER", help="of pysystemtrade or of the guide")
+        parser.add_argument(
+            "folder", type=Path, metavar="PRICE_FOLDER", help="of pysystemtrade (CSV or Parquet) or of the guide"
+        )
     return parser
 
 

@@ -26,6 +26,7 @@ from dynopt_milp.commands.market_options import (
     Frequency,
     HoldingCost,
     Instruments,
+    InstrumentsTable,
     Notes,
     RiskTarget,
     RollTrades,
@@ -59,6 +60,7 @@ OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
 @app.command()
 def backtest(
     data: DataFolder = None,
+    instruments_table: InstrumentsTable = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Keep the run there; the same command goes on, a later end extends it."),
@@ -99,7 +101,7 @@ def backtest(
     """A strategy over the years, in whole contracts, net of costs."""
 
     def run() -> int:
-        market = chosen_market(data, instruments, base_currency, seed)
+        market = chosen_market(data, instruments, base_currency, seed, instruments_table)
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
         if notes:
@@ -161,6 +163,7 @@ def _exit_code(*runs: Backtest) -> int:
 @app.command()
 def compare(
     data: DataFolder = None,
+    instruments_table: InstrumentsTable = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep the runs, table and picture there.")] = None,
     start: Start = None,
     end: End = None,
@@ -198,7 +201,7 @@ def compare(
         from dynopt_milp.show.comparisons import show_comparison
         from dynopt_milp.show.pictures import save_comparison
 
-        market = chosen_market(data, instruments, base_currency, seed)
+        market = chosen_market(data, instruments, base_currency, seed, instruments_table)
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
         chosen = _listed(portfolios, "portfolios")

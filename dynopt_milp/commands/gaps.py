@@ -22,6 +22,7 @@ from dynopt_milp.commands.market_options import (
     ForecastName,
     HoldingCost,
     Instruments,
+    InstrumentsTable,
     Notes,
     RiskTarget,
     Seed,
@@ -46,6 +47,7 @@ def gap(
         Path, typer.Option(metavar="FOLDER", help="Where the study is kept; the same command again goes on.")
     ],
     data: DataFolder = None,
+    instruments_table: InstrumentsTable = None,
     start: Start = None,
     end: End = None,
     capital: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Base currency. {SEVERAL}")] = "250000",
@@ -85,7 +87,7 @@ def gap(
     def run() -> int:
         from dynopt_milp.gap import GapGrid, run_gap_study
 
-        market = chosen_market(data, instruments, base_currency, seed)
+        market = chosen_market(data, instruments, base_currency, seed, instruments_table)
         console = Console(highlight=False, stderr=as_json)
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),

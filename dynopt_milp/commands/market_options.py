@@ -22,9 +22,10 @@ from dynopt_milp.trades.rebalancing import BUFFER_RULES
 FORECASTS: dict[str, Forecasts] = {"trend": TrendFollowing(), "long-only": long_only}
 WEIGHTS: dict[str, Weights] = {name.lower().replace(" ", "-"): rule for name, rule in STATIC_PORTFOLIOS.items()}
 
-DataFolder = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Price folder, of pysystemtrade or of the guide. Default: simulated."),
+PRICE_FOLDER = "Price folder, of pysystemtrade (CSV or Parquet) or of the guide."
+DataFolder = Annotated[Path | None, typer.Option(metavar="DIR", help=f"{PRICE_FOLDER} Default: simulated.")]
+InstrumentsTable = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The table of instruments. Default: that in the price folder.")
 ]
 Instruments = Annotated[str | None, typer.Option(metavar="A,B,...", help="Default: all.")]
 Start = Annotated[str | None, typer.Option(metavar="DATE", help="First day of the run; earlier data are used.")]
@@ -49,14 +50,18 @@ Notes = Annotated[bool, typer.Option("--notes", help="List what was dropped from
 DEFAULT_SPAN = float(BOOK_CORRELATION_SPAN)
 
 
-def chosen_market(folder: Path | None, instruments: str | None, base_currency: str, seed: int = 1) -> Market:
+def chosen_market(
+    folder: Path | None, instruments: str | None, base_currency: str, seed: int = 1, table: Path | None = None
+) -> Market:
     """The market of the options."""
     names = None if instruments is None else comma_separated(instruments)
     if folder is None:
         if base_currency != "USD":
             raise InputError("the simulated market is in USD; give --data for another", field="--base-currency")
+        if table is not None:
+            raise InputError("is of a price folder; give --data", field="--instruments-table")
         return simulated_market(seed, instruments=names)
-    return read_market(folder, instruments=names, base_currency=base_currency)
+    return read_market(folder, table, instruments=names, base_currency=base_currency)
 
 
 def chosen_strategy(forecasts: str, weights: str, risk_target: float, span: float, shrinkage: float) -> Strategy:

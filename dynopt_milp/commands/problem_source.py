@@ -21,7 +21,7 @@ from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
 
 OF_PRICES = (
-    "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "notes",
+    "date", "instruments", "instruments_table", "base_currency", "forecasts", "weights", "correlation_span", "notes",
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
@@ -46,6 +46,7 @@ class ProblemSource:
     date: str | None
     held: Path | None
     instruments: str | None
+    instruments_table: Path | None
     base_currency: str
     strategy: Callable[[], Strategy]
     shrinkage: float
@@ -88,7 +89,8 @@ class ProblemSource:
 
     def is_read(self, path: Path) -> bool:
         """Whether a file is among those that are read, or inside the price folder."""
-        read = [file.resolve() for file in (self.problem, self.targets, self.held, self.covariance) if file is not None]
+        files = (self.problem, self.targets, self.held, self.covariance, self.instruments_table)
+        read = [file.resolve() for file in files if file is not None]
         inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
         return path.resolve() in read or inside
 
@@ -115,7 +117,7 @@ class ProblemSource:
         if self.targets is not None:
             self._refuse("targets are given")
             targets = read_targets(self.targets)
-        market = chosen_market(folder, self.instruments, self.base_currency)
+        market = chosen_market(folder, self.instruments, self.base_currency, table=self.instruments_table)
         common: dict[str, Any] = {
             "cost_multiplier": self.cost_multiplier, "limits": self.limits, "holding": self.holding,
             "roll_trades": self.roll_trades,

@@ -24,6 +24,7 @@ from dynopt_milp.commands.app import (
 from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_SPAN,
+    PRICE_FOLDER,
     BaseCurrency,
     CorrelationSpan,
     CostMultiplier,
@@ -31,6 +32,7 @@ from dynopt_milp.commands.market_options import (
     Frequency,
     HoldingCost,
     Instruments,
+    InstrumentsTable,
     Notes,
     RiskTarget,
     RollTrades,
@@ -71,9 +73,8 @@ def rebalance(
             help="CSV, annual; the targets then have weights, or prices (reference_price where one is not positive).",
         ),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Price folder, of pysystemtrade or of the guide.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help=PRICE_FOLDER)] = None,
+    instruments_table: InstrumentsTable = None,
     capital: Annotated[float | None, typer.Option(help="In the base currency; needed with prices.")] = None,
     date: Annotated[str | None, typer.Option(metavar="DATE", help="Its close is known. Default: the last day.")] = None,
     held: Annotated[
@@ -116,7 +117,7 @@ def rebalance(
         sources = {name: context.get_parameter_source(name) for name in context.params}
         return ProblemSource(
             problem=problem, targets=targets, covariance=covariance, data=data, capital=capital, date=date, held=held,
-            instruments=instruments, base_currency=base_currency,
+            instruments=instruments, instruments_table=instruments_table, base_currency=base_currency,
             strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
             shrinkage=shrinkage, cost_multiplier=cost_multiplier,
             limits=chosen_limits(

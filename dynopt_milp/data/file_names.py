@@ -7,7 +7,7 @@ from pathlib import Path
 from dynopt_milp.errors import DataError
 
 
-def csv_stems(folder: Path, ending: str = ".csv") -> list[str]:
+def stems(folder: Path, ending: str) -> list[str]:
     """The names, sorted and without the ending, of the files of a folder that have it.
 
     Raises

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.data.assemble import assemble_market
-from dynopt_milp.data.file_names import csv_stems
+from dynopt_milp.data.file_names import stems
 from dynopt_milp.data.guide_table import ASSET_CLASS_COLUMNS, guide_specifications
 from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.rows import exclude, within
@@ -56,7 +56,7 @@ def read_guide_folder(
         instrument that was asked for cannot be used.
     """
     folder = Path(folder)
-    files = {stem.lower(): folder / f"{stem}{ENDING}" for stem in csv_stems(folder, ENDING)}
+    files = {stem.lower(): folder / f"{stem}{ENDING}" for stem in stems(folder, ENDING)}
     if isinstance(instruments_table, pd.DataFrame):
         table = guide_specifications(instruments_table, "instruments_table", base_currency)
     else:

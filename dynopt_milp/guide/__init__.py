@@ -1,7 +1,7 @@
 """The functions of the dynamic-optimisation guide, by the names and arguments its users know.
 
-Each is a thin wrapper: dictionaries come in and go out, the work is done elsewhere in the package. What is added is the
-argument ``optimizer``. What is different, and why:
+Each is a thin wrapper: dictionaries come in and go out, the work is done elsewhere in the package. Added are the
+arguments ``optimizer`` and ``limits``, and ``forecasts`` and ``costs`` of backtests. What is different, and why:
 
 - What the guide's functions print and replace by zeros or simple rounding raises a typed error here.
 - ``initial_positions`` of the optimizers are the contracts held, from which trades are charged.
@@ -14,6 +14,20 @@ argument ``optimizer``. What is different, and why:
 - Capital is fixed and profits are not reinvested; ``annualized_return`` is 256 times the mean daily return.
 - Volatility is the book's blend (0.7 × current + 0.3 × ten-year average), correlation is exponentially weighted, and
   the diversification multiplier is capped at 2.5, with negative correlations taken for zero.
+
+As in the guide, a function can be replaced in its module, ``dynopt_milp.guide`` or the one that defines it, and the
+others use it, positions of a day and backtests alike:
+
+- ``calculate_cost_in_weight_terms`` is given the cost of a contract as ``spread_cost_currency``, and a commission of
+  zero: ``SR_cost`` has no parts. What it says decides what is traded and is charged to the account of a backtest.
+- ``run_greedy_algorithm`` chooses the contracts, where no ``optimizer`` is given or it is ``"greedy"``;
+  ``run_exact_algorithm`` likewise, or ``"exact"``. It is given the guide's first six arguments, and ``limits`` if it
+  has an argument of that name. Its contracts are checked and priced again, and nothing is proved of them; where it
+  takes no limits, what cannot be traded on a day keeps its position.
+- ``calculate_optimal_unrounded_position``, ``calculate_weight_per_contract``, and what
+  ``compare_static_vs_dynamic_optimization`` calls.
+
+A replacement that would have no effect, of the tracking error or the buffer, is refused.
 """
 
 from dynopt_milp.guide.backtests import (

@@ -1,16 +1,52 @@
-"""How the guide's functions call each other: as their users see them."""
+"""How the guide's functions call each other: as their users see them.
+
+The guide is code to change: who replaces a function in its module (a cost of their own, another search) expects the
+others to use it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, TypeVar
+
+from dynopt_milp.errors import InputError
+
+ORIGINALS: dict[str, Callable[..., Any]] = {}
+"""The guide's functions as this package has them, by name."""
+GUIDE = "dynopt_milp.guide"
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def replaceable(function: Function) -> Function:
+    """The function itself, known as one of the guide's."""
+    ORIGINALS[function.__name__] = function
+    return function
+
+
+def replacement(name: str) -> Callable[..., Any] | None:
+    """What stands now for a function of the guide in ``dynopt_milp.guide`` or its own module; None if it does itself.
+
+    Raises
+    ------
+    InputError
+        If two different things do, or one that cannot be called.
+    """
+    original = ORIGINALS[name]
+    there: dict[str, Callable[..., Any]] = {
+        place: getattr(import_module(place), name) for place in (GUIDE, original.__module__)
+    }
+    found = [function for function in there.values() if function is not original]
+    if not found:
+        return None
+    if any(function is not found[0] for function in found):
+        raise InputError(f"was replaced by different functions in {' and '.join(there)}; use one of them", field=name)
+    if not callable(found[0]):
+        raise InputError(f"was replaced; expected a function, found {type(found[0]).__name__}", field=name)
+    return found[0]
 
 
 def current(name: str) -> Callable[..., Any]:
-    """The function of that name in ``dynopt_milp.guide`` at this moment.
-
-    The guide is code to change: who replaces a function there (a formula of their own, say) expects the others to use
-    it, as they do in the guide's own modules.
-    """
-    return cast("Callable[..., Any]", getattr(import_module("dynopt_milp.guide"), name))
+    """The function of the guide that stands for this name now, whether replaced or not."""
+    own = replacement(name)
+    return ORIGINALS[name] if own is None else own

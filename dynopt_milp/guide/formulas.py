@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
+from dynopt_milp.guide.current import replaceable
 from dynopt_milp.problem.labelled import at_most, positive, to_number
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER, MOST_RISK
@@ -23,6 +24,7 @@ from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 MOST = {"capital": MOST_CAPITAL, "multiplier": MOST_MULTIPLIER}
 
 
+@replaceable
 def run_greedy_algorithm(
     optimal_positions: Mapping[str, float],
     initial_positions: Mapping[str, float],
@@ -56,6 +58,7 @@ def run_greedy_algorithm(
     )  # fmt: skip
 
 
+@replaceable
 def run_exact_algorithm(
     optimal_positions: Mapping[str, float],
     initial_positions: Mapping[str, float],
@@ -73,6 +76,7 @@ def run_exact_algorithm(
     )  # fmt: skip
 
 
+@replaceable
 def calculate_optimal_unrounded_position(
     capital: float,
     combined_forecast: float,
@@ -108,6 +112,7 @@ def calculate_optimal_unrounded_position(
     return float(position[0])
 
 
+@replaceable
 def calculate_weight_per_contract(multiplier: float, price: float, fx_rate: float, capital: float) -> float:
     """Multiplier × price × fx ÷ capital.
 
@@ -121,6 +126,7 @@ def calculate_weight_per_contract(multiplier: float, price: float, fx_rate: floa
     return float(multiplier * price * fx_rate / capital)
 
 
+@replaceable
 def calculate_cost_in_weight_terms(
     spread_cost_currency: float, commission_currency: float, capital: float, weight_per_contract: float
 ) -> float:
@@ -141,6 +147,7 @@ def calculate_cost_in_weight_terms(
     return cost / capital / weight_per_contract
 
 
+@replaceable
 def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix: pd.DataFrame) -> float:
     """sqrt(e'Σe), annual standard deviation.
 
@@ -171,11 +178,13 @@ def calculate_tracking_error_std(tracking_error_weights: Any, covariance_matrix:
     return problem.program().tracking_error(np.zeros(len(names)))
 
 
+@replaceable
 def calculate_tracking_error_buffer(average_risk_target: float, buffer_fraction: float = 0.05) -> float:
     """B = buffer fraction × risk target."""
     return to_number(buffer_fraction, "buffer_fraction") * to_number(average_risk_target, "average_risk_target")
 
 
+@replaceable
 def calculate_adjustment_factor(
     current_tracking_error: float, buffer: float, risk_target: float | None = None
 ) -> float:
@@ -189,6 +198,7 @@ def calculate_adjustment_factor(
     return adjustment_factor(error, width)
 
 
+@replaceable
 def calculate_required_trades_with_buffering(
     current_positions: Mapping[str, float], optimal_positions: Mapping[str, float], adjustment_factor: float
 ) -> dict[str, int]:

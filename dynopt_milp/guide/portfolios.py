@@ -8,6 +8,7 @@ import pandas as pd
 
 from dynopt_milp.data import guide_frames, read_guide_folder, simulated_market
 from dynopt_milp.errors import HistoryError
+from dynopt_milp.guide.current import replaceable
 from dynopt_milp.problem.labelled import positive, whole_number
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_RISK
 from dynopt_milp.strategy.static_portfolios import (
@@ -24,6 +25,7 @@ from dynopt_milp.strategy.static_portfolios import (
 )
 
 
+@replaceable
 def run_portfolio_comparison(
     capital: float = 1_000_000, risk_target: float = 0.2, max_instruments: int = 20, *, data_directory: Any = None
 ) -> tuple[dict[str, dict[str, float]], dict[str, pd.DataFrame], pd.DataFrame, dict[str, list[str]]]:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import HistoryError, InputError
-from dynopt_milp.guide.current import current
+from dynopt_milp.guide.current import current, replaceable, replacement
+from dynopt_milp.guide.replacements import chosen_optimizer, refuse_replaced
 from dynopt_milp.problem.book import BOOK_VOLATILITY_SPAN, DAYS_A_YEAR
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
@@ -27,6 +28,7 @@ from dynopt_milp.strategy.volatility import (
 from dynopt_milp.trades.rebalancing import rebalance
 
 
+@replaceable
 def calculate_dynamic_portfolio_positions(
     instruments_data: Mapping[str, Mapping[str, Any]],
     capital: float,
@@ -38,7 +40,7 @@ def calculate_dynamic_portfolio_positions(
     use_buffering: bool = True,
     buffer_fraction: float = 0.05,
     *,
-    optimizer: str | Optimizer = "exact",
+    optimizer: str | Optimizer | None = None,
     limits: LimitsLike | None = None,
 ) -> dict[str, Any]:
     """The positions of one day.
@@ -56,7 +58,8 @@ def calculate_dynamic_portfolio_positions(
         Daily percentage returns, at least 50.
     risk_target, cost_multiplier, buffer_fraction : float
     use_buffering : bool
-    optimizer : str or callable
+    optimizer : str or callable, optional
+        Default: ``"exact"``; or, where ``run_greedy_algorithm`` or ``run_exact_algorithm`` was replaced, that.
     limits : Limits or callable, optional
         As in :class:`~dynopt_milp.Problem`.
 
@@ -74,7 +77,12 @@ def calculate_dynamic_portfolio_positions(
         If no instrument has data and returns, there are fewer than 50 days, or no two instruments have returns on one.
     InputError
         If :class:`~dynopt_milp.Problem` refuses a number, or a name is missing or unknown.
+    UnsupportedError
+        If a function of the guide was replaced that would have no effect.
     """
+    refuse_replaced(use_buffering=use_buffering)
+    chosen = chosen_optimizer(optimizer, limits)
+    own_cost = replacement("calculate_cost_in_weight_terms")
     if not isinstance(returns_matrix, pd.DataFrame) or not isinstance(returns_matrix.index, pd.DatetimeIndex):
         raise InputError("expected a DataFrame with days (a DatetimeIndex) as its rows", field="returns_matrix")
     weights = weights_among(portfolio_weights, [name for name in instruments_data if name in returns_matrix])
@@ -99,7 +107,12 @@ def calculate_dynamic_portfolio_positions(
         )  # fmt: skip
         per_contract[name] = current("calculate_weight_per_contract")(specs["multiplier"], entry["price"], 1.0, capital)
         # sr_cost is a share of annual risk, so this is the cost as a share of the contract's value.
-        cost[name] = specs["sr_cost"] * entry["volatility"]
+        share = specs["sr_cost"] * entry["volatility"]
+        if own_cost is None:
+            cost[name] = share
+        else:
+            money = share * specs["multiplier"] * entry["price"]
+            cost[name] = own_cost(money, 0.0, capital, per_contract[name])
     covariance = pd.DataFrame(rho * np.outer(sigma, sigma), index=names, columns=names)
     problem = Problem(
         covariance=covariance,
@@ -111,7 +124,7 @@ def calculate_dynamic_portfolio_positions(
         limits=limits,
     )
     result = rebalance(
-        problem, optimizer, buffer_rule="book" if use_buffering else None, buffer_fraction=buffer_fraction,
+        problem, chosen, buffer_rule="book" if use_buffering else None, buffer_fraction=buffer_fraction,
         risk_target=risk_target,
     )  # fmt: skip
     return {

@@ -244,6 +244,7 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
     [
         (["backtest", "--data", "nowhere"], "nowhere: is not a folder"),
         (["backtest", "--data", "."], "has no prices in a known layout"),
+        (["backtest", "--instruments-table", "table.csv"], "--instruments-table: is of a price folder; give --data"),
         (["backtest", "--optimizer", "magic"], "optimizer: there is no 'magic'; there are unrounded, rounded, exact"),
         (["backtest", "--also", "magic"], "also: there is no 'magic'; there are same_side, exact"),
         (["compare", "--optimizers", "exact,magic"], "optimizers: there is no 'magic'; there are unrounded, rounded"),
