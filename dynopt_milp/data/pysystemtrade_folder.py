@@ -24,6 +24,7 @@ import pandas as pd
 from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.file_names import csv_stems
 from dynopt_milp.data.market import DataNote, Market
+from dynopt_milp.data.minor_units import all_units
 from dynopt_milp.data.rows import exclude, join_prices, within
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.csv_table import read_columns
@@ -118,7 +119,8 @@ def _specifications(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, lis
 def _rates(folder: Path, currencies: Iterable[str], base_currency: str) -> dict[str, pd.Series]:
     """The pairs that lead from the currencies to the base currency, as far as there are files."""
     found = csv_stems(folder)
-    pairs = {a + b for a, b in permutations({*currencies, base_currency, "USD"}, 2) if {a, b} & {base_currency, "USD"}}
+    through = all_units({base_currency, "USD"})
+    pairs = {a + b for a, b in permutations(all_units({*currencies, *through}), 2) if {a, b} & through}
     return {
         pair: read_columns(folder / f"{pair}.csv", dates="DATETIME", numbers=["PRICE"])["PRICE"]
         for pair in sorted(pairs.intersection(found))
