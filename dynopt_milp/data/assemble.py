@@ -21,8 +21,8 @@ An instrument that was asked for by name is not left out: that is a :class:`~dyn
 
 Of exchange rates: rows become days as above (those of weekends stay), rates that are missing or not positive are
 dropped, each rate holds until the next one, and more than 10 days without a new one, at the end too, are a "gap".
-A currency quoted in hundredths (GBX, GBp, USX, ZAc, ILA: :mod:`dynopt_milp.data.minor_units`) is worth a hundredth of its
-currency, unless there is a rate of its own.
+A currency quoted in hundredths (GBX, GBp, USX, ZAc, ILA: :mod:`dynopt_milp.data.minor_units`) is a hundredth of its own
+currency, unless it has a rate of its own.
 """
 
 from __future__ import annotations
