@@ -24,8 +24,12 @@ from dynopt_milp.commands.app import (
 )
 from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
+    A_FOLDER,
     DEFAULT_SPAN,
+    IN_BASE_CURRENCY,
     BaseCurrency,
+    BufferFraction,
+    BufferRule,
     CorrelationSpan,
     CostMultiplier,
     ForecastName,
@@ -40,6 +44,7 @@ from dynopt_milp.commands.market_options import (
     chosen_buffer,
     chosen_strategy,
 )
+from dynopt_milp.commands.panels import of_market, of_output, of_problem
 from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.errors import FileError, InputError
 from dynopt_milp.io.files_read import files_read
@@ -50,7 +55,6 @@ from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.decision_log import DecisionLog, decision
 from dynopt_milp.trades.outcome import Rebalance
-from dynopt_milp.trades.rebalancing import BUFFER_RULES
 from dynopt_milp.trades.rebalancing import rebalance as run_rebalance
 from dynopt_milp.trades.trade_file import only_writer, trade_record, write_trades
 
@@ -67,54 +71,50 @@ def rebalance(
     ] = None,
     targets: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="CSV with instrument and position (fractions); needs --covariance or --data."
-        ),
+        of_problem(metavar="FILE", help="CSV with instrument and position (fractions); needs --covariance or --data."),
     ] = None,
     covariance: Annotated[
         Path | None,
-        typer.Option(
+        of_problem(
             metavar="FILE",
             help="CSV, annual; the targets then have weights, or prices (reference_price where one is not positive).",
         ),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Price folder, of pysystemtrade or of the guide.")
-    ] = None,
-    capital: Annotated[float | None, typer.Option(help="In the base currency; needed with prices.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="DATE", help="Its close is known. Default: the last day.")] = None,
     held: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV with instrument and position. Default: nothing held.")
+        Path | None, of_problem(metavar="FILE", help="CSV with instrument and position.", show_default="nothing held")
     ] = None,
+    capital: Annotated[float | None, of_problem(help=IN_BASE_CURRENCY, show_default="none; needed with prices")] = None,
+    date: Annotated[
+        str | None, of_problem(metavar="DATE", help="Its close is known.", show_default="the last day")
+    ] = None,
+    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    holding_cost: HoldingCost = False,
+    frequency: Frequency = "weekly",
+    roll_trades: RollTrades = ROLL_TRADES,
+    data: Annotated[Path | None, of_market(metavar="DIR", help=A_FOLDER)] = None,
     instruments: Instruments = None,
     base_currency: BaseCurrency = "USD",
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
-    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
-    notes: Notes = False,
+    risk_target: RiskTarget = BOOK_RISK_TARGET,
     long_only: LongOnly = None,
     no_trade: NoTrade = None,
     reduce_only: ReduceOnly = None,
     same_side: SameSide = None,
     close: Close = None,
     one_side: OneSide = None,
-    holding_cost: HoldingCost = False,
-    frequency: Frequency = "weekly",
-    roll_trades: RollTrades = ROLL_TRADES,
     optimizer: OptimizerName = "exact",
-    buffer_rule: Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")] = "book",
-    buffer_fraction: Annotated[
-        float, typer.Option(help="Buffer as a share of the risk target.")
-    ] = BOOK_BUFFER_FRACTION,
-    risk_target: RiskTarget = BOOK_RISK_TARGET,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
+    buffer_rule: BufferRule = "book",
+    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    notes: Notes = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the trades, or why there are none: .csv or .json.")
+        Path | None, of_output(metavar="FILE", help="Write the trades, or why there are none: .csv or .json.")
     ] = None,
-    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append a line of JSON for each decision.")] = None,
+    log: Annotated[Path | None, of_output(metavar="FILE", help="Append a line of JSON for each decision.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The trades to do today: solve, then the buffer. From a problem file, from targets, or from raw prices."""
