@@ -140,7 +140,7 @@ def _show_positions(
         console.print("No trades.")
     elif left:
         word = "instrument" if left == 1 else "instruments"
-        console.print(f"{left} more {word} with nothing to hold or trade.")
+        console.print(f"{left} more {word} with nothing wanted, held or traded.")
 
 
 def _fraction(target: float) -> str:

@@ -276,8 +276,10 @@ def test_ctrl_c_ends_a_solve_with_the_best_answer_so_far(hard: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the seconds of a process in /proc")
-def test_ctrl_c_ends_a_rebalance_without_trades(hard: Path) -> None:
-    output, errors = interrupted("rebalance", hard, "--json")
+def test_ctrl_c_ends_a_rebalance_without_trades(hard: Path, tmp_path: Path) -> None:
+    out = tmp_path / "trades.json"
+    output, errors = interrupted("rebalance", hard, "--json", "--out", out)
+    assert read_json(out.read_text())["status"] == "interrupted"
     assert output == ""
     assert "no trades" in errors
     assert len(errors.splitlines()) == 1
