@@ -48,7 +48,8 @@ from dynopt_milp.strategy.static_portfolios import risk_parity
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.examples import example_problem
 from dynopt_milp.trades.from_prices import problem_of_day
-from dynopt_milp.trades.rebalancing import Rebalance, rebalance
+from dynopt_milp.trades.outcome import Rebalance
+from dynopt_milp.trades.rebalancing import rebalance
 
 __version__ = "0.1.0"
 

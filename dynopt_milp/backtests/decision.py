@@ -14,6 +14,7 @@ from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
 from dynopt_milp.errors import DynoptError, InputError, LimitsError, UnknownNameError, UnsupportedError
+from dynopt_milp.io.whole import whole
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.limits import LimitsLike
@@ -117,10 +118,10 @@ class Decisions:
         costs = self.inputs.costs.loc[date]
         traded = (positions - held).abs()
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
-        row["trades"] = math.fsum(traded.to_numpy())
+        row["trades"] = whole(math.fsum(traded.to_numpy()))
         paid = math.fsum((traded * costs).where(traded > 0, 0.0).to_numpy())
         row["cost"] = paid / capital
-        kept_positions = {str(name): float(number) for name, number in positions.items() if number != 0}
+        kept_positions = {str(name): whole(number) for name, number in positions.items() if number != 0}
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
         }  # fmt: skip

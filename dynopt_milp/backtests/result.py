@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.decision import REBALANCE_COLUMNS
@@ -14,10 +15,13 @@ from dynopt_milp.backtests.diagnostics import Finding, findings
 from dynopt_milp.backtests.metrics import FAILED, TEXTS, account_of
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.atomic import reported, write_atomically
+from dynopt_milp.io.whole import with_whole
 
 BESIDE = "beside"
 """The folder of the runs beside a run, each in a folder of its name."""
 FRAMES = ("positions", "rebalances", "returns")
+CONTRACTS = ["trades"]
+"""Columns of the rebalances that are numbers of contracts."""
 FORMAT = "dynopt-milp backtest 3"
 """The names of columns and settings. Of format 2 costs were those of trades alone, without rolls."""
 NEEDED = {
@@ -111,8 +115,11 @@ class Backtest:
         folder = Path(folder)
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        for name in FRAMES:
-            write_atomically(folder / f"{name}.csv", getattr(self, name).to_csv(date_format="%Y-%m-%d"))
+        frames = {name: getattr(self, name) for name in FRAMES}
+        frames["positions"] = with_whole(self.positions, [*self.positions.columns])
+        frames["rebalances"] = with_whole(self.rebalances, CONTRACTS)
+        for name, frame in frames.items():
+            write_atomically(folder / f"{name}.csv", frame.to_csv(date_format="%Y-%m-%d"))
         content = self.performance | {"simulated": self.settings["simulated"]}
         content["findings"] = [finding.to_dict() for finding in self.findings]
         write_atomically(folder / "performance.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -137,6 +144,8 @@ class Backtest:
             try:
                 with reported(path):
                     frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
+                    contracts = frame.columns if name == "positions" else frame.columns.intersection(CONTRACTS)
+                    frame = frame.astype(dict.fromkeys(contracts, np.float64))
                 frame.index = pd.DatetimeIndex(frame.index).as_unit("us")  # as those of a market
             except (ValueError, KeyError) as error:
                 raise FormatError(f"is damaged: {error}", field=str(path)) from None

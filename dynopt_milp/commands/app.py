@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from dynopt_milp.commands.panels import of_optimizer, of_output
 from dynopt_milp.errors import BacktestInterrupted, DynoptError, FileError, InputError, MissingPackage, StudyInterrupted
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers import METHODS
@@ -19,13 +21,22 @@ app = typer.Typer(
     help="Which whole contracts to hold: dynamic portfolio optimisation solved to proven optimality.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",  # without it help has no panels; no text of an option may have square brackets
 )
 
-OptimizerName = Annotated[str, typer.Option(help=f"{', '.join(METHODS)}:SOLVER.")]
-Gap = Annotated[float, typer.Option(help="Relative gap to prove.")]
-TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop then, with the best answer so far.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+OptimizerName = Annotated[
+    str, of_optimizer("--optimizer", help=f"{', '.join(METHODS)}:SOLVER; in a backtest unrounded and rounded, too.")
+]
+Also = Annotated[
+    str,
+    of_optimizer("--also", metavar="A,B,...", help="Solve every rebalance with these, too, from the same positions."),
+]
+Gap = Annotated[float, of_optimizer("--gap", help="Relative gap to prove.")]
+TimeLimit = Annotated[float | None, of_optimizer(metavar="SECONDS", help="Stop then, with the best answer so far.")]
+OutFolder = Annotated[
+    Path | None, of_output("--out", metavar="FOLDER", help="Keep the results there; the same command again goes on.")
+]
+AsJson = Annotated[bool, of_output("--json", help="One JSON object on stdout.")]
 
 
 def _print_version(wanted: bool) -> None:

@@ -5,19 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.console import Console
 
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.result import BESIDE, Backtest
 from dynopt_milp.backtests.run import backtest as run_backtest
-from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
+from dynopt_milp.commands.app import (
+    LIMIT_HIT,
+    Also,
+    AsJson,
+    Gap,
+    OptimizerName,
+    OutFolder,
+    TimeLimit,
+    app,
+    comma_separated,
+    guarded,
+    print_json,
+)
 from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
+    DEFAULT_CAPITAL,
     DEFAULT_SPAN,
     WEIGHTS,
     BaseCurrency,
+    BufferFraction,
+    BufferRule,
     Capital,
+    Compound,
     CorrelationSpan,
     CostMultiplier,
     DataFolder,
@@ -38,6 +53,7 @@ from dynopt_milp.commands.market_options import (
     chosen_market,
     chosen_strategy,
 )
+from dynopt_milp.commands.panels import of_optimizer, of_output, of_strategy, of_study
 from dynopt_milp.errors import BacktestInterrupted, InputError
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.lock import held_by_one
@@ -48,53 +64,43 @@ from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
 from dynopt_milp.solvers import METHODS
 from dynopt_milp.solvers.settings import DEFAULT_GAP
-from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
-DEFAULT_CAPITAL = 250_000.0
-BufferRule = Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")]
-BufferFraction = Annotated[float, typer.Option(help="Buffer as a share of the risk target.")]
-Compound = Annotated[bool, typer.Option("--compound", help="Size positions by the account, not by a fixed capital.")]
 OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
 
 
 @app.command()
 def backtest(
-    data: DataFolder = None,
-    instruments_table: InstrumentsTable = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Keep the run there; the same command goes on, a later end extends it."),
-    ] = None,
-    start: Start = None,
-    end: End = None,
     capital: Capital = DEFAULT_CAPITAL,
-    optimizer: Annotated[str, typer.Option(help=f"{OPTIMIZERS}.")] = "exact",
-    also: Annotated[
-        str, typer.Option(metavar="A,B,...", help="Solve every rebalance with these as well, for comparison only.")
-    ] = "",
-    beside: Annotated[
-        str,
-        typer.Option(metavar="A,B,...", help="Run these as well, each along its own path, in one table and picture."),
-    ] = "",
     frequency: Frequency = "weekly",
     cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
-    buffer_rule: BufferRule = "book",
-    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
     roll_trades: RollTrades = ROLL_TRADES,
     compound: Compound = False,
+    holding_cost: HoldingCost = False,
+    data: DataFolder = None,
+    instruments_table: InstrumentsTable = None,
+    start: Start = None,
+    end: End = None,
     instruments: Instruments = None,
+    base_currency: BaseCurrency = "USD",
+    seed: Seed = 1,
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
-    base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
     one_side: OneSide = True,
-    holding_cost: HoldingCost = False,
+    optimizer: OptimizerName = "exact",
+    also: Also = "",
+    beside: Annotated[
+        str,
+        of_optimizer(metavar="A,B,...", help="Run these as well, each along its own path, in one table and picture."),
+    ] = "",
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
-    seed: Seed = 1,
+    buffer_rule: BufferRule = "book",
+    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    out: OutFolder = None,
     notes: Notes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -162,36 +168,37 @@ def _exit_code(*runs: Backtest) -> int:
 
 @app.command()
 def compare(
-    data: DataFolder = None,
-    instruments_table: InstrumentsTable = None,
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep the runs, table and picture there.")] = None,
-    start: Start = None,
-    end: End = None,
     capital: Capital = DEFAULT_CAPITAL,
-    portfolios: Annotated[
-        str, typer.Option(metavar="A,B,...", help=f"Some of {', '.join(WEIGHTS)}.")
-    ] = "risk-parity,all-weather,optimized-selection,single-best",
-    optimizers: Annotated[str, typer.Option(metavar="A,B,...", help=f"Some of {OPTIMIZERS}.")] = (
-        "unrounded,rounded,greedy,exact"
-    ),
     frequency: Frequency = "weekly",
     cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
-    buffer_rule: BufferRule = "book",
-    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
     roll_trades: RollTrades = ROLL_TRADES,
     compound: Compound = False,
+    holding_cost: HoldingCost = False,
+    data: DataFolder = None,
+    instruments_table: InstrumentsTable = None,
+    start: Start = None,
+    end: End = None,
     instruments: Instruments = None,
+    base_currency: BaseCurrency = "USD",
+    seed: Seed = 1,
+    portfolios: Annotated[
+        str, of_strategy(metavar="A,B,...", help=f"Some of {', '.join(WEIGHTS)}.")
+    ] = "risk-parity,all-weather,optimized-selection,single-best",
     forecasts: ForecastName = "trend",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
-    base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
     one_side: OneSide = True,
-    holding_cost: HoldingCost = False,
+    optimizers: Annotated[str, of_optimizer(metavar="A,B,...", help=f"Some of {OPTIMIZERS}.")] = (
+        "unrounded,rounded,greedy,exact"
+    ),
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
-    seed: Seed = 1,
+    buffer_rule: BufferRule = "book",
+    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    out: OutFolder = None,
+    notes: Notes = False,
     as_json: AsJson = False,
 ) -> None:
     """Static against dynamic: every portfolio, unrounded, rounded, greedy and exact."""
@@ -204,6 +211,8 @@ def compare(
         market = chosen_market(data, instruments, base_currency, seed, instruments_table)
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
+        if notes:
+            show_notes(market, console)
         chosen = _listed(portfolios, "portfolios")
         for name in chosen:
             one_of(name, WEIGHTS, "portfolios")
@@ -250,9 +259,9 @@ def compare(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the picture and the runs go.")] = Path("demo"),
-    quick: Annotated[bool, typer.Option("--quick", help="The problems only, without the backtest.")] = False,
     seed: Seed = 1,
+    quick: Annotated[bool, of_study("--quick", help="The problems only, without the backtest.")] = False,
+    out: Annotated[Path, of_output(metavar="FOLDER", help="Where the picture and the runs go.")] = Path("demo"),
 ) -> None:
     """Greedy against exact: three example problems at two cost multipliers, then 20 simulated years of rebalances."""
 

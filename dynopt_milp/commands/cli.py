@@ -26,9 +26,12 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names in any script, whatever the terminal can show
+    words = sys.argv[1:] or ["--help"]
     try:
-        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(args=words, standalone_mode=False)
     except USAGE_ERROR as error:
+        if words[0] == "rebalance":
+            trades.misused(words[1:], error.format_message())
         code = print_error(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED

@@ -11,12 +11,15 @@ from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
 
-from dynopt_milp.commands.app import LIMIT_HIT, AsJson, TimeLimit, app, comma_separated, guarded, print_json
+from dynopt_milp.commands.app import LIMIT_HIT, Also, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
 from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
+    DEFAULT_CAPITAL,
     DEFAULT_SPAN,
     BaseCurrency,
+    Capitals,
     CorrelationSpan,
+    CostMultipliers,
     DataFolder,
     End,
     ForecastName,
@@ -26,59 +29,53 @@ from dynopt_milp.commands.market_options import (
     Notes,
     RiskTarget,
     Seed,
+    SeveralBufferRules,
+    SeveralFrequencies,
     Shrinkage,
     Start,
     WeightName,
     chosen_market,
     chosen_strategy,
 )
+from dynopt_milp.commands.panels import of_output, of_study
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.records import records
-from dynopt_milp.problem.book import BOOK_RISK_TARGET
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.show.backtests import show_market, show_notes
 from dynopt_milp.solvers.settings import DEFAULT_GAP
-
-SEVERAL = "Several with commas between."
 
 
 @app.command()
 def gap(
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the study is kept; the same command again goes on.")
-    ],
+    *,
+    capital: Capitals = f"{DEFAULT_CAPITAL:.0f}",
+    cost_multiplier: CostMultipliers = f"{BOOK_COST_MULTIPLIER:g}",
+    frequency: SeveralFrequencies = "weekly",
+    holding_cost: HoldingCost = False,
     data: DataFolder = None,
     instruments_table: InstrumentsTable = None,
     start: Start = None,
     end: End = None,
-    capital: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Base currency. {SEVERAL}")] = "250000",
-    cost_multiplier: Annotated[str, typer.Option(metavar="X,Y,...", help=f"Cost multipliers. {SEVERAL}")] = "50",
-    buffer_rule: Annotated[str, typer.Option(metavar="A,...", help=f"book or none. {SEVERAL}")] = "book",
-    frequency: Annotated[str, typer.Option(metavar="A,...", help=f"daily, weekly, monthly. {SEVERAL}")] = "weekly",
-    sizes: Annotated[
-        str, typer.Option(metavar="N,M,...", help=f"Numbers of instruments. Default: all. {SEVERAL}")
-    ] = "",
-    path: Annotated[
-        str, typer.Option(metavar="A,...", help=f"Whose positions are held: greedy, exact. {SEVERAL}")
-    ] = "greedy,exact",
-    also: Annotated[
-        str, typer.Option(metavar="A,...", help=f"Further optimizers to price from the same positions. {SEVERAL}")
-    ] = "",
-    subset_seed: Annotated[int, typer.Option(help="Of the order in which smaller sizes take instruments.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    cluster: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, instead of workers.")] = None,
     instruments: Instruments = None,
+    base_currency: BaseCurrency = "USD",
+    seed: Seed = 1,
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
-    base_currency: BaseCurrency = "USD",
     same_side: SameSide = None,
     one_side: OneSide = False,
-    holding_cost: HoldingCost = False,
-    gap_to_prove: Annotated[float, typer.Option("--gap", help="Relative gap to prove.")] = DEFAULT_GAP,
+    also: Also = "",
+    gap_to_prove: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
-    seed: Seed = 1,
+    buffer_rule: SeveralBufferRules = "book",
+    sizes: Annotated[str, of_study(metavar="N,M,...", help="Numbers of instruments.", show_default="all of them")] = "",
+    path: Annotated[str, of_study(metavar="A,B,...", help="Whose positions are held: greedy, exact.")] = "greedy,exact",
+    subset_seed: Annotated[int, of_study(help="Of the order in which smaller sizes take instruments.")] = 1,
+    workers: Annotated[int, of_study(min=1, help="Processes.")] = 1,
+    cluster: Annotated[str | None, of_study(metavar="ADDRESS", help="Dask scheduler, instead of workers.")] = None,
+    out: Annotated[Path, of_output(metavar="FOLDER", help="Keep the results there; the same command again goes on.")],
     notes: Notes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -138,7 +135,9 @@ def gap(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a finished study.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: report.html in the folder.")] = None,
+    out: Annotated[
+        Path | None, of_output(metavar="FILE", help="The page.", show_default="report.html in the folder")
+    ] = None,
 ) -> None:
     """A greedy-gap study as one HTML page that opens without a network."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import typer
-
 from dynopt_milp.commands.app import comma_separated
+from dynopt_milp.commands.panels import of_limits
 from dynopt_milp.problem.limits import Limits
 
 ALL = "all"
@@ -16,7 +15,7 @@ Names = list[str] | None
 
 
 def _option(rule: str) -> Any:
-    return typer.Option(metavar="A,...", help=f"{rule}: {ALL}, or names with commas between.")
+    return of_limits(metavar="A,...", help=f"{rule}: {ALL}, or names with commas between.")
 
 
 LongOnly = Annotated[Names, _option("Not below zero")]
@@ -26,9 +25,7 @@ SameSide = Annotated[Names, _option("Never opposite to the target")]
 Close = Annotated[Names, _option("Zero, now")]
 OneSide = Annotated[
     bool | None,
-    typer.Option(
-        "--one-side/--no-one-side", help="No two sizes of one underlying on opposite sides.", show_default=False
-    ),
+    of_limits("--one-side/--no-one-side", help="No two sizes of one underlying on opposite sides.", show_default=False),
 ]
 
 

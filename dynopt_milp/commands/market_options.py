@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.commands.app import comma_separated
+from dynopt_milp.commands.panels import of_buffer, of_market, of_output, of_problem, of_strategy
 from dynopt_milp.data import Market, read_market, simulated_market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
@@ -22,31 +21,49 @@ from dynopt_milp.trades.rebalancing import BUFFER_RULES
 FORECASTS: dict[str, Forecasts] = {"trend": TrendFollowing(), "long-only": long_only}
 WEIGHTS: dict[str, Weights] = {name.lower().replace(" ", "-"): rule for name, rule in STATIC_PORTFOLIOS.items()}
 
-PRICE_FOLDER = "Price folder, of pysystemtrade (CSV or Parquet) or of the guide."
-DataFolder = Annotated[Path | None, typer.Option(metavar="DIR", help=f"{PRICE_FOLDER} Default: simulated.")]
+A_FOLDER = "Price folder, of pysystemtrade (CSV or Parquet) or of the guide."
 InstrumentsTable = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The table of instruments. Default: that in the price folder.")
+    Path | None,
+    of_market("--instruments-table", metavar="FILE", help="The table of instruments.", show_default="in the folder"),
 ]
-Instruments = Annotated[str | None, typer.Option(metavar="A,B,...", help="Default: all.")]
-Start = Annotated[str | None, typer.Option(metavar="DATE", help="First day of the run; earlier data are used.")]
-End = Annotated[str | None, typer.Option(metavar="DATE", help="Last day of the run.")]
-Capital = Annotated[float, typer.Option(help="In the base currency.")]
-BaseCurrency = Annotated[str, typer.Option(help="The currency of the account.")]
-ForecastName = Annotated[str, typer.Option("--forecasts", help=f"{', '.join(FORECASTS)}.")]
-WeightName = Annotated[str, typer.Option("--weights", help=f"{', '.join(WEIGHTS)}.")]
-RiskTarget = Annotated[float, typer.Option(help="Annual, share of capital.")]
-CostMultiplier = Annotated[float, typer.Option(help="50 in the book.")]
-Frequency = Annotated[str, typer.Option("--frequency", help=f"{', '.join(FREQUENCIES)}.")]
-RollTrades = Annotated[float, typer.Option(help="Trades that a roll costs: 1, a spread; 2, two legs.")]
+DataFolder = Annotated[
+    Path | None, of_market("--data", metavar="DIR", help=A_FOLDER, show_default="a simulated market")
+]
+Instruments = Annotated[str | None, of_market(metavar="A,B,...", help="Names.", show_default="all")]
+BaseCurrency = Annotated[str, of_market(help="The currency of the account.")]
+Start = Annotated[str | None, of_market(metavar="DATE", help="First day of the run; earlier data are used.")]
+End = Annotated[str | None, of_market(metavar="DATE", help="Last day of the run.")]
+Seed = Annotated[int, of_market("--seed", help="Of the simulation: the same seed, the same numbers.")]
+
+IN_BASE_CURRENCY = "In the base currency."
+COST_MULTIPLIER = "How much a cost weighs against tracking error."
+FREQUENCY = f"Of rebalances: {', '.join(FREQUENCIES)}."
+Capital = Annotated[float, of_problem("--capital", help=IN_BASE_CURRENCY)]
+Capitals = Annotated[str, of_problem("--capital", metavar="X,Y,...", help=IN_BASE_CURRENCY)]
+CostMultiplier = Annotated[float, of_problem("--cost-multiplier", help=COST_MULTIPLIER)]
+CostMultipliers = Annotated[str, of_problem("--cost-multiplier", metavar="X,Y,...", help=COST_MULTIPLIER)]
+Frequency = Annotated[str, of_problem("--frequency", help=FREQUENCY)]
+SeveralFrequencies = Annotated[str, of_problem("--frequency", metavar="A,B,...", help=FREQUENCY)]
+RollTrades = Annotated[float, of_problem(help="Trades that a roll costs: 1, a spread; 2, two legs.")]
 HoldingCost = Annotated[
-    bool, typer.Option("--holding-cost", help="Count the rolls until the next rebalance in the objective.")
+    bool, of_problem("--holding-cost", help="Count the rolls until the next rebalance in the objective.")
 ]
-CorrelationSpan = Annotated[float, typer.Option(help="Of the optimisation's exponential correlation, weeks.")]
-Shrinkage = Annotated[float, typer.Option(help="Of the optimisation's correlations towards zero, 0 to 1.")]
-Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
+Compound = Annotated[bool, of_problem("--compound", help="Size positions by the account, not by a fixed capital.")]
 
-Notes = Annotated[bool, typer.Option("--notes", help="List what was dropped from the data, and why.")]
+ForecastName = Annotated[str, of_strategy("--forecasts", help=f"{', '.join(FORECASTS)}.")]
+WeightName = Annotated[str, of_strategy("--weights", help=f"{', '.join(WEIGHTS)}.")]
+RiskTarget = Annotated[float, of_strategy(help="Annual, share of capital.")]
+CorrelationSpan = Annotated[float, of_strategy(help="Of the optimisation's exponential correlation, weeks.")]
+Shrinkage = Annotated[float, of_strategy(help="Of the optimisation's correlations towards zero, 0 to 1.")]
 
+RULES = f"{', '.join(BUFFER_RULES)} or none; in a gap study book or none."
+BufferRule = Annotated[str, of_buffer("--buffer-rule", help=RULES)]
+SeveralBufferRules = Annotated[str, of_buffer("--buffer-rule", metavar="A,B,...", help=RULES)]
+BufferFraction = Annotated[float, of_buffer("--buffer-fraction", help="Buffer as a share of the risk target.")]
+
+Notes = Annotated[bool, of_output("--notes", help="List what was dropped from the data, and why.")]
+
+DEFAULT_CAPITAL = 250_000.0
 DEFAULT_SPAN = float(BOOK_CORRELATION_SPAN)
 
 

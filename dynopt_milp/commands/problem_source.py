@@ -14,11 +14,13 @@ from dynopt_milp.commands.market_options import chosen_market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.problem_file import read_content
 from dynopt_milp.show.backtests import show_market, show_notes
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
+from dynopt_milp.trades.stored_decision import decision_of, is_decision
 
 OF_PRICES = (
     "date", "instruments", "instruments_table", "base_currency", "forecasts", "weights", "correlation_span", "notes",
@@ -60,6 +62,8 @@ class ProblemSource:
     def read(self, console: Console) -> tuple[Problem, dict[str, Any]]:
         """The problem, and what else is known of where it comes from; what prices say is shown on the console.
 
+        Of a file of trades, ``decision`` is what it says (:class:`~dynopt_milp.trades.StoredDecision`).
+
         Raises
         ------
         InputError
@@ -72,11 +76,7 @@ class ProblemSource:
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
             self._refuse("a problem file has it inside")
-            made = Problem.from_json(self.problem)
-            asked = Limits() if self.limits is None else self.limits
-            if "one_side" in self.given and not asked.one_side and made.limits.one_side:
-                raise InputError("the problem file has one_side; take it out there", field="--no-one-side")
-            return made.replace(limits=made.limits & asked), _capital(made)
+            return self._of_file(self.problem)
         if self.covariance is not None:
             return self._of_covariance(self.covariance, console)
         if self.data is None:
@@ -93,6 +93,19 @@ class ProblemSource:
         read = [file.resolve() for file in files if file is not None]
         inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
         return path.resolve() in read or inside
+
+    def _of_file(self, path: Path) -> tuple[Problem, dict[str, Any]]:
+        content = read_content(path)
+        known: dict[str, Any] = {}
+        if is_decision(content):
+            decision = decision_of(content, str(path))
+            made, known = decision.problem, decision.about | {"decision": decision}
+        else:
+            made = Problem.from_dict(content, str(path))
+        asked = Limits() if self.limits is None else self.limits
+        if "one_side" in self.given and not asked.one_side and made.limits.one_side:
+            raise InputError("the problem file has one_side; take it out there", field="--no-one-side")
+        return made.replace(limits=made.limits & asked), _capital(made) | known
 
     def _of_covariance(self, covariance: Path, console: Console) -> tuple[Problem, dict[str, Any]]:
         if self.data is not None:
@@ -132,10 +145,8 @@ class ProblemSource:
         if self.notes:
             show_notes(market, console)
         day = f"{known_day(market, self.date):%Y-%m-%d}"
-        asked = "" if self.date in (None, day) else f" ({self.date} has no prices)"
-        console.print(
-            f"decided after the close of {day}{asked}; {capital:,.0f} {self.base_currency}\n", highlight=False
-        )
+        if self.date not in (None, day):
+            console.print(f"{self.date} has no prices; decided after the close of {day}\n", highlight=False)
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
         before = market.between(end=day)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))

@@ -18,6 +18,9 @@ from dynopt_milp.commands.app import (
     guarded,
     print_json,
 )
+from dynopt_milp.commands.market_options import DEFAULT_CAPITAL, Capital, CostMultiplier, Seed
+from dynopt_milp.commands.panels import of_buffer, of_optimizer
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_solution
@@ -32,12 +35,12 @@ ProblemPath = Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="A pro
 def solve(
     problem: ProblemPath,
     optimizer: OptimizerName = "exact",
-    formulation: Annotated[str, typer.Option(help=f"{', '.join(FORMULATIONS)}.")] = "penalty",
-    buffer: Annotated[
-        float, typer.Option(help="For deadband and buffer_edge; annual, share of capital.")
-    ] = DEFAULT_BUFFER,
+    formulation: Annotated[str, of_optimizer(help=f"{', '.join(FORMULATIONS)}.")] = "penalty",
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
+    buffer: Annotated[
+        float, of_buffer(help="For deadband and buffer_edge; annual, share of capital.")
+    ] = DEFAULT_BUFFER,
     as_json: AsJson = False,
 ) -> None:
     """Which whole contracts to hold."""
@@ -59,11 +62,11 @@ def solve(
 @app.command()
 def example(
     path: Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="Where to write it.")],
-    capital: Annotated[float, typer.Option(help="US dollars.")] = 250_000.0,
-    seed: Annotated[int, typer.Option(help="Same seed, same problem.")] = 1,
-    cost_multiplier: Annotated[float, typer.Option(help="50 in the book.")] = 50.0,
+    capital: Capital = DEFAULT_CAPITAL,
+    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    seed: Seed = 1,
 ) -> None:
-    """Write an example problem: 32 real contracts, simulated correlations and forecasts."""
+    """Write an example problem: 32 real contracts in US dollars, simulated correlations and forecasts."""
 
     def run() -> int:
         from dynopt_milp.trades.examples import example_problem

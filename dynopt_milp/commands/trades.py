@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,13 +21,15 @@ from dynopt_milp.commands.app import (
     app,
     exit_code,
     guarded,
-    print_json,
 )
 from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
+    A_FOLDER,
     DEFAULT_SPAN,
-    PRICE_FOLDER,
+    IN_BASE_CURRENCY,
     BaseCurrency,
+    BufferFraction,
+    BufferRule,
     CorrelationSpan,
     CostMultiplier,
     ForecastName,
@@ -41,74 +45,78 @@ from dynopt_milp.commands.market_options import (
     chosen_buffer,
     chosen_strategy,
 )
+from dynopt_milp.commands.panels import of_market, of_output, of_problem
 from dynopt_milp.commands.problem_source import ProblemSource
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import FileError, InputError
+from dynopt_milp.io.files_read import files_read
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.decision_log import DecisionLog, decision
-from dynopt_milp.trades.rebalancing import BUFFER_RULES, Rebalance
+from dynopt_milp.trades.outcome import Rebalance
 from dynopt_milp.trades.rebalancing import rebalance as run_rebalance
-from dynopt_milp.trades.trade_file import only_writer, write_trades
+from dynopt_milp.trades.trade_file import only_writer, trade_record, write_trades
 
 
 @app.command()
 def rebalance(
     context: typer.Context,
     problem: Annotated[
-        Path | None, typer.Argument(metavar="[PROBLEM.json]", help="A problem file; or see --targets and --data.")
+        Path | None,
+        typer.Argument(
+            metavar="[PROBLEM.json]",
+            help="A problem file, or a file of trades (to make them again); or see --targets and --data.",
+        ),
     ] = None,
     targets: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="CSV with instrument and position (fractions); needs --covariance or --data."
-        ),
+        of_problem(metavar="FILE", help="CSV with instrument and position (fractions); needs --covariance or --data."),
     ] = None,
     covariance: Annotated[
         Path | None,
-        typer.Option(
+        of_problem(
             metavar="FILE",
             help="CSV, annual; the targets then have weights, or prices (reference_price where one is not positive).",
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help=PRICE_FOLDER)] = None,
-    instruments_table: InstrumentsTable = None,
-    capital: Annotated[float | None, typer.Option(help="In the base currency; needed with prices.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="DATE", help="Its close is known. Default: the last day.")] = None,
     held: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV with instrument and position. Default: nothing held.")
+        Path | None, of_problem(metavar="FILE", help="CSV with instrument and position.", show_default="nothing held")
     ] = None,
+    capital: Annotated[float | None, of_problem(help=IN_BASE_CURRENCY, show_default="none; needed with prices")] = None,
+    date: Annotated[
+        str | None, of_problem(metavar="DATE", help="Its close is known.", show_default="the last day")
+    ] = None,
+    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    holding_cost: HoldingCost = False,
+    frequency: Frequency = "weekly",
+    roll_trades: RollTrades = ROLL_TRADES,
+    data: Annotated[Path | None, of_market(metavar="DIR", help=A_FOLDER)] = None,
+    instruments_table: InstrumentsTable = None,
     instruments: Instruments = None,
     base_currency: BaseCurrency = "USD",
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
-    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
-    notes: Notes = False,
+    risk_target: RiskTarget = BOOK_RISK_TARGET,
     long_only: LongOnly = None,
     no_trade: NoTrade = None,
     reduce_only: ReduceOnly = None,
     same_side: SameSide = None,
     close: Close = None,
     one_side: OneSide = None,
-    holding_cost: HoldingCost = False,
-    frequency: Frequency = "weekly",
-    roll_trades: RollTrades = ROLL_TRADES,
     optimizer: OptimizerName = "exact",
-    buffer_rule: Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")] = "book",
-    buffer_fraction: Annotated[
-        float, typer.Option(help="Buffer as a share of the risk target.")
-    ] = BOOK_BUFFER_FRACTION,
-    risk_target: RiskTarget = BOOK_RISK_TARGET,
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
+    buffer_rule: BufferRule = "book",
+    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    notes: Notes = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the trades there: .csv or .json, one run at a time.")
+        Path | None, of_output(metavar="FILE", help="Write the trades, or why there are none: .csv or .json.")
     ] = None,
-    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append a line of JSON for each decision.")] = None,
+    log: Annotated[Path | None, of_output(metavar="FILE", help="Append a line of JSON for each decision.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The trades to do today: solve, then the buffer. From a problem file, from targets, or from raw prices."""
@@ -130,36 +138,45 @@ def rebalance(
         )  # fmt: skip
 
     def decided(asked: ProblemSource) -> tuple[Rebalance, dict[str, Any]]:
-        if out is not None and asked.is_read(out):
-            raise InputError("is read; give another file", field="--out")
-        with only_writer(out) if out is not None else nullcontext():
+        own = {
+            "optimizer": optimizer, "buffer_rule": chosen_buffer(buffer_rule), "buffer_fraction": buffer_fraction,
+            "risk_target": risk_target, "gap": gap, "time_limit": time_limit,
+        }  # fmt: skip
+        with files_read() as files:
             made, known = asked.read(Console(highlight=False, stderr=as_json))
-            result = run_rebalance(
-                made, optimizer,
-                buffer_rule=chosen_buffer(buffer_rule),  # type: ignore[arg-type]  # checked there
-                buffer_fraction=buffer_fraction, risk_target=risk_target, gap=gap, time_limit=time_limit,
-            )  # fmt: skip
-            if out is not None:
-                write_trades(result, out, known)
-        return result, known
-
-    def logged(asked: ProblemSource, path: Path) -> tuple[Rebalance, dict[str, Any]]:
-        if asked.is_read(path):
-            raise InputError("is read; give another file", field="--log")
-        if out is not None and out.resolve() == path.resolve():
-            raise InputError("is the file of the trades too; give another", field="--log")
-        with DecisionLog(path).entry() as entry:
-            result, known = decided(asked)
-            entry |= decision(result) | known | ({} if out is None else {"out": str(out)})
-        return result, known
+        stored = known.pop("decision", None)
+        if stored is not None:
+            own = stored.settings | {name: value for name, value in own.items() if name in asked.given}
+        result = run_rebalance(made, **own)  # type: ignore[arg-type]  # checked there
+        different = "" if stored is None else stored.difference(result)
+        if different:
+            known["notes"] = [*known.get("notes", []), different]
+            typer.echo(f"note: {different}", err=True)
+        return result, known | {"files": files}
 
     def run() -> int:
         asked = source()
-        result, known = decided(asked) if log is None else logged(asked, log)
+        for path, option in ((out, "--out"), (log, "--log")):
+            if path is not None and asked.is_read(path):
+                raise InputError("is read; give another file", field=option)
+        if out is not None and log is not None and out.resolve() == log.resolve():
+            raise InputError("is the file of the trades too; give another", field="--log")
+        about = {} if date is None else {"date": date}
+        with ExitStack() as stack:
+            book = None if log is None else opened_log(log, out, about)
+            if out is not None:
+                with nullcontext() if book is None else book.failures():
+                    stack.enter_context(only_writer(out, about))
+            entry = {} if book is None else stack.enter_context(book.entry())
+            result, known = decided(asked)
+            if out is not None:
+                write_trades(result, out, known)
+            beside = {name: what for name, what in known.items() if name != "files"}
+            entry |= decision(result) | beside | ({} if out is None else {"out": str(out)})
         if as_json:
-            print_json(known | result.to_dict())
+            typer.echo(trade_record(result, known), nl=False)
         else:
-            show_rebalance(result, Console(highlight=False))
+            show_rebalance(result, Console(highlight=False), known)
             if out is not None:
                 typer.echo(f"\nwritten: {out}")
         return exit_code(result.status, result.stopped_by)
@@ -169,3 +186,24 @@ def rebalance(
         return INTERRUPTED
 
     guarded(run, interrupted)
+
+
+def opened_log(path: Path, out: Path | None, about: dict[str, str]) -> DecisionLog:
+    """The log; where it cannot be written the file of the trades says so."""
+    try:
+        return DecisionLog(path)
+    except FileError:
+        if out is not None:
+            with only_writer(out, about):
+                raise
+        raise
+
+
+def misused(words: Sequence[str], message: str) -> None:
+    """Leave the failure in the file of ``--out`` though the options could not be read."""
+    given = [after for word, after in pairwise(words) if word == "--out"]
+    given += [word.removeprefix("--out=") for word in words if word.startswith("--out=")]
+    named = [Path(word.rpartition("=")[2]).resolve() for word in words]
+    if given and named.count(Path(given[-1]).resolve()) == 1:  # else it is read, too
+        with suppress(InputError, FileError), only_writer(Path(given[-1])):
+            raise InputError(message, field="options")

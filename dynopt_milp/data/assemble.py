@@ -21,16 +21,20 @@ An instrument that was asked for by name is not left out: that is a :class:`~dyn
 
 Of exchange rates: rows become days as above (those of weekends stay), rates that are missing or not positive are
 dropped, each rate holds until the next one, and more than 10 days without a new one, at the end too, are a "gap".
+A currency quoted in hundredths (GBX, GBp, USX, ZAc, ILA: :mod:`dynopt_milp.data.minor_units`) is a hundredth of its own
+currency, unless it has a rate of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import DataNote, Market
+from dynopt_milp.data.minor_units import all_units, major_unit
 from dynopt_milp.data.rows import clean, drop, exclude, one_row_a_day
 from dynopt_milp.data.specifications import specification_fault, specification_table
 from dynopt_milp.errors import DataError
@@ -164,6 +168,27 @@ def _rate(
     """Base currency per unit of a currency, by day; empty if there is none. Cleaned pairs are kept in ``pairs``."""
     if currency == base:
         return pd.Series([1.0], index=pd.DatetimeIndex(["1700-01-01"]))  # before any price
+    given = _given_rate(currency, base, fx, pairs, notes)
+    if given is not None:
+        return given
+    (major, part), (base_major, base_part) = major_unit(currency), major_unit(base)
+    if (major, base_major) != (currency, base):
+        return _rate(major, base_major, fx, pairs, notes) * (part / base_part)
+    for unit, other in product(sorted(all_units([currency])), sorted(all_units([base]))):
+        given = _given_rate(unit, other, fx, pairs, notes)
+        if given is not None:
+            return given * (major_unit(other)[1] / major_unit(unit)[1])
+    if "USD" in (currency, base):
+        return pd.Series([], index=pd.DatetimeIndex([]), dtype=float)
+    legs = [_rate(currency, "USD", fx, pairs, notes), _rate("USD", base, fx, pairs, notes)]
+    days = legs[0].index.union(legs[1].index)
+    return (legs[0].reindex(days, method="ffill") * legs[1].reindex(days, method="ffill")).dropna()
+
+
+def _given_rate(
+    currency: str, base: str, fx: Mapping[str, pd.Series], pairs: dict[str, pd.Series], notes: list[DataNote]
+) -> pd.Series | None:
+    """The rate of a pair that is there, either way round."""
     for pair in (currency + base, base + currency):
         if pair in fx and pair not in pairs:
             table, pair_notes = one_row_a_day(fx[pair].to_frame("rate"), pair)
@@ -172,8 +197,4 @@ def _rate(
             pairs[pair] = drop(table, below, pair, "not positive", "a rate of zero or less is none", notes)["rate"]
         if pair in fx and not pairs[pair].empty:
             return pairs[pair] if pair == currency + base else 1 / pairs[pair]
-    if "USD" in (currency, base):
-        return pd.Series([], index=pd.DatetimeIndex([]), dtype=float)
-    legs = [_rate(currency, "USD", fx, pairs, notes), _rate("USD", base, fx, pairs, notes)]
-    days = legs[0].index.union(legs[1].index)
-    return (legs[0].reindex(days, method="ffill") * legs[1].reindex(days, method="ffill")).dropna()
+    return None

@@ -80,7 +80,8 @@ class Market:
     fx : DataFrame, days × currencies
         Base currency per unit of each currency, positive; the base currency itself has 1.
     specifications : DataFrame, by instrument
-        ``name``, ``multiplier`` (currency units per price point and contract), ``currency``, ``asset_class``,
+        ``name``, ``multiplier`` (currency units per price point and contract), ``currency`` (GBX is a hundredth of GBP:
+        :mod:`dynopt_milp.data.minor_units`), ``asset_class``,
         ``underlying`` (the same for all sizes of one contract: full, mini, micro; without it, or where it is empty, an
         instrument is its own, by its own name), ``half_spread`` (half of bid to ask, price points), ``commission`` (per
         contract, currency units), ``commission_share`` (per contract, share of its value; of the two commissions the

@@ -33,6 +33,7 @@ import pandas as pd
 from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.file_names import stems
 from dynopt_milp.data.market import DataNote, Market
+from dynopt_milp.data.minor_units import all_units
 from dynopt_milp.data.rows import exclude, join_prices, within
 from dynopt_milp.errors import DataError, FileError
 from dynopt_milp.io.csv_table import read_columns
@@ -204,7 +205,8 @@ def _spreads(path: Path, config: Path) -> pd.Series:
 def _rates(folder: Path, layout: Layout, currencies: Iterable[str], base_currency: str) -> dict[str, pd.Series]:
     """The pairs that lead from the currencies to the base currency, as far as there are files."""
     found = layout.names(folder)
-    pairs = {a + b for a, b in permutations({*currencies, base_currency, "USD"}, 2) if {a, b} & {base_currency, "USD"}}
+    through = all_units({base_currency, "USD"})
+    pairs = {a + b for a, b in permutations(all_units({*currencies, *through}), 2) if {a, b} & through}
     return {
         pair: layout.read(folder / f"{pair}{layout.ending}", numbers=["PRICE"])["PRICE"]
         for pair in sorted(pairs.intersection(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import warnings
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import DataError, FormatError, InputError
-from dynopt_milp.io.atomic import reported
+from dynopt_milp.io.files_read import read_bytes
 from formulations import FloatArray
 
 EMPTY = ("", "nan", "NaN", "NA", "N/A", "null")
@@ -108,9 +109,9 @@ def read_csv(path: Path, kind: type[FormatError] | type[DataError] = FormatError
         fewer cells than the header.
     """
     try:
-        with reported(path), path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True, strict=True)
-            table = [(reader.line_num, row) for row in reader if any(row)]
+        text = read_bytes(path).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+        table = [(reader.line_num, row) for row in reader if any(row)]
     except UnicodeDecodeError:
         raise kind("is not a text file", field=str(path)) from None
     except csv.Error as error:

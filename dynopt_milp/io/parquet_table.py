@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import DataError, MissingPackage
-from dynopt_milp.io.atomic import refuse_unreadable, reported
 from dynopt_milp.io.csv_table import EMPTY, number_in
+from dynopt_milp.io.files_read import read_bytes
 from formulations import FloatArray
 
 
@@ -66,15 +67,13 @@ def read_parquet_columns(path: Path, *, numbers: Sequence[str], optional_numbers
 
 
 def _read(path: Path) -> pd.DataFrame:
-    with reported(path), path.open("rb") as file:
-        if not file.read(1):
-            raise DataError("is empty; expected a Parquet file", field=str(path))
-        file.seek(0)
-        try:
-            return pd.read_parquet(file, engine="pyarrow")
-        except Exception as error:  # of a damaged file pyarrow raises whatever its bytes lead to
-            refuse_unreadable(error, path)
-            raise DataError("is not a Parquet file of a table, or is damaged", field=str(path)) from None
+    content = read_bytes(path)
+    if not content:
+        raise DataError("is empty; expected a Parquet file", field=str(path))
+    try:
+        return pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+    except Exception:  # of a damaged file pyarrow raises whatever its bytes lead to
+        raise DataError("is not a Parquet file of a table, or is damaged", field=str(path)) from None
 
 
 def _days(index: pd.Index, path: Path) -> pd.DatetimeIndex:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dynopt_milp.errors import CovarianceError, InputError
+from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.covariance_factor import covariance_factor
 from dynopt_milp.problem.labelled import (
@@ -33,7 +35,7 @@ from dynopt_milp.problem.labelled import (
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import on_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER
-from dynopt_milp.problem.problem_file import read_fields, write_fields
+from dynopt_milp.problem.problem_file import content_of, fields_of, read_content
 from dynopt_milp.problem.underlying import to_underlyings
 from formulations import FloatArray, IntegerArray, Residual, TrackingProgram, set_frozen_state
 
@@ -287,7 +289,29 @@ class Problem:
         InputError
             If what it says is not a problem.
         """
-        return cls(**read_fields(Path(path)))
+        return cls.from_dict(read_content(Path(path)), str(path))
+
+    @classmethod
+    def from_dict(cls, content: Any, source: str = "problem") -> Problem:
+        """The problem of what :meth:`to_dict` returned, the same to the last bit.
+
+        Parameters
+        ----------
+        content : dict
+            What a problem file holds.
+        source : str
+            What errors call it.
+
+        Raises
+        ------
+        FormatError, InputError
+            As :meth:`from_json`.
+        """
+        return cls(**fields_of(content, source))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a problem file holds, format ``dynopt-milp problem 2``; limits as in :meth:`to_json`."""
+        return content_of({name: getattr(self, name) for name in ARGUMENTS})
 
     def to_json(self, path: str | Path) -> None:
         """Write a problem file, atomically; the problem that is read from it is the same to the last bit.
@@ -299,7 +323,7 @@ class Problem:
         FileError
             If it cannot be written.
         """
-        write_fields({name: getattr(self, name) for name in ARGUMENTS}, Path(path))
+        write_atomically(Path(path), json.dumps(self.to_dict()) + "\n")
 
     def program(self) -> TrackingProgram:
         """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, λ η u, and the box."""

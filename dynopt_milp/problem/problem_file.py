@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dynopt_milp.errors import FormatError
-from dynopt_milp.io.atomic import reported, write_atomically
+from dynopt_milp.io.files_read import read_bytes
 from dynopt_milp.problem.labelled import positive
 from dynopt_milp.problem.limits import RULES, SIDES, Limits
 
@@ -27,35 +27,44 @@ MISSING = {"lower": -np.inf, "upper": np.inf}
 """What null is, as a limit."""
 
 
-def read_fields(path: Path) -> dict[str, Any]:
-    """The fields of a problem file, as the arguments of :class:`~dynopt_milp.Problem`, which checks their values.
+def read_content(path: Path) -> Any:
+    """What a JSON file says.
 
     Raises
     ------
     FileError
         If there is no such file, or it cannot be read.
     FormatError
-        If it is not JSON or has another format, or a field is missing, unknown or has the
-        wrong length.
+        If it is not JSON, or a name appears twice in it.
     """
     try:
-        with reported(path):
-            text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode("utf-8")
     except UnicodeDecodeError:
         raise FormatError("is not a text file", field=str(path)) from None
     try:
-        content = json.loads(text, object_pairs_hook=_no_repeats)
+        return json.loads(text, object_pairs_hook=_no_repeats)
     except json.JSONDecodeError as error:
         raise FormatError(f"is not JSON: line {error.lineno}: {error.msg}", field=str(path)) from None
     except ValueError as error:  # integers of thousands of digits
         raise FormatError(f"is not JSON: {error}", field=str(path)) from None
     except RecursionError:
         raise FormatError("is not a problem: nested too deeply", field=str(path)) from None
-    return _fields(content, str(path))
 
 
-def _fields(content: Any, source: str) -> dict[str, Any]:
-    """The arguments of a problem from the parsed content of a file; ``source`` names it in errors."""
+def fields_of(content: Any, source: str) -> dict[str, Any]:
+    """The content of a problem file as the arguments of :class:`~dynopt_milp.Problem`, which checks their values.
+
+    Parameters
+    ----------
+    content : Any
+    source : str
+        What holds it, for errors.
+
+    Raises
+    ------
+    FormatError
+        If it has another format, or a field is missing, unknown or has the wrong length.
+    """
     if not isinstance(content, dict):
         raise FormatError(f"expected an object with the fields {', '.join(REQUIRED)}", field=source)
     made = content.get("format")
@@ -105,19 +114,13 @@ def _fields(content: Any, source: str) -> dict[str, Any]:
     }
 
 
-def write_fields(fields: dict[str, Any], path: Path) -> None:
-    """Write a problem file, atomically.
+def content_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """The content of a problem file.
 
     Parameters
     ----------
     fields : dict
         The arguments of a problem, as it holds them.
-    path : Path
-
-    Raises
-    ------
-    FileError
-        If it cannot be written.
     """
     names, limits = fields["instruments"], fields["limits"].among(fields["instruments"], fields["instruments"])
     content: dict[str, Any] = {"format": FORMAT}
@@ -140,7 +143,7 @@ def write_fields(fields: dict[str, Any], path: Path) -> None:
             content[name] = [int(number) if np.isfinite(number) else None for number in asked]
         else:
             content[name] = asked if asked is True else list(asked)
-    write_atomically(path, json.dumps(content) + "\n")
+    return content
 
 
 def _numbers(limit: list[Any], missing: float) -> list[Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, Status, StoppedBy
-from dynopt_milp.trades.rebalancing import Rebalance
+from dynopt_milp.trades.outcome import Rebalance
 
-HALF = 0.5
-"""Contracts; a target of as many is shown even if nothing is held or traded."""
+HUNDREDTH = 0.005
+"""Contracts; a smaller target would be printed as 0.00."""
 EXPLANATION = {
     Status.OPTIMAL: "proven: no portfolio is better by more than the gap",
     Status.FEASIBLE: "an answer, not proven to be the best",
@@ -55,11 +58,26 @@ def show_solution(solution: Solution, console: Console) -> None:
         _show_positions(solution.problem, solution.positions, solution.trades, console)
 
 
-def show_rebalance(result: Rebalance, console: Console) -> None:
-    """Print the trades of a rebalance."""
+def show_rebalance(result: Rebalance, console: Console, made_from: Mapping[str, Any] | None = None) -> None:
+    """Print the trades of a rebalance.
+
+    Parameters
+    ----------
+    result : Rebalance
+    console : Console
+    made_from : mapping, optional
+        What else is known: ``date``, ``capital``, ``base_currency``.
+    """
+    known, problem = made_from or {}, result.problem
+    capital = known.get("capital", problem.capital)
+    currency = known.get("base_currency")
     rule = result.buffer_rule or "none"
     ends = "from held to the unrounded portfolio" if rule == "deadband" else "from held to the optimised portfolio"
-    facts = [
+    risk, back = result.risk, result.held_back
+    facts = [("date", str(known.get("date", f"{result.time:%Y-%m-%d}")))]
+    if capital is not None:
+        facts.append(("capital", f"{capital:,.0f}" + (f" {currency}" if currency else "")))
+    facts += [
         ("optimisation", f"{result.status.value} ({EXPLANATION[result.status]})"),
         ("stopped by", result.stopped_by.value),
         ("rule", f"{RULES[rule]}" + (f"; buffer {result.buffer:.4%} of capital a year" if result.buffer_rule else "")),
@@ -68,13 +86,24 @@ def show_rebalance(result: Rebalance, console: Console) -> None:
     if result.adjustment_factor is not None:
         facts.append(("adjustment", f"{result.adjustment_factor:.1%} of the way"))
     facts += [
-        ("tracking error", f"{result.tracking_error:.4%} of capital a year, after trading"),
-        ("cost of trades", f"{result.cost:.6%} of capital" + _in_money(result.cost, result.problem.capital)),
+        ("held back", f"{_total(back)} contracts, by the buffer"),
+        ("tracking error", f"{result.tracking_error_before:.4%} of capital a year before, "
+                           f"{result.tracking_error:.4%} after trading"),
+        ("risk", f"{risk['held']:.4%} of capital a year held, {risk['new']:.4%} new, {risk['wanted']:.4%} wanted"),
+        ("cost of trades", f"{result.cost:.6%} of capital" + _in_money(result.cost, capital)),
+        ("notional", f"{result.notional.abs().sum():.2f} times capital, gross"),
         ("optimizer", f"{result.optimised.optimizer}, {result.optimised.solver}"),
         ("time", f"{result.seconds:.2f} s"),
-    ]
+    ]  # fmt: skip
     _show_facts(facts, result.optimised.notes, console)
-    _show_positions(result.problem, result.positions, result.trades, console, trades_only=True)
+    further: dict[str, list[str]] = {}
+    if (back != 0).any():
+        further["before\nbuffer"] = [f"{number}" for number in result.optimised.positions]
+        further["held\nback"] = [f"{number:+d}" if number else "" for number in back]
+    if capital is not None:
+        further["notional"] = [f"{value:,.0f}" if value else "" for value in result.notional * capital]
+        further["cost"] = [f"{value:,.2f}" if value else "" for value in result.costs * capital]
+    _show_positions(problem, result.positions, result.trades, console, trades_only=True, further=further)
 
 
 def _show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: Console) -> None:
@@ -82,20 +111,27 @@ def _show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: C
         console.print(f"{name:<15}{text}", markup=False, highlight=False)
 
 
-def _show_positions(problem: Any, positions: Any, trades: Any, console: Console, *, trades_only: bool = False) -> None:
+def _show_positions(
+    problem: Problem, positions: pd.Series, trades: pd.Series, console: Console, *, trades_only: bool = False,
+    further: Mapping[str, list[str]] | None = None,
+) -> None:  # fmt: skip
+    """What is wanted, held, traded or optimised, a row an instrument; ``further`` columns by their heads."""
+    columns = further or {}
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("instrument")
-    for name in ("target", "held", "trade", "new"):
-        table.add_column(name, justify="right")
+    table.add_column("instrument", overflow="fold")
+    for name in ("target", "held", "trade", "new", *columns):
+        table.add_column(name, justify="right", no_wrap=True)
     held = problem.previous_positions
     shown = 0
     for place, name in enumerate(problem.instruments):
-        trade, hold = int(trades.iloc[place]), int(positions.iloc[place])
-        if trade == 0 and hold == 0 and held[place] == 0 and abs(problem.optimal_positions[place]) < HALF:
+        trade, hold, target = int(trades.iloc[place]), int(positions.iloc[place]), problem.optimal_positions[place]
+        if trade == 0 and hold == 0 and held[place] == 0 and target == 0:
             continue
         shown += 1
-        change = f"{trade:+d}" if trade else ""
-        table.add_row(Text(name), f"{problem.optimal_positions[place]:.2f}", f"{int(held[place])}", change, f"{hold}")
+        table.add_row(
+            Text(name), _fraction(target), f"{int(held[place])}", f"{trade:+d}" if trade else "", f"{hold}",
+            *(texts[place] for texts in columns.values()),
+        )  # fmt: skip
     console.print()
     if shown:
         console.print(table)
@@ -104,7 +140,12 @@ def _show_positions(problem: Any, positions: Any, trades: Any, console: Console,
         console.print("No trades.")
     elif left:
         word = "instrument" if left == 1 else "instruments"
-        console.print(f"{left} more {word} with nothing to hold or trade.")
+        console.print(f"{left} more {word} with nothing wanted, held or traded.")
+
+
+def _fraction(target: float) -> str:
+    """Hundredths of a contract; what is less than that in one digit, so that nothing wanted looks like zero."""
+    return f"{target:.2f}" if target == 0 or abs(target) >= HUNDREDTH else f"{target:.0e}"
 
 
 def _total(contracts: Any) -> int:

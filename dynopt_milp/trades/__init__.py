@@ -5,8 +5,10 @@ from dynopt_milp.trades.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, exa
 from dynopt_milp.trades.from_prices import problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
-from dynopt_milp.trades.rebalancing import BUFFER_RULES, BufferRule, Rebalance, rebalance
-from dynopt_milp.trades.trade_file import trade_table, write_trades
+from dynopt_milp.trades.outcome import Rebalance
+from dynopt_milp.trades.rebalancing import BUFFER_RULES, BufferRule, rebalance
+from dynopt_milp.trades.stored_decision import StoredDecision, read_decision
+from dynopt_milp.trades.trade_file import trade_record, trade_table, write_trades
 
 __all__ = [
     "BUFFER_RULES",
@@ -15,14 +17,17 @@ __all__ = [
     "BufferRule",
     "DecisionLog",
     "Rebalance",
+    "StoredDecision",
     "example_problem",
     "problem_of_day",
     "problem_of_day_and_targets",
     "problem_of_targets",
     "read_covariance",
+    "read_decision",
     "read_held",
     "read_targets",
     "rebalance",
+    "trade_record",
     "trade_table",
     "write_trades",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.problem.solution import by_name
-from dynopt_milp.trades.rebalancing import Rebalance
+from dynopt_milp.trades.outcome import Rebalance
 
 
 def decision(result: Rebalance) -> dict[str, Any]:
@@ -30,7 +30,15 @@ def decision(result: Rebalance) -> dict[str, Any]:
         "optimizer": result.optimised.optimizer,
         "solver": result.optimised.solver,
         "seconds": result.seconds,
+        "fingerprint": result.fingerprint,
     }
+
+
+def reason_of(error: BaseException) -> dict[str, str]:
+    """What the record of a failure says: ``interrupted``, or ``failed`` with the reason."""
+    if isinstance(error, KeyboardInterrupt):
+        return {"status": "interrupted", "reason": "interrupted"}
+    return {"status": "failed", "reason": " ".join(str(error).split()) or type(error).__name__}
 
 
 class DecisionLog:
@@ -55,16 +63,18 @@ class DecisionLog:
     def entry(self) -> Iterator[dict[str, Any]]:
         """A dict that becomes a line when the block ends; if it raises, the line says why."""
         content: dict[str, Any] = {}
-        try:
+        with self.failures():
             yield content
-        except KeyboardInterrupt:
-            self._add({"status": "interrupted"})
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            self._add({"status": "failed", "reason": reason})
-            raise
         self._add(content)
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """A line only if the block raises."""
+        try:
+            yield
+        except (Exception, KeyboardInterrupt) as error:
+            self._add(reason_of(error))
+            raise
 
     def _add(self, entry: dict[str, Any]) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

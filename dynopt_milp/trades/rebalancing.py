@@ -2,118 +2,32 @@
 
 from __future__ import annotations
 
+import datetime
 import time
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pandas as pd
 
+from dynopt_milp.io.describe import describe
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET
-from dynopt_milp.problem.labelled import not_negative, one_of
+from dynopt_milp.problem.labelled import not_negative, one_of, to_whole
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_RISK
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status, StoppedBy, by_name
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Constraints
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
-from formulations import FloatArray, IntegerArray, set_frozen_state
+from dynopt_milp.trades.outcome import Rebalance
+from formulations import FloatArray, IntegerArray
 
 BufferRule = Literal["book", "edge", "deadband"]
 """The name of a buffer rule."""
 BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
 """The buffer rules there are."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Rebalance:
-    """The trades of one rebalance.
-
-    Attributes
-    ----------
-    problem : Problem
-    optimised : Solution
-        What the optimisation alone would hold; with ``"deadband"`` the buffer is part of it.
-    contracts : ndarray of int, shape (n,)
-        What to hold after the buffer, in the order of the problem's instruments, read-only; inside every limit and
-        constraint. ``positions`` is the same by instrument.
-    buffer_rule : str or None
-    buffer : float
-        B, annual standard deviation, share of capital.
-    distance : float
-        T, the tracking error between held and optimised portfolio, same unit; with ``"deadband"`` between held and
-        unrounded portfolio.
-    adjustment_factor : float or None
-        α = max((T − B)/T, 0) of the book's rule, 1 without a buffer; None under another rule.
-    status : Status
-        Of what the rule asked to be solved: both solves of ``"edge"``, one otherwise. It says nothing of the book's
-        rounding, which is a rule and not an optimum.
-    seconds : float
-        Wall time of everything.
-    """
-
-    problem: Problem
-    optimised: Solution
-    contracts: IntegerArray
-    buffer_rule: str | None
-    buffer: float
-    distance: float
-    adjustment_factor: float | None
-    status: Status
-    stopped_by: StoppedBy
-    seconds: float
-
-    __setstate__ = set_frozen_state
-
-    def __repr__(self) -> str:
-        traded = by_name(self.trades[self.trades != 0])
-        return f"<Rebalance {self.status.value}: rule {self.buffer_rule}, trades {traded}>"
-
-    @property
-    def positions(self) -> pd.Series:
-        """What to hold after the buffer, int64, by instrument."""
-        return self.problem.labelled(self.contracts.copy())
-
-    @property
-    def trades(self) -> pd.Series:
-        """Contracts to trade, int64, by instrument; negative sells."""
-        return self.positions - self.problem.previous_positions.astype(np.int64)
-
-    @property
-    def tracking_error(self) -> float:
-        """Between the positions and the unrounded portfolio; annual, share of capital."""
-        return self.problem.program().tracking_error(self.contracts)
-
-    @property
-    def cost(self) -> float:
-        """What the trades cost, share of capital, without the multiplier."""
-        unit = self.problem.cost_in_weight_terms * self.problem.weight_per_contract
-        return float(np.abs(self.contracts - self.problem.previous_positions) @ unit)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The rebalance as JSON has it."""
-        return {
-            "status": self.status.value,
-            "trades": by_name(self.trades[self.trades != 0]),
-            "positions": by_name(self.positions),
-            "previous_positions": {
-                name: int(held)
-                for name, held in zip(self.problem.instruments, self.problem.previous_positions, strict=True)
-            },
-            "buffer_rule": self.buffer_rule,
-            "buffer": self.buffer,
-            "distance": self.distance,
-            "adjustment_factor": self.adjustment_factor,
-            "tracking_error": self.tracking_error,
-            "cost": self.cost,
-            "seconds": self.seconds,
-            "stopped_by": self.stopped_by.value,
-            "optimised": self.optimised.to_dict(),
-        }
 
 
 def rebalance(
@@ -156,12 +70,13 @@ def rebalance(
     InputError, SolverError, CertificationError, SolveInterrupted
         If :func:`~dynopt_milp.solve` raises it, or an argument of the buffer is out of range.
     """
-    began = time.monotonic()
+    began, asked = time.monotonic(), datetime.datetime.now(datetime.UTC)
     if buffer_rule is not None:
         one_of(buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
     seconds = None if time_limit is None else not_negative(time_limit, "time_limit", infinite=True)
-    buffer = not_negative(buffer_fraction, "buffer_fraction", most=MOST_FRACTION)
-    buffer *= not_negative(risk_target, "risk_target", most=MOST_RISK)
+    fraction = not_negative(buffer_fraction, "buffer_fraction", most=MOST_FRACTION)
+    target = not_negative(risk_target, "risk_target", most=MOST_RISK)
+    buffer = fraction * target
 
     def solved(task: Problem, formulation: str, start: Any) -> Solution:
         left = None if seconds is None else max(seconds - (time.monotonic() - began), 0.0)
@@ -219,6 +134,17 @@ def rebalance(
         status=Status.OPTIMAL if proved else Status.FEASIBLE,
         stopped_by=first_limit,
         seconds=time.monotonic() - began,
+        settings={
+            "optimizer": optimised.optimizer,
+            "buffer_rule": buffer_rule,
+            "buffer_fraction": fraction,
+            "risk_target": target,
+            "gap": float(gap),
+            "time_limit": seconds if seconds is not None and np.isfinite(seconds) else None,
+            "start": None if start is None else to_whole(start, problem.instruments, "start").astype(int).tolist(),
+            "constraints": None if constraints is None else describe(constraints),
+        },
+        time=asked,
     )
 
 

@@ -652,3 +652,21 @@ def test_what_a_power_cut_leaves_behind_does_not_spoil_a_folder(market: Market, 
     (tmp_path / ".settings.json.x1").write_text("{")
     run = backtest(market, **YEAR | {"end": "2016-02-28", "optimizer": "greedy", "out": tmp_path})
     assert run.performance["num_failed"] == 0
+
+
+def test_contracts_are_written_as_whole_numbers_and_fractions_as_they_are(tmp_path: Path) -> None:
+    market = simulated_market(instruments=["US10", "ES_micro", "CORN"])
+    dates = {"capital": 250_000, "start": "2018-01-01", "end": "2018-02-28"}
+    run = backtest(market, **dates, beside=["unrounded"], out=tmp_path)
+    held = run.positions.iloc[-1]
+    last = (tmp_path / "positions.csv").read_text().splitlines()[-1].split(",")
+    assert last[1:] == [str(int(number)) for number in held]
+    assert any(held)
+    entry = json.loads((tmp_path / "journal.jsonl").read_text().splitlines()[-1])
+    assert all(type(number) is int for number in [*entry["positions"].values(), entry["trades"]])
+    again = Backtest.load(tmp_path)
+    pd.testing.assert_frame_equal(again.positions, run.positions, check_freq=False)
+    pd.testing.assert_series_equal(again.rebalances["trades"], run.rebalances["trades"])
+    wanted = Backtest.load(tmp_path / "beside" / "unrounded").positions
+    assert (wanted.iloc[-1] % 1 != 0).any()
+    pd.testing.assert_frame_equal(wanted, run.beside["unrounded"].positions, check_freq=False)

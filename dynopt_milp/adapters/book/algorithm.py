@@ -34,7 +34,8 @@ from dynopt_milp.solvers.greedy import greedy_search, on_one_side_only
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
 from dynopt_milp.solvers.solving import DEFAULT_BUFFER
-from dynopt_milp.trades.rebalancing import Rebalance, rebalance
+from dynopt_milp.trades.outcome import Rebalance
+from dynopt_milp.trades.rebalancing import rebalance
 from formulations import FloatArray
 
 LEAST_GAP = 1e-9  # below, floating point may not close it, and the long way ends with another solver

@@ -38,7 +38,8 @@ from dynopt_milp.problem.underlying import underlying_of
 from dynopt_milp.solvers.greedy import greedy_search, on_one_side_only, start_and_direction
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
-from dynopt_milp.trades.rebalancing import Rebalance, rebalance
+from dynopt_milp.trades.outcome import Rebalance
+from dynopt_milp.trades.rebalancing import rebalance
 from formulations import FloatArray
 
 NO_LIMIT = 999.0

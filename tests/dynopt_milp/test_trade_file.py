@@ -1,0 +1,345 @@
+"""The file of the trades: what one trades from, what one audits by, and what a run that fails leaves there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynopt_milp import Limits, Problem, example_problem, rebalance
+from dynopt_milp.errors import FormatError
+from dynopt_milp.io.lock import held_by_one
+from dynopt_milp.trades import read_decision, trade_record, trade_table, write_trades
+from tests.command_line import read_json, run
+
+CAPITAL = 400_000.0
+NAMES = ["US10", "ES", "GOLD"]
+SIGMA = np.outer([0.06, 0.18, 0.15], [0.06, 0.18, 0.15]) * np.array([[1, -0.3, 0.1], [-0.3, 1, 0.2], [0.1, 0.2, 1]])
+TARGETS = """\
+instrument,position,price,multiplier,fx,cost_per_contract
+ES,5.6,5000,5,1,1.2
+US10,3.4,110,1000,1.1,9
+GOLD,-0.2,2000,10,1,4
+"""
+HELD = {"ES": -1, "US10": 0, "GOLD": 1}
+VALUE = {"ES": 25_000.0, "US10": 121_000.0, "GOLD": 20_000.0}
+COST = {"ES": 1.2, "US10": 9.0, "GOLD": 4.0}
+WANTED = {"ES": 5.6, "US10": 3.4, "GOLD": -0.2}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "targets.csv").write_text(TARGETS)
+    (tmp_path / "held.csv").write_text("instrument,position\nGOLD,1\nES,-1\n")
+    pd.DataFrame(SIGMA, NAMES, NAMES).to_csv(tmp_path / "covariance.csv")
+    return tmp_path
+
+
+def live(folder: Path, *further: object) -> CompletedProcess[str]:
+    return run(
+        "rebalance", "--targets", folder / "targets.csv", "--covariance", folder / "covariance.csv", "--held",
+        folder / "held.csv", "--capital", CAPITAL, *further,
+    )  # fmt: skip
+
+
+def deviation(contracts: dict[str, float]) -> float:
+    weights = np.array([contracts.get(name, 0) * VALUE[name] / CAPITAL for name in NAMES])
+    return float(np.sqrt(weights @ SIGMA @ weights))
+
+
+def less(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {name: one[name] - other[name] for name in one}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# What one trades from
+
+
+def test_money_risk_and_tracking_error_are_those_of_the_contracts(files: Path) -> None:
+    done = live(files, "--out", files / "t.json", "--json")
+    assert done.returncode == 0, done.stderr
+    found = read_json((files / "t.json").read_text())
+    assert found == read_json(done.stdout)
+    new = found["positions"]
+    assert found["targets"] == WANTED
+    assert found["previous_positions"] == HELD
+    assert found["trades"] == {name: number for name, number in less(new, HELD).items() if number}
+    best = found["optimised"]["positions"]
+    assert found["held_back"] == {name: number for name, number in less(best, new).items() if number} != {}
+    assert found["risk"] == pytest.approx(
+        {"held": deviation(HELD), "new": deviation(new), "optimised": deviation(best), "wanted": deviation(WANTED)}
+    )
+    assert found["tracking_error_before"] == pytest.approx(deviation(less(WANTED, HELD)))
+    assert found["tracking_error"] == pytest.approx(deviation(less(WANTED, new)))
+    assert found["tracking_error"] < found["tracking_error_before"]
+    costs = {name: COST[name] * abs(number) for name, number in found["trades"].items()}
+    assert found["money"]["costs"] == pytest.approx(costs)
+    assert found["money"]["cost"] == pytest.approx(sum(costs.values())) == pytest.approx(found["cost"] * CAPITAL)
+    notional = {name: VALUE[name] * number for name, number in new.items() if number}
+    assert found["money"]["notional"] == pytest.approx(notional)
+    assert found["money"]["gross_notional"] == pytest.approx(sum(map(abs, notional.values())))
+
+
+def test_the_table_has_the_same_in_whole_contracts(files: Path) -> None:
+    assert live(files, "--out", files / "t.csv").returncode == 0
+    found = read_json(live(files, "--json").stdout)
+    table = rows(files / "t.csv")
+    assert list(table[0])[:6] == ["instrument", "target", "held", "trade", "position", "status"]
+    assert [row["instrument"] for row in table] == ["ES", "US10", "GOLD"]
+    for row in table:
+        name = row["instrument"]
+        for column, expected in (
+            ("held", HELD[name]), ("trade", found["trades"].get(name, 0)), ("position", found["positions"][name]),
+            ("optimised", found["optimised"]["positions"][name]), ("held_back", found["held_back"].get(name, 0)),
+        ):  # fmt: skip
+            assert row[column] == str(expected)  # 3, not 3.0
+        assert float(row["target"]) == WANTED[name]
+        assert float(row["cost"]) == pytest.approx(found["money"]["costs"].get(name, 0))
+        assert float(row["notional"]) == pytest.approx(found["money"]["notional"].get(name, 0))
+        assert float(row["capital"]) == CAPITAL
+        assert (row["date"], row["reason"]) == (row["time"][:10], "")
+
+
+def test_without_capital_there_is_no_money(files: Path) -> None:
+    problem = example_problem(100_000).replace(capital=None)
+    problem.to_json(files / "p.json")
+    done = run("rebalance", files / "p.json", "--json", "--out", files / "t.csv")
+    assert done.returncode == 0
+    assert not {"money", "capital"} & set(read_json(done.stdout))
+    assert {row["cost"] + row["notional"] + row["capital"] for row in rows(files / "t.csv")} == {""}
+
+
+def test_what_is_printed(files: Path) -> None:
+    found = read_json(live(files, "--json").stdout)
+    done = live(files)
+    assert "capital        400,000" in done.stdout
+    lines = {line.split()[0]: line.split() for line in done.stdout.partition("instrument ")[2].splitlines()[1:]}
+    assert lines["GOLD"][1] == "-0.20"  # less than half a contract
+    for name in ("ES", "US10"):
+        assert f"{found['money']['notional'][name]:,.0f}" in lines[name]
+        assert f"{found['money']['costs'][name]:,.2f}" in lines[name]
+    risk = found["risk"]
+    assert (
+        f"{risk['held']:.4%} of capital a year held, {risk['new']:.4%} new, {risk['wanted']:.4%} wanted" in done.stdout
+    )
+    error = (
+        f"{found['tracking_error_before']:.4%} of capital a year before, {found['tracking_error']:.4%} after trading"
+    )
+    assert error in done.stdout
+    assert f"held back      {sum(map(abs, found['held_back'].values()))} contracts" in done.stdout
+
+
+def test_python_writes_what_the_command_line_writes(files: Path) -> None:
+    problem = Problem.from_market(
+        capital=CAPITAL, prices={"ES": 5000, "US10": 110, "GOLD": 2000},
+        multipliers={"ES": 5, "US10": 1000, "GOLD": 10}, fx={"ES": 1, "US10": 1.1, "GOLD": 1},
+        covariance=pd.DataFrame(SIGMA, NAMES, NAMES), optimal_positions=WANTED, previous_positions=HELD,
+        cost_per_contract=COST, instruments=["ES", "US10", "GOLD"],
+    )  # fmt: skip
+    result = rebalance(problem)
+    assert live(files, "--out", files / "t.json").returncode == 0
+    theirs = read_json((files / "t.json").read_text())
+    write_trades(result, files / "own.json", {"base_currency": "USD"})
+    own = read_json((files / "own.json").read_text())
+    assert own["base_currency"] == "USD"
+    for name in ("fingerprint", "problem", "settings", "trades", "targets", "held_back", "risk", "money", "versions"):
+        assert own[name] == theirs[name]
+    assert json.loads(trade_record(result)) == {name: what for name, what in own.items() if name != "base_currency"}
+    table = trade_table(result, {"date": "2020-01-02", "base_currency": "USD"})
+    assert table[["date", "base_currency"]].drop_duplicates().to_numpy().tolist() == [["2020-01-02", "USD"]]
+    assert (table["position"] + table["held_back"] == table["optimised"]).all()
+
+
+# What one audits by
+
+
+def test_the_sha256_of_each_file_and_of_the_decision(files: Path) -> None:
+    found = read_json(live(files, "--json", "--log", files / "log.jsonl").stdout)
+    names = [files / name for name in ("targets.csv", "covariance.csv", "held.csv")]
+    assert found["files"] == {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
+    decided = {"problem": found["problem"], "settings": found["settings"]}
+    text = json.dumps(decided, sort_keys=True, separators=(",", ":"))
+    assert found["fingerprint"] == hashlib.sha256(text.encode()).hexdigest()
+    assert read_json((files / "log.jsonl").read_text())["fingerprint"] == found["fingerprint"]
+    assert found["settings"]["gap"] == 1e-6
+    assert found["versions"]["numpy"] == np.__version__
+    other = read_json(live(files, "--json", "--buffer-fraction", 0.04).stdout)
+    assert other["problem"] == found["problem"]
+    assert other["fingerprint"] != found["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        (), ("--buffer-rule", "edge"), ("--buffer-rule", "none", "--gap", "0.01"), ("--buffer-rule", "deadband"),
+        ("--optimizer", "greedy", "--long-only", "ES", "--no-trade", "GOLD"), ("--buffer-fraction", "0.5"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_the_trades_can_be_made_again_from_their_file(files: Path, further: tuple[str, ...]) -> None:
+    assert live(files, "--out", files / "t.json", *further).returncode == 0
+    done = run("rebalance", files / "t.json", "--json", "--out", files / "again.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = (read_json((files / name).read_text()) for name in ("t.json", "again.json"))
+    for name in ("trades", "positions", "problem", "settings", "fingerprint", "money", "risk", "date", "status"):
+        assert first[name] == second[name], name
+    assert second["files"] == {str(files / "t.json"): hashlib.sha256((files / "t.json").read_bytes()).hexdigest()}
+
+
+def test_a_start_and_limits_by_number_are_made_again(tmp_path: Path) -> None:
+    problem = example_problem(100_000, seed=3).replace(limits=Limits(upper=2, same_side=["ES_micro"]))
+    result = rebalance(problem, "greedy", start=dict.fromkeys(problem.instruments, 0), buffer_rule="book")
+    write_trades(result, tmp_path / "t.json")
+    stored = read_decision(tmp_path / "t.json")
+    again = rebalance(stored.problem, **stored.settings)
+    assert stored.difference(again) == ""
+    assert again.trades.equals(result.trades)
+    assert again.fingerprint == result.fingerprint
+
+
+def test_another_setting_or_a_changed_file_is_said(files: Path) -> None:
+    assert live(files, "--out", files / "t.json").returncode == 0
+    done = run("rebalance", files / "t.json", "--buffer-rule", "none", "--json")
+    found = read_json(done.stdout)
+    assert found["settings"]["buffer_rule"] is None
+    assert found["held_back"] == {}
+    assert "not those that the file was written with" in done.stderr
+    assert len(found["notes"]) == 1
+    content = json.loads((files / "t.json").read_text())
+    content["trades"]["ES"] = 99
+    (files / "t.json").write_text(json.dumps(content))
+    assert "had other trades when the file was written: {'ES': 99" in run("rebalance", files / "t.json").stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {"optimizer": "exact"}}, "settings: buffer_rule: is missing"),
+        ({"settings": None}, "settings: is missing"),
+        ({"problem": {"format": "x"}}, "problem: format: expected the format 'dynopt-milp problem 2'"),
+        ({"format": "dynopt-milp trades 9"}, "found 'dynopt-milp trades 9'"),
+    ],
+)
+def test_a_damaged_file_of_trades_is_one_line(files: Path, change: dict[str, Any], message: str) -> None:
+    assert live(files, "--out", files / "t.json").returncode == 0
+    content = json.loads((files / "t.json").read_text())
+    (files / "t.json").write_text(json.dumps(content | change))
+    done = run("rebalance", files / "t.json")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_constraints_in_python_are_not_made_again_without_them(tmp_path: Path) -> None:
+    problem = example_problem(50_000, seed=2).replace(limits=Limits(lower=-2, upper=2))
+    write_trades(rebalance(problem, constraints=lambda positions: [positions[0] <= 1]), tmp_path / "t.json")
+    with pytest.raises(FormatError, match=r"constraints: the trades were decided with constraints in Python"):
+        read_decision(tmp_path / "t.json")
+
+
+# What a run that fails leaves
+
+
+def spoil(files: Path) -> None:
+    (files / "held.csv").write_text("instrument,position\nSILVER,2\n")
+
+
+@pytest.mark.parametrize("there", [None, "trades", "failure", "nothing in it"])
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_a_failure_takes_the_place_of_the_trades(files: Path, ending: str, there: str | None) -> None:
+    out = files / f"t.{ending}"
+    if there == "trades":
+        assert live(files, "--out", out).returncode == 0
+    elif there == "nothing in it":
+        out.touch()
+    spoil(files)
+    for _ in range(2 if there == "failure" else 1):
+        assert live(files, "--out", out).returncode == 2
+    if ending == "csv":
+        (found,) = rows(out)
+        assert found["instrument"] == found["trade"] == found["position"] == ""
+    else:
+        found = read_json(out.read_text())
+        assert found["trades"] == {}
+        refused = run("rebalance", out)
+        assert (refused.returncode, "has no trades to make again; its run ended: failed" in refused.stderr) == (2, True)
+    assert found["status"] == "failed"
+    assert "SILVER" in found["reason"]
+    assert found["date"] == found["time"][:10]
+    (files / "held.csv").write_text("instrument,position\nES,1\n")
+    assert live(files, "--out", out).returncode == 0  # the next run writes trades over it
+
+
+def test_ctrl_c_takes_the_place_of_the_trades(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert live(files, "--out", files / "t.json").returncode == 0
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dynopt_milp.commands.trades.run_rebalance", stopped)
+    assert live(files, "--out", files / "t.json").returncode == 130
+    found = read_json((files / "t.json").read_text())
+    assert (found["status"], found["trades"]) == ("interrupted", {})
+
+
+def test_a_failure_has_the_date_that_was_asked_for(files: Path) -> None:
+    assert live(files, "--out", files / "t.csv").returncode == 0
+    done = live(files, "--out", files / "t.csv", "--date", "2019-08-13")  # there are no prices to choose a day of
+    assert done.returncode == 2
+    (found,) = rows(files / "t.csv")
+    assert "--date" in found["reason"]
+    assert found["date"] == "2019-08-13"
+
+
+@pytest.mark.parametrize("wrong", [("--fast",), ("--capital", "abc"), ("--buffer-rule", "bok")], ids=" ".join)
+@pytest.mark.parametrize("how", ["apart", "joined"])
+def test_a_wrong_option_takes_the_place_of_the_trades(files: Path, wrong: tuple[str, ...], how: str) -> None:
+    out = files / "t.csv"
+    assert live(files, "--out", out).returncode == 0
+    assert live(files, *wrong, *(["--out", out] if how == "apart" else [f"--out={out}"])).returncode == 2
+    (found,) = rows(out)
+    assert found["status"] == "failed"
+    assert wrong[0].strip("-").replace("-", "_") in found["reason"].replace("-", "_")
+
+
+def test_a_log_that_cannot_be_written_takes_the_place_of_the_trades(files: Path) -> None:
+    assert live(files, "--out", files / "t.csv").returncode == 0
+    assert live(files, "--out", files / "t.csv", "--log", files / "no" / "log.jsonl").returncode == 2
+    assert "log.jsonl" in rows(files / "t.csv")[0]["reason"]
+
+
+@pytest.mark.parametrize("text", ["instrument,position\nES,1\n", "{}", '{"status": 1}', "\x00", "prices of a year"])
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_a_failure_leaves_what_is_no_file_of_trades(files: Path, ending: str, text: str) -> None:
+    out = files / f"other.{ending}"
+    out.write_text(text)
+    spoil(files)
+    assert live(files, "--out", out).returncode == 2
+    assert out.read_text() == text
+
+
+def test_a_failure_leaves_what_is_read_and_what_another_run_writes(files: Path) -> None:
+    out = files / "t.json"
+    assert live(files, "--out", out).returncode == 0
+    before = out.read_bytes()
+    assert run("rebalance", out, "--out", out).returncode == 2
+    assert run("rebalance", out, "--fast", "--out", out).returncode == 2
+    spoil(files)
+    with held_by_one(files / ".t.json.lock", out):
+        done = live(files, "--out", out, "--log", files / "log.jsonl")
+        assert live(files, "--out", out, "--fast").returncode == 2
+    assert done.returncode == 2
+    assert "in use by another run" in done.stderr
+    assert "in use by another run" in read_json((files / "log.jsonl").read_text())["reason"]
+    assert out.read_bytes() == before
