@@ -115,6 +115,10 @@ class Decisions:
         except DynoptError as error:
             row = known | {"status": FAILED, "reason": " ".join(str(error).split())}
             positions = kept
+        else:
+            unknown = [name for name in kept.index[kept != 0] if name not in targets.weights.index]
+            reasons = [f"{name} keeps its position: it has no volatility, forecast or cost" for name in unknown]
+            row["reason"] = "; ".join(filter(None, [row.get("reason"), *reasons]))
         costs = self.inputs.costs.loc[date]
         traded = (positions - held).abs()
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
@@ -182,7 +186,7 @@ class Decisions:
             try:
                 problem = self.inputs.problem(
                     targets.date,
-                    held[targets.weights.index],
+                    held,
                     capital=row["capital"],
                     without=tuple(refused),
                     **settings,

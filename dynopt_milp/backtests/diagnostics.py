@@ -38,6 +38,8 @@ TYPICAL_TURNOVER = (50.0, 500.0)  # contracts a year
 HIGH_TRACKING_ERROR = 0.02
 HIGH_TURNOVER = 1000.0
 SMALL_CAPITAL = 500_000.0  # the guide calls portfolios above this large
+REALISED_PAIR = ("realised_tracking_error", "rounded_realised_tracking_error")
+ACCOUNT_LOST = "days until the account was lost"
 SHOWN = 6
 """How many instruments a finding names."""
 UNOPTIMISED = ("unrounded", "rounded")
@@ -169,9 +171,13 @@ def _long_enough(performance: Mapping[str, Any]) -> bool:
 def _account_lost(performance: Mapping[str, Any]) -> Finding | None:
     if not performance.get("account_lost"):
         return None
-    threshold = f"days until the account was lost on {performance['account_lost']}"
-    why = "everything was closed; figures are of the days until then, and those of returns are left out"
-    return _finding("account", "warning", performance["days"], threshold, why, (MORE_CAPITAL, LOWER_RISK))
+    largest = performance["max_drawdown_of_capital_pct"]
+    why = (
+        f"everything was closed, and the fall from the peak came to {largest:,.0f}% of the capital; other figures are "
+        "of the days until then, and those of returns are left out"
+    )
+    threshold = f"on {performance['account_lost']}"
+    return _finding(ACCOUNT_LOST, "warning", performance["days"], threshold, why, (MORE_CAPITAL, LOWER_RISK))
 
 
 def _too_small(performance: Mapping[str, Any], settings: Mapping[str, Any]) -> Finding | None:
@@ -204,10 +210,7 @@ def _too_little(performance: Mapping[str, Any]) -> bool:
 
 def _closer_than_rounding(performance: Mapping[str, Any]) -> bool:
     """Whether the run follows the targets closer than rounding them: as expected, and as it came."""
-    pairs = (
-        ("avg_tracking_error", "rounded_tracking_error"),
-        ("realised_tracking_error", "rounded_realised_tracking_error"),
-    )
+    pairs = (("avg_tracking_error", "rounded_tracking_error"), REALISED_PAIR)
     if performance.get("rounded_tracking_error") is None:
         return False
     known = [pair for pair in pairs if all(performance.get(name) is not None for name in pair)]
@@ -241,7 +244,12 @@ def _tracking_error(performance: Mapping[str, Any], settings: Mapping[str, Any])
     if closer:
         why = "it follows the targets closer than rounding does"
         return [_finding("tracking error", level, average, threshold, why, FINER_POSITIONS)]
-    why = "rounding follows the targets closer, as expected or as it came" if rounding else "far from the targets"
+    why = "far from the targets"
+    if rounding:
+        came, of_rounding = (performance.get(name) for name in REALISED_PAIR)
+        as_it_came = average <= performance["rounded_tracking_error"] and None not in (came, of_rounding)
+        realised = f" as it came (realised {came:.3g} against {of_rounding:.3g})" if as_it_came else ""
+        why = f"rounding follows the targets closer{realised}"
     remedies = (*trade_more(settings), *FINER_POSITIONS)
     return [_finding("tracking error", level, average, threshold, why, remedies)]
 

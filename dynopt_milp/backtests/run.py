@@ -32,7 +32,7 @@ from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
-from dynopt_milp.problem.labelled import not_negative, one_of, positive
+from dynopt_milp.problem.labelled import not_negative, one_of, positive, true_or_false
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
@@ -158,6 +158,8 @@ def backtest(
     if strategy is None:
         strategy = Strategy() if inputs is None else inputs.strategy
     check_optimizer(optimizer, others=UNOPTIMISED)
+    switches = {"portfolios": portfolios, "compound": compound, "one_side": one_side, "holding_cost": holding_cost}
+    switches = {name: true_or_false(value, name) for name, value in switches.items()}
     _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
     roll_trades = not_negative(roll_trades, "roll_trades", most=MOST_ROLL_TRADES)
     if isinstance(beside, str) or beside is None:
@@ -195,14 +197,12 @@ def backtest(
         "start": f"{days[0]:%Y-%m-%d}",
         "end": f"{days[-1]:%Y-%m-%d}",
         "also": [_described(optimizer) for optimizer in also],
-        "portfolios": bool(portfolios),
+        "portfolios": switches["portfolios"],
         "limits": described(limits),
         "gap": gap,
         "time_limit": None if time_limit is None or math.isinf(time_limit) else time_limit,
         "roll_trades": roll_trades,
-        "compound": bool(compound),
-        "one_side": bool(one_side),
-        "holding_cost": bool(holding_cost),
+        **{name: switches[name] for name in ("compound", "one_side", "holding_cost")},
         "base_currency": market.base_currency,
         "simulated": market.simulated,
         "versions": versions(),

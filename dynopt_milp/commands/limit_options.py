@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from dynopt_milp.commands.app import comma_separated
 from dynopt_milp.commands.panels import of_limits
+from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import Limits
 
 ALL = "all"
@@ -39,6 +40,8 @@ def chosen_limits(*, one_side: bool = False, **rules: Sequence[str] | None) -> L
         By the names of :class:`~dynopt_milp.Limits`: what stood behind the option, each time it was given.
     """
     asked = {rule: comma_separated(",".join(texts)) for rule, texts in rules.items() if texts}
+    for rule in (rule for rule, names in asked.items() if not names):
+        raise InputError(f"expected names with commas between, or {ALL}, found nothing", field=rule)
     if not asked and not one_side:
         return None
     return Limits(one_side=one_side, **{rule: names == [ALL] or names for rule, names in asked.items()})

@@ -13,6 +13,9 @@ from dynopt_milp.data.rows import join_prices, one_row_a_day, timestamps
 from dynopt_milp.errors import DataError
 from dynopt_milp.problem.labelled import check_distinct
 
+LONGER, SHORTEST, LONGEST = 3, 10, 366
+"""How long a contract month holds: times as long as rows of them usually do, and at least and at most so many days."""
+
 
 def market_from_frames(
     prices: pd.DataFrame,
@@ -38,7 +41,9 @@ def market_from_frames(
         Back-adjusted prices; the traded ones if not given, which is right for what has no rolls.
     contract_months : DataFrame, days × instruments, optional
         The contract of each traded price, as a number such as 20200300 or 202003; rolls are charged where it changes.
-        Each holds until the next. Without it, or without a column of an instrument, nothing is known of rolls.
+        Each holds until the next, which allows for a row on the days of rolls alone, but no longer than three times as
+        long as the rows before it usually did (the median; at least ten days), and the first one no longer than a year.
+        Without it, or without a column of an instrument, nothing is known of rolls.
     fx : DataFrame, days × currencies, or mapping of Series, optional
         Base currency per unit of each currency. Not needed if everything is in the base currency.
     base_currency : str
@@ -79,12 +84,22 @@ def market_from_frames(
         if name in months:
             known, _ = one_row_a_day(months[name].to_frame("contract_month"), name)
             days = timestamps(own.index, name).normalize()
-            own = own.assign(contract_month=known["contract_month"].reindex(days, method="ffill").to_numpy())
+            own = own.assign(contract_month=_months_on(days, known["contract_month"]).to_numpy())
         both, more = join_prices(own, changing[name], name)
         series[name] = both.dropna(how="all", subset=["price", "adjusted"])
         notes += more
     pairs = {currency + base_currency: rate for currency, rate in rates.items()}
     return assemble_market(series, pairs, specifications, base_currency, chosen=sorted(series), notes=notes)
+
+
+def _months_on(days: pd.DatetimeIndex, stated: pd.Series) -> pd.Series:
+    """The contract month of each day: the last one stated, unless that is longer ago than rows of them are apart."""
+    at = stated.index.to_series()
+    usual = at.diff().dt.days.expanding().median()
+    holds = (LONGER * usual).clip(lower=SHORTEST).fillna(LONGEST)  # from what is known on the day
+    months, since = stated.reindex(days, method="ffill"), at.reindex(days, method="ffill")
+    age = pd.Series(days, index=days) - since
+    return months.where(age.dt.days <= holds.reindex(days, method="ffill"))
 
 
 def _by_name(frame: pd.DataFrame, field: str) -> dict[str, pd.Series]:

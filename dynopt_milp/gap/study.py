@@ -24,7 +24,7 @@ from dynopt_milp.io.describe import describe
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
-from dynopt_milp.problem.labelled import whole_number
+from dynopt_milp.problem.labelled import true_or_false, whole_number
 from dynopt_milp.problem.limits import LimitsLike, described, limits_of
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
@@ -104,18 +104,19 @@ def run_gap_study(
     require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
     cells = grid.cells(market)
     whole_number(workers, "workers", least=1)
+    holding_cost = true_or_false(holding_cost, "holding_cost")
     if not callable(limits):
         limits_of(limits, market.instruments, market.instruments)
     out, strategy = Path(out), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     study = StudySettings(
-        market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, bool(holding_cost)
+        market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, holding_cost
     )
     settings = {
         "format": FORMAT, "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
         "also": [describe(optimizer) if callable(optimizer) else optimizer for optimizer in also],
-        "limits": described(limits), "holding_cost": bool(holding_cost),
+        "limits": described(limits), "holding_cost": holding_cost,
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
     if cluster is not None:

@@ -16,7 +16,7 @@ from dynopt_milp.guide.current import replaceable
 from dynopt_milp.problem.labelled import at_most, positive, to_number
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER, MOST_RISK
-from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.problem import Problem, Underlyings
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy import sizing
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
@@ -34,6 +34,7 @@ def run_greedy_algorithm(
     cost_multiplier: float = 50,
     *,
     limits: LimitsLike | None = None,
+    underlying: Underlyings | None = None,
 ) -> dict[str, int]:
     """Whole contracts to hold, by the book's greedy search.
 
@@ -50,11 +51,12 @@ def run_greedy_algorithm(
         (Cost of one contract ÷ capital) ÷ weight per contract.
     cost_multiplier : float
     limits : Limits or callable, optional
+    underlying : mapping, optional
         As in :class:`~dynopt_milp.Problem`.
     """
     return _run_algorithm(
         "greedy", optimal_positions, initial_positions, weight_per_contract, covariance_matrix, cost_weight_terms,
-        cost_multiplier, limits,
+        cost_multiplier, limits, underlying,
     )  # fmt: skip
 
 
@@ -68,11 +70,12 @@ def run_exact_algorithm(
     cost_multiplier: float = 50,
     *,
     limits: LimitsLike | None = None,
+    underlying: Underlyings | None = None,
 ) -> dict[str, int]:
     """Whole contracts to hold, the proven optimum; arguments as in :func:`run_greedy_algorithm`."""
     return _run_algorithm(
         "exact", optimal_positions, initial_positions, weight_per_contract, covariance_matrix, cost_weight_terms,
-        cost_multiplier, limits,
+        cost_multiplier, limits, underlying,
     )  # fmt: skip
 
 
@@ -213,6 +216,7 @@ def calculate_required_trades_with_buffering(
 def _run_algorithm(
     optimizer: str, optimal: Mapping[str, float], held: Mapping[str, float], per_contract: Mapping[str, float],
     covariance: pd.DataFrame, costs: Mapping[str, float], cost_multiplier: float, limits: LimitsLike | None,
+    underlying: Underlyings | None,
 ) -> dict[str, int]:  # fmt: skip
     held = dict(held or {})
     for name, contracts in held.items():
@@ -226,6 +230,7 @@ def _run_algorithm(
         cost_in_weight_terms=dict(costs),
         cost_multiplier=cost_multiplier,
         limits=limits,
+        underlying=underlying,
     )
     found = solve(problem, optimizer).positions
     return {str(name): int(found[name]) for name in optimal}

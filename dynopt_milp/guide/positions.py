@@ -48,7 +48,8 @@ def calculate_dynamic_portfolio_positions(
     Parameters
     ----------
     instruments_data : mapping
-        By instrument ``price``, ``volatility`` (annual) and ``specs`` with ``multiplier`` and ``sr_cost``.
+        By instrument ``price``, ``volatility`` (annual) and ``specs`` with ``multiplier``, ``sr_cost`` and
+        perhaps ``underlying``, the same for all sizes of one contract (for ``Limits(one_side=)``).
     capital : float
     current_positions : mapping
         Whole contracts held; what is not named is not held.
@@ -97,7 +98,7 @@ def calculate_dynamic_portfolio_positions(
     rho = ExponentialCorrelation()(returns.resample("W-FRI").sum(min_count=1))[-1]
     shares = np.array(list(weights.values()))
     idm = diversification_multiplier(shares, rho)
-    optimal, per_contract, cost = {}, {}, {}
+    optimal, per_contract, cost, underlying = {}, {}, {}, {}
     for name in names:
         entry = _entry(instruments_data[name], name)
         specs = entry["specs"]
@@ -113,6 +114,8 @@ def calculate_dynamic_portfolio_positions(
         else:
             money = share * specs["multiplier"] * entry["price"]
             cost[name] = own_cost(money, 0.0, capital, per_contract[name])
+        if specs.get("underlying"):
+            underlying[name] = specs["underlying"]
     covariance = pd.DataFrame(rho * np.outer(sigma, sigma), index=names, columns=names)
     problem = Problem(
         covariance=covariance,
@@ -122,6 +125,7 @@ def calculate_dynamic_portfolio_positions(
         cost_in_weight_terms=cost,
         cost_multiplier=cost_multiplier,
         limits=limits,
+        underlying=underlying or None,
     )
     result = rebalance(
         problem, chosen, buffer_rule="book" if use_buffering else None, buffer_fraction=buffer_fraction,

@@ -50,7 +50,18 @@ def _check_names(names: tuple[str, ...], field: str) -> None:
     for name in names:
         if not name.strip():
             raise InputError(f"expected names (non-empty strings), found {name!r}", field=field)
+        if not _can_be_written(name):
+            raise InputError(f"expected names that can be written as UTF-8, found {name!r}", field=field)
     check_distinct(names, field)
+
+
+def _can_be_written(text: str) -> bool:
+    """Whether no half of a pair of surrogates stands in it, as JSON may have one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_distinct(
@@ -222,6 +233,19 @@ def to_number(value: Any, field: str, *, infinite: bool = False) -> float:
     if math.isnan(number) or (math.isinf(number) and not infinite):
         raise InputError(f"expected a finite number, found {value!r}", field=field)
     return number
+
+
+def true_or_false(value: Any, field: str) -> bool:
+    """A switch; a number or a text is refused, since either could mean something else.
+
+    Raises
+    ------
+    InputError
+        If it is not True or False.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"expected True or False, found {value!r}", field=field)
+    return bool(value)
 
 
 def not_negative(value: float, field: str, *, infinite: bool = False, most: float = math.inf) -> float:

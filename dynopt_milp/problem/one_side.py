@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,16 +45,67 @@ def on_one_side(
         members = np.array(places)
         least, most = lower[members], upper[members]
         frozen = least == most
-        if (least[frozen] > 0).any() and (least[frozen] < 0).any():
-            now = previous[members]
-            lower[members] = np.where(frozen, least, np.maximum(least, np.minimum(now, 0.0)))
-            upper[members] = np.where(frozen, most, np.minimum(most, np.maximum(now, 0.0)))
+        if _on_both_sides(least[frozen]):
+            others = members[~frozen]
+            lower[others], upper[others] = _not_further(lower[others], upper[others], previous[others])
         else:
             numbers[members] = number
             lower[members], upper[members] = decided_side(least, most)
         _refuse_opposite(instruments, members, lower, upper)
     numbers.setflags(write=False)
     return (None if (numbers == NONE).all() else numbers), lower, upper
+
+
+def beside_kept(
+    limits: Limits, instruments: tuple[str, ...], underlying: tuple[str, ...], target: FloatArray, previous: FloatArray,
+    kept: Iterable[tuple[str, float]],
+) -> Limits:  # fmt: skip
+    """The limits of a problem beside positions that are not in it and stay as they are.
+
+    They bind the other sizes of their underlying as sizes do that cannot trade.
+
+    Parameters
+    ----------
+    limits : Limits
+    instruments, underlying : tuple of str
+        Of the problem, n of each.
+    target, previous : ndarray, shape (n,)
+        Target and held contracts.
+    kept : iterable of (str, float)
+        Underlying and contracts of each position that stays.
+
+    Returns
+    -------
+    Limits
+        The same where no rule holds between the two.
+    """
+    fixed: dict[str, list[float]] = {}
+    for name, number in kept:
+        fixed.setdefault(name, []).append(number)
+    bound = limits.one_side_of(instruments) & np.array([name in fixed for name in underlying], dtype=bool)
+    if not bound.any():
+        return limits
+    lower, upper = limits.box(instruments, target, previous)
+    for name, positions in fixed.items():
+        sizes = bound & np.array([one == name for one in underlying], dtype=bool)
+        others = np.flatnonzero(sizes & (lower < upper))
+        all_fixed = np.array([*positions, *lower[sizes & (lower == upper)]])
+        if _on_both_sides(all_fixed):
+            lower[others], upper[others] = _not_further(lower[others], upper[others], previous[others])
+        elif (all_fixed > 0).any():
+            lower[others] = np.maximum(lower[others], 0.0)
+        else:
+            upper[others] = np.minimum(upper[others], 0.0)
+    return Limits(lower=lower, upper=upper, one_side=limits.one_side)
+
+
+def _on_both_sides(positions: FloatArray) -> bool:
+    return bool((positions > 0).any() and (positions < 0).any())
+
+
+def _not_further(lower: FloatArray, upper: FloatArray, previous: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Between zero and what is held."""
+    return np.maximum(lower, np.minimum(previous, 0.0)), np.minimum(upper, np.maximum(previous, 0.0))
 
 
 def _refuse_opposite(

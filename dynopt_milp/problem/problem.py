@@ -51,6 +51,9 @@ ARGUMENTS = (
 """The fields that the constructor takes; the others follow from them."""
 
 
+NO_SIZES = "one_side changes nothing: no underlying was given, so that no two instruments are sizes of one contract"
+
+
 @dataclass(init=False, frozen=True, slots=True, eq=False, repr=False)
 class Problem:
     """Which whole contracts to hold.
@@ -119,6 +122,7 @@ class Problem:
     _residual: Residual
     _order: NDArray[np.intp]
     _sides: IntegerArray | None
+    _stated: bool
     _program: TrackingProgram | None
 
     __setstate__ = set_frozen_state
@@ -182,7 +186,9 @@ class Problem:
         object.__setattr__(self, "_order", order)
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
-        object.__setattr__(self, "notes", made.notes)
+        stated = underlying is not None
+        object.__setattr__(self, "notes", made.notes if stated or not limits.one_side else (*made.notes, NO_SIZES))
+        object.__setattr__(self, "_stated", stated)
         residual = Residual(self.covariance, self.weight_per_contract, made.residual, twin, made.twins)
         object.__setattr__(self, "_residual", residual)
         object.__setattr__(self, "limits", limits)
@@ -354,6 +360,8 @@ class Problem:
             If there is no such field, or the class refuses its value.
         """
         kept = {name: getattr(self, name) for name in ARGUMENTS}
+        if not self._stated:
+            kept["underlying"] = None
         for name in changes:
             if name not in kept:
                 raise InputError(f"is no field of a problem; there are {', '.join(kept)}", field=name)

@@ -16,6 +16,7 @@ from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
 from dynopt_milp.problem.labelled import positive, to_whole
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
+from dynopt_milp.problem.one_side import beside_kept
 from dynopt_milp.problem.plausible import MOST_CAPITAL
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.checked_frame import checked_frame
@@ -283,6 +284,13 @@ class Inputs:
             lower, upper = own.box(tuple(names), target, now)
             frozen = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
             own = replace(frozen, one_side=own.one_side)
+        underlyings = tuple(self._underlyings[place] for place in places)
+        if own.one_side:
+            left = [place for place in np.flatnonzero(contracts) if place not in places]
+            rule = limits_of(limits, [self._names[place] for place in left], self._names)
+            ruled = rule.one_side_of(tuple(self._names[place] for place in left))
+            kept = [(self._underlyings[place], contracts[place]) for place in np.array(left, dtype=int)[ruled]]
+            own = beside_kept(own, tuple(names), underlyings, target, now, kept)
         value, cost = (self._arrays[name][row, places] for name in ("values", "costs"))
         return Problem(
             covariance=self._covariance(date, places),
@@ -296,7 +304,7 @@ class Inputs:
             holding_cost=0.0
             if holding is None
             else holding_cost(self._rolls_a_year(row)[places], cost / value, holding, roll_trades=roll_trades),
-            underlying=[self._underlyings[place] for place in places],
+            underlying=underlyings,
             capital=money,
         )
 

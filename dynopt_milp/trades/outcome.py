@@ -37,7 +37,7 @@ class Rebalance:
         B, annual standard deviation, share of capital.
     distance : float
         T, the tracking error between held and optimised portfolio, same unit; with ``"deadband"`` between held and
-        unrounded portfolio.
+        unrounded portfolio, with ``"book"`` between what limits leave of the held one and the optimised one.
     adjustment_factor : float or None
         α = max((T − B)/T, 0) of the book's rule, 1 without a buffer; None under another rule.
     status : Status

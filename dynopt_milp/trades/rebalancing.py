@@ -51,10 +51,10 @@ def rebalance(
     optimizer, gap, time_limit, start, constraints
         Arguments of :func:`~dynopt_milp.solve`; the time limit holds for everything together.
     buffer_rule : {"book", "edge", "deadband"} or None
-        ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0). Where that leaves a limit or a constraint broken,
-        which rounding can and a held position outside its limits does, positions are moved to the nearest limit,
-        sizes of an underlying that are to be on one side and are not to k°, and if a constraint is still broken, all
-        of them to k°. ``"edge"``: the cheapest whole-contract trade to within B of
+        ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0), T the distance from p to k°. What is held outside its
+        limits is traded first: p is then the nearest position within, and for sizes of an underlying on opposite
+        sides, which are to be on one, k°. Where rounding leaves such sizes on opposite sides they go to k°, and where
+        it breaks a constraint, all positions do. ``"edge"``: the cheapest whole-contract trade to within B of
         k°. ``"deadband"``: one solve, of tracking error beyond B plus cost. ``None``: trade to k°.
     buffer_fraction, risk_target : float
         Not negative; 0.05 and 0.2 in the book.
@@ -99,26 +99,25 @@ def rebalance(
     final: IntegerArray | FloatArray = best
     outcome = optimised
     adjustment: float | None
-    if buffer_rule == "deadband":
+    if buffer_rule == "book":
+        near = _on_one_side(problem, np.clip(held, problem.lower, problem.upper), best)
+        distance = program.distance(near[order], best[order])
+        adjustment = adjustment_factor(distance, buffer)
+        final = _on_one_side(problem, near + buffered_trades(near, best, adjustment), best)
+        if not admitted(final):
+            final, adjustment = best, 1.0
+    elif buffer_rule == "deadband":
         distance, adjustment = program.tracking_error(held[order]), None
     else:
         distance, adjustment = program.distance(held[order], best[order]), 1.0
-        if buffer_rule == "book":
-            adjustment = adjustment_factor(distance, buffer)
-            final = np.maximum(held + buffered_trades(held, best, adjustment), problem.lower)
-            final = np.minimum(final, problem.upper)
-            for sizes in problem.program().opposite(final):
-                final[sizes] = best[sizes]
-            if not admitted(final):
-                final, adjustment = best, 1.0
-        elif buffer_rule == "edge":
-            adjustment = None
-            if buffer > 0:
-                # The limits as numbers: rules such as same_side refer to the target, which is another here.
-                limits = Limits(lower=problem.lower, upper=problem.upper, one_side=problem.limits.one_side)
-                around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
-                outcome = solved(around_best, "buffer_edge", best)
-                final = _found(outcome)
+    if buffer_rule == "edge":
+        adjustment = None
+        if buffer > 0:
+            # The limits as numbers: rules such as same_side refer to the target, which is another here.
+            limits = Limits(lower=problem.lower, upper=problem.upper, one_side=problem.limits.one_side)
+            around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
+            outcome = solved(around_best, "buffer_edge", best)
+            final = _found(outcome)
     contracts = final.astype(np.int64)
     contracts.setflags(write=False)
     proved = optimised.status is Status.OPTIMAL and outcome.status is Status.OPTIMAL
@@ -146,6 +145,14 @@ def rebalance(
         },
         time=asked,
     )
+
+
+def _on_one_side(problem: Problem, positions: FloatArray, best: IntegerArray) -> FloatArray:
+    """The positions, with those sizes of an underlying at the optimum that are not on one side and have to be."""
+    moved = positions.copy()
+    for sizes in problem.program().opposite(moved):
+        moved[sizes] = best[sizes]
+    return moved
 
 
 def _found(solution: Solution) -> IntegerArray:

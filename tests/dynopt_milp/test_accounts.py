@@ -196,7 +196,10 @@ def test_figures_of_a_lost_account_are_of_the_days_until_then() -> None:
     assert np.isfinite(run.returns).all(axis=None)
     (finding,) = run.findings
     assert finding.level == "warning"
-    assert f"the account was lost on {lost}" in finding.threshold
+    assert (finding.name, finding.figure, finding.threshold) == (
+        "days until the account was lost", figures["days"], f"on {lost}",
+    )  # fmt: skip
+    assert f"came to {figures['max_drawdown_of_capital_pct']:,.0f}% of the capital" in finding.remedy
     assert finding.changes == {"capital": "higher", "risk_target": "lower"}
 
 
@@ -463,6 +466,29 @@ def test_rolls_a_year_do_not_look_ahead() -> None:
     assert whole.iloc[-1].tolist() == pytest.approx([12.0, 4.0], abs=0.51)
     cut = unknown.between(end="2015-06-30").rolls_a_year()
     pd.testing.assert_frame_equal(whole.loc[cut.index], cut)
+
+
+def test_months_of_frames_hold_no_longer_than_rows_of_them_are_apart() -> None:
+    market = simulated_market(instruments=["US10", "BRENT"], start="2012-01-01", end="2015-12-31")
+    months = market.contract_months
+    assert months is not None
+    table = market.specifications.assign(rolls_a_year=np.nan)
+
+    def read(given: pd.DataFrame) -> Market:
+        return market_from_frames(market.prices, table, adjusted=market.adjusted, contract_months=given)
+
+    daily, end = months.copy(), pd.Timestamp("2014-06-30")
+    daily.loc[end:, "US10"] = np.nan
+    at_rolls = months.where(months.ne(months.ffill().shift()))
+    for given, cut in ((daily, True), (at_rolls, False)):
+        known = read(given).months_known()
+        assert known.loc[:end].iloc[1:].all(axis=None)
+        assert known["BRENT"].all()
+        assert known.loc["2014-09-01":, "US10"].any() != cut  # type: ignore[misc]
+    pd.testing.assert_frame_equal(read(at_rolls).rolls(), market.rolls())
+    cut = read(at_rolls.loc[at_rolls.index < end]).months_known()
+    assert cut.loc[:"2014-06-30"].iloc[1:].all(axis=None)  # type: ignore[misc]
+    assert not cut.loc["2015-06-01":].any(axis=None)  # type: ignore[misc]
 
 
 def test_rolls_a_year_are_those_of_the_days_on_which_rolls_are_known() -> None:

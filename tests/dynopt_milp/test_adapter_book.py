@@ -436,3 +436,17 @@ def test_masked_and_complex_arrays_are_refused(name: str) -> None:
             book.exact_with_costs(day)
     setattr(day, name, plain)
     np.testing.assert_array_equal(book.exact_with_costs(day), expected)
+
+
+def test_a_start_on_both_sides_is_left_for_a_search_that_keeps_to_one() -> None:
+    """No step leads from one side to the other, and every value on both is infinite."""
+    problem = sizes((0.4, 3.1, 1.7), (0, 0, 0))
+    day = day_of_sizes(problem)
+    day.starting_weights = np.array([1.0, -3.0, 0.0]) * problem.weight_per_contract
+    kept = book.BookAlgorithm("greedy", limits=Limits(one_side=True), underlying={0: "INDEX", 1: "INDEX"})(day)
+    assert (kept / problem.weight_per_contract).round(9)[:2].prod() >= 0
+
+
+def test_one_side_needs_to_know_the_sizes() -> None:
+    with pytest.raises(InputError, match="underlying: is needed for one_side"):
+        book.BookAlgorithm(limits=Limits(one_side=True))

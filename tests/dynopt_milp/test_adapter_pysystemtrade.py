@@ -114,12 +114,11 @@ def test_a_thousand_days(part: int) -> None:
                 quiet += 1
             elif day.valid.any():
                 best = np.round(raw[-1] / day.unit[day.valid])
-                away = (best - held[day.valid]) * day.unit[day.valid]
+                within = np.clip(held, lower, upper)[day.valid]  # the buffer goes on from there
+                away = (best - within) * day.unit[day.valid]
                 distance = one.tracking_error_against_passed_weights(away, np.zeros(len(away)))
                 share = max((distance - 0.02) / distance, 0.0) if distance > 0 else 0.0
-                traded = held[day.valid] + np.round(share * (best - held[day.valid]))
-                wanted = np.clip(traded, lower[day.valid], upper[day.valid])
-                np.testing.assert_array_equal(found[day.valid], wanted)
+                np.testing.assert_array_equal(found[day.valid], within + np.round(share * (best - within)))
         assert objects[0].result is None or objects[0].result.optimised.status is Status.OPTIMAL
         # Both from the same positions, before the buffer.
         values = [objects[0].evaluate(weights) for weights in raw]
@@ -604,3 +603,25 @@ def test_what_has_no_variance_has_none_after_the_repair(seed: int) -> None:
     idle = np.setdiff1d(np.arange(6), risky)
     assert not repaired[idle].any()
     Problem(repaired, np.ones(6), np.ones(6), instruments=list("abcdef"))  # is one
+
+
+def test_a_held_size_without_a_target_binds_the_others() -> None:
+    """It is left alone, so the others may not be held against it."""
+    for alone in (3, -3):
+        given = of_sizes((0, 0, 0), (0.0, 4.2, -1.3))
+        given["previous_positions"] = {**given["previous_positions"], "INDEX_mini": alone}
+        free = ObjectiveFunction(**given).optimise_positions()["INDEX_micro"]
+        kept = ObjectiveFunction(**given, limits=Limits(one_side=True))
+        found = kept.optimise_positions()
+        assert free > 0
+        assert (found["INDEX_micro"] > 0) == (alone > 0)
+        assert found["INDEX"] * alone >= 0
+        assert ((kept.minima_as_np >= 0) if alone > 0 else (kept.maxima_as_np <= 0))[:2].all()
+        assert (
+            found
+            == ObjectiveFunction(
+                **given, limits=Limits(one_side=True), underlying={"INDEX_mini": "INDEX"}
+            ).optimise_positions()
+        )
+        other = ObjectiveFunction(**given, limits=Limits(one_side=True), underlying={"INDEX_mini": "another"})
+        assert other.optimise_positions()["INDEX_micro"] == free

@@ -781,3 +781,16 @@ def test_a_huge_number_in_a_specification_names_the_instrument(column: str, entr
     table.loc["B", column] = entry
     error = refusal(lambda: market_from_frames(prices, table), "instruments", "B", DataError)
     assert words in str(error)
+
+
+@pytest.mark.parametrize("name", ["compound", "one_side", "holding_cost", "portfolios"])
+def test_a_switch_is_true_or_false(name: str) -> None:
+    market = simulated_market(instruments=["US10", "ES_micro"], start="2015-01-01", end="2016-12-31")
+    for value in (0.01, "no", None, ["US10"]):
+        with pytest.raises(InputError, match=f"{name}: expected True or False, found"):
+            backtest(market, capital=1e6, start="2016-06-01", **{name: value})
+
+
+def test_a_name_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(InputError, match="instruments: expected names that can be written as UTF-8"):
+        Problem(np.eye(1), [1.0], [0.1], instruments=["A\ud800"])

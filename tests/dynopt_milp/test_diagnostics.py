@@ -242,15 +242,16 @@ def test_the_capital_that_a_run_says_would_hold_a_contract_does() -> None:
 
 
 def test_a_lost_account_is_one_finding_beside_what_could_not_be_solved() -> None:
-    none = dict.fromkeys(("annualized_volatility", "annual_trading_cost", "annual_roll_cost"))
+    none: dict[str, Any] = dict.fromkeys(("annualized_volatility", "annual_trading_cost", "annual_roll_cost"))
+    none |= {"max_drawdown_of_capital_pct": 195.1}
     everything = ABOVE | {"annual_turnover": 1500.0, "avg_gross_notional": 99.0, "num_opposite_days": 2, "days": 80}
     for optimizer in ("exact", "rounded"):
         changes = none | everything | {"account_lost": "2015-04-30"}
         (finding,) = found(settings={"optimizer": optimizer}, factors=(1.0, 1.0), **changes)
-        assert _finding(finding).startswith("account 80 (days until the account was lost on 2015-04-30)")
+        assert _finding(finding).startswith("days until the account was lost 80 (on 2015-04-30)")
         assert finding.changes == {"capital": HIGHER, "risk_target": LOWER}
     names = [finding.name for finding in found(num_not_proved=1, **none | everything | {"account_lost": "2015-04-30"})]
-    assert names == ["account", "rebalances not proven optimal"]
+    assert names == ["days until the account was lost", "rebalances not proven optimal"]
 
 
 @pytest.mark.parametrize(

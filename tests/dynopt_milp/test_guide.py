@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import guide
+from dynopt_milp import Limits, guide
 from dynopt_milp.data import guide_frames, simulated_market
 from dynopt_milp.errors import DataError, HistoryError, InputError
 
@@ -422,3 +422,30 @@ def test_replacing_a_function_takes_effect_where_others_call_it(monkeypatch: pyt
     monkeypatch.setattr("dynopt_milp.guide.calculate_weight_per_contract", lambda *terms: 2 * plain(*terms))
     after = guide.calculate_dynamic_portfolio_positions(**given)
     assert after["weight_per_contract"] == {name: 2 * unit for name, unit in before["weight_per_contract"].items()}
+
+
+def test_sizes_of_one_contract_are_held_on_one_side_if_one_says_so() -> None:
+    names = ["FULL", "MICRO", "BOND"]
+    returns = np.random.default_rng(4).normal(0, 0.01, (300, 2))
+    frame = pd.DataFrame(returns[:, [0, 0, 1]], index=pd.bdate_range("2022-01-03", periods=300), columns=names)
+    underlying = {"FULL": "INDEX", "MICRO": "INDEX"}
+    data = {
+        name: {"price": 100.0, "volatility": 0.16, "specs": {"multiplier": size, "sr_cost": 0.05} | extra}
+        for name, size, extra in (
+            ("FULL", 1000.0, {"underlying": "INDEX"}), ("MICRO", 100.0, {"underlying": "INDEX"}), ("BOND", 500.0, {}),
+        )
+    }  # fmt: skip
+    held, weights = {"FULL": -3, "MICRO": 37, "BOND": 1}, dict.fromkeys(names, 1 / 3)
+    found = [
+        guide.calculate_dynamic_portfolio_positions(data, 500_000, held, weights, frame, limits=limits)
+        for limits in (None, Limits(one_side=True))
+    ]
+    assert [day["positions"]["FULL"] * day["positions"]["MICRO"] < 0 for day in found] == [True, False]
+    free = found[0]["rebalance"].problem
+    parts = [free.labelled(values).to_dict() for values in (free.weight_per_contract, free.cost_in_weight_terms)]
+    for search in (guide.run_exact_algorithm, guide.run_greedy_algorithm):
+        kept = search(
+            found[0]["optimal_unrounded"], held, parts[0], found[0]["covariance_matrix"], parts[1],
+            limits=Limits(one_side=True), underlying=underlying,
+        )  # fmt: skip
+        assert kept["FULL"] * kept["MICRO"] >= 0

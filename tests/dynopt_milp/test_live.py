@@ -281,6 +281,9 @@ def test_rules_narrow_what_a_problem_file_allows(files: Path) -> None:
     limits = Limits(lower={"GOLD": 1}, upper={"US10": 2}, no_trade=["ES"], reduce_only=["GOLD"])
     assert found["positions"] == rebalance(the_problem(limits=limits)).positions.to_dict()
     assert 1 <= found["positions"]["GOLD"] <= 4
+    nothing = live(files, "--close", "")
+    assert nothing.returncode == 2
+    assert "close: expected names with commas between, or all, found nothing" in nothing.stderr
     crossed = run("rebalance", files / "problem.json", "--close", "GOLD")
     assert crossed.returncode == 2
     assert "limits of GOLD: close and the other limits leave no position" in crossed.stderr

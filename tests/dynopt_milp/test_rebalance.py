@@ -124,3 +124,49 @@ def test_constraints_that_leave_nothing_are_infeasible_and_a_rebalance_says_so()
         solution.positions  # noqa: B018
     with pytest.raises(NoPortfolioError):
         rebalance(problem, "scip", constraints=impossible)
+
+
+TWO_SIZES = ("SP500", "SP500_micro", "US10")
+
+
+def two_sizes(limits: Limits) -> Problem:
+    """Held against each other, which costs much to undo and nothing to keep."""
+    volatility = np.array([0.18, 0.18, 0.06])
+    correlation = np.array([[1, 1, -0.2], [1, 1, -0.2], [-0.2, -0.2, 1]])
+    return Problem(
+        correlation * np.outer(volatility, volatility), [0.3, 3.4, 2.6], [1.0, 0.1, 0.45], [-2, 27, 3], 2e-4, 50.0,
+        limits, TWO_SIZES, underlying={"SP500": "S&P 500", "SP500_micro": "S&P 500"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(same_side=True), Limits(close=["SP500"]), Limits(upper={"SP500_micro": 10}), Limits(lower={"SP500": 0}),
+        Limits(same_side=True, one_side=True), Limits(one_side=True), Limits(reduce_only=True, lower={"SP500": -1}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("rule", ["book", "edge", None])
+def test_what_a_limit_takes_away_is_not_left_without_what_offset_it(limits: Limits, rule: str | None) -> None:
+    problem = two_sizes(limits)
+    result = rebalance(problem, buffer_rule=rule)
+    program, best = problem.program(), result.optimised.contracts
+    assert program.contains(result.contracts)
+    assert program.distance(result.contracts, best) <= result.buffer + program.distance([0, 1, 0], [0, 0, 0])
+    if rule == "book":
+        near = np.clip(problem.previous_positions, problem.lower, problem.upper)
+        if not program.opposite(near):
+            assert result.distance == program.distance(near, best)
+
+
+@settings(max_examples=60)
+@given(problem=problems(), fraction=st.sampled_from([0.0, 0.05, 0.5]), seed=st.integers(0, 99))
+def test_the_books_rule_goes_on_from_what_limits_leave(problem: Problem, fraction: float, seed: int) -> None:
+    anywhere = np.random.default_rng(seed).integers(-9, 10, size=len(problem.instruments))
+    problem = problem.replace(previous_positions=anywhere, limits=Limits(lower=problem.lower, upper=problem.upper))
+    result = rebalance(problem, "scip", buffer_fraction=fraction)
+    near, best = np.clip(anywhere, problem.lower, problem.upper), result.optimised.contracts
+    distance = problem.program().distance(near, best)
+    assert result.distance == pytest.approx(distance, rel=1e-12)
+    alpha = max((distance - result.buffer) / distance, 0) if distance > 0 else 0.0
+    assert result.contracts.tolist() == (near + np.rint(alpha * (best - near))).astype(int).tolist()

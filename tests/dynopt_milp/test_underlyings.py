@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import Limits, backtest, simulated_market
+from dynopt_milp import Limits, Problem, backtest, simulated_market
 from dynopt_milp.data import Market, guide_frames, market_from_frames, market_from_guide_frames
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem import underlying_of
+from dynopt_milp.problem.one_side import beside_kept
 from dynopt_milp.strategy import Inputs, Strategy
+from dynopt_milp.strategy.volatility import EwmaVolatility
 
 RUN: dict[str, Any] = {"capital": 500_000.0, "start": "2016-02-01", "end": "2016-06-30"}
 
@@ -101,3 +104,55 @@ def test_an_underlying_gets_one_share_of_risk_equal_for_its_sizes(market: Market
     assert counted["ES"] == counted["ES_micro"] == one["ES"] / 2
     others = ["US10", "GOLD_micro", "CORN"]
     assert counted[others].to_dict() == one[others].to_dict()
+
+
+def constant(value: float) -> Any:
+    def volatility(market: Market) -> pd.DataFrame:
+        found = EwmaVolatility()(market)
+        found.loc["2016-03-01":, "ES"] = value
+        return found
+
+    return volatility
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-40])
+def test_a_size_that_is_in_no_problem_binds_the_others(value: float) -> None:
+    """It has no volatility that makes a problem, and keeps its position, which is said."""
+    names = ["ES", "ES_micro", "US10", "GOLD_micro"]
+    longer = simulated_market(instruments=names, start="2014-01-01", end="2017-12-31")
+    strategy = Strategy(volatility=constant(value))
+    years: dict[str, Any] = {"capital": 2_000_000, "start": "2015-01-01", "frequency": "monthly"}
+    run = backtest(longer, strategy, **years)
+    later = run.positions.loc["2016-05-01":, "ES"]
+    assert later.nunique() == 1
+    assert later.iloc[0] != 0
+    assert backtest(longer, strategy, one_side=False, **years).performance["num_opposite_days"] > 0
+    assert run.performance["num_opposite_days"] == 0
+    reasons = run.rebalances.loc["2016-04-01":, "reason"]
+    assert reasons.str.contains("ES keeps its position").all()
+    assert run.performance["num_kept"] >= len(reasons)
+
+
+def test_kept_positions_of_both_sides_leave_the_others_between_zero_and_what_is_held() -> None:
+    names, underlying = ("A", "A_mini", "A_micro", "B"), ("A", "A", "A", "B")
+    target, held = np.array([3.0, 2.0, 1.0, 1.0]), np.array([0.0, 2.0, -5.0, 4.0])
+
+    def bound(kept: list[tuple[str, float]], **limits: Any) -> tuple[list[float], list[float]]:
+        found = beside_kept(Limits(one_side=True, **limits), names, underlying, target, held, kept)
+        return tuple(side.tolist() for side in found.box(names, target, held))  # type: ignore[return-value]
+
+    inf = np.inf
+    assert bound([("A", 2.0)]) == ([0, 0, 0, -inf], [inf, inf, inf, inf])
+    assert bound([("A", -2.0)]) == ([-inf, -inf, -inf, -inf], [0, 0, 0, inf])
+    assert bound([("A", -2.0), ("A", 1.0)]) == ([0, 0, -5, -inf], [0, 2, 0, inf])
+    assert bound([("A", 2.0)], no_trade=["A_micro"]) == ([0, 0, -5, -inf], [0, 2, -5, inf])
+    for limits, name in ((Limits(), "A"), (Limits(one_side=["B"]), "A"), (Limits(one_side=True), "C")):
+        assert beside_kept(limits, names, underlying, target, held, [(name, 2.0)]) is limits
+
+
+def test_one_side_without_underlyings_says_that_it_changes_nothing() -> None:
+    plain = Problem(np.diag([0.04, 0.04]), [1.5, -1.5], [0.1, 0.01], instruments=["A", "A_micro"])
+    assert plain.notes == ()
+    (note,) = plain.replace(limits=Limits(one_side=True)).notes
+    assert "no underlying was given" in note
+    assert plain.replace(limits=Limits(one_side=True), underlying=["A", "A"]).notes == ()

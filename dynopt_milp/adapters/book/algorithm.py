@@ -127,6 +127,8 @@ class BookAlgorithm:
         not_negative(self.cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
         if self.buffer is not None:
             not_negative(self.buffer, "buffer")
+        if isinstance(self.limits, Limits) and self.limits.one_side and self.underlying is None:
+            raise InputError("is needed for one_side: which instruments are sizes of one contract", field="underlying")
         if not callable(self.limits):
             limits_of(self.limits, ())
         check_settings(self.optimizer, self.gap, self.time_limit)
@@ -282,8 +284,11 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
 def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
     def greedy(problem: Problem) -> FloatArray:
         lower, upper = problem.lower, problem.upper
-        value = on_one_side_only(problem.program(), problem.program().objective)
-        return greedy_search(value, np.clip(start, lower, upper), direction, lower, upper)[0]
+        program, first = problem.program(), np.clip(start, lower, upper)
+        for members in program.opposite(first):  # no step leads out of it
+            first[members] = np.clip(0.0, lower[members], upper[members])
+        value = on_one_side_only(program, program.objective)
+        return greedy_search(value, first, direction, lower, upper)[0]
 
     return greedy
 

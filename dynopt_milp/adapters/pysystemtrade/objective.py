@@ -30,7 +30,7 @@ from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_
 from dynopt_milp.errors import InputError, UnsupportedError
 from dynopt_milp.problem.labelled import MOST_CONTRACTS, refuse_masked_or_complex
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
-from dynopt_milp.problem.one_side import on_one_side
+from dynopt_milp.problem.one_side import beside_kept, on_one_side
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
@@ -409,7 +409,10 @@ class ObjectiveFunction:
 
     def _underlyings(self) -> tuple[str, ...]:
         """Of the valid instruments."""
-        return tuple(self._underlying.get(name) or underlying_of(name) for name in self._keys)
+        return tuple(self._underlying_of(name) for name in self._keys)
+
+    def _underlying_of(self, name: str) -> str:
+        return self._underlying.get(name) or underlying_of(name)
 
     def _limits(self) -> Limits:
         """The limits of the valid instruments, arrays in their order."""
@@ -427,11 +430,17 @@ class ObjectiveFunction:
                     raise InputError("expected a number, found nan", field="maximum_positions", instrument=name)
                 if abs(number) <= MOST_CONTRACTS:  # more is no limit
                     most[place] = np.floor(abs(number) + WHOLE)
-        if np.isinf(most).all():
-            return own
-        lower = -most if own.lower is None else np.maximum(own.lower, -most)
-        upper = most if own.upper is None else np.minimum(own.upper, most)
-        return replace(own, lower=lower, upper=upper)
+        if np.isfinite(most).any():
+            lower = -most if own.lower is None else np.maximum(own.lower, -most)
+            upper = most if own.upper is None else np.minimum(own.upper, most)
+            own = replace(own, lower=lower, upper=upper)
+        if own.one_side is True:  # by names it is for instruments with a target
+            alone = [(self._underlying_of(name), number) for name, number in (self._held or {}).items()
+                     if number and name not in self._target]  # fmt: skip
+            own = beside_kept(
+                own, tuple(self._keys), self._underlyings(), self._wanted(), self._held_contracts(), alone
+            )
+        return own
 
     def _box(self) -> tuple[FloatArray, FloatArray]:
         """The limits in contracts."""
