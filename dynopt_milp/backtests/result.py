@@ -17,11 +17,16 @@ from dynopt_milp.io.atomic import reported, write_atomically
 
 BESIDE = "beside"
 """The folder of the runs beside a run, each in a folder of its name."""
-FRAMES = ("positions", "rebalances", "returns")
-FORMAT = "dynopt-milp backtest 3"
-"""The names of columns and settings. Of format 2 costs were those of trades alone, without rolls."""
+FRAMES = ("positions", "rebalances", "returns", "profits")
+"""Tables by day."""
+INSTRUMENTS = "instruments"
+"""The table by instrument."""
+TABLES = (*FRAMES, INSTRUMENTS)
+FORMAT = "dynopt-milp backtest 4"
+"""The names of files, columns and settings. Format 3 had no profit by instrument."""
 NEEDED = {
-    "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net"),
+    "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net", "unrounded"),
+    "instruments": ("asset_class", "gross", "trading_cost", "roll_cost", "net", "days_held", "contracts_traded"),
     "performance": (
         "sharpe_ratio", "num_not_proved", "annual_roll_cost", "annual_contracts_rolled", "num_kept", "without_rolls",
     ),
@@ -49,8 +54,9 @@ class Backtest:
         ``capital`` (what positions were sized by), ``rounded_tracking_error`` (of the targets, rounded),
         ``stopped_by``, ``reason`` (of a failure, or why an instrument kept its position).
     returns : DataFrame by day
-        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; shares of capital, or, where the run
-        compounds, of the account of the day before (of the capital again, after the account was lost).
+        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; and ``unrounded``, what the targets in
+        fractions earned along their own path, gross. Shares of capital, or, where the run compounds, of the account of
+        the day before (of the capital again, after the account was lost).
     performance : dict
         See :func:`~dynopt_milp.backtests.performance`.
     settings : dict
@@ -64,6 +70,11 @@ class Backtest:
         The last day of the run in its folder before this call made it longer; None if it did not.
     beside : dict of Backtest, by optimizer
         The runs of other optimizers over the same days, each along its own path.
+    profits : DataFrame, days × instruments
+        Profit net of costs, base currency.
+    instruments : DataFrame by instrument
+        ``asset_class``; over all days, in base currency, ``gross`` (profit before costs), ``trading_cost``,
+        ``roll_cost``, ``net``; ``days_held`` and ``contracts_traded``.
     """
 
     positions: pd.DataFrame
@@ -74,6 +85,8 @@ class Backtest:
     portfolios: pd.DataFrame = field(default_factory=pd.DataFrame)
     extended_from: pd.Timestamp | None = None
     beside: dict[str, Backtest] = field(default_factory=dict)
+    profits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    instruments: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         sharpe = self.performance["sharpe_ratio"]
@@ -111,7 +124,7 @@ class Backtest:
         folder = Path(folder)
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        for name in FRAMES:
+        for name in TABLES:
             write_atomically(folder / f"{name}.csv", getattr(self, name).to_csv(date_format="%Y-%m-%d"))
         content = self.performance | {"simulated": self.settings["simulated"]}
         content["findings"] = [finding.to_dict() for finding in self.findings]
@@ -132,17 +145,15 @@ class Backtest:
             If a file is damaged, or of an earlier format.
         """
         content: dict[str, Any] = {}
-        for name in FRAMES:
+        for name in TABLES:
             path = Path(folder) / f"{name}.csv"
             try:
                 with reported(path):
-                    frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
-                frame.index = pd.DatetimeIndex(frame.index).as_unit("us")  # as those of a market
+                    content[name] = _by_instrument(path) if name == INSTRUMENTS else _by_day(path)
             except (ValueError, KeyError) as error:
                 raise FormatError(f"is damaged: {error}", field=str(path)) from None
-            for column in frame.columns.intersection(list(TEXTS)):
-                frame[column] = frame[column].fillna("")
-            content[name] = frame.rename_axis(columns="instrument") if name == "positions" else frame
+        for name in ("positions", "profits"):
+            content[name] = content[name].rename_axis(columns="instrument")
         for name in ("performance", "settings"):
             path = Path(folder) / f"{name}.json"
             try:
@@ -152,7 +163,7 @@ class Backtest:
                 raise FormatError(f"is damaged: {error}", field=str(path)) from None
         for name in ("settings", *NEEDED):
             there = content[name] if isinstance(content[name], (dict, pd.DataFrame)) else ()
-            path = Path(folder) / f"{name}.{'csv' if name in FRAMES else 'json'}"
+            path = Path(folder) / f"{name}.{'csv' if name in TABLES else 'json'}"
             if name == "settings" and dict(there).get("format") != FORMAT:
                 raise FormatError(
                     f"expected the format {FORMAT!r}; run the backtest again in a new folder", field=str(path)
@@ -163,7 +174,7 @@ class Backtest:
         if content["positions"].empty:
             raise FormatError("is damaged: it has no positions", field=str(Path(folder) / "positions.csv"))
         ends = {content["settings"]["end"]} | {
-            f"{content[name].index[-1]:%Y-%m-%d}" for name in ("positions", "returns")
+            f"{content[name].index[-1]:%Y-%m-%d}" for name in ("positions", "returns", "profits")
         }
         if len(ends) > 1:
             raise FormatError(
@@ -176,7 +187,20 @@ class Backtest:
         there = Path(folder) / BESIDE
         if there.is_dir():
             runs = {run.name: cls.load(run) for run in sorted(there.iterdir()) if (run / "settings.json").exists()
-                    and all((run / f"{name}.csv").exists() for name in FRAMES)}  # fmt: skip
+                    and all((run / f"{name}.csv").exists() for name in TABLES)}  # fmt: skip
             last = content["positions"].index[-1]  # what was not asked for when the run was extended is older
             content["beside"] = {name: run for name, run in runs.items() if run.positions.index[-1] == last}
         return cls(**content)
+
+
+def _by_day(path: Path) -> pd.DataFrame:
+    frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
+    frame.index = pd.DatetimeIndex(frame.index).as_unit("us")  # as those of a market
+    for column in frame.columns.intersection(list(TEXTS)):
+        frame[column] = frame[column].fillna("")
+    return frame
+
+
+def _by_instrument(path: Path) -> pd.DataFrame:
+    texts = {"instrument": str, "asset_class": str}
+    return pd.read_csv(path, index_col="instrument", dtype=texts, keep_default_na=False)
