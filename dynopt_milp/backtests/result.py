@@ -54,9 +54,9 @@ class Backtest:
         ``capital`` (what positions were sized by), ``rounded_tracking_error`` (of the targets, rounded),
         ``stopped_by``, ``reason`` (of a failure, or why an instrument kept its position).
     returns : DataFrame by day
-        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; and ``unrounded``, what the targets in
-        fractions earned along their own path, gross. Shares of capital, or, where the run compounds, of the account of
-        the day before (of the capital again, after the account was lost).
+        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; and ``unrounded``, what the targets
+        in fractions earned along their own path, gross. Shares of capital, or, where the run compounds, of the account
+        of the day before (of the capital again, after the account was lost).
     performance : dict
         See :func:`~dynopt_milp.backtests.performance`.
     settings : dict
