@@ -142,8 +142,10 @@ class Backtest:
         FileError
             If a file is missing or cannot be read.
         FormatError
-            If a file is damaged, or of an earlier format.
+            If a file is damaged, or of an earlier format, or the run is not finished.
         """
+        if (Path(folder) / "settings.json").exists() and not (Path(folder) / "performance.json").exists():
+            raise FormatError("holds a run that is not finished; run the same again", field=str(folder))
         content: dict[str, Any] = {}
         for name in TABLES:
             path = Path(folder) / f"{name}.csv"

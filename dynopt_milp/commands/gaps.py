@@ -133,22 +133,6 @@ def gap(
     guarded(run)
 
 
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a finished study.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: report.html in the folder.")] = None,
-) -> None:
-    """A greedy-gap study as one HTML page that opens without a network."""
-
-    def run() -> int:
-        from dynopt_milp.gap import write_report
-
-        typer.echo(f"written: {write_report(folder, out)}")
-        return 0
-
-    guarded(run)
-
-
 def _show(summary: pd.DataFrame, console: Console) -> None:
     """The cells as a table; what all have in common is said once above it."""
     from dynopt_milp.gap.rows import CELL_HEADS

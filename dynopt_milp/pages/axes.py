@@ -16,6 +16,8 @@ MARKS = 6
 """About so many values are marked."""
 YEARS = (1, 2, 5, 10, 20, 50)
 MONTHS = (1, 3, 6)
+HOLIDAYS = pd.Timedelta(days=7)
+"""Days that begin so soon after a year or a month are marked as its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,10 @@ def days(first: pd.Timestamp, last: pd.Timestamp) -> Axis:
         step = next((step for step in MONTHS if months / step <= 2 * MARKS), MONTHS[-1])
         starts = pd.date_range(f"{first.year}-01-01", last, freq=f"{step}MS")
         form = "%b %Y"
-    starts = starts[starts >= first]
+    starts = starts[starts > first - HOLIDAYS]
     if len(starts) < 2:
         starts, form = pd.DatetimeIndex([first, last]), "%Y-%m-%d"
-    numbers = day_numbers(starts)
+    numbers = np.maximum(day_numbers(starts), low)
     return Axis(low, high, tuple((float(at), f"{day:{form}}") for at, day in zip(numbers, starts, strict=True)))
 
 
