@@ -147,6 +147,19 @@ class Backtest:
         if (Path(folder) / "settings.json").exists() and not (Path(folder) / "performance.json").exists():
             raise FormatError("holds a run that is not finished; run the same again", field=str(folder))
         content: dict[str, Any] = {}
+        for name in ("performance", "settings"):
+            path = Path(folder) / f"{name}.json"
+            try:
+                with reported(path):
+                    content[name] = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise FormatError(f"is damaged: {error}", field=str(path)) from None
+        settings = content["settings"] if isinstance(content["settings"], dict) else {}
+        if settings.get("format") != FORMAT:
+            raise FormatError(
+                f"expected the format {FORMAT!r}; run the backtest again in a new folder",
+                field=str(Path(folder) / "settings.json"),
+            )
         for name in TABLES:
             path = Path(folder) / f"{name}.csv"
             try:
@@ -156,20 +169,9 @@ class Backtest:
                 raise FormatError(f"is damaged: {error}", field=str(path)) from None
         for name in ("positions", "profits"):
             content[name] = content[name].rename_axis(columns="instrument")
-        for name in ("performance", "settings"):
-            path = Path(folder) / f"{name}.json"
-            try:
-                with reported(path):
-                    content[name] = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise FormatError(f"is damaged: {error}", field=str(path)) from None
-        for name in ("settings", *NEEDED):
+        for name in NEEDED:
             there = content[name] if isinstance(content[name], (dict, pd.DataFrame)) else ()
             path = Path(folder) / f"{name}.{'csv' if name in TABLES else 'json'}"
-            if name == "settings" and dict(there).get("format") != FORMAT:
-                raise FormatError(
-                    f"expected the format {FORMAT!r}; run the backtest again in a new folder", field=str(path)
-                )
             for item in NEEDED[name]:
                 if item not in there:
                     raise FormatError(f"is damaged: it has no {item}", field=str(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +243,8 @@ def test_a_folder_of_something_else_is_refused_with_what_it_holds(folder: Path, 
     done = run_command("report", tmp_path / "begun")
     assert done.returncode == 2
     assert done.stderr == f"error: {tmp_path / 'begun'}: holds a run that is not finished; run the same again\n"
+    old = tmp_path / "old"
+    shutil.copytree(folder, old, ignore=shutil.ignore_patterns("profits.csv", "instruments.csv"))
+    settings = json.loads((old / "settings.json").read_text())
+    (old / "settings.json").write_text(json.dumps(settings | {"format": "dynopt-milp backtest 3"}))
+    assert "expected the format 'dynopt-milp backtest 4'; run the backtest again" in run_command("report", old).stderr
