@@ -31,7 +31,7 @@ WINGS = (
     {"trades"},
     {"strategy"},
     {"solvers", "data"},
-    {"problem"},
+    {"problem", "pages"},
     {"io"},
     {"errors", "formulations"},
 )

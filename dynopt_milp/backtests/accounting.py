@@ -51,8 +51,12 @@ class Accounts:
 
     def money(self, positions: FloatArray, row: int) -> FloatArray:
         """The same of all instruments together, shape (days, 3)."""
-        # One instrument after the other, whatever the layout: the same money to the last bit.
-        return np.column_stack([np.cumsum(part, axis=1)[:, -1] for part in self.by_instrument(positions, row)])
+        return np.column_stack([added(part, axis=1) for part in self.by_instrument(positions, row)])
+
+
+def added(money: FloatArray, axis: int) -> FloatArray:
+    """The sum along an axis, one number after the other: the same to the last bit, whatever the layout of the array."""
+    return np.asarray(np.cumsum(money, axis=axis).take(-1, axis=axis))
 
 
 def profits(market: Market, positions: pd.DataFrame) -> pd.DataFrame:

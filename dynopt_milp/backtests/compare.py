@@ -13,6 +13,7 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import FormatError
+from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.run_folder import SETTINGS
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
 from dynopt_milp.solvers.settings import check_optimizer
@@ -27,7 +28,8 @@ COMPARED_FIGURES = (
     "account_lost",
 )  # fmt: skip
 
-FILES = ("comparison.csv", "comparison.png")
+TABLE = "comparison.csv"
+FILES = (TABLE, "comparison.png", "report.html")
 """What a folder of a comparison holds beside its runs."""
 
 Runs = dict[tuple[str, str], Backtest]
@@ -102,6 +104,44 @@ def _refuse_other_folder(out: Path, strategies: Iterable[str]) -> None:
             raise FormatError(
                 f"holds something else than a comparison ({entry.name}); use an empty or a new folder", field=str(out)
             )
+
+
+def read_comparison(folder: Path) -> Runs:
+    """Read the backtests of a comparison; in the order of its table, if it has one.
+
+    Parameters
+    ----------
+    folder : Path
+        With a run in each ``STRATEGY/OPTIMIZER``, as :func:`run_comparison` keeps them.
+
+    Returns
+    -------
+    dict
+        Backtests by (strategy, optimizer): those of ``comparison.csv``, or all there are.
+
+    Raises
+    ------
+    FileError
+        If a file of a run is missing: it was not finished.
+    FormatError
+        If a file is damaged.
+    """
+    table = folder / TABLE
+    if table.exists():
+        try:
+            with reported(table):
+                found = pd.read_csv(table, usecols=["strategy", "optimizer"], dtype=str, keep_default_na=False)
+        except ValueError as error:
+            raise FormatError(f"is damaged: {error}", field=str(table)) from None
+        names = list(found[["strategy", "optimizer"]].itertuples(index=False, name=None))
+    else:
+        names = runs_below(folder)
+    return {(strategy, optimizer): Backtest.load(folder / strategy / optimizer) for strategy, optimizer in names}
+
+
+def runs_below(folder: Path) -> list[tuple[str, str]]:
+    """The names of the folders of runs in a folder, two levels down."""
+    return [(path.parts[-3], path.parts[-2]) for path in sorted(folder.glob(f"*/*/{SETTINGS}"))]
 
 
 def comparison_table(runs: Runs) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.backtests.accounting import Accounts, contracts_rolled
+from dynopt_milp.backtests.accounting import Accounts, added, contracts_rolled, contracts_traded
 from dynopt_milp.backtests.decision import portfolios_by_day, rows
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.metrics import lost_on, opposite_days, performance, target_figures
@@ -46,7 +46,7 @@ class Record:
         nothing = np.zeros((1, len(inputs.market.instruments)))
         self._positions = [nothing]
         self._targets = [[nothing], [nothing]]  # unrounded, rounded
-        self._money = [np.zeros((1, 3))]
+        self._parts = [np.zeros((3, *nothing.shape))]  # profit before costs, cost of trades, cost of rolls
         self.account, self.lost = float(inputs.capital), False
         self._base = [self.account]  # what the returns of each day are shares of
 
@@ -78,12 +78,12 @@ class Record:
             self._execution.positions(path[-1][-1], goal, decided, until, at_once=gone)
             for path, goal in zip(paths, (wanted, *targets), strict=True)
         ]
-        money = self._accounts.money(np.vstack([before, moved[0]]), decided + 1)
-        counted = self._mark(money)
-        self._money.append(money[:counted])
+        parts = np.array(self._accounts.by_instrument(np.vstack([before, moved[0]]), decided + 1))
+        counted = self._mark(added(parts, axis=2).T)
+        self._parts.append(parts[:, :counted])
         for path, block in zip(paths, moved, strict=True):
             path.append(block[:counted])
-        if counted < len(money):
+        if counted < parts.shape[1]:
             self.close(decided + counted, until)
 
     def close(self, decided: int, until: int) -> None:
@@ -109,7 +109,8 @@ class Record:
         positions, unrounded, rounded = (
             self._frame(np.vstack(blocks)) for blocks in (self._positions, *self._targets)
         )  # fmt: skip
-        gross, trading_cost, roll_cost = (np.vstack(self._money)).T
+        parts = np.concatenate(self._parts, axis=1)
+        gross, trading_cost, roll_cost = added(parts, axis=2)
         cost = trading_cost + roll_cost
         base = np.array(self._base)
         returns = pd.DataFrame(
@@ -124,6 +125,7 @@ class Record:
             held = frame.to_numpy()
             money = self._accounts.money(np.vstack([held[:1], held]), self._first)[:, 0]
             earned[name] = pd.Series(money / base, positions.index)
+        returns["unrounded"] = earned["unrounded"]
         values = self._inputs.values.loc[positions.index].to_numpy()
         notional = {
             name: pd.Series(np.nansum(np.abs(frame.to_numpy()) * values, axis=1) / base, positions.index)
@@ -139,7 +141,23 @@ class Record:
             {"unrounded": unrounded.loc[until], "rounded": rounded.loc[until]}, rebalances,
         )  # fmt: skip
         figures["num_opposite_days"] = opposite_days(positions.loc[until], market.specifications["underlying"])
-        return Backtest(positions, rebalances, returns, figures, settings, portfolios_by_day(entries))
+        profits = self._frame(parts[0] - (parts[1] + parts[2]))
+        return Backtest(
+            positions, rebalances, returns, figures, settings, portfolios_by_day(entries), profits=profits,
+            instruments=self._by_instrument(parts, profits, positions),
+        )  # fmt: skip
+
+    def _by_instrument(self, parts: FloatArray, profits: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
+        """What each instrument came to over all days."""
+        gross, trading_cost, roll_cost = added(parts, axis=1)
+        columns = {
+            "asset_class": self._inputs.market.specifications["asset_class"].to_numpy(),
+            "gross": gross, "trading_cost": trading_cost, "roll_cost": roll_cost,
+            "net": added(profits.to_numpy(), axis=0),
+            "days_held": (positions != 0).sum().to_numpy(),
+            "contracts_traded": added(contracts_traded(positions).to_numpy(), axis=0),
+        }  # fmt: skip
+        return pd.DataFrame(columns, index=positions.columns).rename_axis("instrument")
 
     def _frame(self, positions: FloatArray) -> pd.DataFrame:
         days = self._inputs.market.days[self._first : self._first + len(positions)]

@@ -19,13 +19,18 @@ from dynopt_milp.io.whole import with_whole
 
 BESIDE = "beside"
 """The folder of the runs beside a run, each in a folder of its name."""
-FRAMES = ("positions", "rebalances", "returns")
+FRAMES = ("positions", "rebalances", "returns", "profits")
+"""Tables by day."""
 CONTRACTS = ["trades"]
 """Columns of the rebalances that are numbers of contracts."""
-FORMAT = "dynopt-milp backtest 3"
-"""The names of columns and settings. Of format 2 costs were those of trades alone, without rolls."""
+INSTRUMENTS = "instruments"
+"""The table by instrument."""
+TABLES = (*FRAMES, INSTRUMENTS)
+FORMAT = "dynopt-milp backtest 4"
+"""The names of files, columns and settings. Format 3 had no profit by instrument."""
 NEEDED = {
-    "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net"),
+    "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net", "unrounded"),
+    "instruments": ("asset_class", "gross", "trading_cost", "roll_cost", "net", "days_held", "contracts_traded"),
     "performance": (
         "sharpe_ratio", "num_not_proved", "annual_roll_cost", "annual_contracts_rolled", "num_kept", "without_rolls",
     ),
@@ -53,8 +58,9 @@ class Backtest:
         ``capital`` (what positions were sized by), ``rounded_tracking_error`` (of the targets, rounded),
         ``stopped_by``, ``reason`` (of a failure, or why an instrument kept its position).
     returns : DataFrame by day
-        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; shares of capital, or, where the run
-        compounds, of the account of the day before (of the capital again, after the account was lost).
+        ``gross``, ``trading_cost``, ``roll_cost``, ``cost`` (their sum), ``net``; and ``unrounded``, what the targets
+        in fractions earned along their own path, gross. Shares of capital, or, where the run compounds, of the account
+        of the day before (of the capital again, after the account was lost).
     performance : dict
         See :func:`~dynopt_milp.backtests.performance`.
     settings : dict
@@ -68,6 +74,11 @@ class Backtest:
         The last day of the run in its folder before this call made it longer; None if it did not.
     beside : dict of Backtest, by optimizer
         The runs of other optimizers over the same days, each along its own path.
+    profits : DataFrame, days × instruments
+        Profit net of costs, base currency.
+    instruments : DataFrame by instrument
+        ``asset_class``; over all days, in base currency, ``gross`` (profit before costs), ``trading_cost``,
+        ``roll_cost``, ``net``; ``days_held`` and ``contracts_traded``.
     """
 
     positions: pd.DataFrame
@@ -78,6 +89,8 @@ class Backtest:
     portfolios: pd.DataFrame = field(default_factory=pd.DataFrame)
     extended_from: pd.Timestamp | None = None
     beside: dict[str, Backtest] = field(default_factory=dict)
+    profits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    instruments: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         sharpe = self.performance["sharpe_ratio"]
@@ -115,11 +128,11 @@ class Backtest:
         folder = Path(folder)
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        frames = {name: getattr(self, name) for name in FRAMES}
-        frames["positions"] = with_whole(self.positions, [*self.positions.columns])
-        frames["rebalances"] = with_whole(self.rebalances, CONTRACTS)
-        for name, frame in frames.items():
-            write_atomically(folder / f"{name}.csv", frame.to_csv(date_format="%Y-%m-%d"))
+        tables = {name: getattr(self, name) for name in TABLES}
+        tables["positions"] = with_whole(self.positions, [*self.positions.columns])
+        tables["rebalances"] = with_whole(self.rebalances, CONTRACTS)
+        for name, table in tables.items():
+            write_atomically(folder / f"{name}.csv", table.to_csv(date_format="%Y-%m-%d"))
         content = self.performance | {"simulated": self.settings["simulated"]}
         content["findings"] = [finding.to_dict() for finding in self.findings]
         write_atomically(folder / "performance.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -136,22 +149,11 @@ class Backtest:
         FileError
             If a file is missing or cannot be read.
         FormatError
-            If a file is damaged, or of an earlier format.
+            If a file is damaged, or of an earlier format, or the run is not finished.
         """
+        if (Path(folder) / "settings.json").exists() and not (Path(folder) / "performance.json").exists():
+            raise FormatError("holds a run that is not finished; run the same again", field=str(folder))
         content: dict[str, Any] = {}
-        for name in FRAMES:
-            path = Path(folder) / f"{name}.csv"
-            try:
-                with reported(path):
-                    frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
-                    contracts = frame.columns if name == "positions" else frame.columns.intersection(CONTRACTS)
-                    frame = frame.astype(dict.fromkeys(contracts, np.float64))
-                frame.index = pd.DatetimeIndex(frame.index).as_unit("us")  # as those of a market
-            except (ValueError, KeyError) as error:
-                raise FormatError(f"is damaged: {error}", field=str(path)) from None
-            for column in frame.columns.intersection(list(TEXTS)):
-                frame[column] = frame[column].fillna("")
-            content[name] = frame.rename_axis(columns="instrument") if name == "positions" else frame
         for name in ("performance", "settings"):
             path = Path(folder) / f"{name}.json"
             try:
@@ -159,20 +161,31 @@ class Backtest:
                     content[name] = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise FormatError(f"is damaged: {error}", field=str(path)) from None
-        for name in ("settings", *NEEDED):
+        settings = content["settings"] if isinstance(content["settings"], dict) else {}
+        if settings.get("format") != FORMAT:
+            raise FormatError(
+                f"expected the format {FORMAT!r}; run the backtest again in a new folder",
+                field=str(Path(folder) / "settings.json"),
+            )
+        for name in TABLES:
+            path = Path(folder) / f"{name}.csv"
+            try:
+                with reported(path):
+                    content[name] = _by_instrument(path) if name == INSTRUMENTS else _by_day(path)
+            except (ValueError, KeyError) as error:
+                raise FormatError(f"is damaged: {error}", field=str(path)) from None
+        for name in ("positions", "profits"):
+            content[name] = content[name].rename_axis(columns="instrument")
+        for name in NEEDED:
             there = content[name] if isinstance(content[name], (dict, pd.DataFrame)) else ()
-            path = Path(folder) / f"{name}.{'csv' if name in FRAMES else 'json'}"
-            if name == "settings" and dict(there).get("format") != FORMAT:
-                raise FormatError(
-                    f"expected the format {FORMAT!r}; run the backtest again in a new folder", field=str(path)
-                )
+            path = Path(folder) / f"{name}.{'csv' if name in TABLES else 'json'}"
             for item in NEEDED[name]:
                 if item not in there:
                     raise FormatError(f"is damaged: it has no {item}", field=str(path))
         if content["positions"].empty:
             raise FormatError("is damaged: it has no positions", field=str(Path(folder) / "positions.csv"))
         ends = {content["settings"]["end"]} | {
-            f"{content[name].index[-1]:%Y-%m-%d}" for name in ("positions", "returns")
+            f"{content[name].index[-1]:%Y-%m-%d}" for name in ("positions", "returns", "profits")
         }
         if len(ends) > 1:
             raise FormatError(
@@ -185,7 +198,22 @@ class Backtest:
         there = Path(folder) / BESIDE
         if there.is_dir():
             runs = {run.name: cls.load(run) for run in sorted(there.iterdir()) if (run / "settings.json").exists()
-                    and all((run / f"{name}.csv").exists() for name in FRAMES)}  # fmt: skip
+                    and all((run / f"{name}.csv").exists() for name in TABLES)}  # fmt: skip
             last = content["positions"].index[-1]  # what was not asked for when the run was extended is older
             content["beside"] = {name: run for name, run in runs.items() if run.positions.index[-1] == last}
         return cls(**content)
+
+
+def _by_day(path: Path) -> pd.DataFrame:
+    frame = pd.read_csv(path, index_col="date", parse_dates=["date"], dtype=dict.fromkeys(TEXTS, str))
+    contracts = frame.columns if path.stem == "positions" else frame.columns.intersection(CONTRACTS)
+    frame = frame.astype(dict.fromkeys(contracts, np.float64))
+    frame.index = pd.DatetimeIndex(frame.index).as_unit("us")  # as those of a market
+    for column in frame.columns.intersection(list(TEXTS)):
+        frame[column] = frame[column].fillna("")
+    return frame
+
+
+def _by_instrument(path: Path) -> pd.DataFrame:
+    texts = {"instrument": str, "asset_class": str}
+    return pd.read_csv(path, index_col="instrument", dtype=texts, keep_default_na=False)

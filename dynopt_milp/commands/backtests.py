@@ -148,7 +148,7 @@ def backtest(
             show_backtests(runs, console)
             if out is not None:
                 more = f"; the runs beside it in {out / BESIDE}" if result.beside else ""
-                files = "positions, rebalances, returns (csv), performance.json, backtest.png"
+                files = "positions, rebalances, returns, profits, instruments (csv), performance.json, backtest.png"
                 console.print(f"\nkept in {out}: {files}{more}")
         return _exit_code(*runs.values())
 

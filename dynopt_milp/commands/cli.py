@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 import typer
 
-from dynopt_milp.commands import backtests, gaps, problems, trades
+from dynopt_milp.commands import backtests, gaps, pages, problems, trades
 from dynopt_milp.commands.app import INTERRUPTED, app, print_error
 
-__all__ = ["app", "backtests", "gaps", "main", "problems", "trades"]
+__all__ = ["app", "backtests", "gaps", "main", "pages", "problems", "trades"]
 
 # What typer raises for a wrong option; it is public only as the base of this one.
 USAGE_ERROR: type[Any] = typer.BadParameter.__bases__[0]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import typer
 from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
@@ -128,24 +127,6 @@ def gap(
                 console.print("\nfailed: without an optimum; the column reason in rebalances.parquet says why")
             console.print(f"\nkept in {out}: rebalances.parquet, summary.csv")
         return LIMIT_HIT if summary["num_not_proved"].sum() or summary["failed"].sum() else 0
-
-    guarded(run)
-
-
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a finished study.")],
-    out: Annotated[
-        Path | None, of_output(metavar="FILE", help="The page.", show_default="report.html in the folder")
-    ] = None,
-) -> None:
-    """A greedy-gap study as one HTML page that opens without a network."""
-
-    def run() -> int:
-        from dynopt_milp.gap import write_report
-
-        typer.echo(f"written: {write_report(folder, out)}")
-        return 0
 
     guarded(run)
 

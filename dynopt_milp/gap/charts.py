@@ -2,105 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from dynopt_milp.gap.stored import Study, main_rows
-from dynopt_milp.io.colours import COLOURS
+from dynopt_milp.pages.charts import Line, line_chart
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 WIDE = 10  # largest over median mean, from which a figure has a logarithmic axis
-MOST_POINTS = 4_000  # of a figure: more are a file that browsers are slow to open
+WORSE = "greedy worse by, mean"
 
 
-def figures(study: Study) -> dict[str, str]:
-    """The charts as HTML, by name; they need plotly.js once on the page."""
-    import plotly.graph_objects as go
-
+def figures(study: Study) -> dict[str, Markup]:
+    """The charts as HTML, by name; empty where there is one point to draw."""
     rows = main_rows(study)
     largest = rows[rows["size"] == rows["size"].max()]
-    charts = {
-        "gap": _lines(go, largest, "cost_multiplier", "capital", "cost multiplier λ", _amount),
-        "size": _lines(go, rows, "size", "cost_multiplier", "instruments", _lambda),
-        "distribution": _distribution(go, rows),
-        "time": _time_line(go, largest),
-        "seconds": _seconds(go, rows),
-    }
-    options = {"responsive": True, "displayModeBar": False}
     return {
-        name: chart.to_html(full_html=False, include_plotlyjs=False, config=options, div_id=f"chart-{name}")
-        for name, chart in charts.items()
+        "gap": _lines(largest, "cost_multiplier", "capital", "cost multiplier λ", _amount)
+        or _lines(largest, "capital", "cost_multiplier", "capital", _lambda, _amount),
+        "size": _lines(rows, "size", "cost_multiplier", "instruments", _lambda),
+        "distribution": _distribution(rows),
+        "time": _time_line(largest),
+        "seconds": _seconds(rows),
     }
 
 
-def _layout(chart: Any, x: str, y: str) -> Any:
-    chart.update_layout(
-        template="plotly_white", margin={"l": 55, "r": 10, "t": 10, "b": 45}, height=380,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, xaxis_title=x, yaxis_title=y,
-        font={"family": "system-ui, sans-serif", "size": 13},
-    )  # fmt: skip
-    return chart
+def median_seconds(study: Study) -> dict[str, float]:
+    """Seconds a solve by optimizer, of all rebalances that figures are about; empty if there are none."""
+    rows = main_rows(study)
+    return {} if rows.empty else {name: float(rows[f"{name}_seconds"].median()) for name in ("greedy", "exact")}
 
 
-def _lines(go: Any, rows: pd.DataFrame, x: str, by: str, title: str, name: Any) -> Any:
+def _lines(
+    rows: pd.DataFrame, x: str, by: str, title: str, name: Callable[[Any], str],
+    x_text: Callable[[Any], str] = "{:g}".format,
+) -> Markup:  # fmt: skip
     """Mean gap against x, a line for each value of ``by``."""
-    chart = go.Figure()
     shown = rows.groupby([by, x])["gap"].mean()
-    for place, (value, group) in enumerate(rows.groupby(by)):
+    wide = bool(len(shown) and shown.min() > 0 and shown.max() > WIDE * shown.median())  # else one flattens the others
+    lines = []
+    for value, group in rows.groupby(by):
         means = group.groupby(x)["gap"].mean()
-        chart.add_scatter(
-            x=[f"{at:g}" for at in means.index], y=means.to_numpy(), name=name(value), mode="lines+markers",
-            line={"color": COLOURS[place % len(COLOURS)]},
-        )  # fmt: skip
-    chart.update_xaxes(type="category")
-    if shown.min() > 0 and shown.max() > WIDE * shown.median():  # one line would flatten the others
-        chart.update_yaxes(type="log", tickformat="~%", dtick="D2")
-    else:
-        chart.update_yaxes(tickformat=".0%", rangemode="tozero")
-    return _layout(chart, title, "greedy worse by, mean")
+        lines.append(Line(name(value), [x_text(at) for at in means.index], means.to_numpy()))
+    return line_chart(
+        lines, label=f"Mean gap by {title}", y_title=WORSE, x_title=title, percent=True, log=wide, from_zero=not wide,
+        dots=True,
+    )  # fmt: skip
 
 
-def _distribution(go: Any, rows: pd.DataFrame) -> Any:
+def _distribution(rows: pd.DataFrame) -> Markup:
     """The share of rebalances with at most this gap."""
-    chart = go.Figure()
-    for place, (value, group) in enumerate(rows.groupby("cost_multiplier")):
-        levels = np.linspace(0, 1, 201)
-        chart.add_scatter(
-            x=np.maximum(group["gap"].quantile(levels).to_numpy(), 0.0), y=levels, name=_lambda(value), mode="lines",
-            line={"color": COLOURS[place % len(COLOURS)]},
-        )  # fmt: skip
-    chart.update_xaxes(tickformat=".0%", range=[0, max(float(rows["gap"].quantile(0.98)), 0.01)])
-    chart.update_yaxes(tickformat=".0%")
-    return _layout(chart, "greedy worse by at most", "share of rebalances")
+    levels = np.linspace(0, 1, 201)
+    lines = [
+        Line(_lambda(value), np.maximum(group["gap"].quantile(levels).to_numpy(), 0.0), levels)
+        for value, group in rows.groupby("cost_multiplier")
+    ]
+    return line_chart(
+        lines, label="Share of rebalances by gap", y_title="share of rebalances", x_title="greedy worse by at most",
+        percent=True, most_x=max(float(rows["gap"].quantile(0.98)), 0.01) if len(rows) else None,
+    )  # fmt: skip
 
 
-def _time_line(go: Any, rows: pd.DataFrame) -> Any:
+def _time_line(rows: pd.DataFrame) -> Markup:
     """The mean gap of every date."""
-    chart = go.Figure()
-    for place, (value, group) in enumerate(rows.groupby("cost_multiplier")):
+    lines = []
+    for value, group in rows.groupby("cost_multiplier"):
         means = group.groupby("date")["gap"].mean()
-        if len(means) > MOST_POINTS:
-            means = means.resample("W").mean().dropna()
-        chart.add_scatter(
-            x=means.index, y=means.to_numpy(), name=_lambda(value), mode="lines",
-            line={"color": COLOURS[place % len(COLOURS)], "width": 1},
-        )  # fmt: skip
-    chart.update_yaxes(tickformat=".0%", rangemode="tozero")
-    return _layout(chart, "", "greedy worse by, mean of all capitals")
+        lines.append(Line(_lambda(value), pd.DatetimeIndex(means.index), means.to_numpy()))
+    title = f"{WORSE} of all capitals"
+    return line_chart(lines, label="Mean gap by date", y_title=title, percent=True, from_zero=True)
 
 
-def _seconds(go: Any, rows: pd.DataFrame) -> Any:
-    chart = go.Figure()
-    for colour, optimizer in zip(COLOURS, ("greedy", "exact"), strict=False):
-        sizes = rows.groupby("size")[f"{optimizer}_seconds"]
-        chart.add_scatter(
-            x=[f"{size}" for size in sizes.groups], y=sizes.median().to_numpy(), name=optimizer, mode="lines+markers",
-            line={"color": colour},
-        )  # fmt: skip
-    chart.update_xaxes(type="category")
-    chart.update_yaxes(type="log")
-    return _layout(chart, "instruments", "seconds a solve, median")
+def _seconds(rows: pd.DataFrame) -> Markup:
+    lines = []
+    for optimizer in ("greedy", "exact"):
+        medians = rows.groupby("size")[f"{optimizer}_seconds"].median()
+        lines.append(Line(optimizer, [f"{size}" for size in medians.index], medians.to_numpy()))
+    return line_chart(
+        lines, label="Seconds a solve by number of instruments", y_title="seconds a solve, median",
+        x_title="instruments", log=True, dots=True,
+    )  # fmt: skip
 
 
 def _amount(value: Any) -> str:

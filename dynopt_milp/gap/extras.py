@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from dynopt_milp.errors import MissingPackage
 
-EXTRAS = {"joblib": "studies", "pyarrow": "studies", "jinja2": "studies", "plotly": "studies", "distributed": "cluster"}
+EXTRAS = {"joblib": "studies", "pyarrow": "studies", "distributed": "cluster"}
 
 
 def require(*packages: str) -> None:

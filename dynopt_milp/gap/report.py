@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from dynopt_milp.gap.cells import CONSEQUENCES
-from dynopt_milp.gap.charts import figures
+from dynopt_milp.gap.charts import figures, median_seconds
 from dynopt_milp.gap.extras import require
 from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
 from dynopt_milp.gap.stored import POSITIONS, Study, main_path, main_rows, read_study
@@ -18,12 +18,13 @@ from dynopt_milp.gap.study import REBALANCES, SIMULATED
 from dynopt_milp.gap.summary import cell_text, count_differences, further_optimizers, in_common
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.records import records
+from dynopt_milp.pages.page import render
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 REPORT = "report.html"
 WORST = 12  # rebalances shown with both portfolios
-TEMPLATE = "report.html.j2"
+TEMPLATE = "gap/report.html.j2"
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
@@ -45,7 +46,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     MissingPackage
         If the extra ``studies`` is not installed.
     """
-    require("pyarrow", "jinja2", "plotly")
+    require("pyarrow")
     path = Path(folder) / REPORT if out is None else Path(out)
     write_atomically(path, _page(read_study(Path(folder))))
     return path
@@ -53,17 +54,12 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
 
 def _page(study: Study) -> str:
     """The study as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
     varying, common = in_common(study.summary)
-    environment = Environment(
-        loader=PackageLoader("dynopt_milp", "gap"), autoescape=select_autoescape(["j2"]), undefined=StrictUndefined
-    )  # fmt: skip
-    page: str = environment.get_template(TEMPLATE).render(
+    return render(
+        TEMPLATE,
         answer=answer(study),
-        figures={name: Markup(figure) for name, figure in figures(study).items()},
+        figures=figures(study),
+        seconds=median_seconds(study),
         varying=[(name, CELL_HEADS[name], not is_numeric_dtype(study.summary[name])) for name in varying],
         cell_text=cell_text,
         common=common,
@@ -76,9 +72,7 @@ def _page(study: Study) -> str:
             "records"
         ),
         settings=study.settings,
-        plotly=Markup(get_plotlyjs()),
     )
-    return page
 
 
 def answer(study: Study) -> str:

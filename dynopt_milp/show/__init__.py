@@ -1,6 +1,8 @@
-"""Results for people: tables on a terminal, and pictures."""
+"""Results for people: tables on a terminal, pictures, and pages of HTML."""
 
+from dynopt_milp.show.backtest_page import write_report
 from dynopt_milp.show.backtests import show_backtests
+from dynopt_milp.show.comparison_page import write_comparison_report
 from dynopt_milp.show.comparisons import show_comparison
 from dynopt_milp.show.pictures import draw_backtests, draw_comparison, save_comparison
 from dynopt_milp.show.solutions import show_rebalance, show_solution
@@ -13,4 +15,6 @@ __all__ = [
     "show_comparison",
     "show_rebalance",
     "show_solution",
+    "write_comparison_report",
+    "write_report",
 ]

@@ -93,31 +93,50 @@ def figures_table(figures: Mapping[str, Mapping[str, Any]], rows: Iterable[tuple
     rows : iterable of (heading, figure, format)
         A row for which no run has a figure is left out.
     """
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("")
-    for name in figures:
-        table.add_column(Text(name), justify="right")
+    return _table(figures, figure_texts(figures, rows))
+
+
+def figure_texts(
+    figures: Mapping[str, Mapping[str, Any]], rows: Iterable[tuple[str, str, str]]
+) -> list[tuple[str, list[str]]]:
+    """The rows of :func:`figures_table`: a heading, and a text for each run, empty where there is no figure."""
+    texts = []
     for heading, figure, form in rows:
         cells = [of_run.get(figure) for of_run in figures.values()]
         if any(cell is not None for cell in cells):
-            table.add_row(heading, *("" if cell is None else form.format(cell) for cell in cells))
+            texts.append((heading, ["" if cell is None else form.format(cell) for cell in cells]))
+    return texts
+
+
+def _table(names: Iterable[str], texts: list[tuple[str, list[str]]]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("")
+    for name in names:
+        table.add_column(Text(name), justify="right")
+    for heading, cells in texts:
+        table.add_row(heading, *cells)
     return table
 
 
-def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
-    """Print the figures of runs side by side, then what went wrong, then what is unusual."""
+def figure_rows(runs: Mapping[str, Backtest]) -> list[tuple[str, list[str]]]:
+    """The figures of runs side by side: a heading, and a text for each run."""
     figures = {name: run.performance | above_best_figures(run) for name, run in runs.items()}
     nothing = [name for name in LEFT_OUT_AT_ZERO if not any(run.performance[name] for run in runs.values())]
     rows = [row for row in ROWS if row[1] not in nothing]
     rows = [(row[0].format(capital=capital_words(runs.values())), *row[1:]) for row in rows]
     for optimizer in dict.fromkeys(optimizer for run in runs.values() for optimizer in compared_optimizers(run)):
         rows += above_best_rows(optimizer)
+    return figure_texts(figures, rows)
+
+
+def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
+    """Print the figures of runs side by side, then what went wrong, then what is unusual."""
     console.print(f"{caption(runs.values())}\ncosts counted: {costs_of(runs.values())}\n", highlight=False)
-    console.print(figures_table(figures, rows))
+    console.print(_table(runs, figure_rows(runs)))
     show_failures(runs, console)
     for name, run in runs.items():
         for finding in run.findings:
-            console.print(Text(f"{finding.level}: {name}: {_finding(finding)}"))
+            console.print(Text(f"{finding.level}: {name}: {finding_text(finding)}"))
 
 
 def show_failures(runs: Mapping[str, Backtest], console: Console) -> None:
@@ -155,7 +174,8 @@ def above_best_rows(optimizer: str) -> list[tuple[str, str, str]]:
     return [(f"{optimizer}'s objective higher, {name}", f"{optimizer}_above_best_{name}", "{:.1%}") for name in names]
 
 
-def _finding(finding: Finding) -> str:
+def finding_text(finding: Finding) -> str:
+    """A finding in a line: what, how large, held against what, and what to do."""
     figure = f"{finding.figure:,.0f}" if finding.figure >= 100 else f"{finding.figure:.3g}"
     return f"{finding.name} {figure} ({finding.threshold}): {finding.remedy}"
 

@@ -106,6 +106,20 @@ def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(roll_trades: flo
     assert run.performance["max_drawdown_of_peak_pct"] == pytest.approx(100 * ((peak - account) / peak).max())
     assert run.performance["max_drawdown_of_capital_pct"] == pytest.approx(100 * ((peak - account) / 5e5).max())
     assert found["roll_cost"].sum() > 0.3 * found["trading_cost"].sum()
+    assert run.profits.sum(axis=1).to_numpy() == pytest.approx(account.diff().fillna(0.0).to_numpy(), abs=1e-5)
+    held = list(run.instruments.index[run.instruments["days_held"] > 0][:5])
+    assert len(held) == 5
+    prices = files(folder, market)
+    for name in held:
+        own = run.positions[[name]]
+        money = 5e5 * script(own, prices, table, market.fx, capital=5e5, roll_trades=roll_trades, compound=False)
+        assert run.profits[name].to_numpy() == pytest.approx(money["net"].to_numpy(), abs=1e-6)
+        line = run.instruments.loc[name]
+        for column in ("gross", "trading_cost", "roll_cost", "net"):
+            assert line[column] == pytest.approx(money[column].sum(), abs=1e-5)
+        assert line["asset_class"] == config.at[name, "AssetClass"]
+        assert line["days_held"] == (own[name] != 0).sum()
+        assert line["contracts_traded"] == own[name].diff().abs().sum()
 
 
 def test_compounding_sizes_by_the_account_of_the_day() -> None:
@@ -150,7 +164,8 @@ def test_a_lost_account_is_closed_at_the_next_trade_and_agrees_with_pandas(optim
     found = script(
         run.positions, as_files(market), market.specifications, market.fx, capital=1e6, roll_trades=1.0, compound=True
     )
-    for name in run.returns:
+    assert set(run.returns) - set(found) == {"unrounded"}
+    for name in run.returns.columns.intersection(found.columns):
         assert run.returns[name].to_numpy() == pytest.approx(found[name].to_numpy(), rel=0, abs=1e-9)
     account = found["account"]
     assert run.account.to_numpy() == pytest.approx(account.to_numpy(), abs=1e-3)
@@ -245,7 +260,10 @@ def test_a_lost_account_comes_out_the_same_interrupted_and_extended(tmp_path: Pa
         journal = folder / "journal.jsonl"
         journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-2]))
         backtest(market, out=folder, **settings)
-        for name in ("positions.csv", "returns.csv", "performance.json", "rebalances.csv", "journal.jsonl"):
+        for name in (
+            "positions.csv", "returns.csv", "profits.csv", "instruments.csv", "performance.json", "rebalances.csv",
+            "journal.jsonl",
+        ):  # fmt: skip
             assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     stored = Backtest.load(tmp_path / "whole")
     pd.testing.assert_series_equal(stored.account, whole.account)
@@ -515,6 +533,9 @@ def test_runs_beside_a_run_are_runs_of_their_own(tmp_path: Path) -> None:
         alone = backtest(market, optimizer=name, **settings)
         pd.testing.assert_frame_equal(run.beside[name].positions, alone.positions)
         pd.testing.assert_frame_equal(run.beside[name].returns, alone.returns)
+    pd.testing.assert_series_equal(
+        run.returns["unrounded"], run.beside["unrounded"].returns["gross"], check_names=False, atol=1e-15
+    )
     stored = Backtest.load(tmp_path / "run")
     assert list(stored.beside) == ["rounded", "unrounded"]
     assert run.performance["realised_tracking_error"] == pytest.approx(

@@ -307,13 +307,15 @@ def test_a_saved_run_can_be_loaded_and_its_files_have_the_documented_columns(
 ) -> None:
     run = backtest(market, optimizer="greedy", out=tmp_path / "run", **YEAR)
     assert sorted(path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith(".")) == [
-        "data.npz", "journal.jsonl", "performance.json", "positions.csv", "rebalances.csv", "returns.csv",
-        "settings.json",
+        "data.npz", "instruments.csv", "journal.jsonl", "performance.json", "positions.csv", "profits.csv",
+        "rebalances.csv", "returns.csv", "settings.json",
     ]  # fmt: skip
     loaded = Backtest.load(tmp_path / "run")
     for left, right in zip(without_seconds(run), without_seconds(loaded), strict=True):
         pd.testing.assert_frame_equal(left, right, check_freq=False)
     assert loaded.performance == run.performance
+    pd.testing.assert_frame_equal(loaded.profits, run.profits, check_freq=False)
+    pd.testing.assert_frame_equal(loaded.instruments, run.instruments)
     header = (tmp_path / "run" / "positions.csv").read_text().splitlines()[0]
     assert header == "date," + ",".join(sorted(NAMES))
     settings = json.loads((tmp_path / "run" / "settings.json").read_text())
@@ -360,13 +362,15 @@ def test_a_damaged_journal_is_refused(market: Market, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("settings.json", '{"optimizer": "exact", "capital": 1}', "expected the format 'dynopt-milp backtest 3'"),
+        ("settings.json", '{"optimizer": "exact", "capital": 1}', "expected the format 'dynopt-milp backtest 4'"),
         ("settings.json", "[]", "expected the format"),
         ("performance.json", "[]", "it has no sharpe_ratio"),
         ("performance.json", "{}", "it has no sharpe_ratio"),
         ("rebalances.csv", "date\n", "it has no objective"),
         ("returns.csv", "date,gross\n", "it has no trading_cost"),
         ("positions.csv", "date\n", "it has no positions"),
+        ("profits.csv", "date,CORN\n2016-01-04,1.0\n", "end on different days"),
+        ("instruments.csv", "instrument,net\nCORN,1.0\n", "it has no asset_class"),
     ],
 )
 def test_a_folder_of_another_format_or_with_a_damaged_file_is_refused(

@@ -53,8 +53,8 @@ def test_a_backtest_on_real_prices_leaves_the_documented_files(tmp_path: Path) -
     assert "42 instruments, 2000-01-03 to 2019-12-31" in done.stdout
     assert "proven optimal" in done.stdout
     assert {path.name for path in out.iterdir() if path.name[0] != "."} == {
-        "backtest.png", "data.npz", "journal.jsonl", "performance.json", "positions.csv", "rebalances.csv",
-        "returns.csv", "settings.json",
+        "backtest.png", "data.npz", "instruments.csv", "journal.jsonl", "performance.json", "positions.csv",
+        "profits.csv", "rebalances.csv", "returns.csv", "settings.json",
     }  # fmt: skip
     rows = pd.read_csv(out / "rebalances.csv")
     assert list(rows.columns[:13]) == [
@@ -64,7 +64,7 @@ def test_a_backtest_on_real_prices_leaves_the_documented_files(tmp_path: Path) -
     assert (rows["gap"] <= 1e-6).all()
     assert (rows["objective"] <= rows["greedy_objective"] * (1 + 1e-12)).all()
     assert len(rows) == 9
-    columns = ["date", "gross", "trading_cost", "roll_cost", "cost", "net"]
+    columns = ["date", "gross", "trading_cost", "roll_cost", "cost", "net", "unrounded"]
     assert list(pd.read_csv(out / "returns.csv").columns) == columns
     assert "simulated" not in done.stdout
     assert "  of rolls" in done.stdout

@@ -13,7 +13,7 @@ import pytest
 from dynopt_milp import backtest, simulated_market
 from dynopt_milp.backtests.diagnostics import FEWEST_DAYS, Finding, findings
 from dynopt_milp.backtests.remedies import HIGHER, LOWER, TRADE_LESS, TRADE_MORE, Remedy
-from dynopt_milp.show.backtests import _finding
+from dynopt_milp.show.backtests import finding_text
 
 ORDINARY: dict[str, Any] = {
     "num_failed": 0, "num_not_proved": 0, "num_optimal": 10, "num_kept": 0, "num_without_rolls": 0, "days": 256,
@@ -248,7 +248,7 @@ def test_a_lost_account_is_one_finding_beside_what_could_not_be_solved() -> None
     for optimizer in ("exact", "rounded"):
         changes = none | everything | {"account_lost": "2015-04-30"}
         (finding,) = found(settings={"optimizer": optimizer}, factors=(1.0, 1.0), **changes)
-        assert _finding(finding).startswith("days until the account was lost 80 (on 2015-04-30)")
+        assert finding_text(finding).startswith("days until the account was lost 80 (on 2015-04-30)")
         assert finding.changes == {"capital": HIGHER, "risk_target": LOWER}
     names = [finding.name for finding in found(num_not_proved=1, **none | everything | {"account_lost": "2015-04-30"})]
     assert names == ["days until the account was lost", "rebalances not proven optimal"]
@@ -299,6 +299,6 @@ def test_warnings_come_first() -> None:
 
 def test_a_ratio_is_printed_with_its_digits() -> None:
     (finding,) = found(realised_tracking_error=0.0125)
-    assert _finding(finding).startswith("realised over expected tracking error 2.5 (above 1.5; realised 0.0125")
+    assert finding_text(finding).startswith("realised over expected tracking error 2.5 (above 1.5; realised 0.0125")
     (finding,) = found(annual_turnover=1234.0)
-    assert _finding(finding).startswith("turnover 1,234 (above 1000 contracts a year")
+    assert finding_text(finding).startswith("turnover 1,234 (above 1000 contracts a year")

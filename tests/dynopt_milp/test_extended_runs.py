@@ -195,7 +195,7 @@ def test_what_is_refused_leaves_an_interrupted_extension_as_it_is(market: Market
     assert files(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("call", range(8))
+@pytest.mark.parametrize("call", range(10))
 def test_an_extension_interrupted_at_any_file_goes_on(
     market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
@@ -208,7 +208,7 @@ def test_an_extension_interrupted_at_any_file_goes_on(
             raise KeyboardInterrupt
         write_atomically(path, content)
 
-    written = 6  # data.npz, then the five files of the result
+    written = 8  # data.npz, then the seven files of the result
     with monkeypatch.context() as patched:
         for module in (journal, result):
             patched.setattr(module, "write_atomically", interrupted)

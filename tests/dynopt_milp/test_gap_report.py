@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,13 @@ import pytest
 from dynopt_milp import simulated_market
 from dynopt_milp.errors import FormatError
 from dynopt_milp.gap import GapGrid, run_gap_study, write_report
+from dynopt_milp.gap.charts import figures
 from dynopt_milp.gap.report import answer, by_instrument, worst_rebalances
 from dynopt_milp.gap.stored import read_study
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "CORN", "CRUDE_mini"]
 GRID = GapGrid(capitals=(100_000, 1_000_000), cost_multipliers=(0, 50), sizes=(3, 8), paths=("greedy",),
                start="2017-01-01", end="2017-03-31")  # fmt: skip
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +30,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if BROWSER is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has no chromium; .ci/run installs it")
-        pytest.skip("there is no browser: install Debian's chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_loads_without_a_network_and_draws_within_the_window(study: Path, browser: Any, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
@@ -55,18 +37,54 @@ def test_it_loads_without_a_network_and_draws_within_the_window(study: Path, bro
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto((study / "report.html").as_uri())
-    page.wait_for_function("document.querySelectorAll('.plotly-graph-div .scatterlayer .trace').length >= 10")
     assert asked == [(study / "report.html").as_uri()]
     assert wrong == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    charts = page.locator(".plotly-graph-div")
+    charts = page.locator("figure.chart")
     assert charts.count() == 5
+    assert page.locator("figure.chart path.line").count() == 10
     for place in range(5):
-        box, window = charts.nth(place).bounding_box(), charts.nth(place).locator("svg.main-svg").first.bounding_box()
-        assert charts.nth(place).locator(".scatterlayer .trace").count() >= 1
+        box, window = charts.nth(place).bounding_box(), charts.nth(place).locator("svg").bounding_box()
         assert box["x"] >= 0
+        assert window["width"] > 0.6 * min(width, 600)
         assert max(box["x"] + box["width"], window["x"] + window["width"]) <= width
     page.close()
+
+
+def test_a_chart_says_the_value_under_the_pointer(study: Path, browser: Any) -> None:
+    rows = pd.read_parquet(study / "rebalances.parquet")
+    rows["gap"] = rows["greedy_objective"] / rows["exact_objective"] - 1
+    means = rows[rows["size"] == 8].groupby(["cost_multiplier", "date"])["gap"].mean()
+    day = means.index.levels[1][5]
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((study / "report.html").as_uri())
+    chart = page.locator("figure.chart", has_text="of all capitals")
+    area, days = chart.locator("svg").bounding_box(), means.index.levels[1]
+    chart.scroll_into_view_if_needed()
+    chart.locator("svg").hover(position={"x": area["width"] * (day - days[0]) / (days[-1] - days[0]), "y": 50})
+    lines = chart.locator(".tip").inner_text().split("\n")
+    page.close()
+    assert lines[0] == f"{day:%Y-%m-%d}"
+    for line, multiplier in zip(lines[1:], (0, 50), strict=True):
+        name, value = line.split(": ")
+        assert name == f"λ = {multiplier}"
+        assert float(value.rstrip("%")) / 100 == pytest.approx(means[multiplier, day], abs=1e-4 * means.max())
+
+
+def test_a_study_of_one_size_draws_no_chart_of_one_dot(tmp_path: Path) -> None:
+    market = simulated_market(3, instruments=NAMES[:4])
+    grid = GapGrid(capitals=(250_000,), cost_multipliers=(50,), paths=("greedy",), start="2018-01-01", end="2018-03-01")
+    run_gap_study(market, grid, tmp_path)
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    shown = figures(read_study(tmp_path))
+    assert [name for name, chart in shown.items() if chart] == ["distribution", "time"]
+    assert page.count('<figure class="chart"') == 2
+    seconds = pd.read_parquet(tmp_path / "rebalances.parquet")[["greedy_seconds", "exact_seconds"]].median()
+    assert f"Seconds a solve, median: greedy {seconds.iloc[0]:.2g}, exact {seconds.iloc[1]:.2g}." in page
+
+
+def test_a_page_is_small(study: Path) -> None:
+    assert 20_000 < (study / "report.html").stat().st_size < 1_500_000
 
 
 def test_the_table_sorts_and_a_date_opens(study: Path, browser: Any) -> None:

@@ -1,0 +1,99 @@
+"""A folder of results as one HTML page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dynopt_milp.backtests.compare import TABLE, read_comparison, runs_below
+from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.commands.app import app, guarded
+from dynopt_milp.commands.panels import of_output
+from dynopt_milp.errors import FileError, FormatError
+from dynopt_milp.io.atomic import reported
+from dynopt_milp.io.run_folder import SETTINGS
+from dynopt_milp.show.backtest_page import REPORT, write_report
+from dynopt_milp.show.comparison_page import write_comparison_report
+
+BACKTEST, COMPARISON, STUDY = "backtest", "comparison", "gap study"
+FORMATS = {"dynopt-milp backtest": BACKTEST, "dynopt-milp study": STUDY}
+"""How the formats of settings begin."""
+SHOWN = 6
+"""Files and folders that a message names."""
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a backtest, a comparison or a gap study.")],
+    out: Annotated[
+        Path | None, of_output(metavar="FILE", help="The page.", show_default="report.html in the folder")
+    ] = None,
+) -> None:
+    """A backtest, a comparison or a gap study as one HTML page that opens without a network."""
+
+    def run() -> int:
+        kind, path = kind_of(folder), folder / REPORT if out is None else out
+        if kind == BACKTEST:
+            write_report(Backtest.load(folder), path)
+        elif kind == COMPARISON:
+            runs = read_comparison(folder)
+            write_comparison_report(runs, path)
+            if left := [f"{strategy}/{name}" for strategy, name in runs_below(folder) if (strategy, name) not in runs]:
+                typer.echo(f"left out, not in {TABLE}: {', '.join(left)}", err=True)
+        else:
+            from dynopt_milp.gap import write_report as write_study
+
+            write_study(folder, path)
+        typer.echo(f"written: {path}")
+        return 0
+
+    guarded(run)
+
+
+def kind_of(folder: Path) -> str:
+    """What a folder holds: one of the three kinds.
+
+    Raises
+    ------
+    FileError
+        If there is no such folder.
+    FormatError
+        If it holds none of them, with what it holds.
+    """
+    if not folder.is_dir():
+        raise FileError("is a file; expected a folder" if folder.exists() else "does not exist", folder)
+    form = _format(folder)
+    with reported(folder):
+        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    form = _format(folder)
+    for beginning, kind in FORMATS.items():
+        if form.startswith(beginning):
+            return kind
+    if runs_below(folder):
+        return COMPARISON
+    inside = [name for name in names if (folder / name / SETTINGS).is_file()]
+    if inside:
+        found = f"folders of runs ({_listed(inside)}); report one of these"
+    else:
+        found = f"{_listed(names) or 'nothing'}; make one with dynopt-milp backtest, compare or gap and its --out"
+    raise FormatError(f"holds no backtest, comparison or gap study: found {found}", field=str(folder))
+
+
+def _format(folder: Path) -> str:
+    """The format that the settings in a folder name; empty if there are none."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return ""
+    try:
+        with reported(path):
+            settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(f"is damaged: {error}", field=str(path)) from None
+    return str(settings.get("format", "")) if isinstance(settings, dict) else ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -1,0 +1,28 @@
+"""A page from its template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynopt_milp.io.colours import COLOURS, ON_DARK
+
+
+def render(template: str, **content: Any) -> str:
+    """A page as HTML: one file, nothing is loaded from elsewhere.
+
+    Parameters
+    ----------
+    template : str
+        In the package, ``"gap/report.html.j2"``, say. It extends ``pages/base.html.j2``. What is not markup is escaped,
+        and a name that is not given raises.
+    **content
+        What the template names.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("dynopt_milp", ""), autoescape=select_autoescape(["j2"]), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    page: str = environment.get_template(template).render(colours=COLOURS, colours_on_dark=ON_DARK, **content)
+    return page
