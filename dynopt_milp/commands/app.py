@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -79,6 +79,12 @@ def print_error(message: str) -> int:
     """One line on stderr; the exit code of bad input."""
     typer.echo("error: " + " ".join(message.split()), err=True)
     return BAD_INPUT
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """One line on stderr for each note: what was done that nobody asked for, or is odd and was done all the same."""
+    for note in notes:
+        typer.echo("note: " + " ".join(note.split()), err=True)
 
 
 def comma_separated(text: str) -> list[str]:

@@ -59,11 +59,18 @@ class ProblemSource:
     def read(self, console: Console) -> tuple[Problem, dict[str, Any]]:
         """The problem, and what else is known of where it comes from; what prices say is shown on the console.
 
+        What is known goes into the JSON, the file of trades and the log. Its ``notes`` are texts, a line each.
+
         Raises
         ------
         InputError
             If the options contradict each other or something is missing; otherwise as what they name.
         """
+        notes: list[str] = []
+        made, known = self._read(console, notes)
+        return made, known | {"notes": [*notes, *made.notes]}
+
+    def _read(self, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         for name in ("frequency", "roll_trades"):
             if name in self.given and self.holding is None:
                 raise InputError("makes no sense without --holding-cost", field=f"--{name.replace('_', '-')}")
@@ -77,14 +84,14 @@ class ProblemSource:
                 raise InputError("the problem file has one_side; take it out there", field="--no-one-side")
             return made.replace(limits=made.limits & asked), _capital(made)
         if self.covariance is not None:
-            return self._of_covariance(self.covariance, console)
+            return self._of_covariance(self.covariance, console, notes)
         if self.data is None:
             raise InputError(
                 "give a problem file; or --targets with --covariance or --data; or --data alone", field="PROBLEM.json"
             )
         if self.capital is None:
             raise InputError("is needed with --data", field="--capital")
-        return self._of_prices(self.data, self.capital, console)
+        return self._of_prices(self.data, self.capital, console, notes)
 
     def is_read(self, path: Path) -> bool:
         """Whether a file is among those that are read, or inside the price folder."""
@@ -92,12 +99,13 @@ class ProblemSource:
         inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
         return path.resolve() in read or inside
 
-    def _of_covariance(self, covariance: Path, console: Console) -> tuple[Problem, dict[str, Any]]:
+    def _of_covariance(self, covariance: Path, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if self.data is not None:
             raise InputError("give a covariance or --data, not both", field="--covariance")
         if self.targets is None:
             raise InputError("is needed with a covariance", field="--targets")
         self._refuse("a covariance is given")
+        self._note_nothing_held(notes)
         targets = read_targets(self.targets)
         made = problem_of_targets(
             targets, read_covariance(covariance), None if self.held is None else read_held(self.held),
@@ -109,7 +117,10 @@ class ProblemSource:
             return made, _capital(made)
         return made, _capital(made) | _said(reference, targets["price"], console)
 
-    def _of_prices(self, folder: Path, capital: float, console: Console) -> tuple[Problem, dict[str, Any]]:
+    def _of_prices(
+        self, folder: Path, capital: float, console: Console, notes: list[str]
+    ) -> tuple[Problem, dict[str, Any]]:
+        self._note_nothing_held(notes)
         positions = None if self.held is None else read_held(self.held)
         targets = None
         if self.targets is not None:
@@ -140,6 +151,10 @@ class ProblemSource:
         reference = before.reference_prices().ffill().iloc[-1].reindex(list(made.instruments))
         other = reference[reference != prices]
         return made, about if other.empty else about | _said(other, prices, console)
+
+    def _note_nothing_held(self, notes: list[str]) -> None:
+        if self.held is None:
+            notes.append("no --held: the trades are those of an account that holds nothing")
 
     def _refuse(self, reason: str) -> None:
         for name in UNUSED_OPTIONS[reason]:

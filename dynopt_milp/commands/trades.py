@@ -20,6 +20,7 @@ from dynopt_milp.commands.app import (
     exit_code,
     guarded,
     print_json,
+    print_notes,
 )
 from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
@@ -133,6 +134,7 @@ def rebalance(
             raise InputError("is read; give another file", field="--out")
         with only_writer(out) if out is not None else nullcontext():
             made, known = asked.read(Console(highlight=False, stderr=as_json))
+            print_notes(known["notes"])
             result = run_rebalance(
                 made, optimizer,
                 buffer_rule=chosen_buffer(buffer_rule),  # type: ignore[arg-type]  # checked there
@@ -158,7 +160,7 @@ def rebalance(
         if as_json:
             print_json(known | result.to_dict())
         else:
-            show_rebalance(result, Console(highlight=False))
+            show_rebalance(result, Console(highlight=False), said=known["notes"])
             if out is not None:
                 typer.echo(f"\nwritten: {out}")
         return exit_code(result.status, result.stopped_by)

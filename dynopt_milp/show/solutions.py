@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ def show_solution(solution: Solution, console: Console) -> None:
         _show_positions(solution.problem, solution.positions, solution.trades, console)
 
 
-def show_rebalance(result: Rebalance, console: Console) -> None:
-    """Print the trades of a rebalance."""
+def show_rebalance(result: Rebalance, console: Console, *, said: Collection[str] = ()) -> None:
+    """Print the trades of a rebalance; notes that were ``said`` already are left out."""
     rule = result.buffer_rule or "none"
     ends = "from held to the unrounded portfolio" if rule == "deadband" else "from held to the optimised portfolio"
     facts = [
@@ -73,7 +74,7 @@ def show_rebalance(result: Rebalance, console: Console) -> None:
         ("optimizer", f"{result.optimised.optimizer}, {result.optimised.solver}"),
         ("time", f"{result.seconds:.2f} s"),
     ]
-    _show_facts(facts, result.optimised.notes, console)
+    _show_facts(facts, tuple(note for note in result.optimised.notes if note not in said), console)
     _show_positions(result.problem, result.positions, result.trades, console, trades_only=True)
 
 
