@@ -11,7 +11,7 @@ import typer
 
 from dynopt_milp.errors import BacktestInterrupted, DynoptError, FileError, InputError, MissingPackage, StudyInterrupted
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
-from dynopt_milp.solvers import METHODS
+from dynopt_milp.solvers.methods import METHOD_NAMES
 
 SOLVER_FAILED, BAD_INPUT, LIMIT_HIT, INTERRUPTED = 1, 2, 3, 130
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-OptimizerName = Annotated[str, typer.Option(help=f"{', '.join(METHODS)}:SOLVER.")]
+OptimizerName = Annotated[str, typer.Option(help=f"{', '.join(METHOD_NAMES)}.")]
 Gap = Annotated[float, typer.Option(help="Relative gap to prove.")]
 TimeLimit = Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop then, with the best answer so far.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

@@ -45,7 +45,7 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER,
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
-from dynopt_milp.solvers import METHODS
+from dynopt_milp.solvers.methods import METHOD_NAMES
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
@@ -53,7 +53,7 @@ DEFAULT_CAPITAL = 250_000.0
 BufferRule = Annotated[str, typer.Option(help=f"{', '.join(BUFFER_RULES)} or none.")]
 BufferFraction = Annotated[float, typer.Option(help="Buffer as a share of the risk target.")]
 Compound = Annotated[bool, typer.Option("--compound", help="Size positions by the account, not by a fixed capital.")]
-OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
+OPTIMIZERS = ", ".join((*METHOD_NAMES, *UNOPTIMISED))
 
 
 @app.command()

@@ -14,6 +14,7 @@ import typer
 
 from dynopt_milp.commands import backtests, gaps, problems, trades
 from dynopt_milp.commands.app import INTERRUPTED, app, print_error
+from dynopt_milp.io.start import started
 
 __all__ = ["app", "backtests", "gaps", "main", "problems", "trades"]
 
@@ -27,6 +28,7 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names in any script, whatever the terminal can show
     try:
+        started()
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except USAGE_ERROR as error:
         code = print_error(error.format_message())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,15 @@ from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
+from dynopt_milp.trades.input_notes import notes_of_covariance, notes_of_date, notes_of_prices, notes_of_problem
 
 OF_PRICES = (
     "date", "instruments", "base_currency", "forecasts", "weights", "correlation_span", "notes",
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
-        "capital", "held", "targets", "covariance", "cost_multiplier", "shrinkage", "holding_cost", "frequency",
-        "roll_trades", *OF_PRICES,
+        "capital", "held", "targets", "covariance", "period", "cost_multiplier", "shrinkage", "holding_cost",
+        "frequency", "roll_trades", *OF_PRICES,
     ),
     "a covariance is given": OF_PRICES,
     "targets are given": ("instruments", "forecasts", "weights"),
@@ -41,6 +43,7 @@ class ProblemSource:
     problem: Path | None
     targets: Path | None
     covariance: Path | None
+    period: str | None
     data: Path | None
     capital: float | None
     date: str | None
@@ -68,7 +71,7 @@ class ProblemSource:
         """
         notes: list[str] = []
         made, known = self._read(console, notes)
-        return made, known | {"notes": [*notes, *made.notes]}
+        return made, known | {"notes": [*notes, *notes_of_problem(made)]}
 
     def _read(self, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         for name in ("frequency", "roll_trades"):
@@ -85,6 +88,8 @@ class ProblemSource:
             return made.replace(limits=made.limits & asked), _capital(made)
         if self.covariance is not None:
             return self._of_covariance(self.covariance, console, notes)
+        if self.period is not None:
+            raise InputError("makes no sense without --covariance", field="--period")
         if self.data is None:
             raise InputError(
                 "give a problem file; or --targets with --covariance or --data; or --data alone", field="PROBLEM.json"
@@ -106,11 +111,12 @@ class ProblemSource:
             raise InputError("is needed with a covariance", field="--targets")
         self._refuse("a covariance is given")
         self._note_nothing_held(notes)
-        targets = read_targets(self.targets)
+        targets, matrix = read_targets(self.targets), read_covariance(covariance)
+        notes.extend(notes_of_covariance(matrix, targets))
         made = problem_of_targets(
-            targets, read_covariance(covariance), None if self.held is None else read_held(self.held),
+            targets, matrix, None if self.held is None else read_held(self.held),
             capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits, shrinkage=self.shrinkage,
-            holding=self.holding, roll_trades=self.roll_trades,
+            period=self.period, holding=self.holding, roll_trades=self.roll_trades,
         )  # fmt: skip
         reference = reference_prices(targets)
         if reference.empty:
@@ -140,11 +146,11 @@ class ProblemSource:
         show_market(market, console)
         if self.notes:
             show_notes(market, console)
-        day = f"{known_day(market, self.date):%Y-%m-%d}"
-        asked = "" if self.date in (None, day) else f" ({self.date} has no prices)"
-        console.print(
-            f"decided after the close of {day}{asked}; {capital:,.0f} {self.base_currency}\n", highlight=False
-        )
+        close = known_day(market, self.date)
+        day = f"{close:%Y-%m-%d}"
+        console.print(f"decided after the close of {day}; {capital:,.0f} {self.base_currency}\n", highlight=False)
+        notes.extend(notes_of_date(close, self.date, datetime.datetime.now(datetime.UTC).date()))
+        notes.extend(notes_of_prices(market, made, close))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
         before = market.between(end=day)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))

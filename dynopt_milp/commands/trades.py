@@ -48,6 +48,8 @@ from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.decision_log import DecisionLog, decision
+from dynopt_milp.trades.from_targets import PERIODS
+from dynopt_milp.trades.input_notes import notes_of_buffer
 from dynopt_milp.trades.rebalancing import BUFFER_RULES, Rebalance
 from dynopt_milp.trades.rebalancing import rebalance as run_rebalance
 from dynopt_milp.trades.trade_file import only_writer, write_trades
@@ -69,8 +71,12 @@ def rebalance(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="CSV, annual; the targets then have weights, or prices (reference_price where one is not positive).",
+            help="CSV, annual, or see --period; the targets then have weights, or prices (reference_price where one "
+            "is not positive).",
         ),
+    ] = None,
+    period: Annotated[
+        str | None, typer.Option(help=f"Of the covariance: {', '.join(PERIODS)}. Default: annual, if it can be.")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Price folder, of pysystemtrade or of the guide.")
@@ -116,8 +122,8 @@ def rebalance(
     def source() -> ProblemSource:
         sources = {name: context.get_parameter_source(name) for name in context.params}
         return ProblemSource(
-            problem=problem, targets=targets, covariance=covariance, data=data, capital=capital, date=date, held=held,
-            instruments=instruments, base_currency=base_currency,
+            problem=problem, targets=targets, covariance=covariance, period=period, data=data, capital=capital,
+            date=date, held=held, instruments=instruments, base_currency=base_currency,
             strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
             shrinkage=shrinkage, cost_multiplier=cost_multiplier,
             limits=chosen_limits(
@@ -134,10 +140,12 @@ def rebalance(
             raise InputError("is read; give another file", field="--out")
         with only_writer(out) if out is not None else nullcontext():
             made, known = asked.read(Console(highlight=False, stderr=as_json))
+            rule = chosen_buffer(buffer_rule)
+            known["notes"].extend(notes_of_buffer(rule, buffer_fraction))
             print_notes(known["notes"])
             result = run_rebalance(
                 made, optimizer,
-                buffer_rule=chosen_buffer(buffer_rule),  # type: ignore[arg-type]  # checked there
+                buffer_rule=rule,  # type: ignore[arg-type]  # checked there
                 buffer_fraction=buffer_fraction, risk_target=risk_target, gap=gap, time_limit=time_limit,
             )  # fmt: skip
             if out is not None:

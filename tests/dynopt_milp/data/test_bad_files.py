@@ -124,7 +124,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path, read: Callable[[Pa
 
 def test_a_missing_configuration_is_refused(folder: Path) -> None:
     (folder / CONFIG_FILE).unlink()
-    with pytest.raises(FileError, match="No such file"):
+    with pytest.raises(FileError, match="there is no such file"):
         read_pysystemtrade(folder)
 
 

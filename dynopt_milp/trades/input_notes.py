@@ -1,0 +1,84 @@
+"""What is odd about the input of a rebalance and is taken all the same, a line each."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from dynopt_milp.data.market import Market
+from dynopt_milp.problem.plausible import LITTLE_RISK
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.strategy.inputs import CLOSED_AFTER
+from dynopt_milp.trades.from_targets import wanted_risk
+
+MUCH_RISK = 1.0
+"""A year, share of capital; five times what the book aims at."""
+NAMED = 6
+"""How many instruments a line names."""
+
+
+def notes_of_problem(problem: Problem) -> Iterator[str]:
+    """What was repaired in it, and whether its targets are for another account: the units of a file, perhaps."""
+    yield from problem.notes
+    risk = wanted_risk(problem)
+    if risk > MUCH_RISK or 0 < risk < LITTLE_RISK:
+        size = "much" if risk > MUCH_RISK else "little"
+        yield (
+            f"the targets have a risk of {risk:.3g} of capital a year, which is {size}; are positions, capital, "
+            "weights and covariance in the right units?"
+        )
+
+
+def notes_of_covariance(covariance: pd.DataFrame, targets: pd.DataFrame) -> Iterator[str]:
+    """The instruments that only the covariance has."""
+    others = [str(name) for name in covariance.columns if name not in targets.index]
+    if others:
+        yield f"the covariance has {_some(others)} without a target, which {_are(others)} left out"
+
+
+def notes_of_prices(market: Market, problem: Problem, day: pd.Timestamp) -> Iterator[str]:
+    """The instruments without a price of the day: those that count as closed with what becomes of them."""
+    known = market.between(end=day)
+    stale = []
+    for place, name in enumerate(problem.instruments):
+        last = known.days[known.prices[name].notna()][-1]
+        age = (day - last).days
+        if age > CLOSED_AFTER:
+            held, target = problem.previous_positions[place], problem.optimal_positions[place]
+            hedged = "" if held == target else f"; the others offset what its target, {target:.3g}, has more or less"
+            yield (
+                f"{name}: no price since {last:%Y-%m-%d}, {age} days, so that it counts as closed and keeps the "
+                f"{held:.0f} contracts held{hedged}"
+            )
+        elif age > 0:
+            stale.append(f"{name} ({age} {'day' if age == 1 else 'days'})")
+    if stale:
+        yield f"no price of {day:%Y-%m-%d}, the last one is taken: {_some(stale)}"
+
+
+def notes_of_date(day: pd.Timestamp, asked: str | None, today: datetime.date) -> Iterator[str]:
+    """Whether the decision is of another day than was asked for, or of one that is long past."""
+    if asked is not None and pd.Timestamp(asked).date() != day.date():
+        yield f"{asked} has no prices; decided after the close of {day:%Y-%m-%d}"
+    age = (today - day.date()).days
+    if age > CLOSED_AFTER:
+        yield f"{day:%Y-%m-%d} is {age:,} days ago; the trades are of that close"
+
+
+def notes_of_buffer(buffer_rule: str | None, buffer_fraction: float) -> Iterator[str]:
+    """Whether the buffer is so wide that it decides alone."""
+    if buffer_rule is not None and buffer_fraction >= 1:
+        yield (
+            f"the buffer is {buffer_fraction:g} times the risk target: about as far from the optimum as holding "
+            "nothing at all, or more, and hardly anything trades (0.05 is five per cent)"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
