@@ -53,8 +53,8 @@ def not_annual(volatility: FloatArray, wanted_risk: float) -> str:
     if not (0 < wanted_risk < LITTLE_RISK and largest < usual):
         return ""
     return (
-        f"is hardly an annual one: the most volatile instrument has {largest:.2%}, and the targets a risk of "
-        f"{wanted_risk:.2%} of capital; say which period it is of"
+        f"is hardly an annual one: the most volatile instrument has {largest:.2%}, and the targets risk "
+        f"{wanted_risk:.2%} of capital; say of which period it is, daily, weekly or annual"
     )
 
 

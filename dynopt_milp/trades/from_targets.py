@@ -222,7 +222,7 @@ def _annual(problem: Problem, usual: list[str], period: str | None) -> Problem:
         volatility = np.sqrt(problem.covariance.diagonal()[places])
         fault = not_annual(volatility, wanted_risk(problem))
         if fault:
-            raise InputError(f"{fault} (--period, period=): {', '.join(PERIODS)}", field="covariance")
+            raise InputError(f"{fault} (period=, --period)", field="covariance")
     return problem
 
 

@@ -26,8 +26,8 @@ def notes_of_problem(problem: Problem) -> Iterator[str]:
     if risk > MUCH_RISK or 0 < risk < LITTLE_RISK:
         size = "much" if risk > MUCH_RISK else "little"
         yield (
-            f"the targets have a risk of {risk:.3g} of capital a year, which is {size}; are positions, capital, "
-            "weights and covariance in the right units?"
+            f"the targets risk {risk:.2%} of capital a year, which is {size}; are positions, capital, weights and "
+            "covariance in the right units?"
         )
 
 
@@ -47,11 +47,8 @@ def notes_of_prices(market: Market, problem: Problem, day: pd.Timestamp) -> Iter
         age = (day - last).days
         if age > CLOSED_AFTER:
             held, target = problem.previous_positions[place], problem.optimal_positions[place]
-            hedged = "" if held == target else f"; the others offset what its target, {target:.3g}, has more or less"
-            yield (
-                f"{name}: no price since {last:%Y-%m-%d}, {age} days, so that it counts as closed and keeps the "
-                f"{held:.0f} contracts held{hedged}"
-            )
+            tilts = "" if held == target else f"; the others offset its target of {target:.3g}: drop it if it is old"
+            yield f"{name}: no price since {last:%Y-%m-%d} ({age} days): it is closed and stays at {held:.0f}{tilts}"
         elif age > 0:
             stale.append(f"{name} ({age} {'day' if age == 1 else 'days'})")
     if stale:
