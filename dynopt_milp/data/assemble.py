@@ -20,7 +20,8 @@ Of the rows of one instrument, in this order; each rule that is applied leaves a
 An instrument that was asked for by name is not left out: that is a :class:`~dynopt_milp.DataError`.
 
 Of exchange rates: rows become days as above (those of weekends stay), rates that are missing or not positive are
-dropped, each rate holds until the next one, and more than 10 days without a new one, at the end too, are a "gap".
+dropped, each rate holds until the next one, changes of more than 50 % are a "large move", and more than 10 days without
+a new one, at the end too, are a "gap".
 """
 
 from __future__ import annotations
@@ -170,6 +171,10 @@ def _rate(
             notes += pair_notes
             below = (table["rate"] <= 0).to_numpy()
             pairs[pair] = drop(table, below, pair, "not positive", "a rate of zero or less is none", notes)["rate"]
+            change = pairs[pair].pct_change().abs()
+            if (change > LARGE_MOVE).any():
+                reason = f"a rate changes by {change.max():.0%} on {str(change.idxmax())[:10]}; kept"
+                notes.append(DataNote(pair, "large move", 0, reason))
         if pair in fx and not pairs[pair].empty:
             return pairs[pair] if pair == currency + base else 1 / pairs[pair]
     if "USD" in (currency, base):

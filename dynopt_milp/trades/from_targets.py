@@ -72,8 +72,9 @@ def problem_of_targets(
         given that has to be a valid one.
     period : {"daily", "weekly", "annual"}, optional
         What the covariance is of: one of returns of a day is multiplied by 256, of a week by 52. Default: annual, and
-        one that can hardly be is refused: a diagonal of ones, or a most volatile instrument below 3 % (15 % where there
-        are ten or more) with targets whose risk is below 4 % of capital. ``"annual"`` takes it as it is.
+        one that can hardly be is refused: a diagonal of ones, or a most volatile instrument below 1 % for each that
+        there is (at least 3 %, at most 15 %) with targets whose risk is below 4 % of capital. ``"annual"`` takes it as
+        it is.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
@@ -15,19 +16,32 @@ from dynopt_milp.trades.from_targets import wanted_risk
 
 MUCH_RISK = 1.0
 """A year, share of capital; five times what the book aims at."""
+DEAR = 0.05
+"""Cost of a trade as a share of the annual risk of the contract, in the median: twenty times that of 42 futures."""
 NAMED = 6
 """How many instruments a line names."""
 
 
 def notes_of_problem(problem: Problem) -> Iterator[str]:
-    """What was repaired in it, and whether its targets are for another account: the units of a file, perhaps."""
+    """What was repaired in it, and numbers that are for another account or in other units, perhaps."""
     yield from problem.notes
-    risk = wanted_risk(problem)
-    if risk > MUCH_RISK or 0 < risk < LITTLE_RISK:
-        size = "much" if risk > MUCH_RISK else "little"
+    program = problem.program()
+    wanted, held = wanted_risk(problem), program.distance(problem.previous_positions, 0 * problem.previous_positions)
+    if wanted > MUCH_RISK or 0 < wanted < LITTLE_RISK:
+        size = "much" if wanted > MUCH_RISK else "little"
         yield (
-            f"the targets risk {risk:.2%} of capital a year, which is {size}; are positions, capital, weights and "
+            f"the targets risk {wanted:.2%} of capital a year, which is {size}; are positions, capital, weights and "
             "covariance in the right units?"
+        )
+    if held > MUCH_RISK:
+        yield f"what is held risks {held:.0%} of capital a year, which is much; is it of this account?"
+    volatility = np.sqrt(problem.covariance.diagonal())
+    risky = volatility > 0
+    dear = float(np.median(problem.cost_in_weight_terms[risky] / volatility[risky])) if risky.any() else 0.0
+    if dear > DEAR:
+        yield (
+            f"a trade costs {dear:.0%} of the annual risk of its contract in the median, which is much; are costs in "
+            "the right units?"
         )
 
 
