@@ -15,8 +15,11 @@ INTERRUPTED = 130
 
 
 def is_command() -> bool:
-    """Whether it is our command that this process was started for, and not a program that imports the package."""
-    return Path(sys.argv[0]).stem == COMMAND or (sys.argv[0] == "-m" and MODULE in pairwise(sys.orig_argv))
+    """Whether it is our command that this process was started for, and not a program that imports the package, nor a
+    worker of the command: that has its arguments and was started by others.
+    """
+    script = Path(sys.argv[0]).stem == COMMAND and sys.argv[0] in sys.orig_argv
+    return script or (sys.argv[0] == "-m" and MODULE in pairwise(sys.orig_argv))
 
 
 def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what a handler is given

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ from dynopt_milp import (
     simulated_market,
     solve,
 )
+from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 from dynopt_milp.gap.stored import read_study
+from dynopt_milp.io.start import is_command
 from dynopt_milp.problem.plausible import not_annual
 from dynopt_milp.trades.from_targets import problem_of_targets, wanted_risk
 from dynopt_milp.trades.input_notes import notes_of_date
@@ -258,6 +261,24 @@ def test_the_age_of_a_price_and_what_becomes_of_a_closed_market_are_said(
     ]
 
 
+def test_an_old_target_that_nothing_can_be_held_for_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    names, volatility = ["RATE_OLD", "RATE_NEW", "STOCK"], np.array([0.01, 0.01, 0.18])
+    rho = np.array([[1, 0.98, -0.2], [0.98, 1, -0.2], [-0.2, -0.2, 1]])
+    caplog.set_level("DEBUG")
+    for target, said in ((-0.8, 1), (0.0, 0)):
+        caplog.clear()
+        ObjectiveFunction(
+            {"RATE_OLD": target, "RATE_NEW": 0.6, "STOCK": 0.4},
+            covariance_matrix=pd.DataFrame(rho * np.outer(volatility, volatility), names, names),
+            per_contract_value=dict.fromkeys(names, 0.35), costs=dict.fromkeys(names, 1e-6),
+            speed_control=SimpleNamespace(trade_shadow_cost=10, tracking_error_buffer=0.0),
+            previous_positions=dict.fromkeys(names, 0),
+            constraints=SimpleNamespace(reduce_only_keys=["RATE_OLD"], no_trade_keys=[], long_only_keys=[]),
+        ).optimise_positions()  # fmt: skip
+        text = "limits keep these at 0, and the others offset their targets: RATE_OLD (-0.8)"
+        assert caplog.text.count(text) == said
+
+
 def test_prices_that_ended_long_ago_refuse_the_target(tmp_path: Path) -> None:
     folder = folder_of_prices(tmp_path / "d", {"RATE_OLD": 90})
     (tmp_path / "t.csv").write_text("instrument,position\nRATE_OLD,-0.8\nSTOCK,4\n")
@@ -402,6 +423,19 @@ def test_a_program_that_imports_the_package_keeps_its_interrupts() -> None:
     code = "import signal, dynopt_milp; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([COMMAND[0], "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
+
+
+def test_a_worker_of_the_command_keeps_its_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for words, original, command in (
+        (["/bin/dynopt-milp", "gap"], ["python", "/bin/dynopt-milp", "gap"], True),
+        (["/bin/dynopt-milp", "gap"], ["python", "-c", "from multiprocessing.spawn import spawn_main"], False),
+        (["-m", "gap"], ["python", "-m", "dynopt_milp", "gap"], True),
+        (["-m"], ["python", "-m", "comparisons.swap_in"], False),
+        (["study.py", "dynopt_milp"], ["python", "study.py", "dynopt_milp"], False),
+    ):
+        monkeypatch.setattr("sys.argv", words)
+        monkeypatch.setattr("sys.orig_argv", original)
+        assert is_command() == command
 
 
 def test_a_failed_run_is_logged_without_notes(files: Path) -> None:
