@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: .venv/installed ## Run the tests (two at a time)
 
 attack: .venv/installed ## Every claim against exact arithmetic: make attack SECONDS=600 [SEED=0] [WORKERS=2]
 	@$(BIN)/python -m tests.attack --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
+
+fuzz: .venv/installed ## Files changed at random, through every reader: make fuzz SECONDS=600 [SEED=0]
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 test-oldest: .venv-oldest/kernels ## Run the tests with the oldest versions allowed
 	@NUMBA_CACHE_DIR=$(KERNELS) .venv-oldest/bin/python -m pytest -n 2 --dist worksteal

@@ -7,6 +7,9 @@ Examples
 >>> solution.positions, solution.status, solution.gap  # doctest: +SKIP
 """
 
+import dynopt_milp.io.start  # noqa: F401  # first: the others take a second
+
+# isort: split
 from dynopt_milp.backtests.decision import RebalanceHistory
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest

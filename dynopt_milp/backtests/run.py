@@ -37,7 +37,7 @@ from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of,
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
-from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.inputs import Inputs, same
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
@@ -174,8 +174,8 @@ def backtest(
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     if inputs is None:
         inputs = Inputs(market, strategy, float(capital))
-    elif inputs.market is not market or inputs.strategy is not strategy or inputs.capital != capital:
-        raise InputError("were prepared for another market, strategy or capital", field="inputs")
+    else:
+        _check_prepared(inputs, market, strategy, capital)
     alone = partial(
         backtest, market, strategy, capital=capital, frequency=frequency, cost_multiplier=cost_multiplier,
         buffer_rule=buffer_rule, buffer_fraction=buffer_fraction, start=start, end=end, limits=limits, gap=gap,
@@ -278,6 +278,18 @@ def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
             field="start and end",
         )
     return days
+
+
+def _check_prepared(inputs: Inputs, market: Market, strategy: Strategy, capital: float) -> None:
+    """Refuse inputs that were prepared for something else; what is equal will do."""
+    different = {
+        "market": inputs.market is not market and inputs.market.fingerprint() != market.fingerprint(),
+        "strategy": not same(inputs.strategy, strategy),
+        "capital": inputs.capital != capital,
+    }
+    for what, other in different.items():
+        if other:
+            raise InputError(f"were prepared for another {what}", field="inputs")
 
 
 def _decision_days(inputs: Inputs, days: pd.DatetimeIndex, frequency: str) -> pd.DatetimeIndex:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ import typer
 from dynopt_milp.commands.panels import of_optimizer, of_output
 from dynopt_milp.errors import BacktestInterrupted, DynoptError, FileError, InputError, MissingPackage, StudyInterrupted
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
-from dynopt_milp.solvers import METHODS
+from dynopt_milp.solvers.methods import METHOD_NAMES
 
 SOLVER_FAILED, BAD_INPUT, LIMIT_HIT, INTERRUPTED = 1, 2, 3, 130
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 OptimizerName = Annotated[
-    str, of_optimizer("--optimizer", help=f"{', '.join(METHODS)}:SOLVER; in a backtest unrounded and rounded, too.")
+    str, of_optimizer("--optimizer", help=f"{', '.join(METHOD_NAMES)}; in a backtest unrounded and rounded, too.")
 ]
 Also = Annotated[
     str,
@@ -90,6 +90,12 @@ def print_error(message: str) -> int:
     """One line on stderr; the exit code of bad input."""
     typer.echo("error: " + " ".join(message.split()), err=True)
     return BAD_INPUT
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """One line on stderr for each note: what was done that nobody asked for, or is odd and was done all the same."""
+    for note in notes:
+        typer.echo("note: " + " ".join(note.split()), err=True)
 
 
 def comma_separated(text: str) -> list[str]:

@@ -62,10 +62,10 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER,
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
-from dynopt_milp.solvers import METHODS
+from dynopt_milp.solvers.methods import METHOD_NAMES
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
-OPTIMIZERS = ", ".join((*METHODS, *UNOPTIMISED))
+OPTIMIZERS = ", ".join((*METHOD_NAMES, *UNOPTIMISED))
 
 
 @app.command()

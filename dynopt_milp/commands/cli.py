@@ -14,6 +14,7 @@ import typer
 
 from dynopt_milp.commands import backtests, gaps, pages, problems, trades
 from dynopt_milp.commands.app import INTERRUPTED, app, print_error
+from dynopt_milp.io.start import started
 
 __all__ = ["app", "backtests", "gaps", "main", "pages", "problems", "trades"]
 
@@ -28,6 +29,7 @@ def main() -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # names in any script, whatever the terminal can show
     words = sys.argv[1:] or ["--help"]
     try:
+        started()
         code = app(args=words, standalone_mode=False)
     except USAGE_ERROR as error:
         if words[0] == "rebalance":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
+from dynopt_milp.trades.input_notes import notes_of_covariance, notes_of_date, notes_of_prices, notes_of_problem
 from dynopt_milp.trades.stored_decision import decision_of, is_decision
 
 OF_PRICES = (
@@ -27,8 +29,8 @@ OF_PRICES = (
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
-        "capital", "held", "targets", "covariance", "cost_multiplier", "shrinkage", "holding_cost", "frequency",
-        "roll_trades", *OF_PRICES,
+        "capital", "held", "targets", "covariance", "period", "cost_multiplier", "shrinkage", "holding_cost",
+        "frequency", "roll_trades", *OF_PRICES,
     ),
     "a covariance is given": OF_PRICES,
     "targets are given": ("instruments", "forecasts", "weights"),
@@ -43,6 +45,7 @@ class ProblemSource:
     problem: Path | None
     targets: Path | None
     covariance: Path | None
+    period: str | None
     data: Path | None
     capital: float | None
     date: str | None
@@ -62,13 +65,19 @@ class ProblemSource:
     def read(self, console: Console) -> tuple[Problem, dict[str, Any]]:
         """The problem, and what else is known of where it comes from; what prices say is shown on the console.
 
-        Of a file of trades, ``decision`` is what it says (:class:`~dynopt_milp.trades.StoredDecision`).
+        What is known goes into the JSON, the file of trades and the log. Its ``notes`` are texts, a line each. Of a
+        file of trades, ``decision`` is what it says (:class:`~dynopt_milp.trades.StoredDecision`).
 
         Raises
         ------
         InputError
             If the options contradict each other or something is missing; otherwise as what they name.
         """
+        notes: list[str] = []
+        made, known = self._read(console, notes)
+        return made, known | {"notes": [*notes, *notes_of_problem(made)]}
+
+    def _read(self, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         for name in ("frequency", "roll_trades"):
             if name in self.given and self.holding is None:
                 raise InputError("makes no sense without --holding-cost", field=f"--{name.replace('_', '-')}")
@@ -78,14 +87,16 @@ class ProblemSource:
             self._refuse("a problem file has it inside")
             return self._of_file(self.problem)
         if self.covariance is not None:
-            return self._of_covariance(self.covariance, console)
+            return self._of_covariance(self.covariance, console, notes)
+        if self.period is not None:
+            raise InputError("makes no sense without --covariance", field="--period")
         if self.data is None:
             raise InputError(
                 "give a problem file; or --targets with --covariance or --data; or --data alone", field="PROBLEM.json"
             )
         if self.capital is None:
             raise InputError("is needed with --data", field="--capital")
-        return self._of_prices(self.data, self.capital, console)
+        return self._of_prices(self.data, self.capital, console, notes)
 
     def is_read(self, path: Path) -> bool:
         """Whether a file is among those that are read, or inside the price folder."""
@@ -107,24 +118,29 @@ class ProblemSource:
             raise InputError("the problem file has one_side; take it out there", field="--no-one-side")
         return made.replace(limits=made.limits & asked), _capital(made) | known
 
-    def _of_covariance(self, covariance: Path, console: Console) -> tuple[Problem, dict[str, Any]]:
+    def _of_covariance(self, covariance: Path, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if self.data is not None:
             raise InputError("give a covariance or --data, not both", field="--covariance")
         if self.targets is None:
             raise InputError("is needed with a covariance", field="--targets")
         self._refuse("a covariance is given")
-        targets = read_targets(self.targets)
+        self._note_nothing_held(notes)
+        targets, matrix = read_targets(self.targets), read_covariance(covariance)
+        notes.extend(notes_of_covariance(matrix, targets))
         made = problem_of_targets(
-            targets, read_covariance(covariance), None if self.held is None else read_held(self.held),
+            targets, matrix, None if self.held is None else read_held(self.held),
             capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits, shrinkage=self.shrinkage,
-            holding=self.holding, roll_trades=self.roll_trades,
+            period=self.period, holding=self.holding, roll_trades=self.roll_trades,
         )  # fmt: skip
         reference = reference_prices(targets)
         if reference.empty:
             return made, _capital(made)
         return made, _capital(made) | _said(reference, targets["price"], console)
 
-    def _of_prices(self, folder: Path, capital: float, console: Console) -> tuple[Problem, dict[str, Any]]:
+    def _of_prices(
+        self, folder: Path, capital: float, console: Console, notes: list[str]
+    ) -> tuple[Problem, dict[str, Any]]:
+        self._note_nothing_held(notes)
         positions = None if self.held is None else read_held(self.held)
         targets = None
         if self.targets is not None:
@@ -144,15 +160,20 @@ class ProblemSource:
         show_market(market, console)
         if self.notes:
             show_notes(market, console)
-        day = f"{known_day(market, self.date):%Y-%m-%d}"
-        if self.date not in (None, day):
-            console.print(f"{self.date} has no prices; decided after the close of {day}\n", highlight=False)
+        close = known_day(market, self.date)
+        day = f"{close:%Y-%m-%d}"
+        notes.extend(notes_of_date(close, self.date, datetime.datetime.now(datetime.UTC).date()))
+        notes.extend(notes_of_prices(market, made, close))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
         before = market.between(end=day)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
         reference = before.reference_prices().ffill().iloc[-1].reindex(list(made.instruments))
         other = reference[reference != prices]
         return made, about if other.empty else about | _said(other, prices, console)
+
+    def _note_nothing_held(self, notes: list[str]) -> None:
+        if self.held is None:
+            notes.append("no --held: the trades are those of an account that holds nothing")
 
     def _refuse(self, reason: str) -> None:
         for name in UNUSED_OPTIONS[reason]:

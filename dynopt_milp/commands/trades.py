@@ -21,6 +21,7 @@ from dynopt_milp.commands.app import (
     app,
     exit_code,
     guarded,
+    print_notes,
 )
 from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
@@ -55,6 +56,8 @@ from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.decision_log import DecisionLog, decision
+from dynopt_milp.trades.from_targets import PERIODS
+from dynopt_milp.trades.input_notes import notes_of_buffer
 from dynopt_milp.trades.outcome import Rebalance
 from dynopt_milp.trades.rebalancing import rebalance as run_rebalance
 from dynopt_milp.trades.trade_file import only_writer, trade_record, write_trades
@@ -78,8 +81,13 @@ def rebalance(
         Path | None,
         of_problem(
             metavar="FILE",
-            help="CSV, annual; the targets then have weights, or prices (reference_price where one is not positive).",
+            help="CSV, annual, or see --period; the targets then have weights, or prices (reference_price where one "
+            "is not positive).",
         ),
+    ] = None,
+    period: Annotated[
+        str | None,
+        of_problem(help=f"Of the covariance: {', '.join(PERIODS)}.", show_default="annual, if it can be"),
     ] = None,
     held: Annotated[
         Path | None, of_problem(metavar="FILE", help="CSV with instrument and position.", show_default="nothing held")
@@ -124,8 +132,9 @@ def rebalance(
     def source() -> ProblemSource:
         sources = {name: context.get_parameter_source(name) for name in context.params}
         return ProblemSource(
-            problem=problem, targets=targets, covariance=covariance, data=data, capital=capital, date=date, held=held,
-            instruments=instruments, instruments_table=instruments_table, base_currency=base_currency,
+            problem=problem, targets=targets, covariance=covariance, period=period, data=data, capital=capital,
+            date=date, held=held, instruments=instruments, instruments_table=instruments_table,
+            base_currency=base_currency,
             strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
             shrinkage=shrinkage, cost_multiplier=cost_multiplier,
             limits=chosen_limits(
@@ -138,7 +147,7 @@ def rebalance(
         )  # fmt: skip
 
     def decided(asked: ProblemSource) -> tuple[Rebalance, dict[str, Any]]:
-        own = {
+        own: dict[str, Any] = {
             "optimizer": optimizer, "buffer_rule": chosen_buffer(buffer_rule), "buffer_fraction": buffer_fraction,
             "risk_target": risk_target, "gap": gap, "time_limit": time_limit,
         }  # fmt: skip
@@ -147,11 +156,13 @@ def rebalance(
         stored = known.pop("decision", None)
         if stored is not None:
             own = stored.settings | {name: value for name, value in own.items() if name in asked.given}
-        result = run_rebalance(made, **own)  # type: ignore[arg-type]  # checked there
+        known["notes"].extend(notes_of_buffer(own["buffer_rule"], own["buffer_fraction"]))
+        print_notes(known["notes"])
+        result = run_rebalance(made, **own)
         different = "" if stored is None else stored.difference(result)
         if different:
-            known["notes"] = [*known.get("notes", []), different]
-            typer.echo(f"note: {different}", err=True)
+            known["notes"].append(different)
+            print_notes([different])
         return result, known | {"files": files}
 
     def run() -> int:

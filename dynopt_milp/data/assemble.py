@@ -20,9 +20,9 @@ Of the rows of one instrument, in this order; each rule that is applied leaves a
 An instrument that was asked for by name is not left out: that is a :class:`~dynopt_milp.DataError`.
 
 Of exchange rates: rows become days as above (those of weekends stay), rates that are missing or not positive are
-dropped, each rate holds until the next one, and more than 10 days without a new one, at the end too, are a "gap".
-A currency quoted in hundredths (GBX, GBp, USX, ZAc, ILA: :mod:`dynopt_milp.data.minor_units`) is a hundredth of its own
-currency, unless it has a rate of its own.
+dropped, each rate holds until the next one, changes of more than 50 % are a "large move", and more than 10 days without
+a new one, at the end too, are a "gap". A currency quoted in hundredths (GBX, GBp, USX, ZAc, ILA:
+:mod:`dynopt_milp.data.minor_units`) is a hundredth of its own currency, unless it has a rate of its own.
 """
 
 from __future__ import annotations
@@ -195,6 +195,10 @@ def _given_rate(
             notes += pair_notes
             below = (table["rate"] <= 0).to_numpy()
             pairs[pair] = drop(table, below, pair, "not positive", "a rate of zero or less is none", notes)["rate"]
+            change = pairs[pair].pct_change().abs()
+            if (change > LARGE_MOVE).any():
+                reason = f"a rate changes by {change.max():.0%} on {str(change.idxmax())[:10]}; kept"
+                notes.append(DataNote(pair, "large move", 0, reason))
         if pair in fx and not pairs[pair].empty:
             return pairs[pair] if pair == currency + base else 1 / pairs[pair]
     return None

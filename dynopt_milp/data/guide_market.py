@@ -12,6 +12,10 @@ from dynopt_milp.data.guide_table import guide_specifications
 from dynopt_milp.data.market import DataNote, Market, reference_price
 from dynopt_milp.data.rows import one_row_a_day
 from dynopt_milp.errors import DataError
+from dynopt_milp.io.known_columns import refuse_misspelt
+
+OPTIONAL = ("returns", "FX", "Contract_Month")
+"""The columns that a frame may have beside ``Last``."""
 
 
 def market_from_guide_frames(
@@ -67,7 +71,8 @@ def _guide_rows(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Data
     if "Last" not in frame:
         columns = ", ".join(map(str, frame.columns))
         raise DataError(f"the column Last is missing; the columns are {columns}", field="data", instrument=name)
-    known = [column for column in ("Last", "returns", "FX", "Contract_Month") if column in frame]
+    refuse_misspelt([str(column) for column in frame.columns], OPTIONAL, f"data of {name}", DataError)
+    known = [column for column in ("Last", *OPTIONAL) if column in frame]
     return one_row_a_day(frame[known], name, needed=["Last"])
 
 

@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from dynopt_milp.errors import DataError
+from dynopt_milp.io.known_columns import refuse_misspelt
 from dynopt_milp.problem.labelled import check_distinct
 
 GUIDE_COLUMNS = {
@@ -53,7 +54,7 @@ def guide_specifications(table: pd.DataFrame, source: str, base_currency: str) -
     Raises
     ------
     DataError
-        If a column is missing or an entry makes no sense.
+        If a column is missing or all but named like another, or an entry makes no sense.
     """
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"expected a DataFrame, found {type(table).__name__}", field=source)
@@ -63,6 +64,9 @@ def guide_specifications(table: pd.DataFrame, source: str, base_currency: str) -
         if column not in table:
             columns = ", ".join(map(str, table.columns))
             raise DataError(f"the column {column} is missing; the columns are {columns}", field=source)
+    refuse_misspelt(
+        [str(column) for column in table.columns], (*GUIDE_COLUMNS, *ASSET_CLASS_COLUMNS), source, DataError
+    )
     found = table[[column for column in GUIDE_COLUMNS if column in table]].rename(columns=GUIDE_COLUMNS)
     found["symbol"] = found["symbol"].astype(str).str.strip()
     check_distinct(pd.Index(found["symbol"]), source, kind=DataError)

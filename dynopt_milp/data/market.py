@@ -12,6 +12,7 @@ import pandas as pd
 
 from dynopt_milp.data.days import to_day
 from dynopt_milp.errors import DataError
+from dynopt_milp.io.known_columns import refuse_unknown
 from dynopt_milp.problem.labelled import check_distinct
 from dynopt_milp.problem.underlying import to_underlyings
 
@@ -335,6 +336,7 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
     absent = [column for column in ("multiplier", "currency", "asset_class") if column not in table]
     if absent:
         raise DataError(f"the column {absent[0]} is missing", field="specifications")
+    refuse_unknown(table.columns, SPECIFICATIONS, "specifications", DataError)
     for column, value in (("name", ""), ("half_spread", 0.0), ("commission", 0.0), ("commission_share", 0.0)):
         if column not in table:
             table[column] = value

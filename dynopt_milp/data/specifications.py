@@ -9,6 +9,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import SPECIFICATIONS
 from dynopt_milp.errors import DataError
+from dynopt_milp.io.known_columns import refuse_unknown
 from dynopt_milp.problem.labelled import check_distinct
 from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_MULTIPLIER
 
@@ -17,13 +18,20 @@ SHARES = ("commission_share", "sr_cost")
 
 
 def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The rows of these instruments that exist, with numbers as float64 and texts without spaces around them."""
+    """The rows of these instruments that exist, with numbers as float64 and texts without spaces around them.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, is not known (``note`` is free), or has something else than numbers where they belong.
+    """
     table = specifications.set_axis(specifications.index.astype(str).str.strip(), axis=0)
     check_distinct(table.index, "specifications", kind=DataError)
     for column in ("multiplier", "currency", "asset_class"):
         if column not in table:
             columns = ", ".join(map(str, table.columns))
             raise DataError(f"the column {column} is missing; the columns are {columns}", field="specifications")
+    refuse_unknown(table.columns, SPECIFICATIONS, "specifications", DataError)
     table = table[[column for column in SPECIFICATIONS if column in table]].loc[table.index.isin(names)].copy()
     for column in table.columns:
         if SPECIFICATIONS[column] is float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_TEXTS, ROW_COLUMNS, further
 from dynopt_milp.gap.study import REBALANCES, SUMMARY
 from dynopt_milp.gap.summary import CELL_FIGURES, further_figures, gaps
 from dynopt_milp.io.atomic import refuse_unreadable
+from dynopt_milp.io.run_folder import SETTINGS
 
 POSITIONS = ("held_positions", "greedy_positions", "exact_positions")
 DESCRIBED = {"strategy": dict, "versions": dict, "notes": list}
@@ -44,16 +47,17 @@ def read_study(folder: Path) -> Study:
     """
     import pyarrow.parquet as pq
 
-    try:
+    for name in (SETTINGS, REBALANCES, SUMMARY):
+        if not (folder / name).is_file():
+            reason = f"{name} is missing" if folder.is_dir() else "there is no such folder"
+            raise FormatError(f"holds no finished study: {reason}; run dynopt-milp gap first", field=str(folder))
+    with _readable(folder, REBALANCES, "Parquet"):
         there = pq.read_schema(folder / REBALANCES).names
         rows = pd.read_parquet(folder / REBALANCES, columns=[name for name in there if name not in POSITIONS])
+    with _readable(folder, SUMMARY, "CSV"):
         summary = pd.read_csv(folder / SUMMARY)
-        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        refuse_unreadable(error, folder)
-        missing = isinstance(error, FileNotFoundError)
-        reason = "a file of it is missing" if missing else str(error)
-        raise FormatError(f"holds no finished study: {reason}; run dynopt-milp gap first", field=str(folder)) from None
+    with _readable(folder, SETTINGS, "JSON"):
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     if summary.empty or not isinstance(settings, dict):
         raise FormatError("holds no finished study; run dynopt-milp gap first", field=str(folder))
     others = [figure for name in further(there) for figure in further_figures(name)]
@@ -72,6 +76,19 @@ def read_study(folder: Path) -> Study:
             field=str(folder),
         )
     return Study(folder, rows.assign(**gaps(rows)), summary, settings)
+
+
+@contextmanager
+def _readable(folder: Path, name: str, form: str) -> Iterator[None]:
+    """Say in our words what is wrong with a file that is there."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        refuse_unreadable(error, folder / name)
+        raise FormatError(
+            f"holds no finished study: {name} is damaged, or no {form} at all; run dynopt-milp gap first",
+            field=str(folder),
+        ) from None
 
 
 def proved(study: Study) -> pd.DataFrame:

@@ -59,5 +59,9 @@ def reported(path: Path) -> Iterator[None]:
     except FileError:
         raise
     except OSError as error:
-        reason = error.strerror or error
-        raise FileError(f"cannot be read or written: {reason}", path, errno=error.errno) from None
+        if error.errno == ENOENT:
+            there = path.parent.is_dir()
+            reason = "there is no such file" if there else f"there is no folder {path.parent}"
+        else:
+            reason = f"cannot be read or written: {error.strerror or error}"
+        raise FileError(reason, path, errno=error.errno) from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,17 @@ import pandas as pd
 
 from dynopt_milp.errors import DataError, FormatError, InputError
 from dynopt_milp.io.files_read import read_bytes
+from dynopt_milp.io.known_columns import nearest, refuse_misspelt
 from formulations import FloatArray
 
 EMPTY = ("", "nan", "NaN", "NA", "N/A", "null")
 """What a cell without a number may say; in a column of text only the empty cell is empty."""
+
+WITH_COMMA = re.compile(r"[+-]?[\d.' ]*,[\d,.]*")
+"""A number as some write it: 1,5 or 1,234.5."""
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What stands between the cells of other tables."""
 
 A_DATE = "a date as 2019-12-31 or 2019-12-31 23:00:00"
 
@@ -47,13 +55,22 @@ class CsvTable:
     lines: list[int]
     kind: type[FormatError] | type[DataError]
 
-    def require(self, *columns: str) -> None:
-        """Refuse a header without one of these columns."""
+    def require(self, *columns: str, known: Collection[str] = ()) -> None:
+        """Refuse a header without one of these columns; one that is not ``known`` may be what is meant."""
         for column in columns:
             if column not in self.header:
+                strange = [name for name in self.header if name and name not in (known or columns)]
+                near = nearest(column, strange)
                 raise self.kind(
-                    f"the column {column} is missing; the columns are {', '.join(self.header)}", field=str(self.path)
+                    f"the column {column} is missing{f'; is it {near!r}?' if near else ''}; the columns are "
+                    f"{', '.join(self.header)}",
+                    field=str(self.path),
                 )
+
+    def is_empty(self, column: str) -> bool:
+        """Whether nothing stands in any column of that name."""
+        places = [place for place, name in enumerate(self.header) if name == column]
+        return not any(row[place].strip() for row in self.rows for place in places)
 
     def texts(self, column: str) -> list[str]:
         """The cells of a column, without spaces around them."""
@@ -91,8 +108,10 @@ class CsvTable:
     def fault(self, row: int, column: str, expected: str, instrument: str | None = None) -> InputError:
         """The error of a cell that does not hold what was expected."""
         found = self.texts(column)[row]
+        comma = WITH_COMMA.fullmatch(found) is not None and not expected.startswith("a date")
+        hint = "; write a point before decimals, and nothing between thousands" if comma else ""
         return self.kind(
-            f"line {self.lines[row]}, column {column}: expected {expected}, found {found!r}",
+            f"line {self.lines[row]}, column {column}: expected {expected}, found {found!r}{hint}",
             field=str(self.path), instrument=instrument,
         )  # fmt: skip
 
@@ -120,12 +139,17 @@ def read_csv(path: Path, kind: type[FormatError] | type[DataError] = FormatError
         raise kind("is empty; expected a header and rows", field=str(path))
     (_, head), *rows = table
     header = [name.strip() for name in head]
+    for sign, called in SEPARATORS.items():
+        if len(header) == 1 and sign in header[0]:
+            raise kind(f"has {called} between its cells; write commas, and points in numbers", field=str(path))
     for name in header:
         if name and header.count(name) > 1:
             raise kind(f"the column {name} appears more than once", field=str(path))
     for line, cells in rows:
         if len(cells) != len(header):
-            raise kind(f"line {line} has {len(cells)} cells, the header has {len(header)}", field=str(path))
+            more = len(cells) > len(header) and any(cell.strip().isdigit() for cell in cells)
+            hint = "; a decimal comma makes two cells of a number: write a point" if more else ""
+            raise kind(f"line {line} has {len(cells)} cells, the header has {len(header)}{hint}", field=str(path))
     return CsvTable(path, header, [cells for _, cells in rows], [line for line, _ in rows], kind)
 
 
@@ -160,11 +184,12 @@ def read_columns(
     FileError
         If the file cannot be read.
     DataError
-        If it is empty, lacks a column, or has something else where a date or a number is expected; ``field`` is the
-        path.
+        If it is empty, lacks a column, has one that is all but named like an optional one, or has something else where
+        a date or a number is expected; ``field`` is the path.
     """
     table = read_csv(path, DataError)
     table.require(*([] if dates is None else [dates]), *numbers, *texts)
+    refuse_misspelt(table.header, (*optional, *optional_numbers), str(path), DataError)
     if not table.rows:
         raise DataError("has a header and no rows", field=str(path))
     columns: dict[str, Any] = {

@@ -50,7 +50,7 @@ class Factor(NamedTuple):
     twins : bool
         Whether two have the same.
     notes : tuple of str
-        What was repaired, in words.
+        What was repaired, and that the rank is less than the number of instruments, in words.
     """
 
     covariance: FloatArray
@@ -176,9 +176,30 @@ def _factored(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[Fac
         covariance = covariance / 2 + covariance.T / 2
         if least < -ROUTINE * len(correlation):
             notes = (f"covariance: a negative eigenvalue of {least:.1e} (round-off, in correlations) was set to zero",)
+    notes += _rank_note(correlation, factor, int(np.count_nonzero(deviation[single])))
     if twins:
         factor = np.ascontiguousarray(factor[:, member])
     return Factor(covariance, factor * deviation, left + SCALING, first, twins, notes), least
+
+
+def _rank_note(correlation: FloatArray, factor: FloatArray, risky: int) -> tuple[str, ...]:
+    """What to say of correlations whose rank is less than the number of instruments with a variance, sizes of one
+    contract (correlations of one, as text files have them) once.
+    """
+    # The first entry of a row is the largest where the factor comes from pivoting: squared, a pivot.
+    if len(factor) == risky and (not risky or np.abs(factor[-1]).max() ** 2 > NEGATIVE_EIGENVALUE):
+        return ()
+    values = np.linalg.eigvalsh(correlation)
+    rank = int(np.count_nonzero(values > NEGATIVE_EIGENVALUE * max(float(values[-1]), 1.0)))
+    same = np.tril(correlation > 1 - NEGATIVE_EIGENVALUE, -1).any(axis=1)
+    apart = risky - int(np.count_nonzero(same))
+    if rank >= apart:
+        return ()
+    return (
+        f"covariance: rank {rank} with {apart} instruments, as of too few observations: some portfolios have no risk "
+        "by it, and only costs and limits keep their instruments from being held against each other; estimate it from "
+        "more of them, or shrink it",
+    )
 
 
 def _twins(correlation: FloatArray, deviation: FloatArray) -> IntegerArray | None:

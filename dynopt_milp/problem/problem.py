@@ -101,7 +101,8 @@ class Problem:
     covariance is repaired on the way, and everything that is claimed is about the numbers that are held then: it is
     made symmetric; instruments whose correlations agree to 2e-14 (two sizes of a contract) get the covariances of the
     first by name; negative eigenvalues of correlations down to −1e-9 are set to zero, and ``notes`` says so from
-    −1e-13·n on.
+    −1e-13·n on. They say too if the correlations have a smaller rank than there are instruments, sizes of one contract
+    and those without a variance apart.
     """
 
     covariance: FloatArray

@@ -66,7 +66,7 @@ def show_rebalance(result: Rebalance, console: Console, made_from: Mapping[str, 
     result : Rebalance
     console : Console
     made_from : mapping, optional
-        What else is known: ``date``, ``capital``, ``base_currency``.
+        What else is known: ``date``, ``capital``, ``base_currency``, and ``notes`` that were shown already.
     """
     known, problem = made_from or {}, result.problem
     capital = known.get("capital", problem.capital)
@@ -95,7 +95,8 @@ def show_rebalance(result: Rebalance, console: Console, made_from: Mapping[str, 
         ("optimizer", f"{result.optimised.optimizer}, {result.optimised.solver}"),
         ("time", f"{result.seconds:.2f} s"),
     ]  # fmt: skip
-    _show_facts(facts, result.optimised.notes, console)
+    said = known.get("notes", ())
+    _show_facts(facts, tuple(note for note in result.optimised.notes if note not in said), console)
     further: dict[str, list[str]] = {}
     if (back != 0).any():
         further["before\nbuffer"] = [f"{number}" for number in result.optimised.positions]

@@ -25,6 +25,10 @@ METHODS: dict[str, tuple[str, str]] = {
 """The methods by name: the module, which is loaded at the first use, and the function in it."""
 
 
+METHOD_NAMES = tuple("cvxpy:SOLVER" if name == "cvxpy" else name for name in METHODS)
+"""The methods as they are asked for: cvxpy with the name of one of its solvers."""
+
+
 def find_method(name: str, field: str = "optimizer", others: Collection[str] = ()) -> Method:
     """The method of that name; ``cvxpy:NAME`` is the solver NAME through cvxpy.
 
@@ -45,8 +49,8 @@ def find_method(name: str, field: str = "optimizer", others: Collection[str] = (
         raise UnknownNameError(f"expected a name, found {name!r}", field=field)
     head, _, tail = name.partition(":")
     if head not in METHODS or (tail and head != "cvxpy") or name.endswith(":"):
-        known = ", ".join((*others, *METHODS))
-        raise UnknownNameError(f"there is no {name!r}; there are {known}:SOLVER", field=field)
+        known = ", ".join((*others, *METHOD_NAMES))
+        raise UnknownNameError(f"there is no {name!r}; there are {known}", field=field)
     module, function = METHODS[head]
     method = getattr(import_module(module), function)
     return cast("Method", partial(method, solver=tail) if tail else method)

@@ -112,7 +112,7 @@ class Inputs:
         weekly = weekly_returns(market)
         correlations = _correlations(strategy.correlation, weekly, "correlation")
         of_multiplier = correlations
-        if not _same(strategy.multiplier_correlation, strategy.correlation):
+        if not same(strategy.multiplier_correlation, strategy.correlation):
             of_multiplier = _correlations(strategy.multiplier_correlation, weekly, "multiplier_correlation")
         age = _days_without_price(market)
         alive = (volatility > 0) & forecasts.notna() & costs.notna() & (age <= GONE_AFTER)
@@ -375,8 +375,10 @@ def _correlations(function: Correlation, weekly: pd.DataFrame, field: str) -> Fl
     return found
 
 
-def _same(one: Correlation, other: Correlation) -> bool:
-    """Whether two functions are one, or equal; those that cannot say so (fields that are arrays) are not."""
+def same(one: Any, other: Any) -> bool:
+    """Whether two functions, or strategies of functions, are one, or equal; those that cannot say so (fields that are
+    arrays) are not.
+    """
     try:
         return one is other or bool(one == other)
     except ValueError:

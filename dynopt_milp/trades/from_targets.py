@@ -11,17 +11,21 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, LimitsError
+from dynopt_milp.io.known_columns import refuse_unknown
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
-from dynopt_milp.problem.labelled import NUMBERS, as_number, to_vector
+from dynopt_milp.problem.holding import REBALANCES_A_YEAR, ROLL_TRADES, holding_cost
+from dynopt_milp.problem.labelled import NUMBERS, as_number, one_of, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
-from dynopt_milp.problem.plausible import MOST_VARIANCE
+from dynopt_milp.problem.plausible import MOST_VARIANCE, not_annual
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import problem_of_day
-from dynopt_milp.trades.input_files import TERMS, UNDERLYING
+from dynopt_milp.trades.input_files import TARGET_COLUMNS, TERMS, UNDERLYING
+
+PERIODS = {"daily": REBALANCES_A_YEAR["daily"], "weekly": REBALANCES_A_YEAR["weekly"], "annual": 1}
+"""What a covariance can be of, and how many of them a year has."""
 
 
 def problem_of_targets(
@@ -33,6 +37,7 @@ def problem_of_targets(
     cost_multiplier: float = BOOK_COST_MULTIPLIER,
     limits: LimitsLike | None = None,
     shrinkage: float = 0.0,
+    period: str | None = None,
     holding: str | None = None,
     roll_trades: float = ROLL_TRADES,
 ) -> Problem:
@@ -44,10 +49,11 @@ def problem_of_targets(
         ``position`` (unrounded contracts), and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
         capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx`` and
         ``reference_price`` (see :func:`reference_prices`). ``lower`` and ``upper`` are limits, ``underlying`` says
-        which are sizes of one contract (see ``Limits.one_side``), ``rolls_a_year`` how often each rolls.
+        which are sizes of one contract (see ``Limits.one_side``), ``rolls_a_year`` how often each rolls. A column
+        ``note`` is not looked at, and others are refused.
     covariance : DataFrame
-        Annual, of percentage returns, or of price changes as shares of the reference price where there is one;
-        instruments without a target are left out.
+        Annual (or see ``period``), of percentage returns, or of price changes as shares of the reference price where
+        there is one; instruments without a target are left out.
     held : Series, by instrument
         Whole contracts; every one that is held needs a target.
     capital : float, optional
@@ -64,26 +70,35 @@ def problem_of_targets(
     shrinkage : float
         Share of the way of the correlations towards zero, from 0 to 1; volatilities stay. It is the covariance as it is
         given that has to be a valid one.
+    period : {"daily", "weekly", "annual"}, optional
+        What the covariance is of: one of returns of a day is multiplied by 256, of a week by 52. Default: annual, and
+        one that can hardly be is refused: a diagonal of ones, or a most volatile instrument below 1 % for each that
+        there is (at least 3 %, at most 15 %) with targets whose risk is below 4 % of capital. ``"annual"`` takes it as
+        it is.
 
     Raises
     ------
     InputError
-        If a column is missing, something is held without a target, an instrument has no covariance, a price is not
-        positive and has no reference price, the shrinkage is no share, or :class:`~dynopt_milp.Problem` refuses a
-        number.
+        If a column is missing or not known, something is held without a target, an instrument has no covariance, a
+        price is not positive and has no reference price, the covariance can hardly be annual, the shrinkage is no
+        share, or :class:`~dynopt_milp.Problem` refuses a number.
     """
     share = check_shrinkage(shrinkage)
+    if period is not None:
+        one_of(period, PERIODS, "period")
+    _check_columns(targets)
     names = [str(name) for name in targets.index]
     for name in names:
         if name not in covariance.index or name not in covariance.columns:
             raise InputError("has a target and is not in the covariance", field="covariance", instrument=name)
     reference = reference_prices(targets)
     usual = _in_units_of_price(targets, names, reference)  # by another price any volatility is possible
+    a_year = PERIODS[period or "annual"]
     variance = np.diag(covariance.loc[usual, usual].to_numpy())
-    if variance.size and variance.dtype.kind in NUMBERS and np.median(variance) > MOST_VARIANCE:
+    if variance.size and variance.dtype.kind in NUMBERS and (median := np.median(variance) * a_year) > MOST_VARIANCE:
         raise InputError(
-            f"volatility is {np.sqrt(np.median(variance)):.0%} a year in the median: give it of returns as shares, not "
-            "in per cent, and annual", field="covariance",
+            f"volatility is {np.sqrt(median):.0%} a year in the median: give it of returns as shares, not in per cent, "
+            "and annual", field="covariance",
         )  # fmt: skip
     common: dict[str, Any] = {
         "covariance": covariance.loc[names, names], "optimal_positions": targets["position"],
@@ -102,7 +117,7 @@ def problem_of_targets(
             weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost,
             holding_cost=holding_cost(rolls, cost, holding, roll_trades=roll_trades) if holding else 0.0, **common,
         )  # fmt: skip
-        return _with_shrinkage(given, share)
+        return _with_shrinkage(_annual(given, usual, period), share)
     for column in ("price", "multiplier"):
         if column not in targets:
             raise InputError(
@@ -120,7 +135,7 @@ def problem_of_targets(
         holding_cost_per_contract=holding_cost(rolls, cost, holding, roll_trades=roll_trades) if holding else 0.0,
         **common,
     )  # fmt: skip
-    return _with_shrinkage(given, share)
+    return _with_shrinkage(_annual(given, usual, period), share)
 
 
 def reference_prices(targets: pd.DataFrame) -> pd.Series:
@@ -163,9 +178,10 @@ def problem_of_day_and_targets(
     Raises
     ------
     InputError
-        If something is held without a target, or an instrument with a target cannot be valued on that day; otherwise as
-        :func:`~dynopt_milp.problem_of_day`.
+        If a column is not known, something is held without a target, or an instrument with a target cannot be valued on
+        that day; otherwise as :func:`~dynopt_milp.problem_of_day`.
     """
+    _check_columns(targets)
     names = [str(name) for name in targets.index]
     for name in names:
         if name not in market.instruments:
@@ -189,6 +205,31 @@ def problem_of_day_and_targets(
     return problem.replace(
         optimal_positions=targets["position"], limits=_within(problem, targets, limits)
     )  # fmt: skip
+
+
+def _check_columns(targets: pd.DataFrame) -> None:
+    if "position" not in targets:
+        found = ", ".join(map(str, targets.columns))
+        raise InputError(f"the column position is missing; the columns are {found}", field="targets")
+    refuse_unknown(targets.columns, TARGET_COLUMNS, "targets", InputError)
+
+
+def _annual(problem: Problem, usual: list[str], period: str | None) -> Problem:
+    """The problem with its covariance made annual; one that can hardly be is refused if nobody says of what it is."""
+    if period in ("daily", "weekly"):
+        return problem.replace(covariance=problem.covariance * PERIODS[period])
+    if period is None:
+        places = [problem.instruments.index(name) for name in usual]
+        volatility = np.sqrt(problem.covariance.diagonal()[places])
+        fault = not_annual(volatility, wanted_risk(problem))
+        if fault:
+            raise InputError(f"{fault} (period=, --period)", field="covariance")
+    return problem
+
+
+def wanted_risk(problem: Problem) -> float:
+    """The risk of the unrounded portfolio; standard deviation of a year, share of capital."""
+    return problem.program().tracking_error(np.zeros(len(problem.instruments)))
 
 
 def _rolls_a_year(targets: pd.DataFrame, holding: str | None) -> pd.Series | None:

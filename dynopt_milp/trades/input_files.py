@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.csv_table import CsvTable, read_csv
+from dynopt_milp.io.known_columns import NOTE, nearest, refuse_unknown
 from dynopt_milp.problem.labelled import check_distinct
 from formulations import FloatArray
 
@@ -27,8 +27,8 @@ SIDES = ("lower", "upper")
 EMPTY_CELLS = {"reference_price": np.nan, "lower": -np.inf, "upper": np.inf}
 """The columns that may have empty cells, and what these become: the price stands for itself, there is no limit."""
 
-CLOSE = 0.8
-"""Similarity from which an unknown column counts as misspelt; ``note`` and ``name`` are less similar."""
+TARGET_COLUMNS = ("position", *TERMS, *SIDES, UNDERLYING)
+"""All columns that targets may have, by instrument."""
 
 
 def read_held(path: Path) -> pd.Series:
@@ -39,7 +39,7 @@ def read_held(path: Path) -> pd.Series:
     FileError
         If the file cannot be read.
     FormatError
-        If a column is missing, an instrument appears twice or a position is not whole.
+        If a column is missing or not known (``note`` is free), an instrument appears twice or a position is not whole.
     """
     table = _by_instrument(path, POSITION_COLUMNS)
     names = table.texts("instrument")
@@ -52,15 +52,16 @@ def read_targets(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame, by instrument
-        ``position``, and those of :data:`TERMS`, :data:`SIDES` and :data:`UNDERLYING` that the file has; other columns
-        are left out. Empty cells of numbers are as :data:`EMPTY_CELLS` says, NaN in ``reference_price``.
+        ``position``, and those of :data:`TERMS`, :data:`SIDES` and :data:`UNDERLYING` that the file has. A column
+        ``note`` is left out, any other is refused. Empty cells of numbers are as :data:`EMPTY_CELLS` says, NaN in
+        ``reference_price``.
 
     Raises
     ------
     FileError, FormatError
         If :func:`read_held` would raise it, there are no rows, or a cell is not a number.
     """
-    table = _by_instrument(path, (*POSITION_COLUMNS, *TERMS, *SIDES, UNDERLYING))
+    table = _by_instrument(path, ("instrument", *TARGET_COLUMNS))
     if not table.rows:
         raise FormatError("has a header and no rows", field=str(path))
     names = table.texts("instrument")
@@ -75,11 +76,8 @@ def read_targets(path: Path) -> pd.DataFrame:
 
 def _by_instrument(path: Path, known: Sequence[str]) -> CsvTable:
     table = read_csv(path)
-    table.require(*POSITION_COLUMNS)
-    for name in table.header:
-        close = get_close_matches(name.lower(), known, n=1, cutoff=CLOSE)
-        if name not in known and close:
-            raise FormatError(f"the column {name!r} is not known; is it {close[0]!r}?", field=str(path))
+    table.require(*POSITION_COLUMNS, known=known)
+    refuse_unknown([name for name in table.header if name or not table.is_empty("")], known, str(path), FormatError)
     names = table.texts("instrument")
     for row, name in enumerate(names):
         if not name:
@@ -96,15 +94,24 @@ def read_covariance(path: Path) -> pd.DataFrame:
     FileError
         If the file cannot be read.
     FormatError
-        If a name is missing or appears twice, or a cell is not a number.
+        If a name is missing or appears twice, a row has no column or a column no row (``note`` is free), or a cell is
+        not a number.
     """
     table = read_csv(path)
     names, labels = table.header[1:], [row[0].strip() for row in table.rows]
+    names = [name for name in names if name in labels or (name != NOTE and (name or not table.is_empty("")))]
     if not names or not labels or not all(names) or not all(labels):
         raise FormatError(
             "expected a header of instruments and a row for each, with its name in the first column", field=str(path)
         )
     check_distinct(labels, str(path), kind=FormatError, where="in the first column")
+    for alone, others, what in ((names, labels, "column and no row"), (labels, names, "row and no column")):
+        for name in alone:
+            if name not in others:
+                near = nearest(name, [other for other in others if other not in alone])
+                raise FormatError(
+                    f"has a {what}{f'; is it {near!r}?' if near else ''}", field=str(path), instrument=name
+                )
     matrix = np.column_stack([_finite(table, name, labels) for name in names])
     return pd.DataFrame(matrix, index=labels, columns=names)
 

@@ -140,7 +140,7 @@ class Referee:
             least = low * (1 - Fraction(claim.gap) - GAP_ROUND_OFF)
             if known.least < least:
                 say("optimal", f"{about}, {best}, less by {float(1 - Fraction(known.least, low)):.3g} of it")
-        if claim.objective is not None and not self.problem.notes:
+        if claim.objective is not None and not any("was set to zero" in note for note in self.problem.notes):
             lost = OBJECTIVE * (
                 high + (values.ceil(self.question.buffer) if self.question.formulation == "deadband" else 0)
             )

@@ -393,9 +393,18 @@ class ObjectiveFunction:
                 holding_cost=holding,
                 underlying=self._underlyings() if limits.one_side else None,
             )
-            for text in filter(None, (note, implausible(self._valid_matrix))):
+            for text in filter(None, (note, implausible(self._valid_matrix), *self._problem.notes)):
                 self._say("warning", text)
+            self._say_offset(self._problem)
         return self._problem
+
+    def _say_offset(self, problem: Problem) -> None:
+        """Targets, old ones perhaps, that nothing can be held for: they tilt what is held of the others."""
+        shut = (problem.lower == 0) & (problem.upper == 0) & (problem.previous_positions == 0)
+        target = problem.optimal_positions
+        named = [f"{self._keys[place]} ({target[place]:g})" for place in np.flatnonzero(shut & (target != 0))]
+        if named:
+            self._say("debug", f"limits keep these at 0, and the others offset their targets: {', '.join(named)}")
 
     def _of_every_key(self, numbers: Mapping[str, float], field: str) -> FloatArray:
         """The numbers of the valid instruments, each of which needs one."""
