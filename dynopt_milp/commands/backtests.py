@@ -27,6 +27,7 @@ from dynopt_milp.commands.market_options import (
     HoldingCost,
     Instruments,
     Notes,
+    OnSuspect,
     RiskTarget,
     RollTrades,
     Seed,
@@ -44,7 +45,7 @@ from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import one_of
-from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
+from dynopt_milp.show.backtests import show_backtests, show_market, show_named_notes, show_notes, summary
 from dynopt_milp.solvers import METHODS
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
@@ -87,6 +88,7 @@ def backtest(
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     same_side: SameSide = None,
     one_side: OneSide = True,
     holding_cost: HoldingCost = False,
@@ -99,9 +101,10 @@ def backtest(
     """A strategy over the years, in whole contracts, net of costs."""
 
     def run() -> int:
-        market = chosen_market(data, instruments, base_currency, seed)
+        market = chosen_market(data, instruments, base_currency, seed, on_suspect=on_suspect, end=end)
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
+        said = show_named_notes(market, capital, console, end)
         if notes:
             show_notes(market, console)
         result = run_backtest(
@@ -134,7 +137,7 @@ def backtest(
             draw_backtests(runs, out / "backtest.png")
         _say_extended(result, out, console)
         if as_json:
-            print_json(summary(result))
+            print_json({"notes": said} | summary(result))
         else:
             console.print()
             show_backtests(runs, console)
@@ -183,6 +186,7 @@ def compare(
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     same_side: SameSide = None,
     one_side: OneSide = True,
     holding_cost: HoldingCost = False,
@@ -198,9 +202,10 @@ def compare(
         from dynopt_milp.show.comparisons import show_comparison
         from dynopt_milp.show.pictures import save_comparison
 
-        market = chosen_market(data, instruments, base_currency, seed)
+        market = chosen_market(data, instruments, base_currency, seed, on_suspect=on_suspect, end=end)
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
+        said = show_named_notes(market, capital, console, end)
         chosen = _listed(portfolios, "portfolios")
         for name in chosen:
             one_of(name, WEIGHTS, "portfolios")
@@ -234,7 +239,7 @@ def compare(
         if out is not None:
             save_comparison(runs, table, out)
         if as_json:
-            print_json({"comparison": records(table)})
+            print_json({"notes": said, "comparison": records(table)})
         else:
             console.print()
             show_comparison(runs, console)

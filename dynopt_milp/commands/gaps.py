@@ -23,6 +23,7 @@ from dynopt_milp.commands.market_options import (
     HoldingCost,
     Instruments,
     Notes,
+    OnSuspect,
     RiskTarget,
     Seed,
     Shrinkage,
@@ -34,7 +35,7 @@ from dynopt_milp.commands.market_options import (
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_RISK_TARGET
-from dynopt_milp.show.backtests import show_market, show_notes
+from dynopt_milp.show.backtests import show_market, show_named_notes, show_notes
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 SEVERAL = "Several with commas between."
@@ -71,6 +72,7 @@ def gap(
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
     shrinkage: Shrinkage = 0.0,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     same_side: SameSide = None,
     one_side: OneSide = False,
     holding_cost: HoldingCost = False,
@@ -85,7 +87,7 @@ def gap(
     def run() -> int:
         from dynopt_milp.gap import GapGrid, run_gap_study
 
-        market = chosen_market(data, instruments, base_currency, seed)
+        market = chosen_market(data, instruments, base_currency, seed, on_suspect=on_suspect, end=end)
         console = Console(highlight=False, stderr=as_json)
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),
@@ -100,6 +102,7 @@ def gap(
         )
         grid.cells(market)  # what is wrong is said before anything is shown
         show_market(market, console)
+        said = show_named_notes(market, min(grid.capitals), console, end)
         if notes:
             show_notes(market, console)
         summary = run_gap_study(
@@ -117,7 +120,7 @@ def gap(
             show_progress=Console(stderr=True).is_terminal,
         )
         if as_json:
-            print_json({"cells": records(summary)})
+            print_json({"notes": said, "cells": records(summary)})
         else:
             console.print()
             _show(summary, console)

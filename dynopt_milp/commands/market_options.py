@@ -10,6 +10,8 @@ import typer
 from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.commands.app import comma_separated
 from dynopt_milp.data import Market, read_market, simulated_market
+from dynopt_milp.data.days import to_day
+from dynopt_milp.data.suspects import ON_SUSPECT, refuse_suspects
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
 from dynopt_milp.problem.labelled import one_of
@@ -44,19 +46,41 @@ CorrelationSpan = Annotated[float, typer.Option(help="Of the optimisation's expo
 Shrinkage = Annotated[float, typer.Option(help="Of the optimisation's correlations towards zero, 0 to 1.")]
 Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
 
+OnSuspect = Annotated[
+    str,
+    typer.Option(
+        "--on-suspect",
+        help="Prices that moved by more than 15 standard deviations or 50 %: freeze (they count as missing, and the "
+        "position is kept), refuse or use.",
+    ),
+]
 Notes = Annotated[bool, typer.Option("--notes", help="List what was dropped from the data, and why.")]
 
 DEFAULT_SPAN = float(BOOK_CORRELATION_SPAN)
 
 
-def chosen_market(folder: Path | None, instruments: str | None, base_currency: str, seed: int = 1) -> Market:
-    """The market of the options."""
+def chosen_market(
+    folder: Path | None,
+    instruments: str | None,
+    base_currency: str,
+    seed: int = 1,
+    *,
+    on_suspect: str = "freeze",
+    end: str | None = None,
+) -> Market:
+    """The market of the options; suspect prices after the end are no reason to refuse it."""
+    one_of(on_suspect, ON_SUSPECT, "on_suspect")
     names = None if instruments is None else comma_separated(instruments)
     if folder is None:
         if base_currency != "USD":
             raise InputError("the simulated market is in USD; give --data for another", field="--base-currency")
         return simulated_market(seed, instruments=names)
-    return read_market(folder, instruments=names, base_currency=base_currency)
+    done = "use" if on_suspect == "use" else "freeze"
+    market = read_market(folder, instruments=names, base_currency=base_currency, on_suspect=done)
+    if on_suspect == "refuse":
+        last = market.days[-1] if end is None else to_day(end, "end")
+        refuse_suspects([suspect for suspect in market.suspects if suspect.date <= last], str(folder))
+    return market
 
 
 def chosen_strategy(forecasts: str, weights: str, risk_target: float, span: float, shrinkage: float) -> Strategy:

@@ -32,6 +32,7 @@ from dynopt_milp.commands.market_options import (
     HoldingCost,
     Instruments,
     Notes,
+    OnSuspect,
     RiskTarget,
     RollTrades,
     Shrinkage,
@@ -81,6 +82,7 @@ def rebalance(
     ] = None,
     instruments: Instruments = None,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
@@ -124,7 +126,7 @@ def rebalance(
                 long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close,
             ),
             holding=frequency if holding_cost else None, roll_trades=roll_trades,
-            notes=notes,
+            notes=notes, on_suspect=on_suspect,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),
         )  # fmt: skip
 
@@ -133,6 +135,8 @@ def rebalance(
             raise InputError("is read; give another file", field="--out")
         with only_writer(out) if out is not None else nullcontext():
             made, known = asked.read(Console(highlight=False, stderr=as_json))
+            for note in known.get("notes", ()):
+                typer.echo(f"note: {note}", err=True)
             result = run_rebalance(
                 made, optimizer,
                 buffer_rule=chosen_buffer(buffer_rule),  # type: ignore[arg-type]  # checked there

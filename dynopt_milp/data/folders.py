@@ -19,9 +19,19 @@ def read_market(
     start: Any = None,
     end: Any = None,
     base_currency: str = "USD",
+    on_suspect: str = "freeze",
 ) -> Market:
-    """Read a folder in the layout of pysystemtrade or of the guide; the arguments are those of
-    :func:`read_guide_folder`.
+    """Read a folder in the layout of pysystemtrade or of the guide.
+
+    Parameters
+    ----------
+    folder, instruments, start, end, base_currency
+        The arguments of :func:`read_guide_folder`.
+    on_suspect : {"freeze", "refuse", "use"}
+        What to do about suspect prices, moves by more than 15 standard deviations or 50 %
+        (:mod:`dynopt_milp.data.suspects`). By default they are set aside (``Market.suspects``): they count as missing,
+        and from such a price to the next good one the market keeps its position. Or raise an error; or use them as they
+        are.
 
     Raises
     ------
@@ -31,7 +41,10 @@ def read_market(
     path = Path(folder)
     if not path.is_dir():
         raise DataError("is not a folder; give one with price files", field=str(folder))
-    chosen: dict[str, Any] = {"instruments": instruments, "start": start, "end": end, "base_currency": base_currency}
+    chosen: dict[str, Any] = {
+        "instruments": instruments, "start": start, "end": end, "base_currency": base_currency,
+        "on_suspect": on_suspect,
+    }  # fmt: skip
     if (path / "adjusted_prices_csv").is_dir():
         return read_pysystemtrade(path, **chosen)
     if any(path.glob("*_daily_data.csv")):
