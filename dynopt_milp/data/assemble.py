@@ -217,11 +217,8 @@ def _on(days: pd.Index, suspects: Sequence[Suspect]) -> NDArray[np.bool_]:
 def _suspect_notes(suspects: Sequence[Suspect], on_suspect: str) -> list[DataNote]:
     """One of each instrument or pair."""
     use = on_suspect == "use"
-    rows = Counter(suspect.instrument for suspect in suspects)
-    return [
-        DataNote(name, "suspect", 0 if use else rows[name], words)
-        for name, words in in_words(suspects, use=use).items()
-    ]
+    rows: Counter[str] = Counter() if use else Counter(suspect.instrument for suspect in suspects)
+    return [DataNote(name, "suspect", rows[name], words) for name, words in in_words(suspects, use=use).items()]
 
 
 def _gaps(days: pd.Index, instrument: str) -> list[DataNote]:

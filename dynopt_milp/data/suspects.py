@@ -77,8 +77,8 @@ class Suspect:
     def __str__(self) -> str:
         sigmas = "" if np.isnan(self.sigmas) else f" ({self.sigmas:,.0f} standard deviations)"
         return (
-            f"the {self.series} {self.value:.10g} of {self.date:%Y-%m-%d} has moved by {self.move:+,.0%}{sigmas} from "
-            f"{self.before:.10g} of {self.before_date:%Y-%m-%d}"
+            f"the {self.series} {self.value:.10g} of {self.date:%Y-%m-%d} is suspect, a large move: {self.move:+,.0%}"
+            f"{sigmas} from {self.before:.10g} of {self.before_date:%Y-%m-%d}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,8 +97,7 @@ def in_words(suspects: Sequence[Suspect], *, use: bool = False) -> dict[str, str
         found.setdefault(suspect.instrument, []).append(suspect)
     done = "used as it is" if use else "counts as missing"
     return {
-        name: f"{'; '.join(map(str, own[:SHOWN]))}{f'; and {len(own) - SHOWN} before' if own[SHOWN:] else ''}: "
-        f"suspect, {done}"
+        name: f"{'; '.join(map(str, own[:SHOWN]))}{f'; and {len(own) - SHOWN} before' if own[SHOWN:] else ''}; {done}"
         for name, own in found.items()
     }
 

@@ -33,7 +33,7 @@ def market_notes(market: Market, capital: float | None = None, end: Any = None) 
     known = market if end is None else market.between(end=to_day(end, "end"))
     frozen = known.frozen().iloc[-1]
     now = {suspect.instrument: suspect for suspect in known.suspects if frozen.get(suspect.instrument, False)}
-    lines = [f"{name} keeps its position: {suspect}" for name, suspect in now.items()]
+    lines = [f"{name}: {suspect}; it keeps its position" for name, suspect in now.items()]
     before = [suspect for suspect in known.suspects if suspect not in now.values()]
     lines += [f"{name}: {words}" for name, words in in_words(before).items()]
     used = [note for note in market.notes if note.rule == SUSPECT and not market.suspects]
