@@ -2,8 +2,8 @@
 
 A price is suspect if it has moved by more than 15 daily standard deviations, or by more than 50 %, since the last price
 that was not. The standard deviation is that of the returns before: an EWMA of span 32 around zero, from 20 returns on,
-without those of suspect prices and of prices that only repeat the last. Whether a price is suspect depends on the
-prices up to its day and on no later one.
+without those of suspect prices and of prices that only repeat the last; after a gap, that of as many weekdays. Whether
+a price is suspect depends on the prices up to its day and on no later one.
 
 Both the traded and the back-adjusted price count, as a share of the reference price (``Market.reference_prices``). On
 the first day with another contract, and where contract months are not known, the traded price may move by up to 90 %.
@@ -146,12 +146,14 @@ def suspect_prices(rows: pd.DataFrame, instrument: str) -> list[Suspect]:
         )
 
     days, found = list(rows.index), list[Suspect]()
+    dates = rows.index.to_numpy().astype("datetime64[D]")
+    weekdays = np.sqrt(np.maximum(np.busday_count(np.roll(dates, 1), dates), 1)).tolist()  # since the row before
     level: list[int] = []
     good, last, returns = [prices[0]], 0, _Returns()
     for row in range(1, len(prices)):
         reference = _reference(good)
         traded, changed, rolled = moves(row, last, reference)
-        sigma = returns.sigma()
+        sigma = returns.sigma() * weekdays[row]
         suspect = _suspect(traded, changed, rolled, sigma)
         if min(prices[row], prices[last]) < 0:
             scale = max(reference, abs(prices[last]))
