@@ -267,6 +267,8 @@ def test_a_run_that_grows_past_a_tick_is_the_run_over_all_days(tmp_path: Path) -
     grown = backtest(market(frame), LONG, **asked, out=tmp_path)
     pd.testing.assert_frame_equal(grown.positions, whole.positions, check_freq=False)
     pd.testing.assert_frame_equal(grown.returns, whole.returns, check_freq=False)
+    shifted = market(frame, adjusted=frame + 12.5)  # as at a roll
+    assert backtest(shifted, LONG, **asked, out=tmp_path).positions.equals(grown.positions)
     for other in (frame.where(frame != frame.loc[TICK, "INDEX"]), prices()):
         with pytest.raises(Exception, match="INDEX"):
             backtest(market(other), LONG, **asked, out=tmp_path)
