@@ -57,7 +57,10 @@ class DataDigest:
     @classmethod
     def of(cls, market: Market, start: pd.Timestamp, end: pd.Timestamp) -> DataDigest:
         """That of a market up to the last day of a run."""
-        prices = market.prices.loc[:end]
+        prices = market.prices.loc[:end].copy()
+        for suspect in market.suspects:  # it freezes its market: mended or deleted it decides something else
+            if suspect.date <= end and suspect.instrument in prices.columns:
+                prices.loc[suspect.date, suspect.instrument] = np.inf
         prices = prices.loc[:, prices.notna().any()]
         names, widths = list(prices.columns), {name: _bin(prices[name]) for name in prices.columns}
         table = market.specifications.loc[names].drop(columns=list(NOT_DECIDING))

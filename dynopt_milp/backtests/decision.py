@@ -110,6 +110,7 @@ class Decisions:
                 positions = self._static(targets, kept, row)
             else:
                 positions = self._optimised(targets, kept, fraction, row)
+            self._say_frozen(targets, kept, row)
         except (UnknownNameError, UnsupportedError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
@@ -129,6 +130,16 @@ class Decisions:
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
         }  # fmt: skip
+
+    def _say_frozen(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> None:
+        """Add to the reason the instruments that keep their positions because of a suspect price."""
+        said = [
+            f"{name} keeps its position: {suspect}"
+            for name, suspect in self.inputs.frozen(targets.date).items()
+            if name in targets.weights.index and (targets.weights[name] > 0 or held[name] != 0)
+        ]
+        if said:
+            row["reason"] = "; ".join([row["reason"], *said] if "reason" in row else said)
 
     def _fraction(self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
         if not callable(self.buffer_fraction):

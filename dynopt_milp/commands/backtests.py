@@ -43,6 +43,7 @@ from dynopt_milp.commands.market_options import (
     Instruments,
     InstrumentsTable,
     Notes,
+    OnSuspect,
     RiskTarget,
     RollTrades,
     Seed,
@@ -61,7 +62,7 @@ from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import one_of
-from dynopt_milp.show.backtests import show_backtests, show_market, show_notes, summary
+from dynopt_milp.show.backtests import show_backtests, show_market, show_named_notes, show_notes, summary
 from dynopt_milp.solvers.methods import METHOD_NAMES
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
@@ -82,6 +83,7 @@ def backtest(
     end: End = None,
     instruments: Instruments = None,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     seed: Seed = 1,
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
@@ -107,9 +109,12 @@ def backtest(
     """A strategy over the years, in whole contracts, net of costs."""
 
     def run() -> int:
-        market = chosen_market(data, instruments, base_currency, seed, instruments_table)
+        market = chosen_market(
+            data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
+        )
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
+        said = show_named_notes(market, capital, console, end)
         if notes:
             show_notes(market, console)
         result = run_backtest(
@@ -142,7 +147,7 @@ def backtest(
             draw_backtests(runs, out / "backtest.png")
         _say_extended(result, out, console)
         if as_json:
-            print_json(summary(result))
+            print_json({"notes": said} | summary(result))
         else:
             console.print()
             show_backtests(runs, console)
@@ -180,6 +185,7 @@ def compare(
     end: End = None,
     instruments: Instruments = None,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     seed: Seed = 1,
     portfolios: Annotated[
         str, of_strategy(metavar="A,B,...", help=f"Some of {', '.join(WEIGHTS)}.")
@@ -208,9 +214,12 @@ def compare(
         from dynopt_milp.show.comparisons import show_comparison
         from dynopt_milp.show.pictures import save_comparison
 
-        market = chosen_market(data, instruments, base_currency, seed, instruments_table)
+        market = chosen_market(
+            data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
+        )
         console = Console(highlight=False, stderr=as_json)
         show_market(market, console)
+        said = show_named_notes(market, capital, console, end)
         if notes:
             show_notes(market, console)
         chosen = _listed(portfolios, "portfolios")
@@ -246,7 +255,7 @@ def compare(
         if out is not None:
             save_comparison(runs, table, out)
         if as_json:
-            print_json({"comparison": records(table)})
+            print_json({"notes": said, "comparison": records(table)})
         else:
             console.print()
             show_comparison(runs, console)

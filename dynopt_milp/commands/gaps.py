@@ -26,6 +26,7 @@ from dynopt_milp.commands.market_options import (
     Instruments,
     InstrumentsTable,
     Notes,
+    OnSuspect,
     RiskTarget,
     Seed,
     SeveralBufferRules,
@@ -40,7 +41,7 @@ from dynopt_milp.commands.panels import of_output, of_study
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
-from dynopt_milp.show.backtests import show_market, show_notes
+from dynopt_milp.show.backtests import show_market, show_named_notes, show_notes
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
 
@@ -57,6 +58,7 @@ def gap(
     end: End = None,
     instruments: Instruments = None,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     seed: Seed = 1,
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
@@ -83,7 +85,9 @@ def gap(
     def run() -> int:
         from dynopt_milp.gap import GapGrid, run_gap_study
 
-        market = chosen_market(data, instruments, base_currency, seed, instruments_table)
+        market = chosen_market(
+            data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
+        )
         console = Console(highlight=False, stderr=as_json)
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),
@@ -98,6 +102,7 @@ def gap(
         )
         grid.cells(market)  # what is wrong is said before anything is shown
         show_market(market, console)
+        said = show_named_notes(market, min(grid.capitals), console, end)
         if notes:
             show_notes(market, console)
         summary = run_gap_study(
@@ -115,7 +120,7 @@ def gap(
             show_progress=Console(stderr=True).is_terminal,
         )
         if as_json:
-            print_json({"cells": records(summary)})
+            print_json({"notes": said, "cells": records(summary)})
         else:
             console.print()
             _show(summary, console)

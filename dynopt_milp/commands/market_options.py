@@ -9,6 +9,8 @@ from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.commands.app import comma_separated
 from dynopt_milp.commands.panels import of_buffer, of_market, of_output, of_problem, of_strategy
 from dynopt_milp.data import Market, read_market, simulated_market
+from dynopt_milp.data.days import to_day
+from dynopt_milp.data.suspects import ON_SUSPECT, refuse_suspects
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
 from dynopt_milp.problem.labelled import one_of
@@ -33,6 +35,14 @@ Instruments = Annotated[str | None, of_market(metavar="A,B,...", help="Names.", 
 BaseCurrency = Annotated[str, of_market(help="The currency of the account.")]
 Start = Annotated[str | None, of_market(metavar="DATE", help="First day of the run; earlier data are used.")]
 End = Annotated[str | None, of_market(metavar="DATE", help="Last day of the run.")]
+OnSuspect = Annotated[
+    str,
+    of_market(
+        "--on-suspect",
+        help="Prices that moved by more than 15 standard deviations or 50 %: freeze (they count as missing, and the "
+        "position is kept), refuse or use.",
+    ),
+]
 Seed = Annotated[int, of_market("--seed", help="Of the simulation: the same seed, the same numbers.")]
 
 IN_BASE_CURRENCY = "In the base currency."
@@ -68,9 +78,17 @@ DEFAULT_SPAN = float(BOOK_CORRELATION_SPAN)
 
 
 def chosen_market(
-    folder: Path | None, instruments: str | None, base_currency: str, seed: int = 1, table: Path | None = None
+    folder: Path | None,
+    instruments: str | None,
+    base_currency: str,
+    seed: int = 1,
+    table: Path | None = None,
+    *,
+    on_suspect: str = "freeze",
+    end: str | None = None,
 ) -> Market:
-    """The market of the options."""
+    """The market of the options; suspect prices after the end are no reason to refuse it."""
+    one_of(on_suspect, ON_SUSPECT, "on_suspect")
     names = None if instruments is None else comma_separated(instruments)
     if folder is None:
         if base_currency != "USD":
@@ -78,7 +96,12 @@ def chosen_market(
         if table is not None:
             raise InputError("is of a price folder; give --data", field="--instruments-table")
         return simulated_market(seed, instruments=names)
-    return read_market(folder, table, instruments=names, base_currency=base_currency)
+    done = "use" if on_suspect == "use" else "freeze"
+    market = read_market(folder, table, instruments=names, base_currency=base_currency, on_suspect=done)
+    if on_suspect == "refuse":
+        last = market.days[-1] if end is None else to_day(end, "end")
+        refuse_suspects([suspect for suspect in market.suspects if suspect.date <= last], str(folder))
+    return market
 
 
 def chosen_strategy(forecasts: str, weights: str, risk_target: float, span: float, shrinkage: float) -> Strategy:

@@ -12,11 +12,13 @@ import pandas as pd
 from rich.console import Console
 
 from dynopt_milp.commands.market_options import chosen_market
+from dynopt_milp.data import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
 from dynopt_milp.show.backtests import show_market, show_notes
+from dynopt_milp.strategy.market_notes import market_notes
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
@@ -26,6 +28,7 @@ from dynopt_milp.trades.stored_decision import decision_of, is_decision
 
 OF_PRICES = (
     "date", "instruments", "instruments_table", "base_currency", "forecasts", "weights", "correlation_span", "notes",
+    "on_suspect",
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
@@ -60,6 +63,7 @@ class ProblemSource:
     holding: str | None
     roll_trades: float
     notes: bool
+    on_suspect: str
     given: frozenset[str]
 
     def read(self, console: Console) -> tuple[Problem, dict[str, Any]]:
@@ -146,7 +150,10 @@ class ProblemSource:
         if self.targets is not None:
             self._refuse("targets are given")
             targets = read_targets(self.targets)
-        market = chosen_market(folder, self.instruments, self.base_currency, table=self.instruments_table)
+        market = chosen_market(
+            folder, self.instruments, self.base_currency, table=self.instruments_table, on_suspect=self.on_suspect,
+            end=self.date,
+        )  # fmt: skip
         common: dict[str, Any] = {
             "cost_multiplier": self.cost_multiplier, "limits": self.limits, "holding": self.holding,
             "roll_trades": self.roll_trades,
@@ -166,6 +173,8 @@ class ProblemSource:
         notes.extend(notes_of_prices(market, made, close))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
         before = market.between(end=day)
+        notes.extend(market_notes(before, capital))
+        about |= _of_data(before, list(made.instruments), console)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
         reference = before.reference_prices().ffill().iloc[-1].reindex(list(made.instruments))
         other = reference[reference != prices]
@@ -179,6 +188,19 @@ class ProblemSource:
         for name in UNUSED_OPTIONS[reason]:
             if name in self.given:
                 raise InputError(f"makes no sense where {reason}", field=f"--{name.replace('_', '-')}")
+
+
+def _of_data(known: Market, instruments: list[str], console: Console) -> dict[str, Any]:
+    """Print how old prices are; what the record of the decision has of the data."""
+    last = {name: known.days[known.prices[name].notna()][-1] for name in instruments}
+    days = {name: int((known.days[-1] - day).days) for name, day in last.items()}
+    old = [f"{name} {number}" for name, number in days.items() if number]
+    if old:
+        console.print(f"days since the last price: {', '.join(old)}\n", highlight=False, markup=False, soft_wrap=True)
+    return {
+        "suspects": [suspect.to_dict() for suspect in known.suspects],
+        "days_since_price": days,
+    }
 
 
 def _capital(problem: Problem) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from dynopt_milp.commands.market_options import (
     Instruments,
     InstrumentsTable,
     Notes,
+    OnSuspect,
     RiskTarget,
     RollTrades,
     Shrinkage,
@@ -104,6 +105,7 @@ def rebalance(
     instruments_table: InstrumentsTable = None,
     instruments: Instruments = None,
     base_currency: BaseCurrency = "USD",
+    on_suspect: OnSuspect = "freeze",
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     correlation_span: CorrelationSpan = DEFAULT_SPAN,
@@ -142,7 +144,7 @@ def rebalance(
                 long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close,
             ),
             holding=frequency if holding_cost else None, roll_trades=roll_trades,
-            notes=notes,
+            notes=notes, on_suspect=on_suspect,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),
         )  # fmt: skip
 

@@ -20,6 +20,7 @@ def read_market(
     start: Any = None,
     end: Any = None,
     base_currency: str = "USD",
+    on_suspect: str = "freeze",
 ) -> Market:
     """Read a folder in a layout of pysystemtrade (CSV or Parquet) or of the guide.
 
@@ -31,6 +32,11 @@ def read_market(
         ``instruments.csv`` of the guide.
     instruments, start, end, base_currency
         As :func:`read_guide_folder` takes them.
+    on_suspect : {"freeze", "refuse", "use"}
+        What to do about suspect prices, moves by more than 15 standard deviations or 50 %
+        (:mod:`dynopt_milp.data.suspects`). By default they are set aside (``Market.suspects``): they count as missing,
+        and from such a price to the next good one the market keeps its position. Or raise an error; or use them as they
+        are.
 
     Raises
     ------
@@ -42,7 +48,10 @@ def read_market(
     path = Path(folder)
     if not path.is_dir():
         raise DataError("is not a folder; give one with price files", field=str(folder))
-    chosen: dict[str, Any] = {"instruments": instruments, "start": start, "end": end, "base_currency": base_currency}
+    chosen: dict[str, Any] = {
+        "instruments": instruments, "start": start, "end": end, "base_currency": base_currency,
+        "on_suspect": on_suspect,
+    }  # fmt: skip
     layout, of_the_guide = layout_of(path), any(path.glob(f"*{ENDING}"))
     if layout is not None and of_the_guide:
         raise DataError(

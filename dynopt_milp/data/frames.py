@@ -25,6 +25,7 @@ def market_from_frames(
     contract_months: pd.DataFrame | None = None,
     fx: pd.DataFrame | Mapping[str, pd.Series] | None = None,
     base_currency: str = "USD",
+    on_suspect: str = "freeze",
 ) -> Market:
     """A market from frames of prices, cleaned by the rules of :mod:`dynopt_milp.data.assemble`.
 
@@ -47,6 +48,8 @@ def market_from_frames(
     fx : DataFrame, days × currencies, or mapping of Series, optional
         Base currency per unit of each currency. Not needed if everything is in the base currency.
     base_currency : str
+    on_suspect : {"freeze", "refuse", "use"}
+        What to do about suspect prices, as in :func:`read_market`.
 
     Raises
     ------
@@ -89,7 +92,9 @@ def market_from_frames(
         series[name] = both.dropna(how="all", subset=["price", "adjusted"])
         notes += more
     pairs = {currency + base_currency: rate for currency, rate in rates.items()}
-    return assemble_market(series, pairs, specifications, base_currency, chosen=sorted(series), notes=notes)
+    return assemble_market(
+        series, pairs, specifications, base_currency, chosen=sorted(series), notes=notes, on_suspect=on_suspect
+    )
 
 
 def _months_on(days: pd.DatetimeIndex, stated: pd.Series) -> pd.Series:

@@ -27,6 +27,7 @@ def read_guide_folder(
     start: Any = None,
     end: Any = None,
     base_currency: str = "USD",
+    on_suspect: str = "freeze",
 ) -> Market:
     """A market from a folder of the guide, cleaned by the rules of :mod:`dynopt_milp.data.assemble`.
 
@@ -48,6 +49,8 @@ def read_guide_folder(
         The first and the last day of prices, both included.
     base_currency : str
         The folder has no exchange rates: an instrument in another currency cannot be used.
+    on_suspect : {"freeze", "refuse", "use"}
+        What to do about suspect prices, as in :func:`read_market`.
 
     Raises
     ------
@@ -75,7 +78,9 @@ def read_guide_folder(
         rows = read_columns(files[name.lower()], dates="Time", numbers=["Last"], optional_numbers=["Contract_Month"])
         rows = rows.rename(columns={"Last": "price", "Contract_Month": "contract_month"})
         series[name] = within(rows.assign(adjusted=rows["price"]), start, end, name)
-    return assemble_market(series, {}, table, base_currency, chosen=chosen, notes=notes)
+    return assemble_market(
+        series, {}, table, base_currency, chosen=chosen, notes=notes, on_suspect=on_suspect, source=str(folder)
+    )
 
 
 def _read_table(path: Path) -> pd.DataFrame:

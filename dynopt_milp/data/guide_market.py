@@ -9,7 +9,8 @@ import pandas as pd
 
 from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.guide_table import guide_specifications
-from dynopt_milp.data.market import DataNote, Market, reference_price
+from dynopt_milp.data.market import DataNote, Market
+from dynopt_milp.data.reference_price import reference_price
 from dynopt_milp.data.rows import one_row_a_day
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.known_columns import refuse_misspelt
@@ -19,7 +20,11 @@ OPTIONAL = ("returns", "FX", "Contract_Month")
 
 
 def market_from_guide_frames(
-    data: Mapping[str, pd.DataFrame], instruments_df: pd.DataFrame, base_currency: str = "USD"
+    data: Mapping[str, pd.DataFrame],
+    instruments_df: pd.DataFrame,
+    base_currency: str = "USD",
+    *,
+    on_suspect: str = "freeze",
 ) -> Market:
     """A market from the frames of the guide, cleaned by the rules of :mod:`dynopt_milp.data.assemble`.
 
@@ -37,6 +42,8 @@ def market_from_guide_frames(
         As the table of :func:`read_guide_folder`; Symbol may be the index. If there is no column Currency, an
         instrument with an FX other than 1 gets a currency of its own.
     base_currency : str
+    on_suspect : {"freeze", "refuse", "use"}
+        What to do about suspect prices, as in :func:`read_market`.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def market_from_guide_frames(
         known = pd.Series(1.0, index=rate.index) if currency == base_currency else rates.get(currency, rate)
         rates[currency] = _same_rates(known, rate, currency, name)
     pairs = {currency + base_currency: rate for currency, rate in rates.items()}
-    return assemble_market(series, pairs, table, base_currency, notes=notes)
+    return assemble_market(series, pairs, table, base_currency, notes=notes, on_suspect=on_suspect)
 
 
 def _guide_rows(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[DataNote]]:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.days import to_day
+from dynopt_milp.data.reference_price import REFERENCE_SHARE, reference_price
+from dynopt_milp.data.suspects import Suspect
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.known_columns import refuse_unknown
 from dynopt_milp.problem.labelled import check_distinct
@@ -33,8 +35,6 @@ SPECIFICATIONS = {
 OPTIONAL = ("sr_cost", "rolls_a_year")
 """The columns of numbers that an instrument need not have."""
 
-REFERENCE_SHARE, REFERENCE_DAYS = 0.1, 256
-"""The reference price is no less than this share of the median traded price over so many days of prices."""
 MONTH_DAYS = 20
 """Days of prices, that on which it is stated included, over which a contract month counts as known. Gaps of some days
 are ordinary; a contract that rolls every month does so about once in as many days."""
@@ -97,6 +97,9 @@ class Market:
         nothing on some days: see :meth:`months_known`.
     simulated : bool
         Whether the prices are simulated: tables and pictures say so.
+    suspects : tuple of Suspect
+        Prices that were set aside, in the order of days: there are none in ``prices`` and ``adjusted``. See
+        :meth:`frozen`.
 
     Raises
     ------
@@ -113,6 +116,7 @@ class Market:
     notes: tuple[DataNote, ...] = ()
     contract_months: pd.DataFrame | None = None
     simulated: bool = False
+    suspects: tuple[Suspect, ...] = ()
 
     def __post_init__(self) -> None:
         names = sorted(map(str, self.prices.columns))
@@ -142,6 +146,12 @@ class Market:
             )
         if missing.all().any():
             raise DataError("has no price on any day", field="prices", instrument=str(missing.all().idxmax()))
+        for suspect in self.suspects:
+            if suspect.instrument in names and not missing[suspect.instrument].get(suspect.date, False):
+                raise DataError(
+                    f"a price of {suspect.date:%Y-%m-%d} is set aside, and should be missing on a day of the market",
+                    field="suspects", instrument=suspect.instrument,
+                )  # fmt: skip
         _refuse_not_positive(self.fx, "fx")
         if self.base_currency not in self.fx.columns or (self.fx[self.base_currency] != 1).any():
             raise DataError("expected 1 on every day", field="fx", instrument=self.base_currency)
@@ -168,7 +178,7 @@ class Market:
 
     @property
     def days(self) -> pd.DatetimeIndex:
-        """Every day on which some instrument has a price."""
+        """Every day on which some instrument has a price, or had one that was set aside."""
         return pd.DatetimeIndex(self.prices.index)
 
     def returns(self) -> pd.DataFrame:
@@ -191,6 +201,14 @@ class Market:
         for name in reference.columns[~(REFERENCE_SHARE * reference.max() < reference.min())]:
             reference[name] = reference_price(reference[name].dropna())
         return reference
+
+    def frozen(self) -> pd.DataFrame:
+        """Whether the last price of an instrument was set aside, days × instruments: its position is kept."""
+        last = self.prices.notna().astype(np.float64).where(self.prices.notna())
+        for suspect in self.suspects:
+            if suspect.instrument in last.columns:
+                last.loc[suspect.date, suspect.instrument] = 0.0
+        return last.ffill() == 0.0
 
     def rolls(self) -> pd.DataFrame:
         """Whether a day is the first with another contract, days × instruments; never without contract months."""
@@ -252,6 +270,7 @@ class Market:
                     field="instruments", instrument=name,
                 )  # fmt: skip
         days = self.prices[names].notna().any(axis=1)
+        days |= self.days.isin([suspect.date for suspect in self.suspects if suspect.instrument in names])
         return self._replaced(days, names)
 
     def between(self, start: Any = None, end: Any = None) -> Market:
@@ -277,6 +296,8 @@ class Market:
         return self._replaced(days, [str(name) for name in self.prices.columns[there]])
 
     def _replaced(self, days: pd.Series, names: list[str]) -> Market:
+        others = set(self.instruments) - set(names)
+        kept = set(self.days[days])
         return Market(
             prices=self.prices.loc[days, names],
             adjusted=self.adjusted.loc[days, names],
@@ -286,6 +307,7 @@ class Market:
             notes=self.notes,
             contract_months=None if self.contract_months is None else self.contract_months.loc[days, names],
             simulated=self.simulated,
+            suspects=tuple(one for one in self.suspects if one.date in kept and one.instrument not in others),
         )
 
     def report(self) -> pd.DataFrame:
@@ -302,14 +324,9 @@ class Market:
         for frame in frames if self.contract_months is None else [*frames, self.contract_months]:
             digest.update(pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes())
             digest.update("\0".join(map(str, frame.columns)).encode())
+        for suspect in sorted(self.suspects, key=lambda one: (one.date, one.instrument)):
+            digest.update(f"\0{suspect.instrument}\0{suspect.date:%Y-%m-%d}".encode())
         return digest.hexdigest()
-
-
-def reference_price(prices: pd.Series) -> pd.Series:
-    """What :meth:`Market.reference_prices` has of one instrument, from its traded price on its own days."""
-    least = REFERENCE_SHARE * prices.rolling(REFERENCE_DAYS, min_periods=1).median()
-    reference: pd.Series = prices.where(prices >= least, least)
-    return reference.where(reference > 0)
 
 
 def _checked_frame(frame: pd.DataFrame, field: str) -> pd.DataFrame:

@@ -87,6 +87,7 @@ def read_pysystemtrade(
     start: Any = None,
     end: Any = None,
     base_currency: str = "USD",
+    on_suspect: str = "freeze",
 ) -> Market:
     """A market from pysystemtrade's CSV folder or Parquet store, cleaned by the rules of
     :mod:`dynopt_milp.data.assemble`.
@@ -109,6 +110,8 @@ def read_pysystemtrade(
         The first and the last day of prices, both included. Earlier exchange rates are used.
     base_currency : str
         Rates of other currencies to it are found by way of the US dollar.
+    on_suspect : {"freeze", "refuse", "use"}
+        What to do about suspect prices, as in :func:`read_market`.
 
     Raises
     ------
@@ -150,7 +153,9 @@ def read_pysystemtrade(
         notes += more
     currencies = set(specifications["currency"]) - {"", base_currency}
     fx = _rates(folder / layout.fx, layout, currencies, base_currency) if currencies else {}
-    return assemble_market(series, fx, specifications, base_currency, chosen=chosen, notes=notes)
+    return assemble_market(
+        series, fx, specifications, base_currency, chosen=chosen, notes=notes, on_suspect=on_suspect, source=str(folder)
+    )
 
 
 def layout_of(folder: Path) -> Layout | None:

@@ -70,3 +70,14 @@ def specification_fault(table: pd.DataFrame, name: str) -> str:
         if column in SHARES and entries[column] > MOST_FRACTION:
             return f"its {column} is a share and should be at most {MOST_FRACTION:g}, and is {entries[column]:g}"
     return ""
+
+
+def zero_cost(table: pd.DataFrame, name: str) -> str | None:
+    """What of the cost of trading an instrument is zero, if the spread is; None if it is not."""
+    entries = dict(zip(table.columns, table.loc[name], strict=True))
+    if not np.isnan(entries.get("sr_cost", np.nan)):
+        return "its sr_cost is zero: it trades for nothing" if entries["sr_cost"] == 0 else None
+    if entries["half_spread"] > 0:
+        return None
+    free = not any(entries.get(column, 0.0) > 0 for column in ("commission", "commission_share"))
+    return "its spread is zero" + (", and it has no commission: it trades for nothing" if free else "")

@@ -14,6 +14,7 @@ from dynopt_milp.backtests.metrics import above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.show.captions import capital_words, caption, costs_of
+from dynopt_milp.strategy.market_notes import market_notes
 
 ROWS = (
     ("mean return a year, net of costs", "annualized_return", "{:.1%}"),
@@ -57,6 +58,14 @@ def show_market(market: Market, console: Console) -> None:
     if rest:
         rows = sum(note.rows for note in rest)
         console.print(f"{len(rest)} notes on the data, {rows:,} rows concerned (--notes lists them)", highlight=False)
+
+
+def show_named_notes(market: Market, capital: float, console: Console, end: Any = None) -> list[str]:
+    """Print the notes on the data that a run should be read with, and return them."""
+    notes = market_notes(market, capital, end)
+    for note in notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+    return notes
 
 
 def without_months(market: Market) -> str:

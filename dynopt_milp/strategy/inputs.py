@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dynopt_milp.data.market import Market
+from dynopt_milp.data.suspects import Suspect
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
@@ -49,7 +50,8 @@ class TargetPositions:
     optimal_positions : Series, by instrument
         Unrounded contracts.
     closed : tuple of str
-        Alive, and without a price for more than ten calendar days: cannot be traded now.
+        Alive, and cannot be traded now: without a price for more than ten calendar days, or the last one was set aside
+        (``Market.frozen``).
     """
 
     date: pd.Timestamp
@@ -64,7 +66,8 @@ class Inputs:
     """Volatility, forecasts, correlations, costs and values of a market for all its days.
 
     Nothing of a day depends on later days. An instrument is *alive* on a day if it had a price within the last ninety
-    calendar days and has had a volatility, a forecast and a cost; it can be traded if it had one within the last ten.
+    calendar days and has had a volatility, a forecast and a cost; it can be traded if it had one within the last ten,
+    unless a later one was set aside (``Market.frozen``).
     Where a function of the strategy says NaN, what it said before stays.
 
     Parameters
@@ -97,6 +100,8 @@ class Inputs:
     _arrays: dict[str, FloatArray] = field(init=False)
     _age: FloatArray = field(init=False)
     _alive: NDArray[np.bool_] = field(init=False)
+    _frozen: NDArray[np.bool_] = field(init=False)
+    _closed: NDArray[np.bool_] = field(init=False)
     _shares: dict[tuple[int, bytes], FloatArray] = field(init=False, default_factory=dict)
     _rolls: list[FloatArray] = field(init=False, default_factory=list)
 
@@ -114,7 +119,7 @@ class Inputs:
         of_multiplier = correlations
         if not same(strategy.multiplier_correlation, strategy.correlation):
             of_multiplier = _correlations(strategy.multiplier_correlation, weekly, "multiplier_correlation")
-        age = _days_without_price(market)
+        age, frozen = _days_without_price(market), market.frozen().to_numpy()
         alive = (volatility > 0) & forecasts.notna() & costs.notna() & (age <= GONE_AFTER)
         frames = {
             "volatility": volatility, "forecasts": forecasts, "costs": costs, "values": values,
@@ -124,7 +129,7 @@ class Inputs:
             "_names": market.instruments, "_underlyings": tuple(market.specifications["underlying"]),
             "_days": market.days, "_weeks": pd.DatetimeIndex(weekly.index),
             "_correlations": correlations, "_multiplier_correlations": of_multiplier,
-            "_age": age, "_alive": alive.to_numpy(),
+            "_age": age, "_alive": alive.to_numpy(), "_frozen": frozen, "_closed": (age > CLOSED_AFTER) | frozen,
             "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},
         }  # fmt: skip
         for name, content in (frames | prepared).items():
@@ -140,6 +145,12 @@ class Inputs:
     def age(self, date: pd.Timestamp) -> pd.Series:
         """Calendar days since the last price, by instrument; +inf before the first."""
         return pd.Series(self._age[self._row(date)], index=self.market.prices.columns, copy=True)
+
+    def frozen(self, date: pd.Timestamp) -> dict[str, Suspect]:
+        """The prices for which instruments keep their positions on a day (``Market.frozen``), by instrument."""
+        names = [self._names[place] for place in np.flatnonzero(self._frozen[self._row(date)])]
+        found = {suspect.instrument: suspect for suspect in self.market.suspects if suspect.date <= date}
+        return {name: found[name] for name in names}
 
     def correlation(self, date: pd.Timestamp) -> pd.DataFrame:
         """Correlations of the optimisation known after the close of a day, n × n: of the last week that ended by then.
@@ -224,7 +235,7 @@ class Inputs:
             volatility=now["volatility"],
         )
         index = self.market.prices.columns[places]
-        closed = tuple(self._names[place] for place in places if self._age[row, place] > CLOSED_AFTER)
+        closed = tuple(self._names[place] for place in places if self._closed[row, place])
         return TargetPositions(date, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
 
     def problem(
@@ -278,7 +289,7 @@ class Inputs:
         places, target = places[kept], targets.optimal_positions.to_numpy()[kept]
         names, now = [self._names[place] for place in places], contracts[places]
         own = limits_of(limits, names, self._names)
-        shut = self._age[row, places] > CLOSED_AFTER
+        shut = self._closed[row, places]
         if shut.any():
             # Rules become numbers first: where nothing trades, nothing else holds.
             lower, upper = own.box(tuple(names), target, now)

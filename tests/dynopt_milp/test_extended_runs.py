@@ -468,7 +468,7 @@ def test_every_number_has_a_digest_of_its_own_but_the_two_zeros() -> None:
     table = pd.DataFrame({"name": ["a"], "currency": ["USD"], "multiplier": [1.0]}, index=["A"])
     given = SimpleNamespace(
         prices=frame, adjusted=frame.clip(-1, 1), fx=pd.DataFrame({"USD": 1.0}, days), specifications=table,
-        contract_months=None,
+        contract_months=None, suspects=(),
     )  # fmt: skip
     found = digest(given).digests["price"]["A"].to_numpy()
     assert found[0] == found[1] != 0

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dynopt_milp.data import Market, market_from_frames
-from dynopt_milp.data.assemble import LARGE_MOVE, assemble_market
+from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.rows import STALE_ROWS
 from dynopt_milp.errors import DataError, InputError
 
@@ -149,9 +149,10 @@ def test_a_traded_price_that_repeats_while_the_adjusted_one_moves_is_not_stale()
 
 def test_a_large_move_is_kept_and_noted_with_its_day() -> None:
     frame = prices()
-    frame.loc[DAYS[30] :, "ES"] *= 1 + 2 * LARGE_MOVE
-    found = market(frame)
-    (note,) = (note for note in found.notes if note.instrument == "ES")
+    frame.loc[DAYS[30] :, "ES"] *= 2
+    found = market(frame, on_suspect="use")
+    note, suspect = (note for note in found.notes if note.instrument == "ES")
+    assert (suspect.rule, suspect.rows) == ("suspect", 0)
     assert (note.rule, note.rows) == ("large move", 0)
     assert f"{DAYS[30]:%Y-%m-%d}" in note.reason
     assert found.prices["ES"].notna().all()
