@@ -1,8 +1,7 @@
 """Changes to a file, each with its outcome.
 
 A change of one plausible number into another is not among them: nobody can notice it. So whole columns change their
-units, costs by a hundred alone; limits and all prices of a file do not. A last traded price, a multiplier or a spread
-in other units is not here: those are judged by what the market did before, and by capital.
+units, costs by a hundred alone; limits and all prices of a file do not.
 """
 
 from __future__ import annotations
@@ -168,12 +167,38 @@ def _level(column: str, number: float) -> Change:
     """From a day on, or on the last day, in other units."""
 
     def change(table: Table, random: Random) -> str | None:
-        if not table.dates or column not in table.head or (column == "PRICE" and "PRICE_CONTRACT" in table.head):
+        if not table.dates or column not in table.head:
             return None
         first = int(random.integers(1, len(table.rows)))
         return table.changed(
             column, lambda cell: f"{float(cell) * number:.6g}", [*range(first, len(table.rows))]
         ).text()
+
+    return change
+
+
+def _tick(number: float) -> Change:
+    """The price of one day in other units; the last one in three of four."""
+
+    def change(table: Table, random: Random) -> str | None:
+        column = next((name for name in ("price", "PRICE", "Last") if name in table.head), None)
+        if not table.dates or column is None:
+            return None
+        row = len(table.rows) - 1 if random.random() < 0.75 else int(random.integers(len(table.rows)))
+        return table.changed(column, lambda cell: f"{float(cell) * number:.6g}", [row]).text()
+
+    return change
+
+
+def _specification(columns: tuple[str, ...], number: float) -> Change:
+    """The multiplier or the spread of one instrument in other units."""
+
+    def change(table: Table, random: Random) -> str | None:
+        column, row = (
+            _any([name for name in columns if name in table.head], random),
+            int(random.integers(len(table.rows))),
+        )
+        return None if column is None else table.changed(column, lambda cell: f"{float(cell) * number:g}", [row]).text()
 
     return change
 
@@ -243,7 +268,11 @@ MUTATORS: dict[str, Mutator] = {
     "covariance of a week": Mutator(_covariance_times(1 / 52), REFUSED),
     "prices in cents from a day on": Mutator(_level("price", 100), SAID),
     "prices of the guide in cents from a day on": Mutator(_level("Last", 100), SAID),
-    "rates times 100 from a day on": Mutator(_level("PRICE", 100), SAID),
+    "traded prices and rates times 100 from a day on": Mutator(_level("PRICE", 100), SAID),
+    "a price times 100": Mutator(_tick(100), SAID),
+    "a price by 100": Mutator(_tick(0.01), SAID),
+    "a multiplier times 1000": Mutator(_specification(("Pointsize", "Multiplier"), 1000), SAID),
+    "a spread of zero": Mutator(_specification(("Slippage", "SR_cost"), 0), SAID),
     "text for a number": Mutator(_cell(_text_in, _numbers), REFUSED),
     "an infinite number": Mutator(_cell(lambda cell, random: "inf", _numbers), SAID),
     "no number": Mutator(_cell(lambda cell, random: "", _numbers), SAID),

@@ -15,8 +15,10 @@ from rich.console import Console
 from dynopt_milp import Problem, Strategy
 from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.data import Market, read_market
+from dynopt_milp.strategy.market_notes import market_notes
 from tests.fuzz.tables import Table, table
 
+CAPITAL = 250_000.0
 NAMES = ("CORN", "ES", "GOLD", "US10")
 
 
@@ -66,6 +68,7 @@ def _read_live(folder: Path) -> Answer:
         problem=None, targets=folder / "targets.csv", covariance=folder / "covariance.csv", period=None, data=None,
         capital=None, date=None, held=folder / "held.csv", instruments=None, base_currency="USD", strategy=Strategy,
         shrinkage=0.0, cost_multiplier=50.0, limits=None, holding=None, roll_trades=1.0, notes=False, given=frozenset(),
+        on_suspect="freeze", instruments_table=None,
     )  # fmt: skip
     problem, known = source.read(Console(file=io.StringIO()))
     return Answer(_of_problem(problem), frozenset(known["notes"]))
@@ -131,8 +134,8 @@ def guide() -> Source:
 
 def _read_market(folder: Path) -> Answer:
     market: Market = read_market(folder)
-    notes = frozenset(f"{note.instrument} {note.rule} {note.rows} {note.reason}" for note in market.notes)
-    return Answer({"fingerprint": market.fingerprint()}, notes)
+    notes = {f"{note.instrument} {note.rule} {note.rows} {note.reason}" for note in market.notes}
+    return Answer({"fingerprint": market.fingerprint()}, frozenset(notes.union(market_notes(market, CAPITAL))))
 
 
 SOURCES = {"live": live, "pysystemtrade": pysystemtrade, "guide": guide}
