@@ -169,11 +169,11 @@ class ProblemSource:
             show_notes(market, console)
         close = known_day(market, self.date)
         day = f"{close:%Y-%m-%d}"
+        before = market.between(end=day)
+        notes.extend(market_notes(before, capital))
         notes.extend(notes_of_date(close, self.date, datetime.datetime.now(datetime.UTC).date()))
         notes.extend(notes_of_prices(market, made, close))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
-        before = market.between(end=day)
-        notes.extend(market_notes(before, capital))
         about |= _of_data(before, list(made.instruments), console)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
         reference = before.reference_prices().ffill().iloc[-1].reindex(list(made.instruments))

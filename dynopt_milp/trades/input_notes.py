@@ -53,10 +53,12 @@ def notes_of_covariance(covariance: pd.DataFrame, targets: pd.DataFrame) -> Iter
 
 
 def notes_of_prices(market: Market, problem: Problem, day: pd.Timestamp) -> Iterator[str]:
-    """The instruments without a price of the day: those that count as closed with what becomes of them."""
+    """The instruments without a price of the day, but for suspect ones: what becomes of those that count as closed."""
     known = market.between(end=day)
-    stale = []
+    stale, suspect = [], known.frozen().iloc[-1]
     for place, name in enumerate(problem.instruments):
+        if suspect[name]:  # which is said where the price is
+            continue
         last = known.days[known.prices[name].notna()][-1]
         age = (day - last).days
         if age > CLOSED_AFTER:

@@ -179,7 +179,7 @@ def test_a_run_that_never_holds_anything_and_a_lost_account_have_a_page(tmp_path
     )  # fmt: skip
     assert wild.performance["account_lost"] is not None
     page = write_report(wild, tmp_path / "wild.html").read_text(encoding="utf-8")
-    assert f"the account was lost on {wild.performance['account_lost']}" in page
+    assert f"(on {wild.performance['account_lost']}): everything was closed" in page
     assert returns_by_month(wild).index[-1] == pd.Timestamp(wild.performance["account_lost"]).year
 
 

@@ -374,10 +374,10 @@ def test_a_missing_file_or_folder_is_said_to_be_missing(files: Path) -> None:
 
 
 def test_a_folder_that_holds_no_study_is_said_in_our_words(tmp_path: Path) -> None:
-    market = simulated_market(instruments=["US10", "CORN"], start="2018-01-01", end="2019-02-28")
-    backtest(market, capital=1e6, start="2019-02-01", out=tmp_path / "run")
-    assert "rebalances.parquet is missing" in refusal(run("report", tmp_path / "run"))
-    assert "there is no such folder" in refusal(run("report", tmp_path / "gone"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "settings.json").write_text('{"format": "dynopt-milp study 3"}')
+    assert "rebalances.parquet is missing" in refusal(run("report", tmp_path / "other"))
+    assert "does not exist" in refusal(run("report", tmp_path / "gone"))
     for name, content in (("settings.json", "{}"), ("rebalances.parquet", "PAR"), ("summary.csv", "a\n1\n")):
         (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=r"rebalances\.parquet is damaged, or no Parquet at all; run dynopt-milp gap"):

@@ -359,8 +359,8 @@ def test_a_limit_that_is_not_a_whole_number_names_the_instrument(tmp_path: Path,
 
 
 def test_a_missing_file_and_a_folder_are_refused_with_their_path(tmp_path: Path) -> None:
-    for path in (tmp_path / "nothing.json", tmp_path):
-        with pytest.raises(FileError, match="cannot be read") as caught:
+    for path, said in ((tmp_path / "nothing.json", "there is no such file"), (tmp_path, "cannot be read")):
+        with pytest.raises(FileError, match=said) as caught:
             Problem.from_json(path)
         assert str(path) in str(caught.value)
         assert caught.value.filename == str(path)

@@ -290,7 +290,7 @@ def test_rebalance_says_the_suspect_price_in_output_json_and_log(tmp_path: Path)
         assert (suspect["instrument"], suspect["date"]) == ("INDEX", str(last))
         assert suspect["move"] == pytest.approx(Suspect(**suspects_of(ticked(DAYS[-1]))).move)
         assert content["days_since_price"] == {"BOND": 0, "GOLD": 0, "INDEX": 1}
-        assert len(content["notes"]) == 1
+        assert [note for note in content["notes"] if "INDEX" in note] == content["notes"][:1]
         assert "INDEX" not in {name for name, number in content["trades"].items() if number}
     clean = live(write(tmp_path / "clean", without(DAYS[-1])), "--no-trade", "INDEX", "--json")
     assert json.loads(clean.stdout)["trades"] == file["trades"]
@@ -352,7 +352,9 @@ def test_a_spread_of_zero_is_noted(tmp_path: Path, costs: str, said: str | None)
     config = f"BOND,1000,Bond,USD,0.01,2,0,0,x\nGOLD,10,Metals,USD,{costs},0,x\nINDEX,10,Equity,USD,0.5,2,0,0,x\n"
     folder = write(tmp_path, prices(), config)
     assert market_notes(read_market(folder)) == ([] if said is None else [said])
-    assert live(folder).stderr == ("" if said is None else f"note: {said}\n")
+    assert [line for line in live(folder).stderr.splitlines() if "spread" in line] == (
+        [] if said is None else [f"note: {said}"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -367,7 +369,8 @@ def test_a_contract_of_another_size_than_the_account_is_named(tmp_path: Path, mu
     value = multiplier * prices()["GOLD"].iloc[-1]
     expected = None if said is None else f"one contract of GOLD is {said.format(times=value / 1e6, value=value)}"
     noted = live(folder).stderr
-    assert noted == "" if expected is None else expected in noted
+    assert ("one contract of" in noted) == (expected is not None)
+    assert (expected or "") in noted
     done = run("backtest", "--data", folder, "--capital", 1e6, "--optimizer", "rounded", "--forecasts", "long-only")
     assert done.stdout.count("one contract of") == (expected is not None)
     assert (expected or "") in done.stdout
