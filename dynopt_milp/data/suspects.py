@@ -9,9 +9,14 @@ Both the traded and the back-adjusted price count, as a share of the reference p
 the first day with another contract, and where contract months are not known, the traded price may move by up to 90 %.
 Moves of less than 0.1 % are never suspect.
 
-A price below zero, and the first one after it, may move by up to ten times the price before: a decimal point that is
-lost changes no sign, and crude oil did so in April 2020. The fifth price in a row at a new level is not suspect: the
-market is there.
+A price below zero, and the first one after it, may move by up to ten times the price before, as crude oil did in April
+2020, where the price before was below half of its median over 256 days, or others were below zero in that time. −1, −9,
+−99 and so on, which stand for a missing price in many files, and the price before with its sign changed are suspect.
+
+A price that takes back the last move is not suspect, and nor is the fifth price in a row that would be: the market is
+there.
+
+An exchange rate is suspect if it has moved by more than a quarter.
 """
 
 from __future__ import annotations
@@ -36,10 +41,14 @@ SPAN, FEWEST_RETURNS = 32, 20
 LEAST_MOVE = 0.001
 # From one contract to the next the price of those futures changed by up to 55 % (gas, August 2009).
 MOST_AT_ROLL = 0.9
-# Crude fell by 3.1 times its price on 20 April 2020.
-MOST_BELOW_ZERO = 10.0
+# Crude fell by 3.1 times its price on 20 April 2020, from 0.33 times its median.
+MOST_BELOW_ZERO, LOW = 10.0, 0.5
+MISSING = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0)
+MIRROR = 0.01  # how close to minus the price before
+# The franc rose by a fifth on 15 January 2015.
+MOST_OF_RATE = 0.25
 SHOWN = 3  # suspect prices of an instrument that are described
-SETTLED = 5  # prices: a week
+SETTLED = 5  # prices in a row: a week
 KNOWN_ROWS = 20  # over which a contract month counts as known, as in Market.months_known
 SCREEN = 0.9  # of the limits: round-off between two ways to the same standard deviation is far smaller
 
@@ -154,23 +163,26 @@ def suspect_prices(rows: pd.DataFrame, instrument: str) -> list[Suspect]:
     days, found = list(rows.index), list[Suspect]()
     dates = rows.index.to_numpy().astype("datetime64[D]")
     weekdays = np.sqrt(np.maximum(np.busday_count(np.roll(dates, 1), dates), 1)).tolist()  # since the row before
-    level: list[int] = []
-    good, last, returns = [prices[0]], 0, _Returns()
+    good, last, before, in_a_row, returns = [prices[0]], 0, -1, 0, _Returns()
+    moved = 0.0  # from the price before the last good one to that
     for row in range(1, len(prices)):
         reference = _reference(good)
         traded, changed, rolled = moves(row, last, reference)
         sigma = returns.sigma() * weekdays[row]
-        suspect = _suspect(traded, changed, rolled, sigma)
         if min(prices[row], prices[last]) < 0:
             scale = max(reference, abs(prices[last]))
-            suspect = max(abs(traded), abs(changed)) * reference > MOST_BELOW_ZERO * scale
-        if suspect:
-            there = bool(level) and not _suspect(*moves(row, level[-1], abs(prices[level[-1]])), sigma)
-            level = [*level, row] if there else [row]
-        if not suspect or len(level) == SETTLED:
+            suspect = _no_price(prices[row], good) or (
+                max(abs(traded), abs(changed)) * reference > MOST_BELOW_ZERO * scale
+            )
+        else:
+            suspect = _suspect(traded, changed, rolled, sigma)
+            if suspect and changed * moved < 0 and abs(moved) >= abs(changed) / 2:  # as much down as is now up
+                suspect = _suspect(*moves(row, before, _reference(good[:-1])), sigma)
+        in_a_row = in_a_row + 1 if suspect else 0
+        if in_a_row in (0, SETTLED):
             returns.add(changed)
             good = [*good[1 - REFERENCE_DAYS :], prices[row]]
-            last, level = row, []
+            last, before, in_a_row, moved = row, last, 0, changed
             continue
         of_adjusted = abs(changed) > abs(traded)
         move = changed if of_adjusted else traded
@@ -185,21 +197,32 @@ def suspect_prices(rows: pd.DataFrame, instrument: str) -> list[Suspect]:
 
 
 def suspect_rates(rates: pd.Series, pair: str) -> list[Suspect]:
-    """The suspect rates of a currency pair, those that have moved by more than 50 %, in the order of days."""
-    moves = rates.pct_change().abs().to_numpy()
-    if not (moves > MOST_MOVE).any():
-        return []
-    values, days, last, found = rates.tolist(), list(rates.index), 0, []
-    level: list[float] = []
+    """The suspect rates of a currency pair, in the order of days; up and down count alike: what is 1/x of a rate."""
+    values, days, last, before, in_a_row = rates.tolist(), list(rates.index), 0, -1, 0
+    found: list[Suspect] = []
+
+    def far(row: int, since: int) -> bool:
+        ratio = float(values[row] / values[since])
+        return max(ratio, 1 / ratio) - 1 > MOST_OF_RATE
+
     for row in range(1, len(values)):
+        suspect = far(row, last) and (before < 0 or far(row, before))
+        in_a_row = in_a_row + 1 if suspect else 0
+        if in_a_row in (0, SETTLED):
+            last, before, in_a_row = row, last, 0
+            continue
         move = values[row] / values[last] - 1
-        if abs(move) > MOST_MOVE:
-            level = [*level, values[row]] if level and abs(values[row] / level[-1] - 1) <= MOST_MOVE else [values[row]]
-        if abs(move) <= MOST_MOVE or len(level) == SETTLED:
-            last, level = row, []
-        else:
-            found.append(Suspect(pair, days[row], "rate", values[row], values[last], days[last], move, np.nan))
+        found.append(Suspect(pair, days[row], "rate", values[row], values[last], days[last], move, np.nan))
     return found
+
+
+def _no_price(price: float, good: Sequence[float]) -> bool:
+    """Whether a price, of which it or the one before is below zero, stands for none, or comes out of nowhere."""
+    if price >= 0:
+        return False
+    if price in MISSING or abs(price + good[-1]) <= MIRROR * abs(good[-1]):
+        return True
+    return min(good) >= 0 and good[-1] >= LOW * float(np.median(good))
 
 
 def _suspect(traded: float, adjusted: float, rolled: bool, sigma: float) -> bool:
@@ -209,6 +232,8 @@ def _suspect(traded: float, adjusted: float, rolled: bool, sigma: float) -> bool
 
 def _any_large(rows: pd.DataFrame) -> bool:
     """Whether any price could be suspect; quick, and until the first that is, it says what the loop says."""
+    if (rows["price"] < 0).any():
+        return True
     before = reference_price(rows["price"]).shift()
     adjusted, traded = rows["adjusted"].diff() / before, rows["price"].diff() / before
     squares = adjusted.where(adjusted != 0) ** 2

@@ -13,6 +13,7 @@ import pandas as pd
 from dynopt_milp.errors import DataError, MissingPackage
 from dynopt_milp.io.csv_table import EMPTY, number_in
 from dynopt_milp.io.files_read import read_bytes
+from dynopt_milp.io.known_columns import refuse_misspelt
 from formulations import FloatArray
 
 
@@ -54,6 +55,7 @@ def read_parquet_columns(path: Path, *, numbers: Sequence[str], optional_numbers
             raise DataError(f"the column {name} appears more than once", field=str(path))
     if len(columns) == len(numbers) == 1 and not optional_numbers:
         table.columns = pd.Index(numbers)
+    refuse_misspelt(columns, optional_numbers, str(path), DataError)
     for name in numbers:
         if name not in table:
             raise DataError(

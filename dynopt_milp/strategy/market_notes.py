@@ -36,7 +36,8 @@ def market_notes(market: Market, capital: float | None = None, end: Any = None) 
     lines = [f"{name}: {suspect}; it keeps its position" for name, suspect in now.items()]
     before = [suspect for suspect in known.suspects if suspect not in now.values()]
     lines += [f"{name}: {words}" for name, words in in_words(before).items()]
-    used = [note for note in market.notes if note.rule == SUSPECT and not market.suspects]
+    # Notes of readers know no day; those of suspects that are set aside stand above, up to the day.
+    used = [note for note in market.notes if note.rule == SUSPECT and note.rows == 0]
     alike: dict[str, list[str]] = {}
     for note in [*used, *(note for note in market.notes if note.rule in NAMED)]:
         alike.setdefault(note.reason, []).append(note.instrument)

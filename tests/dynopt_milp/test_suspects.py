@@ -114,6 +114,50 @@ def test_a_price_that_stays_at_its_new_level_is_believed_on_the_fifth_day() -> N
     assert days_of(frame) == list(DAYS[180:240:2])
 
 
+def test_a_market_that_is_another_one_from_a_day_on_is_believed_within_a_week() -> None:
+    """A peg that ends: the deviation of the days before says nothing of the days after."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        steps = np.where(
+            np.arange(len(DAYS)) < 180, random.normal(0, 0.0003, len(DAYS)), random.normal(0, 0.01, len(DAYS))
+        )
+        steps[180] = -0.18
+        own = pd.Series(100 * np.exp(steps.cumsum()), DAYS)
+        assert days_of(own) == list(DAYS[180:184])
+    frame = prices().assign(INDEX=own)
+    run_of = {
+        how: backtest(market(frame, on_suspect=how), LONG, capital=1e6, start=DAYS[100]) for how in ("freeze", "use")
+    }
+    earned = {how: one.profits["INDEX"].sum() for how, one in run_of.items()}
+    assert earned["freeze"] < 0
+    assert earned["freeze"] == pytest.approx(earned["use"], rel=0.5)  # the loss is there, some days later
+
+
+def test_a_price_that_takes_back_the_last_move_is_good() -> None:
+    for factor in (0.55, 0.7):
+        frame = prices().iloc[:15]  # too few returns for a deviation: half is the limit
+        frame.loc[DAYS[8], "INDEX"] *= factor
+        assert days_of(frame) == []
+    frame = prices()
+    frame.loc[DAYS[180:185], "INDEX"] *= 100  # five bad ones in a row
+    assert days_of(frame) == list(DAYS[180:184])
+
+
+@pytest.mark.parametrize("value", [-1.0, -9.0, -99.0, -999.0, -9999.0, "mirror", -123.4])
+def test_a_price_below_zero_that_comes_out_of_nowhere_is_suspect(value: Any) -> None:
+    frame = prices()
+    frame.loc[TICK, "INDEX"] = -frame["INDEX"].iloc[179] if value == "mirror" else value
+    assert days_of(frame) == [TICK]
+
+
+def test_a_price_that_was_low_may_fall_below_zero_and_come_back() -> None:
+    fall = pd.Series(np.r_[np.full(180, 1.0), np.linspace(1, 0.3, 20), -0.6, np.full(len(DAYS) - 201, 0.2)], DAYS)
+    frame = prices().assign(INDEX=60 * fall * np.exp(np.random.default_rng(1).normal(0, 0.02, len(DAYS))))
+    assert days_of(frame) == []
+    frame.loc[DAYS[200], "INDEX"] = -99.0
+    assert days_of(frame) == [DAYS[200]]
+
+
 def test_a_suspect_price_depends_on_no_later_one() -> None:
     frame = prices()
     frame.loc[DAYS[100:103], "INDEX"] *= 0.01
@@ -235,6 +279,23 @@ def test_a_suspect_rate_is_passed_over() -> None:
     assert [suspect.date for suspect in found.suspects] == [*DAYS[100:103], *DAYS[150:154]]
     assert {suspect.instrument for suspect in found.suspects} == {"EURUSD"}
     assert not found.frozen().any(axis=None)
+
+
+@pytest.mark.parametrize("factor", [1.45, 0.55, 0.7, 1.26])
+def test_rates_up_and_down_count_alike(factor: float) -> None:
+    rate = pd.Series(1.1, DAYS)
+    rate.iloc[100] *= factor
+    found = market_from_frames(prices(), table(currency=["EUR", "USD", "USD"]), fx={"EUR": rate})
+    assert [suspect.date for suspect in found.suspects] == [DAYS[100]]
+    assert (found.fx["EUR"] == 1.1).all()
+    rate.iloc[100] = 1.1 * 1.2  # the franc, January 2015
+    assert market_from_frames(prices(), table(currency=["EUR", "USD", "USD"]), fx={"EUR": rate}).suspects == ()
+
+
+def test_notes_of_a_day_know_no_later_one() -> None:
+    found = market(ticked())
+    assert market_notes(found, end=DAYS[179]) == market_notes(found.between(end=DAYS[179])) == []
+    assert len(market_notes(found)) == 1
 
 
 def test_a_backtest_holds_on_the_day_and_earns_the_change_at_the_next_price() -> None:

@@ -100,7 +100,7 @@ def test_complex_prices_are_refused() -> None:
 def test_a_price_below_zero_is_kept_and_percentages_are_of_a_reference_price() -> None:
     frame = prices()
     frame.loc[DAYS[7], "ES"] = -37.63
-    found = market(frame)
+    found = market(frame, on_suspect="use")
     assert found.prices.loc[DAYS[7], "ES"] == -37.63
     median = frame["ES"].iloc[:8].median()
     assert found.reference_prices().loc[DAYS[7], "ES"] == pytest.approx(median / 10)
@@ -108,7 +108,7 @@ def test_a_price_below_zero_is_kept_and_percentages_are_of_a_reference_price() -
     assert (found.reference_prices()["ES"] == frame["ES"])[others].all()
     change = frame.loc[DAYS[8], "ES"] + 37.63
     assert found.returns().loc[DAYS[8], "ES"] == pytest.approx(change / (median / 10))
-    assert rules(found, "ES") == {"below zero": 0, "large move": 0}
+    assert rules(found, "ES") == {"below zero": 0, "large move": 0, "suspect": 0}
 
 
 def test_a_price_that_stays_below_zero_has_no_reference() -> None:
