@@ -271,6 +271,8 @@ MUTATORS: dict[str, Mutator] = {
     "traded prices and rates times 100 from a day on": Mutator(_level("PRICE", 100), SAID),
     "a price times 100": Mutator(_tick(100), SAID),
     "a price by 100": Mutator(_tick(0.01), SAID),
+    "a price with another sign": Mutator(_tick(-1), SAID),
+    "the heading alone": Mutator(lambda table, _: table.text().splitlines()[0] + "\n", SAID),
     "a multiplier times 1000": Mutator(_specification(("Pointsize", "Multiplier"), 1000), SAID),
     "a spread of zero": Mutator(_specification(("Slippage", "SR_cost"), 0), SAID),
     "text for a number": Mutator(_cell(_text_in, _numbers), REFUSED),
