@@ -273,7 +273,7 @@ def _days(market: Market, start: Any, end: Any) -> pd.DatetimeIndex:
     days = market.days[(market.days >= first) & (market.days <= last)]
     if len(days) < 2:
         raise HistoryError(
-            f"fewer than two days from {start} to {end}; the market has {market.days[0].date()} to "
+            f"fewer than two days from {first.date()} to {last.date()}; the market has {market.days[0].date()} to "
             f"{market.days[-1].date()}",
             field="start and end",
         )

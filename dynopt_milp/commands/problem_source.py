@@ -23,7 +23,15 @@ from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
-from dynopt_milp.trades.input_notes import notes_of_covariance, notes_of_date, notes_of_prices, notes_of_problem
+from dynopt_milp.trades.input_notes import (
+    notes_of_covariance,
+    notes_of_date,
+    notes_of_held,
+    notes_of_last_day,
+    notes_of_left_out,
+    notes_of_prices,
+    notes_of_problem,
+)
 from dynopt_milp.trades.stored_decision import decision_of, is_decision
 
 OF_PRICES = (
@@ -110,6 +118,8 @@ class ProblemSource:
         return path.resolve() in read or inside
 
     def _of_file(self, path: Path) -> tuple[Problem, dict[str, Any]]:
+        if path.is_dir():
+            raise InputError("is a folder: did you mean --data?", field=str(path))
         content = read_content(path)
         known: dict[str, Any] = {}
         if is_decision(content):
@@ -128,11 +138,12 @@ class ProblemSource:
         if self.targets is None:
             raise InputError("is needed with a covariance", field="--targets")
         self._refuse("a covariance is given")
-        self._note_nothing_held(notes)
+        held = self._held(notes)
         targets, matrix = read_targets(self.targets), read_covariance(covariance)
+        self._note_not_named(held, targets, notes)
         notes.extend(notes_of_covariance(matrix, targets))
         made = problem_of_targets(
-            targets, matrix, None if self.held is None else read_held(self.held),
+            targets, matrix, held,
             capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits, shrinkage=self.shrinkage,
             period=self.period, holding=self.holding, roll_trades=self.roll_trades,
         )  # fmt: skip
@@ -144,12 +155,12 @@ class ProblemSource:
     def _of_prices(
         self, folder: Path, capital: float, console: Console, notes: list[str]
     ) -> tuple[Problem, dict[str, Any]]:
-        self._note_nothing_held(notes)
-        positions = None if self.held is None else read_held(self.held)
+        positions = self._held(notes)
         targets = None
         if self.targets is not None:
             self._refuse("targets are given")
             targets = read_targets(self.targets)
+            self._note_not_named(positions, targets, notes)
         market = chosen_market(
             folder, self.instruments, self.base_currency, table=self.instruments_table, on_suspect=self.on_suspect,
             end=self.date,
@@ -158,12 +169,13 @@ class ProblemSource:
             "cost_multiplier": self.cost_multiplier, "limits": self.limits, "holding": self.holding,
             "roll_trades": self.roll_trades,
         }  # fmt: skip
+        strategy = self.strategy()
         if targets is None:
             made = problem_of_day(
-                market, self.strategy(), capital, self.date, 0.0 if positions is None else positions, **common
+                market, strategy, capital, self.date, 0.0 if positions is None else positions, **common
             )
         else:
-            made = problem_of_day_and_targets(market, self.strategy(), capital, targets, self.date, positions, **common)
+            made = problem_of_day_and_targets(market, strategy, capital, targets, self.date, positions, **common)
         show_market(market, console)
         if self.notes:
             show_notes(market, console)
@@ -171,8 +183,12 @@ class ProblemSource:
         day = f"{close:%Y-%m-%d}"
         before = market.between(end=day)
         notes.extend(market_notes(before, capital))
-        notes.extend(notes_of_date(close, self.date, datetime.datetime.now(datetime.UTC).date()))
+        today = datetime.datetime.now(datetime.UTC).date()
+        notes.extend(notes_of_date(close, self.date, today))
+        notes.extend(notes_of_last_day(before, today))
         notes.extend(notes_of_prices(market, made, close))
+        if targets is None:
+            notes.extend(notes_of_left_out(market, made, strategy, close))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
         about |= _of_data(before, list(made.instruments), console)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
@@ -180,9 +196,17 @@ class ProblemSource:
         other = reference[reference != prices]
         return made, about if other.empty else about | _said(other, prices, console)
 
-    def _note_nothing_held(self, notes: list[str]) -> None:
-        if self.held is None:
-            notes.append("no --held: the trades are those of an account that holds nothing")
+    def _held(self, notes: list[str]) -> pd.Series | None:
+        """What is held, None without a file; that it is nothing is noted."""
+        positions = None if self.held is None else read_held(self.held)
+        if positions is None or positions.empty:
+            what = "no --held" if self.held is None else f"{self.held.name} has a header and no rows"
+            notes.append(f"{what}: the trades are those of an account that holds nothing")
+        return positions
+
+    def _note_not_named(self, held: pd.Series | None, targets: pd.DataFrame, notes: list[str]) -> None:
+        if self.held is not None and held is not None and not held.empty:
+            notes.extend(notes_of_held(held, targets, self.held.name))
 
     def _refuse(self, reason: str) -> None:
         for name in UNUSED_OPTIONS[reason]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import HistoryError, InputError
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.labelled import to_whole
@@ -16,6 +16,8 @@ from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.trades.last_day import alone_on_last_day
+from dynopt_milp.trades.left_out import cannot_be_held, not_in_data
 
 
 def known_day(market: Market, date: Any = None) -> pd.Timestamp:
@@ -80,15 +82,19 @@ def problem_of_day(
         contracts = pd.Series(to_whole(list(series), labels, "held"), index=labels) if labels else 0.0
     inputs = Inputs(known, strategy, capital)
     last = known.days[-1]
+    alive = inputs.alive(last)
+    if not alive and (alone := alone_on_last_day(known)):
+        raise HistoryError(
+            f"no instrument can be held on {last.date()}, the last day of {alone} alone; is the date mistyped?",
+            field="date",
+        )
     if isinstance(contracts, pd.Series):
-        alive = inputs.alive(last)
         for name in contracts.index[contracts != 0]:
             if name not in market.instruments:
-                raise InputError("is held and is not in the data", field="held", instrument=str(name))
+                raise InputError(f"is held and {not_in_data(market, str(name))}", field="held", instrument=str(name))
             if name not in alive:
                 raise InputError(
-                    f"is held and has no recent price, volatility or forecast on {last.date()}; close it by hand, or "
-                    "leave it out",
+                    f"is held and has {cannot_be_held(known, strategy, str(name))}; close it by hand, or leave it out",
                     field="held", instrument=str(name),
                 )  # fmt: skip
         contracts = contracts[contracts != 0]

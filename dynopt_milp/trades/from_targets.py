@@ -21,8 +21,9 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.strategy import Strategy
-from dynopt_milp.trades.from_prices import problem_of_day
+from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.input_files import TARGET_COLUMNS, TERMS, UNDERLYING
+from dynopt_milp.trades.left_out import cannot_be_held, not_in_data
 
 PERIODS = {"daily": REBALANCES_A_YEAR["daily"], "weekly": REBALANCES_A_YEAR["weekly"], "annual": 1}
 """What a covariance can be of, and how many of them a year has."""
@@ -185,7 +186,7 @@ def problem_of_day_and_targets(
     names = [str(name) for name in targets.index]
     for name in names:
         if name not in market.instruments:
-            raise InputError("has a target and is not in the data", field="targets", instrument=name)
+            raise InputError(f"has a target and {not_in_data(market, name)}", field="targets", instrument=name)
     _unused(targets, (*TERMS, UNDERLYING), "the prices say what a contract is worth and costs")
     contracts = _held(held, names)
     equal = replace(
@@ -198,8 +199,9 @@ def problem_of_day_and_targets(
     )  # fmt: skip
     for name in names:
         if name not in problem.instruments:
+            known = market.between(end=known_day(market.select(names), date))
             raise InputError(
-                "has a target and no recent price or volatility; leave it out of the targets",
+                f"has a target and {cannot_be_held(known, equal, name)}; leave it out of the targets",
                 field="targets", instrument=name,
             )  # fmt: skip
     return problem.replace(

@@ -9,15 +9,21 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
+from dynopt_milp.data.rows import STALE_ROWS
 from dynopt_milp.problem.plausible import LITTLE_RISK
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.inputs import CLOSED_AFTER
+from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_targets import wanted_risk
+from dynopt_milp.trades.last_day import is_apart, names_of_last_day
+from dynopt_milp.trades.left_out import missing_inputs
 
 MUCH_RISK = 1.0
 """A year, share of capital; five times what the book aims at."""
 DEAR = 0.05
-"""Cost of a trade as a share of the annual risk of the contract, in the median: twenty times that of 42 futures."""
+"""Cost of a trade as a share of the annual risk of the contract: twenty times that of 42 futures in the median."""
+FEWEST_EQUAL = 3
+"""Equal closes in a row that are worth a line."""
 NAMED = 6
 """How many instruments a line names."""
 
@@ -37,10 +43,11 @@ def notes_of_problem(problem: Problem) -> Iterator[str]:
         yield f"what is held risks {held:.0%} of capital a year, which is much; is it of this account?"
     volatility = np.sqrt(problem.covariance.diagonal())
     risky = volatility > 0
-    dear = float(np.median(problem.cost_in_weight_terms[risky] / volatility[risky])) if risky.any() else 0.0
-    if dear > DEAR:
+    shares = np.divide(problem.cost_in_weight_terms, volatility, out=np.zeros_like(volatility), where=risky)
+    dear = [f"{name} ({share:.0%})" for name, share in zip(problem.instruments, shares, strict=True) if share > DEAR]
+    if dear:
         yield (
-            f"a trade costs {dear:.0%} of the annual risk of its contract in the median, which is much; are costs in "
+            f"a trade costs more than {DEAR:.0%} of the annual risk of its contract: {', '.join(dear)}; are costs in "
             "the right units?"
         )
 
@@ -52,23 +59,83 @@ def notes_of_covariance(covariance: pd.DataFrame, targets: pd.DataFrame) -> Iter
         yield f"the covariance has {_some(others)} without a target, which {_are(others)} left out"
 
 
+def notes_of_held(held: pd.Series, targets: pd.DataFrame, file: str) -> Iterator[str]:
+    """The instruments with a target that what is held does not name."""
+    others = [str(name) for name in targets.index if name not in held.index]
+    if others:
+        yield f"not named in {file}, {'counts' if len(others) == 1 else 'count'} as not held: {_some(others)}"
+
+
+def notes_of_left_out(market: Market, problem: Problem, strategy: Strategy, day: pd.Timestamp) -> Iterator[str]:
+    """The instruments of the market that are not in the problem: why, and their last price, a line for each reason."""
+    known = market.between(end=day)
+    absent = [name for name in market.instruments if name not in problem.instruments]
+    lacks, alike = missing_inputs(known, strategy, absent), dict[str, list[str]]()
+    for name in absent:
+        alike.setdefault(lacks.get(name, "no share of risk from the strategy"), []).append(name)
+    for reason, names in alike.items():
+        yield f"left out, {reason}: {_some([_with_last_price(known, name) for name in names])}"
+
+
+def _with_last_price(known: Market, name: str) -> str:
+    if name not in known.instruments:
+        return name
+    prices = known.prices[name].dropna()
+    return f"{name} (last price {prices.iloc[-1]:.10g} of {known.days[known.prices[name].notna()][-1]:%Y-%m-%d})"
+
+
+def notes_of_last_day(known: Market, today: datetime.date) -> Iterator[str]:
+    """Whether the last day lies in the future, or hardly any instrument has it: a mistyped date, perhaps."""
+    last, names = known.days[-1], _some(names_of_last_day(known))
+    if last.date() > today:
+        yield f"the last day, {last:%Y-%m-%d}, is later than today, {today}: that of {names}; is the date mistyped?"
+    elif is_apart(known):
+        yield (
+            f"most instruments have their last price more than {CLOSED_AFTER} days before the last day, "
+            f"{last:%Y-%m-%d}: that of {names}; is the date mistyped?"
+        )
+
+
 def notes_of_prices(market: Market, problem: Problem, day: pd.Timestamp) -> Iterator[str]:
     """The instruments without a price of the day, but for suspect ones: what becomes of those that count as closed."""
     known = market.between(end=day)
-    stale, suspect = [], known.frozen().iloc[-1]
+    stale, equal, suspect = [], [], known.frozen().iloc[-1]
     for place, name in enumerate(problem.instruments):
         if suspect[name]:  # which is said where the price is
             continue
         last = known.days[known.prices[name].notna()][-1]
         age = (day - last).days
+        count, first = _equal_closes(known, name)
+        shown, new = last, ""
+        if count >= FEWEST_EQUAL:
+            equal.append(f"the last {count} closes of {name} are equal, since {first:%Y-%m-%d}")
+            shown, new = first, "new "
+        days = (day - shown).days
         if age > CLOSED_AFTER:
             held, target = problem.previous_positions[place], problem.optimal_positions[place]
             tilts = "" if held == target else f"; the others offset its target of {target:.3g}: drop it if it is old"
-            yield f"{name}: no price since {last:%Y-%m-%d} ({age} days): it is closed and stays at {held:.0f}{tilts}"
+            since = f"no {new}price since {shown:%Y-%m-%d} ({days} days)"
+            yield f"{name}: {since}: it is closed and stays at {held:.0f}{tilts}"
         elif age > 0:
-            stale.append(f"{name} ({age} {'day' if age == 1 else 'days'})")
+            stale.append(f"{name} ({days} {'day' if days == 1 else 'days'})")
     if stale:
         yield f"no price of {day:%Y-%m-%d}, the last one is taken: {_some(stale)}"
+    yield from equal
+
+
+def _equal_closes(known: Market, name: str) -> tuple[int, pd.Timestamp]:
+    """How many of the last closes are equal, both prices, and the first of them.
+
+    Repetitions that the reader has dropped count: days after as many as it keeps, up to as many rows as it dropped.
+    """
+    closes = pd.DataFrame({"price": known.prices[name], "adjusted": known.adjusted[name]}).dropna()
+    differs = (closes != closes.iloc[-1]).any(axis=1).to_numpy()
+    count = int(np.argmax(differs[::-1])) if differs.any() else len(closes)
+    since = closes.index[-count]
+    if count > STALE_ROWS:
+        dropped = sum(note.rows for note in known.notes if note.instrument == name and note.rule == "stale")
+        count += min(dropped, int((known.days > closes.index[-1]).sum()))
+    return count, since
 
 
 def notes_of_date(day: pd.Timestamp, asked: str | None, today: datetime.date) -> Iterator[str]:

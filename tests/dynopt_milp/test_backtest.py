@@ -476,7 +476,7 @@ def test_the_order_of_instruments_changes_nothing(market: Market, greedy: Backte
         ({"beside": ["cvxpy:"]}, UnknownNameError, "beside: there is no 'cvxpy:'; there are unrounded, rounded"),
         ({"also": ["greedy"], "buffer_rule": "deadband"}, UnsupportedError, "also: optimizers are compared"),
         ({"optimizer": "greedy", "buffer_rule": "edge"}, UnsupportedError, "greedy search is defined for"),
-        ({"start": "2030-01-01"}, HistoryError, "fewer than two days"),
+        ({"start": "2030-01-01"}, HistoryError, r"fewer than two days from 2030-01-01 to \d{4}-\d\d-\d\d; the market"),
         ({"start": "soon"}, InputError, "start: expected a date as 2019-12-31, found 'soon'"),
         ({"start": "2013-01-01", "end": "2013-02-20"}, HistoryError, "no day on which anything can be held"),
         ({"gap": 2.0}, InputError, "gap: expected a number between 0 and 1"),

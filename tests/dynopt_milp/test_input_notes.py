@@ -32,7 +32,7 @@ from dynopt_milp.gap.stored import read_study
 from dynopt_milp.io.start import is_command
 from dynopt_milp.problem.plausible import not_annual
 from dynopt_milp.trades.from_targets import problem_of_targets, wanted_risk
-from dynopt_milp.trades.input_notes import notes_of_date
+from dynopt_milp.trades.input_notes import notes_of_date, notes_of_last_day, notes_of_left_out
 from tests.command_line import COMMAND, read_json, run
 
 NAMES = ["US10", "ES", "GOLD"]
@@ -50,7 +50,7 @@ NO_HELD = "no --held: the trades are those of an account that holds nothing"
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     (tmp_path / "targets.csv").write_text(TARGETS)
-    (tmp_path / "held.csv").write_text("instrument,position\nGOLD,4\nES,-1\n")
+    (tmp_path / "held.csv").write_text("instrument,position\nGOLD,4\nES,-1\nUS10,0\n")
     write(tmp_path / "covariance.csv", SIGMA)
     return tmp_path
 
@@ -283,7 +283,9 @@ def test_prices_that_ended_long_ago_refuse_the_target(tmp_path: Path) -> None:
     folder = folder_of_prices(tmp_path / "d", {"RATE_OLD": 90})
     (tmp_path / "t.csv").write_text("instrument,position\nRATE_OLD,-0.8\nSTOCK,4\n")
     done = run("rebalance", "--targets", tmp_path / "t.csv", "--data", folder, "--capital", 300_000)
-    assert "targets of RATE_OLD: has a target and no recent price or volatility" in done.stderr.splitlines()[-1]
+    assert (
+        "targets of RATE_OLD: has a target and no price for more than 90 days on 2022-06-30 (the last is of 2022-02-24)"
+    ) in done.stderr.splitlines()[-1]
 
 
 def test_a_date_that_is_no_close_and_one_that_is_long_past() -> None:
@@ -296,6 +298,170 @@ def test_a_date_that_is_no_close_and_one_that_is_long_past() -> None:
     assert list(notes_of_date(friday, None, datetime.date(2024, 3, 12))) == [
         "2024-03-01 is 11 days ago; the trades are of that close"
     ]
+
+
+def changed_prices(folder: Path, name: str, change: Any) -> None:
+    """Both prices of an instrument, each changed as a series by day."""
+    for kind in ("adjusted", "multiple"):
+        path = folder / f"{kind}_prices_csv" / f"{name}.csv"
+        series = pd.read_csv(path, index_col=0, parse_dates=True).iloc[:, 0]
+        change(series).to_csv(path, index_label="DATETIME")
+
+
+def from_prices(folder: Path, *further: object) -> Any:
+    return run("rebalance", "--data", folder, "--capital", 300_000, "--json", *further)
+
+
+def test_an_instrument_that_is_left_out_is_named_with_its_reason_and_last_price(tmp_path: Path) -> None:
+    folder = folder_of_prices(tmp_path / "d", {"RATE_OLD": 90})
+    changed_prices(folder, "RATE_NEW", lambda series: series.iloc[-30:])
+    last = {
+        name: pd.read_csv(folder / "multiple_prices_csv" / f"{name}.csv", index_col=0).iloc[-1]
+        for name in ("RATE_OLD", "RATE_NEW")
+    }
+    done = from_prices(folder)
+    assert done.returncode == 0, done.stderr
+    found = read_json(done.stdout)
+    assert list(found["positions"]) == ["STOCK"]
+    assert [note for note in found["notes"] if note.startswith("left out")] == [
+        f"left out, no volatility: RATE_NEW (last price {last['RATE_NEW']['PRICE']:.10g} of 2022-06-30)",
+        f"left out, no price for more than 90 days: RATE_OLD (last price {last['RATE_OLD']['PRICE']:.10g} of "
+        "2022-02-24)",
+    ]
+    changed_prices(folder, "RATE_NEW", lambda series: series.set_axis(series.index - pd.Timedelta(days=140)))
+    both = read_json(from_prices(folder).stdout)["notes"]
+    assert sum("no price for more than 90 days and no volatility: RATE_NEW (" in note for note in both) == 1
+    alone = read_json(from_prices(folder, "--instruments", "STOCK").stdout)["notes"]
+    assert not [note for note in alone if "left out" in note]
+    early = read_json(from_prices(folder, "--date", "2021-12-01").stdout)["notes"]
+    assert "left out, no price yet: RATE_NEW" in early
+
+
+def test_many_that_are_left_out_for_one_reason_are_one_line() -> None:
+    market = simulated_market(2, start="2018-01-01", end="2019-12-31")
+    gone = [f"{name}" for name in market.instruments[:8]]
+    frames = {name: getattr(market, name).copy() for name in ("prices", "adjusted")}
+    for frame in frames.values():
+        frame.loc["2019-06-01":, gone] = np.nan
+    thin = Market(**frames, fx=market.fx, specifications=market.specifications)
+    problem = Inputs(thin, Strategy(), 1e7).problem(thin.days[-1])
+    assert set(problem.instruments) == set(market.instruments) - set(gone)
+    (line,) = notes_of_left_out(thin, problem, Strategy(), thin.days[-1])
+    assert line.startswith(f"left out, no price for more than 90 days: {gone[0]} (last price ")
+    assert line.endswith(" of 2019-05-31) and 2 more")
+    assert line.count("(last price") == 6
+
+
+def test_a_last_day_of_one_instrument_or_in_the_future_is_named(tmp_path: Path) -> None:
+    folder = folder_of_prices(tmp_path / "d", {})
+    held = tmp_path / "h.csv"
+    held.write_text("instrument,position\nRATE_OLD,1\n")
+
+    def mistyped(days: int) -> Any:
+        def change(series: pd.Series) -> pd.Series:
+            return series.set_axis([*series.index[:-1], pd.Timestamp("2022-06-30") + pd.Timedelta(days=days)])
+
+        return change
+
+    changed_prices(folder, "STOCK", mistyped(32))
+    notes = read_json(from_prices(folder, "--held", held).stdout)["notes"]
+    said = "most instruments have their last price more than 10 days before the last day, 2022-08-01: that of STOCK"
+    assert sum(note.startswith(said) for note in notes) == 1
+    changed_prices(folder, "STOCK", mistyped(365 * 200 + 51))
+    notes = read_json(from_prices(folder).stdout)["notes"]
+    today = datetime.datetime.now(datetime.UTC).date()
+    day = pd.Timestamp("2022-06-30") + pd.Timedelta(days=365 * 200 + 51)
+    assert f"the last day, {day:%Y-%m-%d}, is later than today, {today}: that of STOCK; is the date mistyped?" in notes
+    failed = from_prices(folder, "--held", held)
+    assert failed.returncode == 2
+    assert (
+        f"held of RATE_OLD: is held and has no price for more than 90 days on {day:%Y-%m-%d} (the last is of "
+        "2022-06-30), the last day of STOCK alone; close it by hand, or leave it out"
+    ) in failed.stderr
+    changed_prices(folder, "STOCK", lambda series: series * ([1.0] * (len(series) - 1) + [9.0]))  # suspect
+    failed = from_prices(folder)
+    assert failed.returncode == 2
+    assert f"no instrument can be held on {day:%Y-%m-%d}, the last day of STOCK alone" in failed.stderr
+
+
+def test_notes_of_the_last_day_compare_with_today() -> None:
+    market = simulated_market(instruments=["US10", "CORN"], start="2019-01-01", end="2019-06-28")
+    assert list(notes_of_last_day(market, datetime.date(2019, 6, 28))) == []
+    assert list(notes_of_last_day(market, datetime.date(2019, 6, 27))) == [
+        "the last day, 2019-06-28, is later than today, 2019-06-27: that of CORN, US10; is the date mistyped?"
+    ]
+
+
+def test_what_is_held_and_left_out_by_the_reader_is_refused_with_the_reason(tmp_path: Path) -> None:
+    folder = folder_of_prices(tmp_path / "d", {})
+    changed_prices(folder, "RATE_OLD", lambda series: series.iloc[:1])
+    (tmp_path / "h.csv").write_text("instrument,position\nRATE_OLD,1\n")
+    (tmp_path / "t.csv").write_text("instrument,position\nRATE_OLD,1\nSTOCK,4\n")
+    why = "left out of the data: 1 rows of prices are left, and 2 are needed"
+    assert f"held of RATE_OLD: is held and is {why}" in from_prices(folder, "--held", tmp_path / "h.csv").stderr
+    said = from_prices(folder, "--targets", tmp_path / "t.csv").stderr
+    assert f"targets of RATE_OLD: has a target and is {why}" in said
+
+
+def test_what_is_held_and_has_little_history_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
+    folder = folder_of_prices(tmp_path / "d", {})
+    changed_prices(folder, "RATE_OLD", lambda series: series.iloc[-30:])
+    (tmp_path / "h.csv").write_text("instrument,position\nRATE_OLD,1\n")
+    first = pd.bdate_range("2021-01-01", "2022-06-30")[-30]
+    assert (
+        "is held and has no volatility on 2022-06-30, with 30 prices from "
+        f"{first:%Y-%m-%d} to 2022-06-30; close it by hand"
+    ) in from_prices(folder, "--held", tmp_path / "h.csv").stderr
+
+
+def test_a_file_of_nothing_held_and_one_that_does_not_name_a_target_are_said(files: Path) -> None:
+    (files / "held.csv").write_text("instrument,position\n")
+    assert live(files).stderr == (
+        "note: held.csv has a header and no rows: the trades are those of an account that holds nothing\n"
+    )
+    (files / "held.csv").write_text("instrument,position\nGOLD,4\nES,-1\n")
+    assert live(files).stderr == "note: not named in held.csv, counts as not held: US10\n"
+    (files / "held.csv").write_text("instrument,position\nGOLD,4\n")
+    assert live(files).stderr == "note: not named in held.csv, count as not held: ES, US10\n"
+
+
+def test_a_cost_in_another_unit_names_its_instrument(files: Path) -> None:
+    (files / "targets.csv").write_text(TARGETS.replace("1e-4", "1e-2"))
+    assert pytest.approx(0.17, abs=0.005) == 1e-2 / 0.06
+    assert live(files).stderr == (
+        "note: a trade costs more than 5% of the annual risk of its contract: US10 (17%); are costs in the right "
+        "units?\n"
+    )
+    (files / "targets.csv").write_text(TARGETS.replace("1e-4", "29e-4"))  # 4.8 %
+    assert live(files).stderr == ""
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 9, 10, 11, 14, 40])
+def test_a_price_that_repeats_is_as_old_as_the_first_of_the_equal_closes(tmp_path: Path, repeats: int) -> None:
+    folder = folder_of_prices(tmp_path / "d", {})
+
+    def stuck(series: pd.Series) -> pd.Series:
+        return series.mask(np.arange(len(series)) >= len(series) - repeats).ffill()
+
+    changed_prices(folder, "STOCK", stuck)
+    notes = read_json(from_prices(folder).stdout)["notes"]
+    days = pd.bdate_range("2021-01-01", "2022-06-30")
+    first = days[-1 - repeats]
+    age = (days[-1] - first).days
+    equal = f"the last {repeats + 1} closes of STOCK are equal, since {first:%Y-%m-%d}"
+    assert [note for note in notes if "closes of" in note] == ([equal] if repeats > 1 else [])
+    old = [note for note in notes if "STOCK" in note and ("no price of" in note or "no new price" in note)]
+    if repeats <= 10:  # none is dropped
+        assert old == []
+    elif repeats == 40:
+        (line,) = old
+        assert line.startswith(f"STOCK: no new price since {first:%Y-%m-%d} ({age} days): it is closed and stays at 0")
+    else:
+        assert old == [f"no price of 2022-06-30, the last one is taken: STOCK ({age} days)"]
+
+
+def test_a_folder_in_the_place_of_a_problem_is_said_to_be_one(tmp_path: Path) -> None:
+    assert refusal(run("rebalance", tmp_path)).endswith(f"{tmp_path}: is a folder: did you mean --data?\n")
 
 
 def test_a_covariance_of_more_and_a_buffer_of_five_are_said(files: Path) -> None:
