@@ -54,6 +54,17 @@ def deviation(contracts: dict[str, float]) -> float:
     return float(np.sqrt(weights @ SIGMA @ weights))
 
 
+def by_name(problem: dict[str, Any]) -> dict[str, Any]:
+    """The problem as JSON with its instruments in the order of their names."""
+    names = problem["instruments"]
+    made = {name: what for name, what in problem.items() if not isinstance(what, list)}
+    table = pd.DataFrame(problem["covariance"], names, names).sort_index().sort_index(axis=1)
+    lists = {name: what for name, what in problem.items() if isinstance(what, list) and name != "covariance"}
+    for name, what in lists.items():
+        made[name] = [entry for _, entry in sorted(zip(names, what, strict=True))]
+    return made | {"covariance": table.to_numpy().tolist()}
+
+
 def less(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {name: one[name] - other[name] for name in one}
 
@@ -168,7 +179,7 @@ def test_the_sha256_of_each_file_and_of_the_decision(files: Path) -> None:
     found = read_json(live(files, "--json", "--log", files / "log.jsonl").stdout)
     names = [files / name for name in ("targets.csv", "covariance.csv", "held.csv")]
     assert found["files"] == {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
-    decided = {"problem": found["problem"], "settings": found["settings"]}
+    decided = {"problem": by_name(found["problem"]), "settings": found["settings"]}
     text = json.dumps(decided, sort_keys=True, separators=(",", ":"))
     assert found["fingerprint"] == hashlib.sha256(text.encode()).hexdigest()
     assert read_json((files / "log.jsonl").read_text())["fingerprint"] == found["fingerprint"]
@@ -177,6 +188,34 @@ def test_the_sha256_of_each_file_and_of_the_decision(files: Path) -> None:
     other = read_json(live(files, "--json", "--buffer-fraction", 0.04).stdout)
     assert other["problem"] == found["problem"]
     assert other["fingerprint"] != found["fingerprint"]
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_of_instruments() -> None:
+    names = ["ES", "GOLD", "US10"]
+    start = {"ES": 1, "GOLD": 0, "US10": 3}
+    given = {name: pd.Series(numbers, names) for name, numbers in {
+        "optimal_positions": [5.6, -0.2, 3.4], "previous_positions": [-1, 1, 0],
+        "weight_per_contract": [0.06, 0.05, 0.3], "cost_in_weight_terms": [1e-4, 2e-4, 3e-4],
+        "holding_cost": [4e-4, 5e-4, 6e-4], "lower": [-3, -2, -1],
+    }.items()}  # fmt: skip
+
+    def decided(order: list[str], rule: list[str], wanted: float = 5.6) -> Any:
+        wants = given["optimal_positions"].where(given["optimal_positions"] != 5.6, wanted)
+        fields = given | {"optimal_positions": wants}
+        ordered = {name: series[order] for name, series in fields.items()}
+        problem = Problem(
+            covariance=pd.DataFrame(SIGMA, NAMES, NAMES).loc[order, order],
+            limits=Limits(lower=ordered.pop("lower"), same_side=rule, one_side=True),
+            underlying={"ES": "shares", "GOLD": "metal", "US10": "bond"}, instruments=order, **ordered,
+        )  # fmt: skip
+        return rebalance(problem, "greedy", start=start)
+
+    first, other = decided(["ES", "GOLD", "US10"], ["ES", "US10"]), decided(["US10", "ES", "GOLD"], ["US10", "ES"])
+    assert first.trades.to_dict() == other.trades.to_dict()
+    assert first.to_dict()["problem"] != other.to_dict()["problem"]
+    assert first.fingerprint == other.fingerprint
+    assert decided(["US10", "ES", "GOLD"], ["US10"]).fingerprint != first.fingerprint
+    assert decided(["US10", "ES", "GOLD"], ["US10", "ES"], wanted=3.4).fingerprint != first.fingerprint
 
 
 @pytest.mark.parametrize(
