@@ -89,7 +89,7 @@ class ProblemSource:
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
             self._refuse("a problem file has it inside")
-            return self._of_file(self.problem)
+            return self._of_file(self.problem, notes)
         if self.covariance is not None:
             return self._of_covariance(self.covariance, console, notes)
         if self.period is not None:
@@ -109,12 +109,14 @@ class ProblemSource:
         inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
         return path.resolve() in read or inside
 
-    def _of_file(self, path: Path) -> tuple[Problem, dict[str, Any]]:
+    def _of_file(self, path: Path, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         content = read_content(path)
         known: dict[str, Any] = {}
         if is_decision(content):
             decision = decision_of(content, str(path))
             made, known = decision.problem, decision.about | {"decision": decision}
+            of = f" of {decision.about['date']}" if "date" in decision.about else ""
+            notes.append(f"made from the trades{of} in {path}")
         else:
             made = Problem.from_dict(content, str(path))
         asked = Limits() if self.limits is None else self.limits

@@ -229,10 +229,11 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_instruments() -> None:
 def test_the_trades_can_be_made_again_from_their_file(files: Path, further: tuple[str, ...]) -> None:
     assert live(files, "--out", files / "t.json", *further).returncode == 0
     done = run("rebalance", files / "t.json", "--json", "--out", files / "again.json")
-    assert (done.returncode, done.stderr) == (0, "")
     first, second = (read_json((files / name).read_text()) for name in ("t.json", "again.json"))
     for name in ("trades", "positions", "problem", "settings", "fingerprint", "money", "risk", "date", "status"):
         assert first[name] == second[name], name
+    again = f"made from the trades of {first['date']} in {files / 't.json'}"
+    assert (done.returncode, done.stderr, second["notes"]) == (0, f"note: {again}\n", [again])
     assert second["files"] == {str(files / "t.json"): hashlib.sha256((files / "t.json").read_bytes()).hexdigest()}
 
 
@@ -254,7 +255,7 @@ def test_another_setting_or_a_changed_file_is_said(files: Path) -> None:
     assert found["settings"]["buffer_rule"] is None
     assert found["held_back"] == {}
     assert "not those that the file was written with" in done.stderr
-    assert len(found["notes"]) == 1
+    assert len(found["notes"]) == 2
     content = json.loads((files / "t.json").read_text())
     content["trades"]["ES"] = 99
     (files / "t.json").write_text(json.dumps(content))
@@ -268,6 +269,17 @@ def test_another_setting_or_a_changed_file_is_said(files: Path) -> None:
         ({"settings": None}, "settings: is missing"),
         ({"problem": {"format": "x"}}, "problem: format: expected the format 'dynopt-milp problem 2'"),
         ({"format": "dynopt-milp trades 9"}, "found 'dynopt-milp trades 9'"),
+        ({"capital": "abc"}, "t.json: capital: expected a number, found 'abc'"),
+        ({"capital": -5}, "t.json: capital: expected a positive number, found -5"),
+        ({"capital": None}, "t.json: capital: expected a number, found None"),
+        ({"capital": 400_001}, "t.json: capital: is 400001, and that of the problem 400000"),
+        ({"base_currency": None}, "t.json: base_currency: expected a currency such as USD, found None"),
+        ({"base_currency": ""}, "t.json: base_currency: expected a currency such as USD, found ''"),
+        ({"date": "soon"}, "t.json: date: expected a date such as 2026-01-31, found 'soon'"),
+        ({"date": 20200102}, "t.json: date: expected a date such as 2026-01-31, found 20200102"),
+        ({"reference_prices": 5}, "t.json: reference_prices: expected a number for each of some instruments, found 5"),
+        ({"reference_prices": {"ES": "x"}}, "t.json: reference_prices: ES: expected a number, found 'x'"),
+        ({"reference_prices": {"SILVER": 5}}, "t.json: reference_prices: SILVER: is no instrument of the problem"),
     ],
 )
 def test_a_damaged_file_of_trades_is_one_line(files: Path, change: dict[str, Any], message: str) -> None:
