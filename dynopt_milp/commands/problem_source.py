@@ -24,7 +24,8 @@ from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
 from dynopt_milp.trades.input_files import read_covariance, read_held, read_targets
 from dynopt_milp.trades.input_notes import notes_of_covariance, notes_of_date, notes_of_prices, notes_of_problem
-from dynopt_milp.trades.stored_decision import decision_of, is_decision
+from dynopt_milp.trades.outcome import is_record
+from dynopt_milp.trades.stored_decision import decision_of
 
 OF_PRICES = (
     "date", "instruments", "instruments_table", "base_currency", "forecasts", "weights", "correlation_span", "notes",
@@ -102,17 +103,10 @@ class ProblemSource:
             raise InputError("is needed with --data", field="--capital")
         return self._of_prices(self.data, self.capital, console, notes)
 
-    def is_read(self, path: Path) -> bool:
-        """Whether a file is among those that are read, or inside the price folder."""
-        files = (self.problem, self.targets, self.held, self.covariance, self.instruments_table)
-        read = [file.resolve() for file in files if file is not None]
-        inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
-        return path.resolve() in read or inside
-
     def _of_file(self, path: Path, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         content = read_content(path)
         known: dict[str, Any] = {}
-        if is_decision(content):
+        if is_record(content):
             decision = decision_of(content, str(path))
             made, known = decision.problem, decision.about | {"decision": decision}
             of = f" of {decision.about['date']}" if "date" in decision.about else ""

@@ -183,5 +183,10 @@ class Rebalance:
         }
 
 
+def is_record(content: Any) -> bool:
+    """Whether this is what the JSON of a rebalance says, with trades or without."""
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
 def _numbers(series: pd.Series) -> dict[str, float]:
     return {str(name): float(number) for name, number in series.items()}

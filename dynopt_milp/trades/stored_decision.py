@@ -11,7 +11,7 @@ from dynopt_milp.errors import FormatError
 from dynopt_milp.problem.labelled import positive
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
-from dynopt_milp.trades.outcome import FORMAT, Rebalance
+from dynopt_milp.trades.outcome import FORMAT, Rebalance, is_record
 
 SETTINGS = (
     "optimizer", "buffer_rule", "buffer_fraction", "risk_target", "gap", "time_limit", "start", "constraints",
@@ -67,11 +67,6 @@ def read_decision(path: Path) -> StoredDecision:
     return decision_of(read_content(path), str(path))
 
 
-def is_decision(content: Any) -> bool:
-    """Whether this is the content of a file of trades."""
-    return isinstance(content, dict) and content.get("format") == FORMAT
-
-
 def decision_of(content: Any, source: str) -> StoredDecision:
     """The decision of the content of a file; ``source`` names it in errors.
 
@@ -80,11 +75,12 @@ def decision_of(content: Any, source: str) -> StoredDecision:
     FormatError, InputError
         As :func:`read_decision`.
     """
-    if not is_decision(content):
+    if not is_record(content):
         raise FormatError(f"expected the format {FORMAT!r}", field=source)
     if "problem" not in content:
+        status, reason = content.get("status"), content.get("reason")
         raise FormatError(
-            f"has no trades to make again; its run ended: {content.get('status')}, {content.get('reason')}",
+            f"has no trades to make again; {reason if status == 'running' else f'its run ended: {status}, {reason}'}",
             field=source,
         )
     for name, kind in (("settings", dict), ("trades", dict), ("fingerprint", str)):
