@@ -32,7 +32,8 @@ from dynopt_milp.trades.input_notes import (
     notes_of_prices,
     notes_of_problem,
 )
-from dynopt_milp.trades.stored_decision import decision_of, is_decision
+from dynopt_milp.trades.outcome import is_record
+from dynopt_milp.trades.stored_decision import decision_of
 
 OF_PRICES = (
     "date", "instruments", "instruments_table", "base_currency", "forecasts", "weights", "correlation_span", "notes",
@@ -97,7 +98,7 @@ class ProblemSource:
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
             self._refuse("a problem file has it inside")
-            return self._of_file(self.problem)
+            return self._of_file(self.problem, notes)
         if self.covariance is not None:
             return self._of_covariance(self.covariance, console, notes)
         if self.period is not None:
@@ -110,21 +111,16 @@ class ProblemSource:
             raise InputError("is needed with --data", field="--capital")
         return self._of_prices(self.data, self.capital, console, notes)
 
-    def is_read(self, path: Path) -> bool:
-        """Whether a file is among those that are read, or inside the price folder."""
-        files = (self.problem, self.targets, self.held, self.covariance, self.instruments_table)
-        read = [file.resolve() for file in files if file is not None]
-        inside = self.data is not None and path.resolve().is_relative_to(self.data.resolve())
-        return path.resolve() in read or inside
-
-    def _of_file(self, path: Path) -> tuple[Problem, dict[str, Any]]:
+    def _of_file(self, path: Path, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if path.is_dir():
             raise InputError("is a folder: did you mean --data?", field=str(path))
         content = read_content(path)
         known: dict[str, Any] = {}
-        if is_decision(content):
+        if is_record(content):
             decision = decision_of(content, str(path))
             made, known = decision.problem, decision.about | {"decision": decision}
+            of = f" of {decision.about['date']}" if "date" in decision.about else ""
+            notes.append(f"made from the trades{of} in {path}")
         else:
             made = Problem.from_dict(content, str(path))
         asked = Limits() if self.limits is None else self.limits

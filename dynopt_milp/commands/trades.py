@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import suppress
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,6 +48,7 @@ from dynopt_milp.commands.market_options import (
 )
 from dynopt_milp.commands.panels import of_market, of_output, of_problem
 from dynopt_milp.commands.problem_source import ProblemSource
+from dynopt_milp.commands.record import Record
 from dynopt_milp.errors import FileError, InputError
 from dynopt_milp.io.files_read import files_read
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
@@ -56,12 +56,12 @@ from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
-from dynopt_milp.trades.decision_log import DecisionLog, decision
+from dynopt_milp.trades.decision_log import decision
 from dynopt_milp.trades.from_targets import PERIODS
 from dynopt_milp.trades.input_notes import notes_of_buffer
 from dynopt_milp.trades.outcome import Rebalance
 from dynopt_milp.trades.rebalancing import rebalance as run_rebalance
-from dynopt_milp.trades.trade_file import only_writer, trade_record, write_trades
+from dynopt_milp.trades.trade_file import trade_record, write_trades
 
 
 @app.command()
@@ -168,20 +168,9 @@ def rebalance(
         return result, known | {"files": files}
 
     def run() -> int:
-        asked = source()
-        for path, option in ((out, "--out"), (log, "--log")):
-            if path is not None and asked.is_read(path):
-                raise InputError("is read; give another file", field=option)
-        if out is not None and log is not None and out.resolve() == log.resolve():
-            raise InputError("is the file of the trades too; give another", field="--log")
-        about = {} if date is None else {"date": date}
-        with ExitStack() as stack:
-            book = None if log is None else opened_log(log, out, about)
-            if out is not None:
-                with nullcontext() if book is None else book.failures():
-                    stack.enter_context(only_writer(out, about))
-            entry = {} if book is None else stack.enter_context(book.entry())
-            result, known = decided(asked)
+        record = Record(out, log, (problem, targets, held, covariance, instruments_table), data, date)
+        with record.kept() as entry:
+            result, known = decided(source())
             if out is not None:
                 write_trades(result, out, known)
             beside = {name: what for name, what in known.items() if name != "files"}
@@ -201,22 +190,16 @@ def rebalance(
     guarded(run, interrupted)
 
 
-def opened_log(path: Path, out: Path | None, about: dict[str, str]) -> DecisionLog:
-    """The log; where it cannot be written the file of the trades says so."""
-    try:
-        return DecisionLog(path)
-    except FileError:
-        if out is not None:
-            with only_writer(out, about):
-                raise
-        raise
-
-
 def misused(words: Sequence[str], message: str) -> None:
-    """Leave the failure in the file of ``--out`` though the options could not be read."""
-    given = [after for word, after in pairwise(words) if word == "--out"]
-    given += [word.removeprefix("--out=") for word in words if word.startswith("--out=")]
-    named = [Path(word.rpartition("=")[2]).resolve() for word in words]
-    if given and named.count(Path(given[-1]).resolve()) == 1:  # else it is read, too
-        with suppress(InputError, FileError), only_writer(Path(given[-1])):
-            raise InputError(message, field="options")
+    """Leave the failure in the files of ``--out`` and ``--log`` though the options could not be read."""
+    said: dict[str, str] = {}
+    others, left = [], iter(words)
+    for word in left:
+        name, joined, value = word.partition("=")
+        if name in ("--out", "--log", "--data"):
+            said[name] = value if joined else next(left, "")
+        else:
+            others.append(Path(value if joined and name.startswith("--") else word))
+    out, log, data = (Path(said[name]) if said.get(name) else None for name in ("--out", "--log", "--data"))
+    with suppress(InputError, FileError), Record(out, log, others, data).kept():
+        raise InputError(message, field="options")

@@ -39,10 +39,11 @@ def replacement(name: str) -> Callable[..., Any] | None:
     found = [function for function in there.values() if function is not original]
     if not found:
         return None
-    if any(function is not found[0] for function in found):
+    for function in found:
+        if not callable(function):
+            raise InputError(f"was replaced; expected a function, found {type(function).__name__}", field=name)
+    if any(function != found[0] for function in found):  # a bound method is another object each time it is looked up
         raise InputError(f"was replaced by different functions in {' and '.join(there)}; use one of them", field=name)
-    if not callable(found[0]):
-        raise InputError(f"was replaced; expected a function, found {type(found[0]).__name__}", field=name)
     return found[0]
 
 

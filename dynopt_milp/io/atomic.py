@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ENOENT
+from errno import ELOOP, ENOENT
 from pathlib import Path
 
 from dynopt_milp.errors import FileError
@@ -49,6 +49,22 @@ def refuse_unreadable(error: Exception, path: Path) -> None:
     """
     if isinstance(error, OSError) and error.errno not in (None, ENOENT):
         raise FileError(f"cannot be read: {error.strerror or error}", path, errno=error.errno) from None
+
+
+def resolved(path: Path) -> Path:
+    """Of a link the file it stands for, whether that is there or not.
+
+    Raises
+    ------
+    FileError
+        If links stand for each other.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == ELOOP:
+            raise FileError("is a link that leads back to itself; give another", path, errno=ELOOP) from None
+    return Path(os.path.realpath(path))
 
 
 @contextmanager

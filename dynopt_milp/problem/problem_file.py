@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.files_read import read_bytes
@@ -144,6 +145,27 @@ def content_of(fields: dict[str, Any]) -> dict[str, Any]:
         else:
             content[name] = asked if asked is True else list(asked)
     return content
+
+
+def in_order(content: dict[str, Any], order: NDArray[np.intp]) -> dict[str, Any]:
+    """The content of a problem file with its instruments in another order; names that rules list are sorted.
+
+    Parameters
+    ----------
+    content : dict
+        What :func:`content_of` made.
+    order : ndarray of int
+        The places of the instruments.
+    """
+    moved = dict(content)
+    for name in ("instruments", *VECTORS, *LISTS):
+        if name in content:
+            moved[name] = [content[name][place] for place in order]
+    moved["covariance"] = [[content["covariance"][row][column] for column in order] for row in order]
+    for rule in RULES:
+        if isinstance(content.get(rule), list):
+            moved[rule] = sorted(set(content[rule]))
+    return moved
 
 
 def _numbers(limit: list[Any], missing: float) -> list[Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.problem_file import in_order
 from dynopt_milp.problem.solution import Solution, Status, StoppedBy, by_name
 from formulations import FloatArray, IntegerArray, set_frozen_state
 
@@ -126,8 +127,12 @@ class Rebalance:
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of the problem and the settings: the same for what is the same decision."""
-        content = {"problem": self.problem.to_dict(), "settings": self.settings}
+        """The sha256 of the problem and the settings: the same for the same decision, in any order of instruments."""
+        order, start = self.problem.order(), self.settings["start"]
+        content = {
+            "problem": in_order(self.problem.to_dict(), order),
+            "settings": self.settings | {"start": None if start is None else [start[place] for place in order]},
+        }
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -176,6 +181,11 @@ class Rebalance:
             "gross_notional": float(notional.abs().sum()),
             "notional": _numbers(notional[notional != 0]),
         }
+
+
+def is_record(content: Any) -> bool:
+    """Whether this is what the JSON of a rebalance says, with trades or without."""
+    return isinstance(content, dict) and content.get("format") == FORMAT
 
 
 def _numbers(series: pd.Series) -> dict[str, float]:

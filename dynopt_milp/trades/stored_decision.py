@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dynopt_milp.errors import FormatError
+from dynopt_milp.problem.labelled import positive
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
-from dynopt_milp.trades.outcome import FORMAT, Rebalance
+from dynopt_milp.trades.outcome import FORMAT, Rebalance, is_record
 
 SETTINGS = (
     "optimizer", "buffer_rule", "buffer_fraction", "risk_target", "gap", "time_limit", "start", "constraints",
@@ -65,11 +67,6 @@ def read_decision(path: Path) -> StoredDecision:
     return decision_of(read_content(path), str(path))
 
 
-def is_decision(content: Any) -> bool:
-    """Whether this is the content of a file of trades."""
-    return isinstance(content, dict) and content.get("format") == FORMAT
-
-
 def decision_of(content: Any, source: str) -> StoredDecision:
     """The decision of the content of a file; ``source`` names it in errors.
 
@@ -78,16 +75,19 @@ def decision_of(content: Any, source: str) -> StoredDecision:
     FormatError, InputError
         As :func:`read_decision`.
     """
-    if not is_decision(content):
+    if not is_record(content):
         raise FormatError(f"expected the format {FORMAT!r}", field=source)
     if "problem" not in content:
+        status, reason = content.get("status"), content.get("reason")
         raise FormatError(
-            f"has no trades to make again; its run ended: {content.get('status')}, {content.get('reason')}",
+            f"has no trades to make again; {reason if status == 'running' else f'its run ended: {status}, {reason}'}",
             field=source,
         )
     for name, kind in (("settings", dict), ("trades", dict), ("fingerprint", str)):
         if not isinstance(content.get(name), kind):
             raise FormatError("is missing, or no trades were written with it", field=f"{source}: {name}")
+    problem = Problem.from_dict(content["problem"], f"{source}: problem")
+    _check_about(content, problem, source)
     settings = content["settings"]
     for name in (*SETTINGS, *settings):
         if name not in settings or name not in SETTINGS:
@@ -99,9 +99,40 @@ def decision_of(content: Any, source: str) -> StoredDecision:
             field=f"{source}: settings: constraints",
         )
     return StoredDecision(
-        problem=Problem.from_dict(content["problem"], f"{source}: problem"),
+        problem=problem,
         settings={name: settings[name] for name in SETTINGS},
         about={name: content[name] for name in ABOUT if name in content},
         trades=content["trades"],
         fingerprint=content["fingerprint"],
     )
+
+
+def _check_about(content: dict[str, Any], problem: Problem, source: str) -> None:
+    """Refuse what is said beside the problem where it cannot be true."""
+    if "capital" in content:
+        capital = positive(content["capital"], f"{source}: capital")
+        if problem.capital is not None and capital != problem.capital:
+            raise FormatError(
+                f"is {capital:.15g}, and that of the problem {problem.capital:.15g}; one of them was changed",
+                field=f"{source}: capital",
+            )
+    if "base_currency" in content:
+        currency = content["base_currency"]
+        if not isinstance(currency, str) or not currency.strip():
+            raise FormatError(f"expected a currency such as USD, found {currency!r}", field=f"{source}: base_currency")
+    if "date" in content:
+        date = content["date"]
+        try:
+            datetime.datetime.fromisoformat(date)
+        except (TypeError, ValueError):
+            raise FormatError(f"expected a date such as 2026-01-31, found {date!r}", field=f"{source}: date") from None
+    if "reference_prices" in content:
+        prices = content["reference_prices"]
+        if not isinstance(prices, dict):
+            raise FormatError(
+                f"expected a number for each of some instruments, found {prices!r}", field=f"{source}: reference_prices"
+            )
+        for name, price in prices.items():
+            if name not in problem.instruments:
+                raise FormatError("is no instrument of the problem", field=f"{source}: reference_prices: {name}")
+            positive(price, f"{source}: reference_prices: {name}")

@@ -13,17 +13,19 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import FileError, InputError
-from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.io.atomic import reported, resolved, write_atomically
 from dynopt_milp.io.lock import held_by_one
 from dynopt_milp.trades.decision_log import reason_of
-from dynopt_milp.trades.outcome import FORMAT, Rebalance
+from dynopt_milp.trades.outcome import FORMAT, Rebalance, is_record
 
 SUFFIXES = (".csv", ".json")
-FIRST_COLUMNS = ("instrument", "target", "held", "trade", "position", "status")
-"""By these a CSV file is known to be one of trades."""
-FURTHER_COLUMNS = (
-    "optimised", "held_back", "cost", "notional", "date", "time", "capital", "base_currency", "reason",
+COLUMNS = (
+    "instrument", "target", "held", "trade", "position", "status", "optimised", "held_back", "cost", "notional", "date",
+    "time", "capital", "base_currency", "reason",
 )  # fmt: skip
+"""By these a CSV file is known to be one of trades."""
+RUNNING = {"status": "running", "reason": "the run has not ended, or it was killed"}
+"""What the file says from when a run begins until it has trades or has failed."""
 
 
 def trade_table(result: Rebalance, made_from: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -84,7 +86,7 @@ def trade_record(result: Rebalance, made_from: Mapping[str, Any] | None = None) 
 
 
 def write_trades(result: Rebalance, path: Path, made_from: Mapping[str, Any] | None = None) -> None:
-    """Write the trades atomically, as CSV or as JSON, whichever the name says.
+    """Write the trades atomically, as CSV or as JSON, whichever the name says; only over a file of trades.
 
     Parameters
     ----------
@@ -97,67 +99,69 @@ def write_trades(result: Rebalance, path: Path, made_from: Mapping[str, Any] | N
     Raises
     ------
     FileError
-        If it cannot be written.
+        If it cannot be written, or a file is there that is none of trades.
     """
-    path = path.resolve()  # of a link, the file it stands for
+    path = resolved(path)
     csv = path.suffix == ".csv"
-    write_atomically(path, trade_table(result, made_from).to_csv() if csv else trade_record(result, made_from))
+    _replace(path, trade_table(result, made_from).to_csv() if csv else trade_record(result, made_from))
 
 
-def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
-    """Write that there are no trades and why, unless a file is there that is none of trades.
+def write_no_trades(path: Path, why: Mapping[str, Any]) -> None:
+    """Write that there are no trades and why.
 
     Parameters
     ----------
     path : Path
         As in :func:`write_trades`.
-    failure : mapping
+    why : mapping
         ``status``, ``reason``, and what else is known.
 
     Raises
     ------
     FileError
-        If it cannot be written.
+        As :func:`write_trades`.
     """
-    path = path.resolve()
-    if not _may_be_replaced(path):
-        return
-    known = _about(datetime.datetime.now(datetime.UTC)) | dict(failure)
+    path = resolved(path)
+    known = _about(datetime.datetime.now(datetime.UTC)) | dict(why)
     if path.suffix == ".csv":
-        row = pd.DataFrame([known]).reindex(columns=[*FIRST_COLUMNS, *FURTHER_COLUMNS])
-        write_atomically(path, row.to_csv(index=False))
+        row = pd.DataFrame([known]).reindex(columns=list(COLUMNS))
+        _replace(path, row.to_csv(index=False))
     else:
-        write_atomically(path, json.dumps({"format": FORMAT} | known | {"trades": {}}, indent=2) + "\n")
+        _replace(path, json.dumps({"format": FORMAT} | known | {"trades": {}}, indent=2) + "\n")
 
 
 @contextmanager
 def only_writer(path: Path, about: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Hold the right to write a file of trades; asked for before anything is decided.
 
-    If the block raises, the file says so (:func:`write_failure`): trades of another day are not there any more.
+    Trades of another day are not there any more when the block begins: the file says that a run is on its way. If the
+    block raises, it says why (:func:`write_no_trades`).
 
     Parameters
     ----------
     path : Path
     about : mapping, optional
-        What the record of a failure says beside the reason.
+        What the record without trades says beside the reason.
 
     Raises
     ------
     InputError
         If the name ends with neither .csv nor .json.
     FileError
-        If another process holds it, or there is no such folder.
+        If another process holds it, there is no such folder, or a file is there that is none of trades.
     """
+    path = resolved(path)
     if path.suffix not in SUFFIXES:
         raise InputError(f"expected a name that ends with {' or '.join(SUFFIXES)}, found {path.name!r}", field="out")
-    path = path.resolve()
+    _refuse_other(path)
     with held_by_one(path.with_name(f".{path.name}.lock"), path):
+        known = dict(about or {})
         try:
+            write_no_trades(path, known | RUNNING)
             yield
         except BaseException as error:
             with suppress(FileError):  # the first error says more
-                write_failure(path, dict(about or {}) | reason_of(error))
+                write_no_trades(path, known | reason_of(error))
             raise
 
 
@@ -165,15 +169,26 @@ def _about(time: datetime.datetime) -> dict[str, Any]:
     return {"date": f"{time:%Y-%m-%d}", "time": time.isoformat(timespec="seconds")}
 
 
-def _may_be_replaced(path: Path) -> bool:
-    """Whether nothing is there, or an empty file, or one of trades."""
-    if not path.exists():
-        return True
+def _replace(path: Path, text: str) -> None:
+    _refuse_other(path)
+    write_atomically(path, text)
+
+
+def _refuse_other(path: Path) -> None:
+    """Refuse to write where something is that is neither an empty file nor one of trades."""
+    with reported(path):
+        if path.exists() and not (path.is_file() and _is_of_trades(path)):
+            raise FileError("is there and is no file of trades; give another name, or move it away", path)
+
+
+def _is_of_trades(path: Path) -> bool:
+    """Whether a file is one of trades, or has nothing in it."""
     try:
         text = path.read_text(encoding="utf-8")
+        if not text.strip():
+            return True
         if path.suffix == ".csv":
-            return not text.strip() or text.splitlines()[0].split(",")[: len(FIRST_COLUMNS)] == [*FIRST_COLUMNS]
-        content = json.loads(text) if text.strip() else {"status": "", "trades": {}}
-    except (OSError, ValueError):
+            return text.splitlines()[0] == ",".join(COLUMNS)
+        return is_record(json.loads(text))
+    except (ValueError, RecursionError):
         return False
-    return isinstance(content, dict) and "status" in content and "trades" in content

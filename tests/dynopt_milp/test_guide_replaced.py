@@ -232,6 +232,23 @@ def test_a_replacement_that_would_have_no_effect_is_refused(
     assert guide.calculate_dynamic_portfolio_positions is positions or name not in IN_VAIN
 
 
+class Rounds:
+    """Its methods are other objects each time they are looked up."""
+
+    def search(self, *terms: Any) -> Any:
+        return rounding(*terms)
+
+
+def test_the_same_method_in_both_places_is_one_replacement(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Rounds()
+    for place in (guide, importlib.import_module(PLACES[1])):
+        monkeypatch.setattr(place, "run_greedy_algorithm", own.search)
+    assert "search" in day()["rebalance"].optimised.solver
+    monkeypatch.setattr(guide, "run_greedy_algorithm", Rounds().search)
+    with pytest.raises(InputError, match="was replaced by different functions"):
+        day()
+
+
 def test_what_is_replaced_twice_or_by_no_function_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     formulas = importlib.import_module(PLACES[1])
     monkeypatch.setattr(guide, "run_greedy_algorithm", rounding)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -14,10 +18,10 @@ import pandas as pd
 import pytest
 
 from dynopt_milp import Limits, Problem, example_problem, rebalance
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import FileError, FormatError
 from dynopt_milp.io.lock import held_by_one
 from dynopt_milp.trades import read_decision, trade_record, trade_table, write_trades
-from tests.command_line import read_json, run
+from tests.command_line import COMMAND, read_json, run
 
 CAPITAL = 400_000.0
 NAMES = ["US10", "ES", "GOLD"]
@@ -52,6 +56,17 @@ def live(folder: Path, *further: object) -> CompletedProcess[str]:
 def deviation(contracts: dict[str, float]) -> float:
     weights = np.array([contracts.get(name, 0) * VALUE[name] / CAPITAL for name in NAMES])
     return float(np.sqrt(weights @ SIGMA @ weights))
+
+
+def by_name(problem: dict[str, Any]) -> dict[str, Any]:
+    """The problem as JSON with its instruments in the order of their names."""
+    names = problem["instruments"]
+    made = {name: what for name, what in problem.items() if not isinstance(what, list)}
+    table = pd.DataFrame(problem["covariance"], names, names).sort_index().sort_index(axis=1)
+    lists = {name: what for name, what in problem.items() if isinstance(what, list) and name != "covariance"}
+    for name, what in lists.items():
+        made[name] = [entry for _, entry in sorted(zip(names, what, strict=True))]
+    return made | {"covariance": table.to_numpy().tolist()}
 
 
 def less(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +183,7 @@ def test_the_sha256_of_each_file_and_of_the_decision(files: Path) -> None:
     found = read_json(live(files, "--json", "--log", files / "log.jsonl").stdout)
     names = [files / name for name in ("targets.csv", "covariance.csv", "held.csv")]
     assert found["files"] == {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
-    decided = {"problem": found["problem"], "settings": found["settings"]}
+    decided = {"problem": by_name(found["problem"]), "settings": found["settings"]}
     text = json.dumps(decided, sort_keys=True, separators=(",", ":"))
     assert found["fingerprint"] == hashlib.sha256(text.encode()).hexdigest()
     assert read_json((files / "log.jsonl").read_text())["fingerprint"] == found["fingerprint"]
@@ -177,6 +192,34 @@ def test_the_sha256_of_each_file_and_of_the_decision(files: Path) -> None:
     other = read_json(live(files, "--json", "--buffer-fraction", 0.04).stdout)
     assert other["problem"] == found["problem"]
     assert other["fingerprint"] != found["fingerprint"]
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_of_instruments() -> None:
+    names = ["ES", "GOLD", "US10"]
+    start = {"ES": 1, "GOLD": 0, "US10": 3}
+    given = {name: pd.Series(numbers, names) for name, numbers in {
+        "optimal_positions": [5.6, -0.2, 3.4], "previous_positions": [-1, 1, 0],
+        "weight_per_contract": [0.06, 0.05, 0.3], "cost_in_weight_terms": [1e-4, 2e-4, 3e-4],
+        "holding_cost": [4e-4, 5e-4, 6e-4], "lower": [-3, -2, -1],
+    }.items()}  # fmt: skip
+
+    def decided(order: list[str], rule: list[str], wanted: float = 5.6) -> Any:
+        wants = given["optimal_positions"].where(given["optimal_positions"] != 5.6, wanted)
+        fields = given | {"optimal_positions": wants}
+        ordered = {name: series[order] for name, series in fields.items()}
+        problem = Problem(
+            covariance=pd.DataFrame(SIGMA, NAMES, NAMES).loc[order, order],
+            limits=Limits(lower=ordered.pop("lower"), same_side=rule, one_side=True),
+            underlying={"ES": "shares", "GOLD": "metal", "US10": "bond"}, instruments=order, **ordered,
+        )  # fmt: skip
+        return rebalance(problem, "greedy", start=start)
+
+    first, other = decided(["ES", "GOLD", "US10"], ["ES", "US10"]), decided(["US10", "ES", "GOLD"], ["US10", "ES"])
+    assert first.trades.to_dict() == other.trades.to_dict()
+    assert first.to_dict()["problem"] != other.to_dict()["problem"]
+    assert first.fingerprint == other.fingerprint
+    assert decided(["US10", "ES", "GOLD"], ["US10"]).fingerprint != first.fingerprint
+    assert decided(["US10", "ES", "GOLD"], ["US10", "ES"], wanted=3.4).fingerprint != first.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -190,10 +233,11 @@ def test_the_sha256_of_each_file_and_of_the_decision(files: Path) -> None:
 def test_the_trades_can_be_made_again_from_their_file(files: Path, further: tuple[str, ...]) -> None:
     assert live(files, "--out", files / "t.json", *further).returncode == 0
     done = run("rebalance", files / "t.json", "--json", "--out", files / "again.json")
-    assert (done.returncode, done.stderr) == (0, "")
     first, second = (read_json((files / name).read_text()) for name in ("t.json", "again.json"))
     for name in ("trades", "positions", "problem", "settings", "fingerprint", "money", "risk", "date", "status"):
         assert first[name] == second[name], name
+    again = f"made from the trades of {first['date']} in {files / 't.json'}"
+    assert (done.returncode, done.stderr, second["notes"]) == (0, f"note: {again}\n", [again])
     assert second["files"] == {str(files / "t.json"): hashlib.sha256((files / "t.json").read_bytes()).hexdigest()}
 
 
@@ -215,7 +259,7 @@ def test_another_setting_or_a_changed_file_is_said(files: Path) -> None:
     assert found["settings"]["buffer_rule"] is None
     assert found["held_back"] == {}
     assert "not those that the file was written with" in done.stderr
-    assert len(found["notes"]) == 1
+    assert len(found["notes"]) == 2
     content = json.loads((files / "t.json").read_text())
     content["trades"]["ES"] = 99
     (files / "t.json").write_text(json.dumps(content))
@@ -229,6 +273,17 @@ def test_another_setting_or_a_changed_file_is_said(files: Path) -> None:
         ({"settings": None}, "settings: is missing"),
         ({"problem": {"format": "x"}}, "problem: format: expected the format 'dynopt-milp problem 2'"),
         ({"format": "dynopt-milp trades 9"}, "found 'dynopt-milp trades 9'"),
+        ({"capital": "abc"}, "t.json: capital: expected a number, found 'abc'"),
+        ({"capital": -5}, "t.json: capital: expected a positive number, found -5"),
+        ({"capital": None}, "t.json: capital: expected a number, found None"),
+        ({"capital": 400_001}, "t.json: capital: is 400001, and that of the problem 400000"),
+        ({"base_currency": None}, "t.json: base_currency: expected a currency such as USD, found None"),
+        ({"base_currency": ""}, "t.json: base_currency: expected a currency such as USD, found ''"),
+        ({"date": "soon"}, "t.json: date: expected a date such as 2026-01-31, found 'soon'"),
+        ({"date": 20200102}, "t.json: date: expected a date such as 2026-01-31, found 20200102"),
+        ({"reference_prices": 5}, "t.json: reference_prices: expected a number for each of some instruments, found 5"),
+        ({"reference_prices": {"ES": "x"}}, "t.json: reference_prices: ES: expected a number, found 'x'"),
+        ({"reference_prices": {"SILVER": 5}}, "t.json: reference_prices: SILVER: is no instrument of the problem"),
     ],
 )
 def test_a_damaged_file_of_trades_is_one_line(files: Path, change: dict[str, Any], message: str) -> None:
@@ -293,6 +348,90 @@ def test_ctrl_c_takes_the_place_of_the_trades(files: Path, monkeypatch: pytest.M
     assert (found["status"], found["trades"]) == ("interrupted", {})
 
 
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_while_a_run_is_on_its_way_there_are_no_trades(
+    files: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = files / f"t.{ending}", []
+
+    def watched(*given: Any, **further: Any) -> Any:
+        seen.extend(rows(out) if ending == "csv" else [read_json(out.read_text())])
+        return rebalance(*given, **further)
+
+    assert live(files, "--out", out).returncode == 0
+    before = out.read_text()
+    monkeypatch.setattr("dynopt_milp.commands.trades.run_rebalance", watched)
+    assert live(files, "--out", out).returncode == 0
+    (found,) = seen
+    assert found["status"] == "running"
+    assert found["date"] == found["time"][:10]
+    assert "has not ended" in found["reason"]
+    if ending == "csv":
+        assert found["instrument"] == found["trade"] == ""
+        assert list(found) == before.splitlines()[0].split(",")
+        assert {row["status"] for row in rows(out)} == {"optimal"}
+    else:
+        assert found["trades"] == {}
+        assert read_json(out.read_text())["trades"] == json.loads(before)["trades"] != {}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_run_that_is_killed_leaves_no_trades(files: Path, how: str) -> None:
+    out = files / "t.json"
+    assert live(files, "--out", out).returncode == 0
+    (files / "held.csv").unlink()
+    os.mkfifo(files / "held.csv")  # nobody writes into it: the run waits as soon as it reads
+    words = ["--targets", files / "targets.csv", "--covariance", files / "covariance.csv", "--held", files / "held.csv"]
+    process = subprocess.Popen(
+        [*COMMAND, "rebalance", *map(str, words), "--capital", "400000", "--out", str(out)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 30
+        while read_json(out.read_text())["status"] != "running":
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(getattr(signal, how))
+        process.wait(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    found = read_json(out.read_text())
+    assert (found["status"], found["trades"]) == ("interrupted" if how == "SIGINT" else "running", {})
+    refused = run("rebalance", out)
+    assert refused.returncode == 2
+    assert "has no trades to make again" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("further", "reason"),
+    [
+        (("--close", ","), "close: expected names"),
+        (("--long-only", ""), "long_only: expected names"),
+        (("--log", "held.csv"), "--log: is read"),
+        (("--log", "t.csv"), "--log: is the file of the trades too"),
+        (("--buffer-rule", "bok"), "buffer"),
+    ],
+)
+def test_what_is_refused_before_anything_is_read_takes_the_place_of_the_trades(
+    files: Path, further: tuple[str, str], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    assert live(files, "--out", "t.csv").returncode == 0
+    held = (files / "held.csv").read_bytes()
+    done = run(
+        "rebalance", "--targets", "targets.csv", "--covariance", "covariance.csv", "--held", "held.csv", "--capital",
+        CAPITAL, "--out", "t.csv", *further,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    (found,) = rows(files / "t.csv")
+    assert (found["status"], found["instrument"]) == ("failed", "")
+    assert reason in found["reason"]
+    assert reason in done.stderr
+    assert (files / "held.csv").read_bytes() == held
+
+
 def test_a_failure_has_the_date_that_was_asked_for(files: Path) -> None:
     assert live(files, "--out", files / "t.csv").returncode == 0
     done = live(files, "--out", files / "t.csv", "--date", "2019-08-13")  # there are no prices to choose a day of
@@ -313,20 +452,82 @@ def test_a_wrong_option_takes_the_place_of_the_trades(files: Path, wrong: tuple[
     assert wrong[0].strip("-").replace("-", "_") in found["reason"].replace("-", "_")
 
 
+def test_a_wrong_option_is_a_line_of_the_log(files: Path) -> None:
+    out, log = files / "t.csv", files / "log.jsonl"
+    assert live(files, "--fast", f"--log={log}").returncode == 2
+    assert live(files, "--out", out, "--log", log, "--long-only", "", "--capital", "abc").returncode == 2
+    found = [read_json(line) for line in log.read_text().splitlines()]
+    assert [line["status"] for line in found] == ["failed", "failed"]
+    assert "--fast" in found[0]["reason"]
+    assert "--capital" in found[1]["reason"]
+    assert rows(out)[0]["reason"] == found[1]["reason"]
+    held = (files / "held.csv").read_bytes()
+    assert live(files, "--fast", "--log", files / "held.csv").returncode == 2
+    assert live(files, "--fast", "--data", files, "--log", log, "--out", out).returncode == 2
+    assert (files / "held.csv").read_bytes() == held
+    assert len(log.read_text().splitlines()) == 2  # what is inside the folder of prices is not written to
+
+
+def test_an_out_that_is_read_is_a_line_of_the_log(files: Path) -> None:
+    assert live(files, "--out", files / "held.csv", "--log", files / "log.jsonl").returncode == 2
+    assert "--out: is read" in read_json((files / "log.jsonl").read_text())["reason"]
+
+
 def test_a_log_that_cannot_be_written_takes_the_place_of_the_trades(files: Path) -> None:
     assert live(files, "--out", files / "t.csv").returncode == 0
     assert live(files, "--out", files / "t.csv", "--log", files / "no" / "log.jsonl").returncode == 2
     assert "log.jsonl" in rows(files / "t.csv")[0]["reason"]
 
 
-@pytest.mark.parametrize("text", ["instrument,position\nES,1\n", "{}", '{"status": 1}', "\x00", "prices of a year"])
+HEADING = "instrument,target,held,trade,position,status"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "instrument,position\nES,1\n", f"{HEADING}\nES,1,1,1,1,optimal\n", "{}", '{"status": 1}', "\x00", "[" * 9000,
+        '{"status": "ok", "trades": {"ES": 1}}', '{"format": "dynopt-milp trades 9", "status": "", "trades": {}}',
+        "prices of a year",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("ending", ["csv", "json"])
-def test_a_failure_leaves_what_is_no_file_of_trades(files: Path, ending: str, text: str) -> None:
+@pytest.mark.parametrize("good", [True, False])
+def test_what_is_no_file_of_trades_is_left(files: Path, ending: str, text: str, good: bool) -> None:
     out = files / f"other.{ending}"
     out.write_text(text)
-    spoil(files)
-    assert live(files, "--out", out).returncode == 2
+    if not good:
+        spoil(files)
+    done = live(files, "--out", out, "--log", files / "log.jsonl")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"other.{ending}: is there and is no file of trades; give another name" in done.stderr
+    assert "is no file of trades" in read_json((files / "log.jsonl").read_text())["reason"]
+    assert live(files, "--out", out, "--fast").returncode == 2
     assert out.read_text() == text
+    assert not list(files.glob(".*"))
+    with pytest.raises(FileError, match="is no file of trades"):
+        write_trades(rebalance(example_problem(100_000)), out)
+    assert out.read_text() == text
+
+
+def test_a_link_to_itself_is_one_line(files: Path) -> None:
+    (files / "a.csv").symlink_to(files / "b.csv")
+    (files / "b.csv").symlink_to(files / "a.csv")
+    for option in ("--out", "--log"):
+        done = live(files, option, files / "a.csv")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "a.csv: " in done.stderr
+    assert live(files, "--out", files / "t.csv").returncode == 0
+    assert live(files, "--out", files / "t.csv", "--held", files / "a.csv").returncode == 2
+    assert "a.csv" in rows(files / "t.csv")[0]["reason"]
+    assert live(files, "--fast", "--out", files / "a.csv").returncode == 2
+    assert (files / "a.csv").is_symlink()
+
+
+def test_the_name_of_the_file_that_a_link_stands_for_counts(files: Path) -> None:
+    (files / "t.csv").symlink_to(files / "t.txt")
+    done = live(files, "--out", files / "t.csv")
+    assert done.returncode == 2
+    assert "expected a name that ends with .csv or .json, found 't.txt'" in done.stderr
 
 
 def test_a_failure_leaves_what_is_read_and_what_another_run_writes(files: Path) -> None:
