@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
-from dynopt_milp.backtests.result import Backtest
+from dynopt_milp.backtests.journal import JOURNAL
+from dynopt_milp.backtests.result import KIND, Backtest
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.atomic import reported
-from dynopt_milp.io.run_folder import SETTINGS
+from dynopt_milp.io.run_folder import SETTINGS, format_of
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
 from dynopt_milp.solvers.settings import check_optimizer
 from dynopt_milp.strategy.inputs import Inputs
@@ -140,8 +141,19 @@ def read_comparison(folder: Path) -> Runs:
 
 
 def runs_below(folder: Path) -> list[tuple[str, str]]:
-    """The names of the folders of runs in a folder, two levels down."""
-    return [(path.parts[-3], path.parts[-2]) for path in sorted(folder.glob(f"*/*/{SETTINGS}"))]
+    """The names of the folders of runs in a folder, two levels down; settings of something else are passed over."""
+    there = sorted(folder.glob(f"*/*/{SETTINGS}"))
+    return [
+        (path.parts[-3], path.parts[-2])
+        for path in there
+        if is_run(path.parent) and not format_of(path.parents[1])  # else it belongs to a study
+    ]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is one of a run, finished or not, damaged or not."""
+    found = format_of(folder)
+    return found.startswith(KIND) or (not found and (folder / JOURNAL).is_file() and (folder / SETTINGS).is_file())
 
 
 def comparison_table(runs: Runs) -> pd.DataFrame:

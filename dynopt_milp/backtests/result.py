@@ -26,7 +26,9 @@ CONTRACTS = ["trades"]
 INSTRUMENTS = "instruments"
 """The table by instrument."""
 TABLES = (*FRAMES, INSTRUMENTS)
-FORMAT = "dynopt-milp backtest 4"
+KIND = "dynopt-milp backtest"
+"""How every format begins."""
+FORMAT = f"{KIND} 4"
 """The names of files, columns and settings. Format 3 had no profit by instrument."""
 NEEDED = {
     "rebalances": REBALANCE_COLUMNS, "returns": ("gross", "trading_cost", "roll_cost", "cost", "net", "unrounded"),
@@ -79,6 +81,9 @@ class Backtest:
     instruments : DataFrame by instrument
         ``asset_class``; over all days, in base currency, ``gross`` (profit before costs), ``trading_cost``,
         ``roll_cost``, ``net``; ``days_held`` and ``contracts_traded``.
+    notes : list of str or None
+        What of the data the run should be read with: suspect prices, jumps of adjusted prices, spreads of zero,
+        contracts of another size than the account. None where the folder was written before they were kept.
     """
 
     positions: pd.DataFrame
@@ -91,6 +96,7 @@ class Backtest:
     beside: dict[str, Backtest] = field(default_factory=dict)
     profits: pd.DataFrame = field(default_factory=pd.DataFrame)
     instruments: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: list[str] | None = field(default_factory=list)
 
     def __repr__(self) -> str:
         sharpe = self.performance["sharpe_ratio"]
@@ -105,6 +111,11 @@ class Backtest:
     def failures(self) -> pd.DataFrame:
         """Rebalances that could not be solved, with their reason; held positions are kept."""
         return self.rebalances[self.rebalances["status"] == FAILED]
+
+    @property
+    def kept(self) -> pd.DataFrame:
+        """Rebalances at which an instrument could not be decided and kept its position, with their reason."""
+        return self.rebalances[(self.rebalances["status"] != FAILED) & (self.rebalances["reason"] != "")]
 
     @property
     def findings(self) -> list[Finding]:
@@ -134,6 +145,8 @@ class Backtest:
         for name, table in tables.items():
             write_atomically(folder / f"{name}.csv", table.to_csv(date_format="%Y-%m-%d"))
         content = self.performance | {"simulated": self.settings["simulated"]}
+        if self.notes is not None:
+            content["notes"] = self.notes
         content["findings"] = [finding.to_dict() for finding in self.findings]
         write_atomically(folder / "performance.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
         write_atomically(folder / "settings.json", json.dumps(self.settings, indent=2, allow_nan=False) + "\n")
@@ -193,6 +206,7 @@ class Backtest:
                 "written; run the same again",
                 field=str(folder),
             )
+        content["notes"] = content["performance"].pop("notes", None)
         for about in ("findings", "simulated"):
             content["performance"].pop(about, None)
         there = Path(folder) / BESIDE

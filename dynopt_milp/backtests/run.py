@@ -38,6 +38,7 @@ from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULT
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs, same
+from dynopt_milp.strategy.market_notes import market_notes
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
@@ -253,7 +254,8 @@ def backtest(
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:
             raise BacktestInterrupted(len(entries), len(decisions), out) from None
-        result = replace(record.result(entries, settings), extended_from=extended)
+        notes = market_notes(market, float(capital), days[-1])
+        result = replace(record.result(entries, settings), extended_from=extended, notes=notes)
         if out is not None:
             result.save(out)
     runs = {

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dynopt_milp.backtests.compare import TABLE, read_comparison, runs_below
+from dynopt_milp.backtests.compare import TABLE, is_run, read_comparison, runs_below
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.commands.app import app, guarded
 from dynopt_milp.commands.panels import of_output
-from dynopt_milp.errors import FileError, FormatError
+from dynopt_milp.errors import FileError, FormatError, InputError
 from dynopt_milp.io.atomic import reported
-from dynopt_milp.io.run_folder import SETTINGS
+from dynopt_milp.io.run_folder import format_of
 from dynopt_milp.show.backtest_page import REPORT, write_report
 from dynopt_milp.show.comparison_page import write_comparison_report
 
 BACKTEST, COMPARISON, STUDY = "backtest", "comparison", "gap study"
-FORMATS = {"dynopt-milp backtest": BACKTEST, "dynopt-milp study": STUDY}
-"""How the formats of settings begin."""
+ENDINGS = (".html", ".htm")
+STUDIES = "dynopt-milp study"
+"""How the format of a gap study begins."""
 SHOWN = 6
 """Files and folders that a message names."""
 
@@ -35,7 +35,14 @@ def report(
     """A backtest, a comparison or a gap study as one HTML page that opens without a network."""
 
     def run() -> int:
-        kind, path = kind_of(folder), folder / REPORT if out is None else out
+        path = folder / REPORT if out is None else out
+        if path.suffix.lower() not in ENDINGS:
+            raise InputError(
+                f"expected a name that ends with {' or '.join(ENDINGS)}, found {path.name!r}: a page is HTML, which a "
+                "browser prints as PDF",
+                field="out",
+            )
+        kind = kind_of(folder)
         if kind == BACKTEST:
             write_report(Backtest.load(folder), path)
         elif kind == COMPARISON:
@@ -65,34 +72,20 @@ def kind_of(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise FileError("is a file; expected a folder" if folder.exists() else "does not exist", folder)
-    form = _format(folder)
     with reported(folder):
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    form = _format(folder)
-    for beginning, kind in FORMATS.items():
-        if form.startswith(beginning):
-            return kind
+    if is_run(folder):
+        return BACKTEST
+    if format_of(folder).startswith(STUDIES):
+        return STUDY
     if runs_below(folder):
         return COMPARISON
-    inside = [name for name in names if (folder / name / SETTINGS).is_file()]
+    inside = [name for name in names if is_run(folder / name) or format_of(folder / name).startswith(STUDIES)]
     if inside:
         found = f"folders of runs ({_listed(inside)}); report one of these"
     else:
         found = f"{_listed(names) or 'nothing'}; make one with dynopt-milp backtest, compare or gap and its --out"
     raise FormatError(f"holds no backtest, comparison or gap study: found {found}", field=str(folder))
-
-
-def _format(folder: Path) -> str:
-    """The format that the settings in a folder name; empty if there are none."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        return ""
-    try:
-        with reported(path):
-            settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FormatError(f"is damaged: {error}", field=str(path)) from None
-    return str(settings.get("format", "")) if isinstance(settings, dict) else ""
 
 
 def _listed(names: list[str]) -> str:

@@ -54,6 +54,15 @@ def run_folder(
         yield _settings_there(folder, settings, record, growing)
 
 
+def format_of(folder: Path) -> str:
+    """The format that the settings in a folder name; empty if there are none, or they are of something else."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(settings.get("format", "")) if isinstance(settings, dict) else ""
+
+
 def _settings_there(
     folder: Path, settings: dict[str, Any], record: str, growing: Collection[str]
 ) -> dict[str, Any]:  # fmt: skip

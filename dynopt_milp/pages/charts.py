@@ -25,8 +25,13 @@ WIDTH = 10_000
 MOST_POINTS = 1_000
 """Of a line: about as many as a wide window has pixels. Of more, the least and the largest of each group are drawn."""
 SPARK_POINTS = 160
-MOST_MARKS = 6
-"""Across, on a telephone: of more, every second one is not written there."""
+NARROWER = (480, 760, 1_000)
+"""Widths of charts in CSS pixels, below which some marks across are not written."""
+NARROWEST = 300
+FEWEST_LETTERS = 6
+"""Beside an axis of y, so that charts of shares under each other begin at one place."""
+LETTER, APART = 7.5, 8.0
+"""CSS pixels: about the width of a letter of a mark, and what is to be free between two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +46,20 @@ class Line:
         Of one kind in a chart.
     y : sequence of float
         As many; where one is NaN, the line is interrupted.
+    style : int, optional
+        Below seven one of the colours, above one with dashes. Default: its place in the chart.
     """
 
     name: str
     x: Any
     y: Any
+    style: int | None = None
 
 
 def line_chart(
     lines: Sequence[Line], *, label: str, y_title: str = "", x_title: str = "", percent: bool = False,
     log: bool = False, from_zero: bool = False, dots: bool = False, most_x: float | None = None, height: int = 320,
+    span: tuple[pd.Timestamp, pd.Timestamp] | None = None,
 ) -> Markup:  # fmt: skip
     """A chart as HTML for a page that extends ``pages/base.html.j2``; empty if it would have one dot.
 
@@ -73,13 +82,15 @@ def line_chart(
         Where an axis of numbers ends; what is beyond is not drawn.
     height : int
         Of the area of lines, in CSS pixels.
+    span : tuple of Timestamp, optional
+        The first and last day of an axis of days, so that charts under each other have the same one.
     """
     from markupsafe import Markup, escape
 
     shown = [line for line in lines if np.isfinite(np.asarray(line.y, dtype=np.float64)).any()]
     if not shown:
         return Markup("")
-    kind, places, across, width = _across(shown, percent=percent, most_x=most_x)
+    kind, places, across, width = _across(shown, percent=percent, most_x=most_x, span=span)
     if across is None:
         return Markup("")
     values = np.concatenate([np.asarray(line.y, dtype=np.float64) for line in shown])
@@ -89,7 +100,7 @@ def line_chart(
         within = np.where(at <= across.high, np.asarray(line.y, dtype=np.float64), np.nan)
         x, y = thinned(np.round(width * across.share(at)), within)
         points = np.column_stack([x, np.round(HEIGHT * (1 - up.share(y)))])
-        style = f"s{number % len(COLOURS)} d{number // len(COLOURS) % 3}"
+        style = _style(line, number)
         paths.append(f'<path class="line {style}" data-name="{escape(line.name)}" d="{_path(points)}"/>')
         if dots:
             paths.append(
@@ -103,16 +114,17 @@ def line_chart(
     }  # fmt: skip
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items() if value != "")
     keys = "".join(
-        f'<span class="key s{number % len(COLOURS)} d{number // len(COLOURS) % 3}"><i></i>{escape(line.name)}</span>'
+        f'<span class="key {_style(line, number)}"><i></i>{escape(line.name)}</span>'
         for number, line in enumerate(shown)
     )
     marks_up = "".join(f'<span style="bottom:{100 * at:.2f}%">{escape(text)}</span>' for at, text in _placed(up))
-    crowded = len(across.marks) > MOST_MARKS
+    letters = max(FEWEST_LETTERS, *(len(text) for _, text in up.marks))
+    placed = _placed(across)
+    hidden = hidden_below(placed, beside=LETTER * letters + 10)
     marks_across = "".join(
-        f'<span style="left:{100 * at:.2f}%"{" class=odd" if crowded and number % 2 else ""}>{escape(text)}</span>'
-        for number, (at, text) in enumerate(_placed(across))
+        f'<span style="left:{100 * at:.2f}%"{f" class=below{below}" if below else ""}>{escape(text)}</span>'
+        for (at, text), below in zip(placed, hidden, strict=True)
     )
-    letters = max(len(text) for _, text in up.marks)
     return Markup(
         f'<figure class="chart"{attributes}>'
         f'<figcaption><span class="title">{escape(y_title)}</span>'
@@ -178,7 +190,7 @@ def thinned(x: FloatArray, y: FloatArray, most: int = MOST_POINTS) -> tuple[Floa
 
 
 def _across(
-    lines: Sequence[Line], *, percent: bool, most_x: float | None
+    lines: Sequence[Line], *, percent: bool, most_x: float | None, span: tuple[pd.Timestamp, pd.Timestamp] | None
 ) -> tuple[str, list[FloatArray], Axis | None, int]:
     """The kind of the axis of x, where the points of each line are on it, the axis, and its width in units.
 
@@ -186,7 +198,7 @@ def _across(
     """
     if all(isinstance(line.x, pd.DatetimeIndex) for line in lines):
         places = [np.array(day_numbers(line.x)) for line in lines]
-        first, last = min(line.x.min() for line in lines), max(line.x.max() for line in lines)
+        first, last = span or (min(line.x.min() for line in lines), max(line.x.max() for line in lines))
         axis = days(first.normalize(), last.normalize()) if first < last else None
         return "day", places, axis, WIDTH if axis is None else round(axis.high - axis.low)
     if all(isinstance(x, str) for line in lines for x in line.x):
@@ -199,6 +211,46 @@ def _across(
         return "number", places, None, WIDTH
     axis = amounts(every if most_x is None else np.clip(every, None, most_x), percent=percent)
     return "number", places, axis, WIDTH
+
+
+def hidden_below(marks: Sequence[tuple[float, str]], *, beside: float) -> list[int]:
+    """Of each mark across: the width of a chart below which it is not written, as it would run into others; 0 if none.
+
+    Of the marks every second is written, or every fourth, and so on.
+
+    Parameters
+    ----------
+    marks : sequence of (share of the way, text)
+    beside : float
+        What of the chart's width is left of the axis, CSS pixels.
+    """
+    hidden = [0] * len(marks)
+    for least, below in zip((NARROWEST, *NARROWER), NARROWER, strict=False):
+        step = 1
+        while step < len(marks) and _overlap(marks[::step], least - beside):
+            step *= 2
+        for place in range(len(marks)):
+            if place % step:
+                hidden[place] = below
+    return hidden
+
+
+def _overlap(marks: Sequence[tuple[float, str]], width: float) -> bool:
+    """Whether two neighbours run into each other on an axis so wide; those at its ends are written within it."""
+    end = -math.inf
+    for at, text in marks:
+        wide = LETTER * len(text)
+        start = min(max(width * at - wide / 2, 0.0), width - wide) if round(at, 4) in (0, 1) else width * at - wide / 2
+        if start < end + APART:
+            return True
+        end = start + wide
+    return False
+
+
+def _style(line: Line, place: int) -> str:
+    """The classes of a line: its colour and its dashes."""
+    number = place if line.style is None else line.style
+    return f"s{number % len(COLOURS)} d{number // len(COLOURS) % 3}"
 
 
 def _grid(up: Axis, width: int) -> str:

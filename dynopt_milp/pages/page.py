@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dynopt_milp.io.colours import COLOURS, ON_DARK
+from dynopt_milp.pages.charts import NARROWER
 
 
 def render(template: str, **content: Any) -> str:
@@ -24,5 +25,7 @@ def render(template: str, **content: Any) -> str:
         loader=PackageLoader("dynopt_milp", ""), autoescape=select_autoescape(["j2"]), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    page: str = environment.get_template(template).render(colours=COLOURS, colours_on_dark=ON_DARK, **content)
+    page: str = environment.get_template(template).render(
+        colours=COLOURS, colours_on_dark=ON_DARK, narrower=NARROWER[::-1], **content
+    )
     return page

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.io.colours import optimizer_colours
 from dynopt_milp.io.records import records
 from dynopt_milp.pages.charts import Line, line_chart, sparkline
 from dynopt_milp.pages.page import render
@@ -30,6 +31,7 @@ from dynopt_milp.show.pictures import yearly_tracking_error
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+Span = tuple[pd.Timestamp, pd.Timestamp]
 REPORT = "report.html"
 """The name of a page in the folder that it is about."""
 FEWEST_FAILURES = 20
@@ -61,6 +63,7 @@ def write_report(run: Backtest, path: str | Path) -> Path:
 def _page(run: Backtest) -> str:
     name = str(run.settings["optimizer"])
     runs = {name: run} | run.beside
+    span = days_shown(runs.values())
     return render(
         "show/backtest.html.j2",
         name=name,
@@ -74,19 +77,22 @@ def _page(run: Backtest) -> str:
         findings=findings_of(runs),
         failures=[(f"{day:%Y-%m-%d}", why) for day, why in run.failures["reason"].head(FEWEST_FAILURES).items()],
         more_failures=max(len(run.failures) - FEWEST_FAILURES, 0),
-        account=account_chart(runs),
-        drawdown=drawdown_chart(runs),
+        notes=run.notes,
+        kept=kept_in_words(run),
+        account=account_chart(runs, span),
+        drawdown=drawdown_chart(runs, span),
+        lost=[(name, run.performance["account_lost"]) for name, run in runs.items() if run.performance["account_lost"]],
         figure_names=list(runs),
         figures=figure_rows(runs),
         months=month_rows(run),
         classes=records(by_asset_class(run).reset_index()),
-        class_chart=_class_chart(run),
+        class_chart=_class_chart(run, span),
         instruments=records(by_instrument(run).reset_index()),
-        costs_chart=_costs_chart(run),
+        costs_chart=_costs_chart(run, span),
         years=records(costs_by_year(run).reset_index()),
         rolls_known=run.performance["annual_contracts_rolled"] is not None,
         worst=worst_days(run),
-        tracking=_tracking_chart(run),
+        tracking=_tracking_chart(run, span),
         expected=run.performance["avg_tracking_error"],
         realised=run.performance["realised_tracking_error"],
         positions=[line | {"picture": sparkline(line["path"], f"{line['instrument']}: contracts over time")}
@@ -128,25 +134,45 @@ def findings_of(runs: Mapping[str, Backtest]) -> list[tuple[str, str, str]]:
     ]
 
 
-def account_chart(runs: Mapping[str, Backtest], *, height: int = 320) -> Markup:
-    """Profit net of costs so far, share of the capital at the start, a line for each run."""
+def kept_in_words(run: Backtest) -> list[tuple[str, str]]:
+    """Why instruments kept their positions, and at which rebalances, in the order of the first of them."""
+    found: dict[str, list[str]] = {}
+    for day, reasons in run.kept["reason"].items():
+        for reason in reasons.split("; "):
+            found.setdefault(reason, []).append(f"{day:%Y-%m-%d}")
+    return [
+        (reason, days[0] if len(days) == 1 else f"{len(days)} rebalances, {days[0]} to {days[-1]}")
+        for reason, days in found.items()
+    ]
+
+
+def days_shown(runs: Iterable[Backtest]) -> Span:
+    """The first and last day of charts: the last of any run, each until its account was lost."""
+    days = [run.returns.loc[: run.performance["account_lost"]].index for run in runs]
+    return min(of[0] for of in days), max(of[-1] for of in days)
+
+
+def account_chart(runs: Mapping[str, Backtest], span: Span, *, height: int = 320) -> Markup:
+    """Profit net of costs so far, share of the capital at the start, a line for each run until it was lost."""
     lines = []
-    for name, run in runs.items():
-        profit = run.account / float(run.settings["capital"]) - 1
-        lines.append(Line(name, profit.index, profit.to_numpy()))
+    for (name, run), colour in zip(runs.items(), optimizer_colours(runs).values(), strict=True):
+        profit = run.account.loc[: run.performance["account_lost"]] / float(run.settings["capital"]) - 1
+        lines.append(Line(name, profit.index, profit.to_numpy(), colour))
     title = "profit net of costs, share of the capital at the start"
-    return line_chart(lines, label=f"Accounts: {title}", y_title=title, percent=True, height=height)
+    return line_chart(lines, label=f"Accounts: {title}", y_title=title, percent=True, height=height, span=span)
 
 
-def drawdown_chart(runs: Mapping[str, Backtest]) -> Markup:
+def drawdown_chart(runs: Mapping[str, Backtest], span: Span) -> Markup:
     """How far each account is below its peak so far, share of that peak."""
     lines = []
-    for name, run in runs.items():
+    for (name, run), colour in zip(runs.items(), optimizer_colours(runs).values(), strict=True):
         account = run.account.loc[: run.performance["account_lost"]]
         peak = account.cummax().clip(lower=float(run.settings["capital"]))
-        lines.append(Line(name, account.index, (account / peak - 1).to_numpy()))
+        lines.append(Line(name, account.index, (account / peak - 1).to_numpy(), colour))
     title = "below the peak so far, share of it"
-    return line_chart(lines, label=f"Drawdowns: {title}", y_title=title, percent=True, from_zero=True, height=160)
+    return line_chart(
+        lines, label=f"Drawdowns: {title}", y_title=title, percent=True, from_zero=True, height=160, span=span
+    )
 
 
 def month_rows(run: Backtest) -> list[dict[str, Any]]:
@@ -168,34 +194,36 @@ def _cell(value: float, largest: float) -> tuple[float | None, float]:
     return (None, 0.0) if pd.isna(value) else (float(value), round(0.5 * abs(value) / largest, 2) if largest else 0.0)
 
 
-def _class_chart(run: Backtest) -> Markup:
-    so_far = profit_by_asset_class(run)
+def _class_chart(run: Backtest, span: Span) -> Markup:
+    so_far = profit_by_asset_class(run).loc[: run.performance["account_lost"]]
     lines = [Line(str(name), so_far.index, so_far[name].to_numpy()) for name in so_far]
     title = f"profit so far, net, {run.settings['base_currency']}"
-    return line_chart(lines, label=f"Asset classes: {title}", y_title=title)
+    return line_chart(lines, label=f"Asset classes: {title}", y_title=title, span=span)
 
 
-def _costs_chart(run: Backtest) -> Markup:
+def _costs_chart(run: Backtest, span: Span) -> Markup:
     returns = run.returns.loc[: run.performance["account_lost"]]
     kinds = {"trades": "trading_cost"}
     if run.performance["annual_contracts_rolled"] is not None:
         kinds["rolls"] = "roll_cost"
     lines = [Line(kind, returns.index, returns[column].cumsum().to_numpy()) for kind, column in kinds.items()]
     title = f"costs so far, share of {capital_words([run])}"
-    return line_chart(lines, label=f"Costs: {title}", y_title=title, percent=True, from_zero=True, height=240)
+    return line_chart(
+        lines, label=f"Costs: {title}", y_title=title, percent=True, from_zero=True, height=240, span=span
+    )
 
 
-def _tracking_chart(run: Backtest) -> Markup:
+def _tracking_chart(run: Backtest, span: Span) -> Markup:
     """The tracking error expected after each rebalance, and the one realised over the year up to each day."""
     returns = run.returns.loc[: run.performance["account_lost"]]
     realised = yearly_tracking_error(returns["gross"], returns["unrounded"])
-    expected = run.rebalances["tracking_error"]
+    expected = run.rebalances["tracking_error"].loc[: run.performance["account_lost"]]
     lines = [
         Line("realised over the past year", realised.index, realised.to_numpy()),
         Line("expected after the rebalance", expected.index, expected.to_numpy()),
     ]
     title = "tracking error to the fractions, a year"
-    return line_chart(lines, label=title, y_title=title, percent=True, from_zero=True, height=240)
+    return line_chart(lines, label=title, y_title=title, percent=True, from_zero=True, height=240, span=span)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from dynopt_milp.backtests.compare import Runs, comparison_table
+from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.records import records
 from dynopt_milp.pages.page import render
 from dynopt_milp.show.attribution import by_asset_class
-from dynopt_milp.show.backtest_page import account_chart, findings_of, month_rows
+from dynopt_milp.show.backtest_page import account_chart, days_shown, findings_of, kept_in_words, month_rows
 from dynopt_milp.show.captions import capital_words, caption, costs_of
 
 COLUMNS = (
@@ -62,9 +63,10 @@ def _page(runs: Runs) -> str:
          ["–" if pd.isna(row[figure]) else form.format(row[figure]) for _, figure, form in columns])
         for row in table.to_dict("records")
     ]  # fmt: skip
+    span = days_shown(runs.values())
     strategies = dict.fromkeys(strategy for strategy, _ in runs)
     charts = {
-        strategy: account_chart({name: run for (of, name), run in runs.items() if of == strategy}, height=260)
+        strategy: account_chart({name: run for (of, name), run in runs.items() if of == strategy}, span, height=260)
         for strategy in strategies
     }
     details = [
@@ -72,6 +74,7 @@ def _page(runs: Runs) -> str:
             "strategy": strategy,
             "optimizer": optimizer,
             "findings": findings_of({optimizer: run}),
+            "kept": kept_in_words(run),
             "months": month_rows(run),
             "classes": records(by_asset_class(run).reset_index()),
             "failed": len(run.failures),
@@ -82,6 +85,7 @@ def _page(runs: Runs) -> str:
     return render(
         "show/comparison.html.j2",
         caption=caption(every),
+        notes=_notes(every),
         simulated=any(run.settings["simulated"] for run in every),
         compound=any(run.settings["compound"] for run in every),
         currency=every[0].settings["base_currency"],
@@ -93,3 +97,9 @@ def _page(runs: Runs) -> str:
         charts=charts,
         details=details,
     )
+
+
+def _notes(runs: list[Backtest]) -> list[str] | None:
+    """The notes on the data of all runs, each once; None if none of them has kept any."""
+    kept = [run.notes for run in runs if run.notes is not None]
+    return list(dict.fromkeys(note for notes in kept for note in notes)) if kept else None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,12 @@ import pytest
 
 from dynopt_milp import Backtest, Strategy, backtest, simulated_market
 from dynopt_milp.backtests import run_comparison
+from dynopt_milp.backtests.compare import read_comparison
 from dynopt_milp.commands.pages import kind_of
+from dynopt_milp.data import Market, market_from_frames
 from dynopt_milp.errors import FileError, FormatError
 from dynopt_milp.gap import GapGrid, run_gap_study
+from dynopt_milp.io.colours import optimizer_colours
 from dynopt_milp.show import write_comparison_report, write_report
 from dynopt_milp.show.attribution import worst_days
 from dynopt_milp.show.months import returns_by_month
@@ -179,8 +185,122 @@ def test_a_run_that_never_holds_anything_and_a_lost_account_have_a_page(tmp_path
     )  # fmt: skip
     assert wild.performance["account_lost"] is not None
     page = write_report(wild, tmp_path / "wild.html").read_text(encoding="utf-8")
-    assert f"(on {wild.performance['account_lost']}): everything was closed" in page
+    lost = pd.Timestamp(wild.performance["account_lost"])
+    assert f"(on {lost:%Y-%m-%d}): everything was closed" in page
+    assert f"The account was lost on {lost:%Y-%m-%d}; charts end on that day." in page
+    assert lost < wild.returns.index[-1]
+    charts = re.findall(r'<figure class="chart" data-x="day" data-from="([\d.]+)" data-to="([\d.]+)"', page)
+    assert len(charts) == 5
+    assert {tuple(map(float, ends)) for ends in charts} == {
+        tuple(float((day - pd.Timestamp(0)).days) for day in (wild.returns.index[0], lost))
+    }
     assert returns_by_month(wild).index[-1] == pd.Timestamp(wild.performance["account_lost"]).year
+
+
+def test_beside_an_account_that_was_lost_the_others_go_on_and_axes_are_the_same(tmp_path: Path) -> None:
+    wild = backtest(
+        MARKET, Strategy(risk_target=8.0, multiplier_cap=10.0), optimizer="rounded", capital=400_000.0, compound=True,
+        start="2016-01-01", end="2017-06-30",
+    )  # fmt: skip
+    calm = backtest(MARKET, optimizer="greedy", **SETTINGS)
+    lost = pd.Timestamp(wild.performance["account_lost"])
+    for page in (
+        write_report(replace(wild, beside={"greedy": calm}), tmp_path / "r.html").read_text(encoding="utf-8"),
+        write_comparison_report({("a", "rounded"): wild, ("b", "greedy"): calm}, tmp_path / "c.html").read_text(
+            encoding="utf-8"
+        ),
+    ):
+        assert len(set(re.findall(r'data-from="([\d.]+)" data-to="([\d.]+)"', page))) == 1
+        ends = dict(re.findall(r'data-name="(rounded|greedy)" d="[^"]*L(\d+) [-\d]+"/>', page))
+        first = wild.returns.index[0]
+        assert ends == {
+            "rounded": f"{(lost - first).days}", "greedy": f"{(calm.returns.index[-1] - first).days}"
+        }  # fmt: skip
+
+
+def with_a_tick(market: Market, name: str, day: str) -> Market:
+    """The market as read from frames, with a price a hundred times too large."""
+    prices, adjusted = market.prices.copy(), market.adjusted.copy()
+    for frame in (prices, adjusted):
+        frame.loc[day, name] *= 100
+    return market_from_frames(prices, market.specifications, adjusted=adjusted, fx=market.fx)
+
+
+def test_suspect_prices_and_kept_positions_stand_on_the_page_and_in_the_folder(tmp_path: Path) -> None:
+    ticked = with_a_tick(MARKET, "CORN", "2016-07-15")  # a Friday, on which the run rebalances
+    out = tmp_path / "C" / "trend" / "greedy"
+    run = backtest(ticked, optimizer="greedy", out=out, **SETTINGS)
+    (note,) = run.notes
+    assert note.startswith("CORN: ")
+    assert "2016-07-15" in note
+    assert json.loads((out / "performance.json").read_text())["notes"] == [note]
+    reason = run.rebalances.at[pd.Timestamp("2016-07-15"), "reason"]
+    assert reason.startswith("CORN keeps its position: ")
+    loaded = Backtest.load(out)
+    assert (loaded.notes, list(loaded.kept.index)) == ([note], [pd.Timestamp("2016-07-15")])
+    assert "notes" not in loaded.performance
+    page = html.unescape(write_report(loaded, tmp_path / "r.html").read_text(encoding="utf-8"))
+    both = html.unescape(
+        write_comparison_report({("trend", "greedy"): loaded}, tmp_path / "c.html").read_text(encoding="utf-8")
+    )
+    for text in (page, both):
+        assert f">{note}</li>" in text
+        assert f"<li>{reason} (2016-07-15)</li>" in text
+    assert "There are no notes on the data." in write_report(
+        backtest(MARKET, optimizer="greedy", **SETTINGS), tmp_path / "clean.html"
+    ).read_text(encoding="utf-8")
+    content = json.loads((out / "performance.json").read_text())
+    del content["notes"]
+    (out / "performance.json").write_text(json.dumps(content))
+    assert "before notes on the data were kept" in write_report(Backtest.load(out), tmp_path / "o.html").read_text()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_table_fits_or_shows_that_it_scrolls(tmp_path: Path, comparison: Path, browser: Any, width: int) -> None:
+    runs = {("trend_following_slow", name.upper()): run for (_, name), run in read_comparison(comparison).items()}
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(write_comparison_report(runs, tmp_path / "long.html").as_uri())
+    box = page.locator(".scroll:has(#runs)")
+    hint = page.locator(".hint").first
+    cut = box.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert cut == (width == 390)
+    assert hint.is_visible() == cut
+    assert ("more" in box.get_attribute("class").split()) == cut
+    assert (box.evaluate("box => getComputedStyle(box).maskImage") != "none") == cut
+    box.evaluate("box => box.scrollLeft = box.scrollWidth")
+    page.wait_for_function("!document.querySelector('.scroll').classList.contains('more')")
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 700, 390])
+def test_no_two_marks_of_an_axis_run_into_each_other(folder: Path, comparison: Path, browser: Any, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    for path in (folder, comparison):
+        page.goto((path / "report.html").as_uri())
+        for axis in page.locator(".across").all():
+            spans = axis.evaluate(
+                "axis => [...axis.children].map(one => one.getBoundingClientRect()).filter(one => one.width)"
+                ".map(one => [one.left, one.right])"
+            )
+            assert len(spans) >= 2
+            for (_, end), (start, _) in pairwise(spans):
+                assert start > end
+    page.close()
+
+
+def test_an_optimizer_has_one_colour_on_every_page(folder: Path, comparison: Path) -> None:
+    def styles(page: str) -> dict[str, str]:
+        found = re.findall(r'class="line (s\d d\d)" data-name="(\w+)"', page)
+        return {name: style for style, name in found}
+
+    one, other = (styles((path / "report.html").read_text(encoding="utf-8")) for path in (folder, comparison))
+    assert one["greedy"] == other["greedy"] == "s1 d0"
+    assert one["rounded"] == other["rounded"] == "s2 d0"
+    assert optimizer_colours(["scip", "unrounded", "mine", "exact"]) == {
+        "scip": 4, "unrounded": 3, "mine": 5, "exact": 0
+    }  # fmt: skip
+    many = optimizer_colours([f"own{number}" for number in range(9)])
+    assert len(set(many.values())) == 9
 
 
 def test_the_page_of_a_comparison_has_every_run(comparison: Path, browser: Any) -> None:
@@ -213,6 +333,46 @@ def test_report_knows_what_a_folder_holds(folder: Path, comparison: Path, tmp_pa
         assert (done.returncode, done.stdout, done.stderr) == (0, f"written: {out}\n", "")
         assert f"<title>{title}</title>" in out.read_text(encoding="utf-8")
     assert run_command("report", study).stdout == f"written: {study / 'report.html'}\n"
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "x", "x.html.gz"])
+def test_a_page_under_the_name_of_something_else_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    done = run_command("report", folder, "--out", tmp_path / name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: out: expected a name that ends with .html or .htm, found '{name}': a page is HTML, which a browser "
+        "prints as PDF\n"
+    )
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("settings", ['{"editor.tabSize": 2}', "// not JSON\n{}", '["a"]', '{"format": 3}'])
+def test_settings_of_somebody_else_make_no_comparison(comparison: Path, tmp_path: Path, settings: str) -> None:
+    for place in ("home/project/.vscode", "home/.config", "runs/x/y"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "settings.json").write_text(settings)
+    with pytest.raises(FormatError, match=r"holds no backtest, comparison or gap study: found project; make one"):
+        kind_of(tmp_path / "home")
+    (tmp_path / "settings.json").write_text(settings)
+    with pytest.raises(FormatError, match=r"found home, runs, settings\.json; make one"):
+        kind_of(tmp_path)
+    shutil.copytree(comparison, tmp_path / "runs", dirs_exist_ok=True)
+    done = run_command("report", tmp_path / "runs", "--out", tmp_path / "page.html")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_damaged_run_and_a_folder_with_a_study_are_told_from_a_comparison(comparison: Path, tmp_path: Path) -> None:
+    shutil.copytree(comparison, tmp_path / "C")
+    (tmp_path / "C" / "long" / "greedy" / "settings.json").write_text("{")
+    done = run_command("report", tmp_path / "C")
+    assert done.returncode == 2
+    assert f"{tmp_path / 'C' / 'long' / 'greedy' / 'settings.json'}: is damaged" in done.stderr
+    study = tmp_path / "studies" / "G"
+    (study / "cell").mkdir(parents=True)
+    (study / "settings.json").write_text('{"format": "dynopt-milp study 3"}')
+    (study / "cell" / "settings.json").write_text('{"format": "dynopt-milp backtest 4"}')
+    with pytest.raises(FormatError, match=r"found folders of runs \(G\); report one of these"):
+        kind_of(tmp_path / "studies")
 
 
 def test_runs_that_are_not_of_the_table_are_left_out_with_a_word(comparison: Path, tmp_path: Path) -> None:
