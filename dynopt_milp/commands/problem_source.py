@@ -31,6 +31,7 @@ from dynopt_milp.trades.input_notes import (
     notes_of_left_out,
     notes_of_prices,
     notes_of_problem,
+    notes_of_rates,
 )
 from dynopt_milp.trades.outcome import is_record
 from dynopt_milp.trades.stored_decision import decision_of
@@ -120,7 +121,8 @@ class ProblemSource:
             decision = decision_of(content, str(path))
             made, known = decision.problem, decision.about | {"decision": decision}
             of = f" of {decision.about['date']}" if "date" in decision.about else ""
-            notes.append(f"made from the trades{of} in {path}")
+            notes.append(f"made from the trades{of} in {path}; what was said of them then follows")
+            notes.extend(decision.notes)
         else:
             made = Problem.from_dict(content, str(path))
         asked = Limits() if self.limits is None else self.limits
@@ -183,6 +185,7 @@ class ProblemSource:
         notes.extend(notes_of_date(close, self.date, today))
         notes.extend(notes_of_last_day(before, today))
         notes.extend(notes_of_prices(market, made, close))
+        notes.extend(notes_of_rates(before))
         if targets is None:
             notes.extend(notes_of_left_out(market, made, strategy, close))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}

@@ -53,6 +53,7 @@ from dynopt_milp.errors import FileError, InputError
 from dynopt_milp.io.files_read import files_read
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
+from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
@@ -158,6 +159,7 @@ def rebalance(
         stored = known.pop("decision", None)
         if stored is not None:
             own = stored.settings | {name: value for name, value in own.items() if name in asked.given}
+        not_negative(own["buffer_fraction"], "buffer_fraction")
         known["notes"].extend(notes_of_buffer(own["buffer_rule"], own["buffer_fraction"]))
         print_notes(known["notes"])
         result = run_rebalance(made, **own)

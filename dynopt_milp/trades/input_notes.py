@@ -138,6 +138,16 @@ def _equal_closes(known: Market, name: str) -> tuple[int, pd.Timestamp]:
     return count, since
 
 
+def notes_of_rates(known: Market) -> Iterator[str]:
+    """Exchange rates that have not changed for as long as makes a market count as closed."""
+    for currency in known.fx.columns:
+        rate = known.fx[currency]
+        changed = known.days[rate.ne(rate.shift())][-1]
+        age = (known.days[-1] - changed).days
+        if currency != known.base_currency and age > CLOSED_AFTER:
+            yield f"the rate of {currency} is that of {changed:%Y-%m-%d} ({age} days), {rate.iloc[-1]:.6g}"
+
+
 def notes_of_date(day: pd.Timestamp, asked: str | None, today: datetime.date) -> Iterator[str]:
     """Whether the decision is of another day than was asked for, or of one that is long past."""
     if asked is not None and pd.Timestamp(asked).date() != day.date():

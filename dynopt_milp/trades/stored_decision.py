@@ -16,7 +16,7 @@ from dynopt_milp.trades.outcome import FORMAT, Rebalance, is_record
 SETTINGS = (
     "optimizer", "buffer_rule", "buffer_fraction", "risk_target", "gap", "time_limit", "start", "constraints",
 )  # fmt: skip
-ABOUT = ("date", "capital", "base_currency", "reference_prices")
+ABOUT = ("date", "capital", "base_currency", "reference_prices", "suspects", "days_since_price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,10 @@ class StoredDecision:
     settings : dict
         The further arguments of :func:`~dynopt_milp.rebalance`.
     about : dict
-        ``date``, ``capital``, ``base_currency`` and ``reference_prices``, as far as they are there.
+        ``date``, ``capital``, ``base_currency``, ``reference_prices``, ``suspects`` and ``days_since_price``, as far as
+        they are there.
+    notes : tuple of str
+        What was said of the input when it was decided.
     trades : dict
         Contracts traded, by instrument.
     fingerprint : str
@@ -39,6 +42,7 @@ class StoredDecision:
     problem: Problem
     settings: dict[str, Any]
     about: dict[str, Any]
+    notes: tuple[str, ...]
     trades: dict[str, Any]
     fingerprint: str
 
@@ -52,7 +56,7 @@ class StoredDecision:
         return ""
 
 
-def read_decision(path: Path) -> StoredDecision:
+def read_decision(path: str | Path) -> StoredDecision:
     """Read the trades that :func:`~dynopt_milp.trades.write_trades` wrote as JSON.
 
     Raises
@@ -64,7 +68,7 @@ def read_decision(path: Path) -> StoredDecision:
     InputError
         If what it says is not a problem.
     """
-    return decision_of(read_content(path), str(path))
+    return decision_of(read_content(Path(path)), str(path))
 
 
 def decision_of(content: Any, source: str) -> StoredDecision:
@@ -102,6 +106,7 @@ def decision_of(content: Any, source: str) -> StoredDecision:
         problem=problem,
         settings={name: settings[name] for name in SETTINGS},
         about={name: content[name] for name in ABOUT if name in content},
+        notes=tuple(map(str, content.get("notes") or ())),
         trades=content["trades"],
         fingerprint=content["fingerprint"],
     )

@@ -80,18 +80,22 @@ def trade_record(result: Rebalance, made_from: Mapping[str, Any] | None = None) 
     made_from : mapping, optional
         What else it says, such as ``date``, ``capital``, ``base_currency`` and ``files``.
     """
-    content = result.to_dict() | dict(made_from or {})
+    content = result.to_dict()
+    for name, what in (made_from or {}).items():
+        if name in content and name not in _about(result.time):
+            raise InputError("is what the rebalance says itself", field=f"made_from: {name}")
+        content[name] = what
     problem = json.dumps(content.pop("problem"), allow_nan=False)
     return f'{json.dumps(content, indent=2, allow_nan=False)[:-2]},\n  "problem": {problem}\n}}\n'
 
 
-def write_trades(result: Rebalance, path: Path, made_from: Mapping[str, Any] | None = None) -> None:
+def write_trades(result: Rebalance, path: str | Path, made_from: Mapping[str, Any] | None = None) -> None:
     """Write the trades atomically, as CSV or as JSON, whichever the name says; only over a file of trades.
 
     Parameters
     ----------
     result : Rebalance
-    path : Path
+    path : path
         Ends with ``.csv`` (see :func:`trade_table`) or ``.json`` (all that is known of the rebalance).
     made_from : mapping, optional
         What else is known: the date, the capital.
@@ -101,7 +105,7 @@ def write_trades(result: Rebalance, path: Path, made_from: Mapping[str, Any] | N
     FileError
         If it cannot be written, or a file is there that is none of trades.
     """
-    path = resolved(path)
+    path = resolved(Path(path))
     csv = path.suffix == ".csv"
     _replace(path, trade_table(result, made_from).to_csv() if csv else trade_record(result, made_from))
 
