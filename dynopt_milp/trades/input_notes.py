@@ -44,7 +44,7 @@ def notes_of_problem(problem: Problem) -> Iterator[str]:
     volatility = np.sqrt(problem.covariance.diagonal())
     risky = volatility > 0
     shares = np.divide(problem.cost_in_weight_terms, volatility, out=np.zeros_like(volatility), where=risky)
-    dear = [f"{name} ({share:.0%})" for name, share in zip(problem.instruments, shares, strict=True) if share > DEAR]
+    dear = [f"{name} ({share:.1%})" for name, share in zip(problem.instruments, shares, strict=True) if share > DEAR]
     if dear:
         yield (
             f"a trade costs more than {DEAR:.0%} of the annual risk of its contract: {', '.join(dear)}; are costs in "

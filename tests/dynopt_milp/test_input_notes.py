@@ -324,13 +324,17 @@ def test_an_instrument_that_is_left_out_is_named_with_its_reason_and_last_price(
     found = read_json(done.stdout)
     assert list(found["positions"]) == ["STOCK"]
     assert [note for note in found["notes"] if note.startswith("left out")] == [
-        f"left out, no volatility: RATE_NEW (last price {last['RATE_NEW']['PRICE']:.10g} of 2022-06-30)",
+        f"left out, no volatility and no forecast: RATE_NEW (last price {last['RATE_NEW']['PRICE']:.10g} of "
+        "2022-06-30)",
         f"left out, no price for more than 90 days: RATE_OLD (last price {last['RATE_OLD']['PRICE']:.10g} of "
         "2022-02-24)",
     ]
     changed_prices(folder, "RATE_NEW", lambda series: series.set_axis(series.index - pd.Timedelta(days=140)))
     both = read_json(from_prices(folder).stdout)["notes"]
-    assert sum("no price for more than 90 days and no volatility: RATE_NEW (" in note for note in both) == 1
+    assert (
+        sum("no price for more than 90 days and no volatility and no forecast: RATE_NEW (" in note for note in both)
+        == 1
+    )
     alone = read_json(from_prices(folder, "--instruments", "STOCK").stdout)["notes"]
     assert not [note for note in alone if "left out" in note]
     early = read_json(from_prices(folder, "--date", "2021-12-01").stdout)["notes"]
@@ -409,7 +413,7 @@ def test_what_is_held_and_has_little_history_is_refused_with_what_it_lacks(tmp_p
     (tmp_path / "h.csv").write_text("instrument,position\nRATE_OLD,1\n")
     first = pd.bdate_range("2021-01-01", "2022-06-30")[-30]
     assert (
-        "is held and has no volatility on 2022-06-30, with 30 prices from "
+        "is held and has no volatility and no forecast on 2022-06-30, with 30 prices from "
         f"{first:%Y-%m-%d} to 2022-06-30; close it by hand"
     ) in from_prices(folder, "--held", tmp_path / "h.csv").stderr
 
@@ -429,7 +433,7 @@ def test_a_cost_in_another_unit_names_its_instrument(files: Path) -> None:
     (files / "targets.csv").write_text(TARGETS.replace("1e-4", "1e-2"))
     assert pytest.approx(0.17, abs=0.005) == 1e-2 / 0.06
     assert live(files).stderr == (
-        "note: a trade costs more than 5% of the annual risk of its contract: US10 (17%); are costs in the right "
+        "note: a trade costs more than 5% of the annual risk of its contract: US10 (16.7%); are costs in the right "
         "units?\n"
     )
     (files / "targets.csv").write_text(TARGETS.replace("1e-4", "29e-4"))  # 4.8 %

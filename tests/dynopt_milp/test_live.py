@@ -34,7 +34,7 @@ ES,1.6,0.3,2e-4
 US10,3.4,0.5,1e-4
 GOLD,-2.3,0.4,3e-4
 """
-HELD = "instrument,position\nGOLD,4\nES,-1\n"
+HELD = "instrument,position\nGOLD,4\nES,-1\nUS10,0\n"
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def below_zero(files: Path) -> Path:
     sigma = np.diag([4.5**2, 0.18**2, 0.06**2])
     pd.DataFrame(sigma, names, names).to_csv(files / "covariance.csv")
     (files / "targets.csv").write_text(BELOW_ZERO)
-    (files / "held.csv").write_text("instrument,position\nCRUDE,1\n")
+    (files / "held.csv").write_text("instrument,position\nCRUDE,1\nES,0\nUS10,0\n")
     return files
 
 
@@ -357,7 +357,7 @@ def test_a_target_or_a_holding_that_cannot_be_valued_is_refused(price_folder: Pa
     short.loc["2018":, "GOLD_micro"] = np.nan
     gone = market_from_frames(short, market.specifications)
     wanted = pd.DataFrame({"position": {"US10": 1.0, "GOLD_micro": 2.0}})
-    with pytest.raises(InputError, match="targets of GOLD_micro: has a target and no recent price"):
+    with pytest.raises(InputError, match="targets of GOLD_micro: has a target and no price for more than 90 days"):
         problem_of_day_and_targets(gone, Strategy(), 1e5, wanted)
 
 
