@@ -28,6 +28,10 @@ RUNNING = {"status": "running", "reason": "the run has not ended, or it was kill
 """What the file says from when a run begins until it has trades or has failed."""
 
 
+OWN = frozenset({"trades", "positions", "previous_positions", "status", "problem", "settings", "fingerprint"})
+"""What a file of trades has from the rebalance alone."""
+
+
 def trade_table(result: Rebalance, made_from: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """The trades, by instrument.
 
@@ -80,11 +84,10 @@ def trade_record(result: Rebalance, made_from: Mapping[str, Any] | None = None) 
     made_from : mapping, optional
         What else it says, such as ``date``, ``capital``, ``base_currency`` and ``files``.
     """
-    content = result.to_dict()
-    for name, what in (made_from or {}).items():
-        if name in content and name not in _about(result.time):
-            raise InputError("is what the rebalance says itself", field=f"made_from: {name}")
-        content[name] = what
+    beside = dict(made_from or {})
+    for name in OWN.intersection(beside):
+        raise InputError("is what the rebalance says itself", field=f"made_from: {name}")
+    content = result.to_dict() | beside
     problem = json.dumps(content.pop("problem"), allow_nan=False)
     return f'{json.dumps(content, indent=2, allow_nan=False)[:-2]},\n  "problem": {problem}\n}}\n'
 

@@ -56,7 +56,7 @@ def live() -> Source:
                 "ES,1.6,0.3,2e-4,-3,4,ES\nUS10,3.4,0.5,1e-4,,,\nGOLD,-2.3,0.4,3e-4,-2,,\nCORN,1.7,0.1,4e-4,,7,\n",
                 "position weight_per_contract cost_in_weight_terms", names="instrument",
             ),
-            "held.csv": table("instrument,position\nGOLD,-3\nES,1\nUS10,2\n", "position", names="instrument"),
+            "held.csv": table("instrument,position\nGOLD,-3\nES,1\nUS10,2\nCORN,0\n", "position", names="instrument"),
             "covariance.csv": table(matrix.to_csv(index_label="name"), " ".join(NAMES), names="name"),
         },
         _read_live,
