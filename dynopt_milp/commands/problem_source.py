@@ -177,7 +177,7 @@ class ProblemSource:
         show_market(market, console)
         if self.notes:
             show_notes(market, console)
-        close = known_day(market, self.date)
+        close = known_day(market.select(made.instruments) if targets is not None else market, self.date)
         day = f"{close:%Y-%m-%d}"
         before = market.between(end=day)
         notes.extend(market_notes(before, capital))

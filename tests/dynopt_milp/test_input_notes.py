@@ -388,6 +388,16 @@ def test_a_last_day_of_one_instrument_or_in_the_future_is_named(tmp_path: Path) 
     assert f"no instrument can be held on {day:%Y-%m-%d}, the last day of STOCK alone" in failed.stderr
 
 
+def test_the_day_of_a_decision_is_that_of_the_instruments_with_a_target(tmp_path: Path) -> None:
+    folder = folder_of_prices(tmp_path / "d", {})
+    changed_prices(folder, "STOCK", lambda series: series.set_axis([*series.index[:-1], pd.Timestamp("2222-07-01")]))
+    (tmp_path / "t.csv").write_text("instrument,position\nRATE_OLD,5\nRATE_NEW,60\n")
+    found = read_json(from_prices(folder, "--targets", tmp_path / "t.csv").stdout)
+    assert found["date"] == "2022-06-30"
+    assert set(found["days_since_price"].values()) == {0}
+    assert not [note for note in found["notes"] if "2222" in note]
+
+
 def test_notes_of_the_last_day_compare_with_today() -> None:
     market = simulated_market(instruments=["US10", "CORN"], start="2019-01-01", end="2019-06-28")
     assert list(notes_of_last_day(market, datetime.date(2019, 6, 28))) == []
