@@ -121,8 +121,8 @@ class ProblemSource:
             decision = decision_of(content, str(path))
             made, known = decision.problem, decision.about | {"decision": decision}
             of = f" of {decision.about['date']}" if "date" in decision.about else ""
-            notes.append(f"made from the trades{of} in {path}; what was said of them then follows")
-            notes.extend(decision.notes)
+            notes.append(f"made from the trades{of} in {path}")
+            notes.extend(decision.notes)  # what was said of the input then
         else:
             made = Problem.from_dict(content, str(path))
         asked = Limits() if self.limits is None else self.limits

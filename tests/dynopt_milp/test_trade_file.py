@@ -237,7 +237,10 @@ def test_the_trades_can_be_made_again_from_their_file(files: Path, further: tupl
     for name in ("trades", "positions", "problem", "settings", "fingerprint", "money", "risk", "date", "status"):
         assert first[name] == second[name], name
     again = f"made from the trades of {first['date']} in {files / 't.json'}"
-    assert (done.returncode, done.stderr, second["notes"]) == (0, f"note: {again}\n", [again])
+    said = [again, *first["notes"]]
+    assert first["notes"]
+    assert (done.returncode, second["notes"]) == (0, said)
+    assert done.stderr == "".join(f"note: {note}\n" for note in said)
     assert second["files"] == {str(files / "t.json"): hashlib.sha256((files / "t.json").read_bytes()).hexdigest()}
 
 
