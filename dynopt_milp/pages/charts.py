@@ -25,7 +25,7 @@ WIDTH = 10_000
 MOST_POINTS = 1_000
 """Of a line: about as many as a wide window has pixels. Of more, the least and the largest of each group are drawn."""
 SPARK_POINTS = 160
-NARROWER = (480, 760, 1_000)
+NARROWER = (480, 760, 1_000, 1_180)
 """Widths of charts in CSS pixels, below which some marks across are not written."""
 NARROWEST = 300
 FEWEST_LETTERS = 6

@@ -78,7 +78,11 @@ def _page(run: Backtest) -> str:
         failures=[(f"{day:%Y-%m-%d}", why) for day, why in run.failures["reason"].head(FEWEST_FAILURES).items()],
         more_failures=max(len(run.failures) - FEWEST_FAILURES, 0),
         notes=run.notes,
-        kept=kept_in_words(run),
+        kept=[
+            (f"{called}: {reason}" if run.beside else reason, when)
+            for called, one in runs.items()
+            for reason, when in kept_in_words(one)
+        ],
         account=account_chart(runs, span),
         drawdown=drawdown_chart(runs, span),
         lost=[(name, run.performance["account_lost"]) for name, run in runs.items() if run.performance["account_lost"]],

@@ -246,6 +246,8 @@ def test_suspect_prices_and_kept_positions_stand_on_the_page_and_in_the_folder(t
     for text in (page, both):
         assert f">{note}</li>" in text
         assert f"<li>{reason} (2016-07-15)</li>" in text
+    beside = write_report(replace(loaded, beside={"exact": loaded}), tmp_path / "b.html").read_text(encoding="utf-8")
+    assert html.unescape(beside).count(f": {reason} (2016-07-15)</li>") == 2
     assert "There are no notes on the data." in write_report(
         backtest(MARKET, optimizer="greedy", **SETTINGS), tmp_path / "clean.html"
     ).read_text(encoding="utf-8")

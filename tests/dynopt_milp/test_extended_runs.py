@@ -22,7 +22,7 @@ from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.decision import Decisions, RebalanceHistory
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
-from dynopt_milp.data import Market, guide_frames, read_pysystemtrade, simulated_market
+from dynopt_milp.data import Market, guide_frames, market_from_frames, read_pysystemtrade, simulated_market
 from dynopt_milp.errors import BacktestInterrupted, FormatError
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.strategy.strategy import Strategy
@@ -84,6 +84,29 @@ def test_a_finished_run_extended_by_new_rows_is_one_run(
     assert (tmp_path / "run" / "journal.jsonl").read_bytes().startswith(lines)  # nothing was decided again
     assert_one_run(tmp_path / "run", market, tmp_path, **settings)
     assert backtest(market, out=tmp_path / "run", **settings).extended_from is None
+
+
+def test_a_run_with_notes_on_the_data_is_extended_and_they_are_those_of_all_days(
+    market: Market, tmp_path: Path
+) -> None:
+    ticked, adjusted = market.prices.copy(), market.adjusted.copy()
+    for day, name in (("2016-02-12", "CORN"), ("2016-04-15", "US10")):
+        for frame in (ticked, adjusted):
+            frame.loc[day, name] *= 100
+    found = market_from_frames(ticked, market.specifications, adjusted=adjusted, fx=market.fx)
+    assert [one.instrument for one in found.suspects] == ["CORN", "US10"]
+    first = backtest(found, end="2016-03-16", out=tmp_path / "run", **RUN)
+    assert first.notes is not None
+    assert [note.split(":")[0] for note in first.notes] == ["CORN"]
+    settings = RUN | {"buffer_fraction": InterruptedAt(14)}
+    with pytest.raises(BacktestInterrupted):
+        backtest(found, out=tmp_path / "run2", **settings)
+    backtest(found, out=tmp_path / "run2", **RUN | {"buffer_fraction": InterruptedAt(-1)})
+    second = backtest(found, out=tmp_path / "run", **RUN)
+    assert second.notes is not None
+    assert [note.split(":")[0] for note in second.notes] == ["US10", "CORN"]  # the last first
+    assert json.loads((tmp_path / "run2" / "performance.json").read_text())["notes"] == second.notes
+    assert_one_run(tmp_path / "run", found, tmp_path, **RUN)
 
 
 def test_a_later_end_extends_a_run_step_by_step(market: Market, tmp_path: Path) -> None:

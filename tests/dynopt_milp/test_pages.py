@@ -11,7 +11,7 @@ import pytest
 from dynopt_milp.io.colours import COLOURS, ON_DARK
 from dynopt_milp.pages import Line, line_chart, render, sparkline
 from dynopt_milp.pages.axes import amounts, days, powers
-from dynopt_milp.pages.charts import MOST_POINTS, thinned
+from dynopt_milp.pages.charts import MOST_POINTS, hidden_below, thinned
 
 
 def points_of(chart: str) -> list[list[tuple[int, int]]]:
@@ -61,6 +61,23 @@ def test_days_are_marked_at_years_or_months() -> None:
     ]
     few = days(pd.Timestamp("2017-01-16"), pd.Timestamp("2017-01-20"))
     assert [text for _, text in few.marks] == ["2017-01-16", "2017-01-20"]
+
+
+def test_fewer_days_are_marked_where_a_chart_is_narrow() -> None:
+    marks = [(month / 12, f"{pd.Timestamp(2018, 1, 1) + pd.DateOffset(months=3 * month):%b %Y}") for month in range(12)]
+    hidden = hidden_below(marks, beside=55)
+    assert [marks[0][1], marks[1][1]] == ["Jan 2018", "Apr 2018"]
+    for width, written in ((300, 2), (480, 3), (760, 6), (1_000, 6), (1_180, 12)):
+        assert sum(width >= below for below in hidden) == written
+    assert hidden_below([(0.25, "a"), (0.75, "b")], beside=55) == [0, 0]
+
+
+def test_charts_of_one_span_have_one_axis() -> None:
+    index = pd.bdate_range("2018-01-01", "2018-12-31")
+    span = (index[0], index[-1])
+    charts = [line_chart([Line("a", index[:count], np.arange(count))], label="", span=span) for count in (50, 200)]
+    assert len({re.search(r'data-from="[^"]*" data-to="[^"]*"', chart)[0] for chart in charts}) == 1
+    assert [points_of(chart)[0][-1][0] for chart in charts] == [(index[at] - index[0]).days for at in (49, 199)]
 
 
 def test_a_chart_of_one_dot_is_none() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import Strategy, backtest, problem_of_day, rebalance
+from dynopt_milp import Backtest, Strategy, backtest, problem_of_day, rebalance
 from dynopt_milp.backtests.accounting import profits
 from dynopt_milp.data import Market, market_from_frames, read_market
 from dynopt_milp.data.suspects import Suspect, suspect_prices
@@ -328,6 +328,8 @@ def test_a_run_that_grows_past_a_tick_is_the_run_over_all_days(tmp_path: Path) -
     grown = backtest(market(frame), LONG, **asked, out=tmp_path)
     pd.testing.assert_frame_equal(grown.positions, whole.positions, check_freq=False)
     pd.testing.assert_frame_equal(grown.returns, whole.returns, check_freq=False)
+    assert grown.notes == whole.notes == Backtest.load(tmp_path).notes == market_notes(market(frame), 1e6)
+    assert "INDEX" in grown.notes[0]
     shifted = market(frame, adjusted=frame + 12.5)  # as at a roll
     assert backtest(shifted, LONG, **asked, out=tmp_path).positions.equals(grown.positions)
     for other in (frame.where(frame != frame.loc[TICK, "INDEX"]), prices()):
