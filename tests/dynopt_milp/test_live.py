@@ -516,11 +516,13 @@ def test_a_price_below_zero_is_said_with_its_reference_price(price_folder: Path,
     prices = pd.read_csv(path, index_col="Time")
     prices.iloc[-1, 0] = -37.63
     prices.to_csv(path)
-    done = run("rebalance", "--data", folder, "--capital", 300_000)
+    done = run("rebalance", "--data", folder, "--capital", 300_000, "--on-suspect", "use")
     assert done.returncode == 0, done.stderr
     least = prices["Last"].iloc[-256:].median() / 10
     assert f"GOLD_micro: price -37.63; its weight and covariance are by the reference price {least:g}" in done.stdout
-    content = read_json(run("rebalance", "--data", folder, "--capital", 300_000, "--json").stdout)
+    content = read_json(
+        run("rebalance", "--data", folder, "--capital", 300_000, "--on-suspect", "use", "--json").stdout
+    )
     assert content["reference_prices"] == {"GOLD_micro": pytest.approx(least)}
     assert "reference price" not in run("rebalance", "--data", price_folder, "--capital", 300_000).stdout
 
