@@ -13,6 +13,7 @@ from dynopt_milp.commands.app import app, guarded
 from dynopt_milp.commands.panels import of_output
 from dynopt_milp.errors import FileError, FormatError, InputError
 from dynopt_milp.io.atomic import reported
+from dynopt_milp.io.first_few import first_few
 from dynopt_milp.io.run_folder import format_of
 from dynopt_milp.show.backtest_page import REPORT, write_report
 from dynopt_milp.show.comparison_page import write_comparison_report
@@ -21,8 +22,6 @@ BACKTEST, COMPARISON, STUDY = "backtest", "comparison", "gap study"
 ENDINGS = (".html", ".htm")
 STUDIES = "dynopt-milp study"
 """How the format of a gap study begins."""
-SHOWN = 6
-"""Files and folders that a message names."""
 
 
 @app.command()
@@ -82,11 +81,7 @@ def kind_of(folder: Path) -> str:
         return COMPARISON
     inside = [name for name in names if is_run(folder / name) or format_of(folder / name).startswith(STUDIES)]
     if inside:
-        found = f"folders of runs ({_listed(inside)}); report one of these"
+        found = f"folders of runs ({first_few(inside)}); report one of these"
     else:
-        found = f"{_listed(names) or 'nothing'}; make one with dynopt-milp backtest, compare or gap and its --out"
+        found = f"{first_few(names) or 'nothing'}; make one with dynopt-milp backtest, compare or gap and its --out"
     raise FormatError(f"holds no backtest, comparison or gap study: found {found}", field=str(folder))
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -184,10 +184,10 @@ class ProblemSource:
         today = datetime.datetime.now(datetime.UTC).date()
         notes.extend(notes_of_date(close, self.date, today))
         notes.extend(notes_of_last_day(before, today))
-        notes.extend(notes_of_prices(market, made, close))
+        notes.extend(notes_of_prices(before, made))
         notes.extend(notes_of_rates(before))
         if targets is None:
-            notes.extend(notes_of_left_out(market, made, strategy, close))
+            notes.extend(notes_of_left_out(before, market.instruments, made, strategy))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
         about |= _of_data(before, list(made.instruments), console)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
@@ -215,8 +215,8 @@ class ProblemSource:
 
 def _of_data(known: Market, instruments: list[str], console: Console) -> dict[str, Any]:
     """Print how old prices are; what the record of the decision has of the data."""
-    last = {name: known.days[known.prices[name].notna()][-1] for name in instruments}
-    days = {name: int((known.days[-1] - day).days) for name, day in last.items()}
+    priced = known.last_priced()
+    days = {name: int((known.days[-1] - priced[name]).days) for name in instruments}
     old = [f"{name} {number}" for name, number in days.items() if number]
     if old:
         console.print(f"days since the last price: {', '.join(old)}\n", highlight=False, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ Of the rows of one instrument, in this order; each rule that is applied leaves a
     no rate yet     rows before the first exchange rate of the instrument's currency are dropped
     suspect         a price that has moved by more than 15 standard deviations or 50 %
                     (:mod:`dynopt_milp.data.suspects`) is set aside: it counts as missing. Of an exchange rate, by more
-                    than 50 %: the rate before holds on. ``on_suspect`` can say otherwise
+                    than a quarter: the rate before holds on. ``on_suspect`` can say otherwise
     large move      kept: returns of more than 50 % that are not suspect: below zero, or at the new level
     adjusted jump   kept: without another contract month the back-adjusted price moved by 1 % of the price more or less
                     than the traded price
@@ -26,9 +26,9 @@ Of the rows of one instrument, in this order; each rule that is applied leaves a
 An instrument that was asked for by name is not left out: that is a :class:`~dynopt_milp.DataError`.
 
 Of exchange rates: rows become days as above (those of weekends stay), rates that are missing or not positive are
-dropped, each rate holds until the next one, changes of more than 50 % are a "large move", and more than 10 days without
-a new one, at the end too, are a "gap". A currency quoted in hundredths (GBX, GBp, USX, ZAc, ILA:
-:mod:`dynopt_milp.data.minor_units`) is a hundredth of its own currency, unless it has a rate of its own.
+dropped, each rate holds until the next one, and more than 10 days without a new one, at the end too, are a "gap". A
+currency quoted in hundredths (GBX, GBp, USX, ZAc, ILA: :mod:`dynopt_milp.data.minor_units`) is a hundredth of its own
+currency, unless it has a rate of its own.
 """
 
 from __future__ import annotations

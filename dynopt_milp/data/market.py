@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.days import to_day
+from dynopt_milp.data.months_known import months_known
 from dynopt_milp.data.reference_price import REFERENCE_SHARE, reference_price
 from dynopt_milp.data.suspects import Suspect
 from dynopt_milp.errors import DataError
@@ -35,9 +36,6 @@ SPECIFICATIONS = {
 OPTIONAL = ("sr_cost", "rolls_a_year")
 """The columns of numbers that an instrument need not have."""
 
-MONTH_DAYS = 20
-"""Days of prices, that on which it is stated included, over which a contract month counts as known. Gaps of some days
-are ordinary; a contract that rolls every month does so about once in as many days."""
 ROLL_DAYS = 730
 """Calendar days over which rolls are counted where the specifications do not say how many there are a year."""
 
@@ -210,6 +208,12 @@ class Market:
                 last.loc[suspect.date, suspect.instrument] = 0.0
         return last.ffill() == 0.0
 
+    def last_priced(self) -> pd.Series:
+        """The last day with a price, by instrument."""
+        there = self.prices.notna().to_numpy()
+        rows = len(there) - 1 - there[::-1].argmax(axis=0)
+        return pd.Series(self.days[rows], index=self.prices.columns)
+
     def rolls(self) -> pd.DataFrame:
         """Whether a day is the first with another contract, days × instruments; never without contract months."""
         if self.contract_months is None:
@@ -225,8 +229,7 @@ class Market:
         """
         if self.contract_months is None:
             return pd.DataFrame(False, index=self.days, columns=self.prices.columns)
-        place = self.prices.notna().cumsum()
-        return place - place.where(self.contract_months.notna()).ffill() < MONTH_DAYS
+        return months_known(self.prices.notna(), self.contract_months.notna())
 
     def rolls_a_year(self) -> pd.DataFrame:
         """How often the contract changes in a year, days × instruments, from what is known on each day.

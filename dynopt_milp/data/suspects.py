@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dynopt_milp.data.months_known import months_known
 from dynopt_milp.data.reference_price import REFERENCE_DAYS, REFERENCE_SHARE, reference_price
 from dynopt_milp.errors import DataError
 
@@ -49,7 +50,6 @@ MIRROR = 0.01  # how close to minus the price before
 MOST_OF_RATE = 0.25
 SHOWN = 3  # suspect prices of an instrument that are described
 SETTLED = 5  # prices in a row: a week
-KNOWN_ROWS = 20  # over which a contract month counts as known, as in Market.months_known
 SCREEN = 0.9  # of the limits: round-off between two ways to the same standard deviation is far smaller
 
 
@@ -146,10 +146,9 @@ def suspect_prices(rows: pd.DataFrame, instrument: str) -> list[Suspect]:
     if not _any_large(rows):
         return []
     prices, adjusted = rows["price"].tolist(), rows["adjusted"].tolist()
-    months = (rows["contract_month"] if "contract_month" in rows else rows["price"] * np.nan).to_numpy(dtype=float)
-    stated, number = ~np.isnan(months), np.arange(len(rows))
-    last_stated = np.maximum.accumulate(np.where(stated, number, -KNOWN_ROWS))
-    known, month = number - last_stated < KNOWN_ROWS, months[np.maximum(last_stated, 0)]
+    months = rows["contract_month"] if "contract_month" in rows else rows["price"] * np.nan
+    known = months_known(rows["price"].notna(), months.notna()).tolist()
+    month = months.ffill().tolist()
 
     def moves(row: int, since: int, reference: float) -> tuple[float, float, bool]:
         """Of the traded and the back-adjusted price, and whether there may be a roll between."""

@@ -16,9 +16,8 @@ from dynopt_milp.gap.rows import CELL_COLUMNS, CELL_HEADS
 from dynopt_milp.gap.stored import POSITIONS, Study, main_path, main_rows, read_study
 from dynopt_milp.gap.study import REBALANCES, SIMULATED
 from dynopt_milp.gap.summary import cell_text, count_differences, further_optimizers, in_common
-from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.records import records
-from dynopt_milp.pages.page import render
+from dynopt_milp.pages.page import render, write_page
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 
@@ -47,9 +46,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         If the extra ``studies`` is not installed.
     """
     require("pyarrow")
-    path = Path(folder) / REPORT if out is None else Path(out)
-    write_atomically(path, _page(read_study(Path(folder))))
-    return path
+    return write_page(Path(folder) / REPORT if out is None else out, _page(read_study(Path(folder))))
 
 
 def _page(study: Study) -> str:

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.colours import COLOURS, ON_DARK
 from dynopt_milp.pages.charts import NARROWER
+
+
+def write_page(path: str | Path, page: str) -> Path:
+    """Write a page, atomically; where it was written.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
+    path = Path(path)
+    write_atomically(path, page)
+    return path
 
 
 def render(template: str, **content: Any) -> str:

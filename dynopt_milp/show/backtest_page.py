@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.result import Backtest
-from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.colours import optimizer_colours
 from dynopt_milp.io.records import records
 from dynopt_milp.pages.charts import Line, line_chart, sparkline
-from dynopt_milp.pages.page import render
+from dynopt_milp.pages.page import render, write_page
 from dynopt_milp.show.attribution import (
     by_asset_class,
     by_instrument,
@@ -31,6 +30,7 @@ from dynopt_milp.show.pictures import yearly_tracking_error
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 Span = tuple[pd.Timestamp, pd.Timestamp]
 REPORT = "report.html"
 """The name of a page in the folder that it is about."""
@@ -55,9 +55,7 @@ def write_report(run: Backtest, path: str | Path) -> Path:
     FileError
         If it cannot be written.
     """
-    path = Path(path)
-    write_atomically(path, _page(run))
-    return path
+    return write_page(path, _page(run))
 
 
 def _page(run: Backtest) -> str:
@@ -152,15 +150,20 @@ def kept_in_words(run: Backtest) -> list[tuple[str, str]]:
 
 def days_shown(runs: Iterable[Backtest]) -> Span:
     """The first and last day of charts: the last of any run, each until its account was lost."""
-    days = [run.returns.loc[: run.performance["account_lost"]].index for run in runs]
+    days = [until_lost(run, run.returns).index for run in runs]
     return min(of[0] for of in days), max(of[-1] for of in days)
+
+
+def until_lost(run: Backtest, by_day: Frame) -> Frame:
+    """What a run has by day, up to that on which a compounding account was lost."""
+    return by_day.loc[: run.performance["account_lost"]]
 
 
 def account_chart(runs: Mapping[str, Backtest], span: Span, *, height: int = 320) -> Markup:
     """Profit net of costs so far, share of the capital at the start, a line for each run until it was lost."""
     lines = []
     for (name, run), colour in zip(runs.items(), optimizer_colours(runs).values(), strict=True):
-        profit = run.account.loc[: run.performance["account_lost"]] / float(run.settings["capital"]) - 1
+        profit = until_lost(run, run.account) / float(run.settings["capital"]) - 1
         lines.append(Line(name, profit.index, profit.to_numpy(), colour))
     title = "profit net of costs, share of the capital at the start"
     return line_chart(lines, label=f"Accounts: {title}", y_title=title, percent=True, height=height, span=span)
@@ -170,7 +173,7 @@ def drawdown_chart(runs: Mapping[str, Backtest], span: Span) -> Markup:
     """How far each account is below its peak so far, share of that peak."""
     lines = []
     for (name, run), colour in zip(runs.items(), optimizer_colours(runs).values(), strict=True):
-        account = run.account.loc[: run.performance["account_lost"]]
+        account = until_lost(run, run.account)
         peak = account.cummax().clip(lower=float(run.settings["capital"]))
         lines.append(Line(name, account.index, (account / peak - 1).to_numpy(), colour))
     title = "below the peak so far, share of it"
@@ -199,14 +202,14 @@ def _cell(value: float, largest: float) -> tuple[float | None, float]:
 
 
 def _class_chart(run: Backtest, span: Span) -> Markup:
-    so_far = profit_by_asset_class(run).loc[: run.performance["account_lost"]]
+    so_far = until_lost(run, profit_by_asset_class(run))
     lines = [Line(str(name), so_far.index, so_far[name].to_numpy()) for name in so_far]
     title = f"profit so far, net, {run.settings['base_currency']}"
     return line_chart(lines, label=f"Asset classes: {title}", y_title=title, span=span)
 
 
 def _costs_chart(run: Backtest, span: Span) -> Markup:
-    returns = run.returns.loc[: run.performance["account_lost"]]
+    returns = until_lost(run, run.returns)
     kinds = {"trades": "trading_cost"}
     if run.performance["annual_contracts_rolled"] is not None:
         kinds["rolls"] = "roll_cost"
@@ -219,9 +222,9 @@ def _costs_chart(run: Backtest, span: Span) -> Markup:
 
 def _tracking_chart(run: Backtest, span: Span) -> Markup:
     """The tracking error expected after each rebalance, and the one realised over the year up to each day."""
-    returns = run.returns.loc[: run.performance["account_lost"]]
+    returns = until_lost(run, run.returns)
     realised = yearly_tracking_error(returns["gross"], returns["unrounded"])
-    expected = run.rebalances["tracking_error"].loc[: run.performance["account_lost"]]
+    expected = until_lost(run, run.rebalances["tracking_error"])
     lines = [
         Line("realised over the past year", realised.index, realised.to_numpy()),
         Line("expected after the rebalance", expected.index, expected.to_numpy()),

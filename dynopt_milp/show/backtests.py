@@ -13,6 +13,7 @@ from dynopt_milp.backtests.diagnostics import Finding
 from dynopt_milp.backtests.metrics import above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
+from dynopt_milp.io.first_few import first_few
 from dynopt_milp.show.captions import capital_words, caption, costs_of
 from dynopt_milp.strategy.market_notes import market_notes
 
@@ -74,7 +75,7 @@ def without_months(market: Market) -> str:
     if months is None:
         return "all instruments"
     names = [str(name) for name in months.columns[months.isna().all()]]
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return first_few(names)
 
 
 def show_notes(market: Market, console: Console) -> None:

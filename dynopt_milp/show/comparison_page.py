@@ -8,9 +8,8 @@ import pandas as pd
 
 from dynopt_milp.backtests.compare import Runs, comparison_table
 from dynopt_milp.backtests.result import Backtest
-from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.records import records
-from dynopt_milp.pages.page import render
+from dynopt_milp.pages.page import render, write_page
 from dynopt_milp.show.attribution import by_asset_class
 from dynopt_milp.show.backtest_page import account_chart, days_shown, findings_of, kept_in_words, month_rows
 from dynopt_milp.show.captions import capital_words, caption, costs_of
@@ -50,9 +49,7 @@ def write_comparison_report(runs: Runs, path: str | Path) -> Path:
     FileError
         If it cannot be written.
     """
-    path = Path(path)
-    write_atomically(path, _page(runs))
-    return path
+    return write_page(path, _page(runs))
 
 
 def _page(runs: Runs) -> str:

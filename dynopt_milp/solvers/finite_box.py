@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnboundedError
+from dynopt_milp.io.first_few import first_few
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, bounding_box
 
@@ -27,7 +28,7 @@ def finite_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
     loose = np.flatnonzero(~(np.isfinite(lower) & np.isfinite(upper)))
     if loose.size:
         names = [task.instruments[place] for place in _dependent(formulation.program.factor, loose)]
-        listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        listed = first_few(names, 5)
         if not np.isfinite(value):
             raise UnboundedError(
                 f"nothing bounds {listed}: a portfolio that meets the constraints would, and none is known; give a "

@@ -296,11 +296,11 @@ class Inputs:
             frozen = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
             own = replace(frozen, one_side=own.one_side)
         underlyings = tuple(self._underlyings[place] for place in places)
-        if own.one_side:
-            left = [place for place in np.flatnonzero(contracts) if place not in places]
-            rule = limits_of(limits, [self._names[place] for place in left], self._names)
-            ruled = rule.one_side_of(tuple(self._names[place] for place in left))
-            kept = [(self._underlyings[place], contracts[place]) for place in np.array(left, dtype=int)[ruled]]
+        left = np.setdiff1d(np.flatnonzero(contracts), places)
+        if own.one_side and left.size:
+            others = [self._names[place] for place in left]
+            ruled = left[limits_of(limits, others, self._names).one_side_of(tuple(others))]
+            kept = [(self._underlyings[place], contracts[place]) for place in ruled]
             own = beside_kept(own, tuple(names), underlyings, target, now, kept)
         value, cost = (self._arrays[name][row, places] for name in ("values", "costs"))
         return Problem(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.data.rows import STALE_ROWS
+from dynopt_milp.io.first_few import first_few
 from dynopt_milp.problem.plausible import LITTLE_RISK
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.inputs import CLOSED_AFTER
@@ -24,8 +25,6 @@ DEAR = 0.05
 """Cost of a trade as a share of the annual risk of the contract: twenty times that of 42 futures in the median."""
 FEWEST_EQUAL = 3
 """Equal closes in a row that are worth a line."""
-NAMED = 6
-"""How many instruments a line names."""
 
 
 def notes_of_problem(problem: Problem) -> Iterator[str]:
@@ -56,37 +55,36 @@ def notes_of_covariance(covariance: pd.DataFrame, targets: pd.DataFrame) -> Iter
     """The instruments that only the covariance has."""
     others = [str(name) for name in covariance.columns if name not in targets.index]
     if others:
-        yield f"the covariance has {_some(others)} without a target, which {_are(others)} left out"
+        yield f"the covariance has {first_few(others)} without a target, which {_are(others)} left out"
 
 
 def notes_of_held(held: pd.Series, targets: pd.DataFrame, file: str) -> Iterator[str]:
     """The instruments with a target that what is held does not name."""
     others = [str(name) for name in targets.index if name not in held.index]
     if others:
-        yield f"not named in {file}, {'counts' if len(others) == 1 else 'count'} as not held: {_some(others)}"
+        yield f"not named in {file}, {'counts' if len(others) == 1 else 'count'} as not held: {first_few(others)}"
 
 
-def notes_of_left_out(market: Market, problem: Problem, strategy: Strategy, day: pd.Timestamp) -> Iterator[str]:
-    """The instruments of the market that are not in the problem: why, and their last price, a line for each reason."""
-    known = market.between(end=day)
-    absent = [name for name in market.instruments if name not in problem.instruments]
+def notes_of_left_out(known: Market, names: Sequence[str], problem: Problem, strategy: Strategy) -> Iterator[str]:
+    """The instruments of these names that are not in the problem: why, and their last price, a line for each reason."""
+    absent = [name for name in names if name not in problem.instruments]
     lacks, alike = missing_inputs(known, strategy, absent), dict[str, list[str]]()
     for name in absent:
         alike.setdefault(lacks.get(name, "no share of risk from the strategy"), []).append(name)
     for reason, names in alike.items():
-        yield f"left out, {reason}: {_some([_with_last_price(known, name) for name in names])}"
+        yield f"left out, {reason}: {first_few([_with_last_price(known, name) for name in names])}"
 
 
 def _with_last_price(known: Market, name: str) -> str:
     if name not in known.instruments:
         return name
     prices = known.prices[name].dropna()
-    return f"{name} (last price {prices.iloc[-1]:.10g} of {known.days[known.prices[name].notna()][-1]:%Y-%m-%d})"
+    return f"{name} (last price {prices.iloc[-1]:.10g} of {prices.index[-1]:%Y-%m-%d})"
 
 
 def notes_of_last_day(known: Market, today: datetime.date) -> Iterator[str]:
     """Whether the last day lies in the future, or hardly any instrument has it: a mistyped date, perhaps."""
-    last, names = known.days[-1], _some(names_of_last_day(known))
+    last, names = known.days[-1], first_few(names_of_last_day(known))
     if last.date() > today:
         yield f"the last day, {last:%Y-%m-%d}, is later than today, {today}: that of {names}; is the date mistyped?"
     elif is_apart(known):
@@ -96,14 +94,14 @@ def notes_of_last_day(known: Market, today: datetime.date) -> Iterator[str]:
         )
 
 
-def notes_of_prices(market: Market, problem: Problem, day: pd.Timestamp) -> Iterator[str]:
-    """The instruments without a price of the day, but for suspect ones: what becomes of those that count as closed."""
-    known = market.between(end=day)
-    stale, equal, suspect = [], [], known.frozen().iloc[-1]
+def notes_of_prices(known: Market, problem: Problem) -> Iterator[str]:
+    """The instruments without a price of the last day, but for suspect ones: what becomes of those that are closed."""
+    day, priced, suspect = known.days[-1], known.last_priced(), known.frozen().iloc[-1]
+    stale, equal = [], []
     for place, name in enumerate(problem.instruments):
         if suspect[name]:  # which is said where the price is
             continue
-        last = known.days[known.prices[name].notna()][-1]
+        last = priced[name]
         age = (day - last).days
         count, first = _equal_closes(known, name)
         shown, new = last, ""
@@ -119,7 +117,7 @@ def notes_of_prices(market: Market, problem: Problem, day: pd.Timestamp) -> Iter
         elif age > 0:
             stale.append(f"{name} ({days} {'day' if days == 1 else 'days'})")
     if stale:
-        yield f"no price of {day:%Y-%m-%d}, the last one is taken: {_some(stale)}"
+        yield f"no price of {day:%Y-%m-%d}, the last one is taken: {first_few(stale)}"
     yield from equal
 
 
@@ -164,10 +162,6 @@ def notes_of_buffer(buffer_rule: str | None, buffer_fraction: float) -> Iterator
             f"the buffer is {buffer_fraction:g} times the risk target: about as far from the optimum as holding "
             "nothing at all, or more, and hardly anything trades (0.05 is five per cent)"
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _are(names: Sequence[str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from dynopt_milp.data.market import Market
 from dynopt_milp.strategy.inputs import CLOSED_AFTER
 
@@ -18,8 +16,8 @@ def names_of_last_day(market: Market) -> list[str]:
 
 def is_apart(market: Market) -> bool:
     """Whether most instruments have their last price more than ten calendar days before the last day."""
-    ages = [(market.days[-1] - market.days[there][-1]).days for _, there in market.prices.notna().items()]
-    return bool(np.mean(np.array(ages) > CLOSED_AFTER) > 0.5)
+    ages = (market.days[-1] - market.last_priced()).dt.days
+    return bool((ages > CLOSED_AFTER).mean() > 0.5)
 
 
 def alone_on_last_day(market: Market) -> str:

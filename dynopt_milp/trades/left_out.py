@@ -33,13 +33,13 @@ def missing_inputs(known: Market, strategy: Strategy, names: Iterable[str]) -> d
     volatility = checked_frame(strategy.volatility(known), known, "volatility", least=0.0).ffill().iloc[-1]
     forecasts = checked_frame(strategy.forecasts(known), known, "forecasts").ffill().iloc[-1]
     costs = checked_frame(strategy.costs(known), known, "costs", least=0.0).ffill().iloc[-1]
-    found = {}
+    found, priced = {}, known.last_priced()
     for name in wanted:
         if name not in known.instruments:
             found[name] = NO_PRICE
             continue
         lacks = {
-            OLD_PRICE: (known.days[-1] - known.days[known.prices[name].notna()][-1]).days > GONE_AFTER,
+            OLD_PRICE: (known.days[-1] - priced[name]).days > GONE_AFTER,
             "no volatility": pd.isna(volatility[name]),
             "a volatility of zero": volatility[name] == 0,
             "no forecast": pd.isna(forecasts[name]),

@@ -350,7 +350,7 @@ def test_many_that_are_left_out_for_one_reason_are_one_line() -> None:
     thin = Market(**frames, fx=market.fx, specifications=market.specifications)
     problem = Inputs(thin, Strategy(), 1e7).problem(thin.days[-1])
     assert set(problem.instruments) == set(market.instruments) - set(gone)
-    (line,) = notes_of_left_out(thin, problem, Strategy(), thin.days[-1])
+    (line,) = notes_of_left_out(thin, thin.instruments, problem, Strategy())
     assert line.startswith(f"left out, no price for more than 90 days: {gone[0]} (last price ")
     assert line.endswith(" of 2019-05-31) and 2 more")
     assert line.count("(last price") == 6

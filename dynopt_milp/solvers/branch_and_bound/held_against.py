@@ -11,6 +11,7 @@ import itertools
 
 import numpy as np
 
+from dynopt_milp.io.first_few import first_few
 from dynopt_milp.solvers.branch_and_bound.merge import FARTHEST, WHOLE_RATIO
 from formulations import TrackingProgram
 
@@ -37,8 +38,8 @@ def note_on_free_sizes(program: TrackingProgram, instruments: tuple[str, ...]) -
     names = [instruments[place] for place in sorted(against)]
     if not names:
         return ""
-    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return (
-        f"{listed}: sizes of one contract, free to trade and without limits, so that nothing bounds what is held of "
-        f"one against the other; portfolios more than {FARTHEST:,.0f} contracts from the target were not looked at"
+        f"{first_few(names)}: sizes of one contract, free to trade and without limits, so that nothing bounds what is "
+        "held of one against the other; portfolios more "
+        f"than {FARTHEST:,.0f} contracts from the target were not looked at"
     )
