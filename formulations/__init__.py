@@ -10,14 +10,18 @@ from formulations.bounding_box import bounding_box
 from formulations.buffer_edge import BufferEdge
 from formulations.deadband import Deadband
 from formulations.diagonal import extract_diagonal
+from formulations.domain import Domain
 from formulations.dual_bound import DualBound
 from formulations.formulation import Formulation, Model, Priced
 from formulations.integer_hull import IntegerHull
+from formulations.norm_cap import NormCap
 from formulations.penalty import Penalty
 from formulations.pricing import Price, accurate_price, exact_price, price
 from formulations.program import ARRAYS, NONE, ProgramArrays, ProgramError, TrackingProgram, decided_side
 from formulations.residual import Residual
 from formulations.restriction import Restriction, restrict
+from formulations.row import Row
+from formulations.rules import Rules
 from formulations.search_form import SearchForm
 from formulations.separable_cost import Costs, CostTables
 
@@ -28,12 +32,14 @@ __all__ = [
     "CostTables",
     "Costs",
     "Deadband",
+    "Domain",
     "DualBound",
     "FloatArray",
     "Formulation",
     "IntegerArray",
     "IntegerHull",
     "Model",
+    "NormCap",
     "Penalty",
     "Price",
     "Priced",
@@ -41,6 +47,8 @@ __all__ = [
     "ProgramError",
     "Residual",
     "Restriction",
+    "Row",
+    "Rules",
     "SearchForm",
     "TrackingProgram",
     "accurate_price",

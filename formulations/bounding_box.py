@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from formulations.arrays import FloatArray
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.program import TrackingProgram
 
 # Outward, relative to the size of the number: what the float64 steps above can lose, with room to spare.

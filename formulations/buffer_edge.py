@@ -20,12 +20,9 @@ import numpy as np
 
 from formulations.arrays import FloatArray
 from formulations.formulation import NORMAL_VALUE, Formulation, Model
+from formulations.norm_cap import EDGE_ROUND_OFF
 from formulations.program import ProgramError
 from formulations.search_form import SearchForm
-
-# A portfolio that stands on the edge to round-off is inside: float64 carries 1e-16, a norm of some hundred terms
-# loses two digits and the square root of a cancelled sum more.
-EDGE_ROUND_OFF = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from formulations.arrays import FloatArray
-from formulations.pricing import FINE, UNIT_ROUND_OFF, Price, exact_price, price
+from formulations.exact_norm import UNIT_ROUND_OFF
+from formulations.pricing import FINE, Price, exact_price, price
 from formulations.program import ProgramError, TrackingProgram
 from formulations.search_form import SearchForm
 

@@ -22,14 +22,11 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import FloatArray
+from formulations.exact_norm import ROOT_BITS, UNDERFLOW, UNIT_ROUND_OFF, exact_norm
 from formulations.program import TrackingProgram
 
-UNIT_ROUND_OFF = 2.0**-53
-# Tracking errors below this have squares that float64 cannot hold; `Problem` refuses risks of a contract below 1e-130.
-UNDERFLOW = 1e-150
 # A value that is known to this part of itself is taken as float64 has it; else it is computed in whole numbers.
 FINE = 1e-9
-ROOT_BITS = 64  # of a root that is taken in whole numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +74,7 @@ def exact_price(program: TrackingProgram, positions: FloatArray, buffer: float =
 
     With a buffer the tracking error is what lies beyond it, max(t − B, 0), before anything is rounded.
     """
-    residual = program.residual
-    away, shift = _whole(np.concatenate([positions, program.target]))
-    apart = away[: program.size] - away[program.size :]
-    if residual is None:
-        rows, scale = _whole(program.factor)
-        along = rows @ apart
-        square, exponent = int(along @ along) if along.size else 0, 2 * (scale + shift)
-    else:
-        weight, of_weight = _whole(residual.weight)
-        matrix, of_matrix = _whole(residual.covariance)
-        exposure = weight * apart
-        square, exponent = int(exposure @ (matrix @ exposure)), of_matrix + 2 * (shift + of_weight)
-    root = _root(max(square, 0), exponent)
+    root = exact_norm(program.factor, program.residual, positions, program.target)
     error = float(max(root - Fraction(buffer), Fraction()))
     cost = program.separable_cost(positions)
     doubt = 2 * UNIT_ROUND_OFF * error + 2.0**-ROOT_BITS * UNIT_ROUND_OFF * float(root)
@@ -107,24 +92,3 @@ def accurate_price(program: TrackingProgram, positions: FloatArray) -> Price:
     found = price(program, positions)
     fine = found.error <= FINE * (found.tracking_error + found.cost)
     return found if fine else exact_price(program, positions)
-
-
-def _whole(array: FloatArray) -> tuple[Any, int]:
-    """Python's whole numbers, and the power of two that they have to be multiplied by."""
-    mantissa, exponent = np.frexp(array)
-    whole = np.ldexp(mantissa, 53).astype(np.int64).astype(object)
-    some = exponent[mantissa != 0]
-    least = int(some.min()) if some.size else 0
-    return whole * np.array([1 << max(int(by) - least, 0) for by in exponent.ravel()], dtype=object).reshape(
-        exponent.shape
-    ), least - 53
-
-
-def _root(square: int, exponent: int) -> Fraction:
-    """The root of square·2^exponent, to 128 binary digits."""
-    if square == 0:
-        return Fraction()
-    finer = max(4 * ROOT_BITS - square.bit_length(), 0)
-    finer += (exponent - finer) % 2
-    root, half = math.isqrt(square << finer), (exponent - finer) // 2
-    return Fraction(root) * Fraction(2) ** half

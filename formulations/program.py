@@ -11,8 +11,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
+from formulations.domain import Domain
 from formulations.residual import Residual
-from formulations.separable_cost import FIRST, FURTHER, HELD, HOLDING, ORIGIN, UNIT, Costs, CostTables, no_tables
+from formulations.rules import Rules
+from formulations.separable_cost import (
+    FIRST,
+    FURTHER,
+    HELD,
+    HOLDING,
+    LEAST,
+    LEAST_ORDER,
+    LOT,
+    MOST_ORDER,
+    ORIGIN,
+    UNIT,
+    Costs,
+    CostTables,
+    no_tables,
+)
 
 ProgramArrays = tuple[
     FloatArray, FloatArray, FloatArray, IntegerArray, FloatArray, FloatArray, FloatArray, IntegerArray, IntegerArray,
@@ -72,6 +88,8 @@ class TrackingProgram:
         side is free. None: all are.
     origin : array_like, shape (n,), optional
         o, whole contracts: the position that costs nothing to hold, and has no side. None: zero.
+    rules : Rules, optional
+        What a portfolio has to keep as a whole. A position outside their domain costs +∞. None: nothing.
 
     Raises
     ------
@@ -91,6 +109,7 @@ class TrackingProgram:
     tables: CostTables | None = None
     underlying: IntegerArray | None = None
     origin: FloatArray | None = None
+    rules: Rules | None = None
     _lengths: FloatArray | None = field(default=None, init=False, repr=False)
 
     __setstate__ = set_frozen_state
@@ -136,25 +155,48 @@ class TrackingProgram:
         if self.origin is not None:
             _refuse(("origin",), self.origin != np.round(self.origin), "is not a whole number")
         if self.tables is not None:
-            self._check_tables(self.tables)
+            self._check_tables(self.tables, "tables")
+        if self.rules is not None:
+            self._check_rules(self.rules)
 
-    def _check_tables(self, tables: CostTables) -> None:
+    def _check_tables(self, tables: CostTables, name: str) -> None:
         if tables.first.shape != (self.size,):
-            raise ProgramError("tables", f"expected those of {self.size} instruments, found {tables.first.size}")
-        _refuse(("tables",), tables.first != np.round(tables.first), "begins at a position that is not whole")
-        if not (tables.table >= 0).all():
-            place = int(np.searchsorted(tables.start, np.argmin(tables.table >= 0), side="right")) - 1
-            raise ProgramError("tables", "has an entry that is negative or not a number", place)
+            raise ProgramError(name, f"expected those of {self.size} instruments, found {tables.first.size}")
+        _refuse((name,), tables.first != np.round(tables.first), "begins at a position that is not whole")
+        bad = ~(tables.table >= 0) if name == "tables" else ~np.isfinite(tables.table)
+        if bad.any():
+            place = int(np.searchsorted(tables.start, np.argmax(bad), side="right")) - 1
+            what = "negative or not a number" if name == "tables" else "not finite"
+            raise ProgramError(name, f"has an entry that is {what}", place)
         last = tables.first + tables.width - 1
         _refuse(
-            ("tables",), (tables.width > 0) & ~((tables.first <= self.lower) & (self.upper <= last)),
+            (name,), (tables.width > 0) & ~((tables.first <= self.lower) & (self.upper <= last)),
             "does not cover the limits",
         )  # fmt: skip
+
+    def _check_rules(self, rules: Rules) -> None:
+        for row in rules.rows:
+            if row.coefficients.shape != (5, self.size):
+                raise ProgramError("rules", f"expected rows of {self.size} instruments, found {row.coefficients.shape}")
+            if not (np.isfinite(row.coefficients).all() and math.isfinite(row.limit)):
+                raise ProgramError("rules", "has a row with a number that is not finite")
+            if row.tables is not None:
+                self._check_tables(row.tables, "rules")
+        for cap in rules.caps:
+            if cap.factor.ndim != 2 or cap.factor.shape[1] != self.size or cap.centre.shape != (self.size,):
+                raise ProgramError("rules", f"expected caps of {self.size} instruments, found {cap.factor.shape}")
+            if not (np.isfinite(cap.factor).all() and np.isfinite(cap.centre).all() and 0 <= cap.limit < math.inf):
+                raise ProgramError("rules", "has a cap with a number that is not finite, or a negative limit")
+        if rules.domain is not None:
+            domain = rules.domain
+            if any(part.shape != (self.size,) for part in (domain.lot, domain.least, domain.least_order)):
+                raise ProgramError("rules", f"expected the domain of {self.size} instruments")
+            _refuse(("rules",), ~(domain.lot >= 1) | (domain.lot != np.round(domain.lot)), "has a lot below one")
 
     @classmethod
     def unchecked(
         cls, residual: Residual | None = None, tables: CostTables | None = None,
-        underlying: IntegerArray | None = None, **arrays: FloatArray | None,
+        underlying: IntegerArray | None = None, rules: Rules | None = None, **arrays: FloatArray | None,
     ) -> TrackingProgram:  # fmt: skip
         """Make a program of float64 arrays that are known to form one; they become read-only and are not copied."""
         program = object.__new__(cls)
@@ -162,7 +204,8 @@ class TrackingProgram:
             if array is not None:
                 array.setflags(write=False)
             object.__setattr__(program, name, array)
-        for name, part in (("residual", residual), ("tables", tables), ("underlying", underlying), ("_lengths", None)):
+        parts = {"residual": residual, "tables": tables, "underlying": underlying, "rules": rules, "_lengths": None}
+        for name, part in parts.items():
             object.__setattr__(program, name, part)
         return program
 
@@ -180,7 +223,7 @@ class TrackingProgram:
     def costs(self) -> Costs:
         """What positions cost, as arrays, read-only."""
         tables = no_tables(self.size) if self.tables is None else self.tables
-        lines = np.zeros((6, self.size))
+        lines = np.zeros((10, self.size))
         lines[HELD], lines[UNIT], lines[FIRST] = self.previous, self.cost, tables.first
         if self.origin is not None:
             lines[ORIGIN] = self.origin
@@ -188,6 +231,12 @@ class TrackingProgram:
             lines[HOLDING] = self.holding
         if self.holding is not None or self.tables is not None:
             lines[FURTHER] = (lines[HOLDING] > 0) | (tables.width > 0)
+        lines[LOT], lines[MOST_ORDER] = 1.0, np.inf
+        if self.domain is not None:
+            domain = self.domain
+            lines[LOT], lines[LEAST] = domain.lot, domain.least
+            lines[LEAST_ORDER], lines[MOST_ORDER] = domain.least_order, domain.most_order
+            lines[FURTHER] = (lines[FURTHER] > 0) | domain.some
         lines.setflags(write=False)
         return Costs(lines, tables.start, tables.table)
 
@@ -228,13 +277,17 @@ class TrackingProgram:
             costs = costs + self._from_origin(points) @ self.holding
         if self.tables is not None:
             costs = costs + self.tables.at(points).sum(axis=-1)
+        if self.domain is not None:
+            costs = np.where(self.allows(points).all(axis=-1), costs, np.inf)
         return np.asarray(costs)
 
     def cost_by_instrument(self, positions: ArrayLike) -> FloatArray:
         """γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) of every position of one portfolio, or of each of many, shape (..., n)."""
         points = np.asarray(positions, dtype=np.float64)
         costs = self._kinked(points, slice(None))
-        return costs if self.tables is None else costs + self.tables.at(points)
+        if self.tables is not None:
+            costs = costs + self.tables.at(points)
+        return costs if self.domain is None else np.where(self.allows(points), costs, np.inf)
 
     def table_of(self, place: int) -> tuple[FloatArray, FloatArray]:
         """The positions of one instrument in its box, which is finite, and what each costs."""
@@ -243,6 +296,9 @@ class TrackingProgram:
         if self.tables is not None and self.tables.width[place]:
             first, table = self.tables.of_place(place)
             costs = costs + table[int(points[0] - first) : int(points[-1] - first) + 1]
+        if self.domain is not None:
+            alone = self.domain.permuted(np.full(1, place))
+            costs = np.where(alone.allows(points[:, None], self.previous[place], self.zero[place])[:, 0], costs, np.inf)
         return points, costs
 
     def least_cost(self) -> float:
@@ -281,7 +337,7 @@ class TrackingProgram:
 
     def separable_cost(self, positions: ArrayLike) -> float:
         """Σᵢ γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) of one portfolio, shape (n,)."""
-        if self.holding is None and self.tables is None:
+        if self.holding is None and self.tables is None and self.domain is None:
             return self.trading_cost(positions)
         return float(self.separable_costs(positions))
 
@@ -296,8 +352,8 @@ class TrackingProgram:
         return self.tracking_error(positions) + self.separable_cost(positions)
 
     def contains(self, positions: ArrayLike) -> bool:
-        """Whether the portfolio is made of whole contracts inside the box, each underlying on one side of zero."""
-        return self.in_box(positions) and bool(self.one_sided(positions))
+        """Whether the portfolio is made of whole contracts inside the box, keeps rules and sides."""
+        return self.in_box(positions) and bool(self.one_sided(positions)) and bool(self.keeps_rules(positions))
 
     def in_box(self, positions: ArrayLike) -> bool:
         """Whether the portfolio is made of whole contracts inside the box."""
@@ -314,6 +370,26 @@ class TrackingProgram:
         for members in self.underlyings():
             kept &= ~((points[..., members] > 0).any(axis=-1) & (points[..., members] < 0).any(axis=-1))
         return kept
+
+    @property
+    def domain(self) -> Domain | None:
+        """Which whole numbers positions may be; None: every one."""
+        return None if self.rules is None else self.rules.domain
+
+    def allows(self, portfolios: FloatArray) -> Any:
+        """Whether each position of one portfolio, or of each of many, shape (..., n), is in its domain."""
+        domain = self.domain
+        if domain is None:
+            return np.ones(portfolios.shape, dtype=bool)
+        return domain.allows(portfolios, self.previous, self.zero)
+
+    def keeps_rules(self, portfolios: ArrayLike) -> Any:
+        """Whether rules are kept: by a portfolio, shape (n,), or by each of many, (N, n). The box is not looked at."""
+        points = np.asarray(portfolios, dtype=np.float64)
+        if self.rules is None:
+            return np.ones(points.shape[:-1], dtype=bool)
+        kept = self.rules.kept(np.atleast_2d(points), self.previous, self.zero)
+        return kept if points.ndim > 1 else kept[0]
 
     def opposite(self, positions: ArrayLike) -> list[IntegerArray]:
         """The places of each underlying that a portfolio, shape (n,), holds with opposite signs, though it may not."""
@@ -359,6 +435,7 @@ class TrackingProgram:
             upper=self.upper - by,
             origin=-by if self.origin is None else self.origin - by,
             tables=None if self.tables is None else self.tables.shifted(by),
+            rules=None if self.rules is None else self.rules.shifted(by),
         )
 
     def permuted(self, order: ArrayLike) -> TrackingProgram:
@@ -371,6 +448,7 @@ class TrackingProgram:
             residual=None if self.residual is None else self.residual.permuted(places),
             tables=None if self.tables is None else self.tables.permuted(places),
             underlying=None if self.underlying is None else self.underlying[places],
+            rules=None if self.rules is None else self.rules.permuted(places),
             **{name: np.ascontiguousarray(getattr(self, name)[..., places]) for name in (*ARRAYS, *some)},
         )
 

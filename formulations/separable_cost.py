@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 
-HELD, UNIT, ORIGIN, HOLDING, FIRST, FURTHER = range(6)
+HELD, UNIT, ORIGIN, HOLDING, FIRST, FURTHER, LOT, LEAST, LEAST_ORDER, MOST_ORDER = range(10)
 """Rows of :class:`Costs`."""
 
 
@@ -29,8 +29,9 @@ class Costs(NamedTuple):
 
     Attributes
     ----------
-    lines : ndarray, shape (6, n)
-        p, γ, o, η, the smallest position of each table, and whether there is more than γ (0 or 1).
+    lines : ndarray, shape (10, n)
+        p, γ, o, η, the smallest position of each table, whether there is more than γ (0 or 1), and the domain
+        (`domain`): ℓ, m, s and S.
     start : ndarray of int, shape (n + 1,)
         Where each table begins in ``table``; the next begins where it ends.
     table : ndarray

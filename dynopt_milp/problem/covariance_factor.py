@@ -11,7 +11,7 @@ from scipy.linalg.lapack import dpstrf
 
 from dynopt_milp.errors import CovarianceError
 from formulations import FloatArray, IntegerArray
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
 
 # What counts as round-off, on the scale of correlations. Matrices that went through a text file carry about ten
 # digits, a product of three float64 matrices fourteen.

@@ -17,7 +17,7 @@ import numpy as np
 
 from dynopt_milp import Problem
 from formulations import FloatArray
-from formulations.buffer_edge import EDGE_ROUND_OFF
+from formulations.norm_cap import EDGE_ROUND_OFF
 
 Portfolio = tuple[int, ...]
 # Binary digits of a root beyond those of the unit in which its square is whole: sixty decimal ones of the smallest.

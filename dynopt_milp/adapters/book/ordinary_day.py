@@ -29,7 +29,7 @@ from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 from formulations import FloatArray, IntegerArray, Penalty, Residual, TrackingProgram
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.program import free_sides
 from formulations.separable_cost import HELD, UNIT, no_tables
 

@@ -76,7 +76,7 @@ def announced() -> Iterator[None]:
 
 HERE = Path(__file__).parent
 # Files whose numbers are compiled into the kernels here.
-NAMES = ("bounding_box", "buffer_edge", "diagonal", "integer_hull", "pricing", "separable_cost")
+NAMES = ("bounding_box", "diagonal", "exact_norm", "integer_hull", "norm_cap", "row", "separable_cost")
 NUMBERS = (
     HERE.parent / "exchange.py",
     *(Path(formulations.__file__).parent / f"{name}.py" for name in NAMES),

@@ -26,8 +26,8 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from formulations.buffer_edge import EDGE_ROUND_OFF
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
+from formulations.norm_cap import EDGE_ROUND_OFF
 
 EDGE = 4 * EDGE_ROUND_OFF  # relative: what `buffer_edge` allows itself, and norms summed in another order
 

@@ -15,7 +15,7 @@ from dynopt_milp.solvers.branch_and_bound.costs import cost_of, is_one_sided, ne
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.pricing import priced, value_of
 from dynopt_milp.solvers.exchange import GAIN
-from formulations.buffer_edge import EDGE_ROUND_OFF
+from formulations.norm_cap import EDGE_ROUND_OFF
 from formulations.separable_cost import FURTHER, HELD, ORIGIN, UNIT, Costs
 
 # How far one variable jumps in one move: tables of merged contracts have their cheap positions that far apart.

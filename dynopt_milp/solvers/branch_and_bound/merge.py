@@ -24,7 +24,7 @@ from dynopt_milp.solvers.branch_and_bound.goal import Claim, Drift, new_claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest_split, fill_tables, sided_limits
 from formulations import FloatArray, IntegerArray
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.separable_cost import HELD, Costs
 
 # A ratio of column lengths counts as whole within this, relative; prices and covariances carry 1e-14.

@@ -10,8 +10,8 @@ from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.costs import cost_of
 from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from formulations.buffer_edge import EDGE_ROUND_OFF
-from formulations.pricing import UNDERFLOW, UNIT_ROUND_OFF
+from formulations.exact_norm import UNDERFLOW, UNIT_ROUND_OFF
+from formulations.norm_cap import EDGE_ROUND_OFF
 from formulations.separable_cost import FURTHER, HELD, UNIT, Costs
 
 

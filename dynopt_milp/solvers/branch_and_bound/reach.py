@@ -22,7 +22,7 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, invert_triangular
 from dynopt_milp.solvers.branch_and_bound.compiled import part
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
 
 MOST_THETA = 0.1  # with more, Y is not an inverse
 

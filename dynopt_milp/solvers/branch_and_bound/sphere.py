@@ -34,7 +34,7 @@ from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import FEWEST_NODES, MOST, NEXT, SpherePlan
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box
 from dynopt_milp.solvers.branch_and_bound.pricing import least_value, tracking_error, trading_cost, value_of
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
 
 # Where round-off could be this part of the square of the cut, the search is left to the tree.
 MOST_ERROR = 1e-5

@@ -32,7 +32,7 @@ from dynopt_milp.solvers.branch_and_bound.local_search import improve
 from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest
 from dynopt_milp.solvers.branch_and_bound.pricing import least_value, tracking_error, trading_cost, value_of
 from dynopt_milp.solvers.branch_and_bound.sphere import search_sphere
-from formulations.pricing import UNIT_ROUND_OFF
+from formulations.exact_norm import UNIT_ROUND_OFF
 
 DONE, PAUSED, FULL = 0, 1, 2
 # Nodes; at every 20th a local search starts from x̂ rounded. And its rounds.

@@ -1,0 +1,67 @@
+"""Which whole numbers a position may be, beside its limits: lots, least positions and least orders.
+
+    k − oᵢ a multiple of ℓᵢ,    k = oᵢ or |k − oᵢ| ≥ mᵢ,    k = pᵢ or k = oᵢ or |k − pᵢ| ≥ sᵢ,    |k − pᵢ| ≤ Sᵢ
+
+o is the position that counts as none: it may always be closed, unless that is too large an order. Any other set is a
+table of costs that are infinite outside of it (`separable_cost`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Domain:
+    """What positions may be.
+
+    Parameters
+    ----------
+    lot : ndarray, shape (n,)
+        ℓ, whole, at least 1.
+    least : ndarray, shape (n,)
+        m ≥ 0.
+    least_order, most_order : ndarray, shape (n,)
+        s ≥ 0 and S ≥ 0; S is infinite where there is none.
+    """
+
+    lot: FloatArray
+    least: FloatArray
+    least_order: FloatArray
+    most_order: FloatArray
+
+    __setstate__ = set_frozen_state
+
+    def __post_init__(self) -> None:
+        for array in (self.lot, self.least, self.least_order, self.most_order):
+            array.setflags(write=False)
+
+    @classmethod
+    def of(
+        cls, size: int, *, lot: ArrayLike = 1.0, least: ArrayLike = 0.0, least_order: ArrayLike = 0.0,
+        most_order: ArrayLike = np.inf,
+    ) -> Domain:  # fmt: skip
+        """The domain of n instruments; each is a number for all, or an array of shape (n,)."""
+        return cls(*(np.zeros(size) + np.asarray(given, float) for given in (lot, least, least_order, most_order)))
+
+    @property
+    def some(self) -> np.ndarray:
+        """Which instruments may not be every whole number, shape (n,)."""
+        return (self.lot > 1) | (self.least > 1) | (self.least_order > 1) | np.isfinite(self.most_order)
+
+    def allows(self, portfolios: FloatArray, previous: FloatArray, origin: FloatArray) -> Any:
+        """Whether each position of one portfolio, or of each of many, shape (..., n), is allowed."""
+        away, traded = portfolios - origin, np.abs(portfolios - previous)
+        none = away == 0
+        allowed = (np.fmod(away, self.lot) == 0) & (none | (np.abs(away) >= self.least))
+        return allowed & ((traded == 0) | none | (traded >= self.least_order)) & (traded <= self.most_order)
+
+    def permuted(self, places: IntegerArray) -> Domain:
+        """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""
+        return Domain(self.lot[places], self.least[places], self.least_order[places], self.most_order[places])
