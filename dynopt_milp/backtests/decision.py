@@ -14,9 +14,9 @@ from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
 from dynopt_milp.errors import DynoptError, InputError, LimitsError, UnknownNameError, UnsupportedError
+from dynopt_milp.io.labelled import not_negative
 from dynopt_milp.io.whole import whole
 from dynopt_milp.problem.holding import ROLL_TRADES
-from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.plausible import MOST_FRACTION
 from dynopt_milp.problem.problem import Problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dynopt_milp.problem.labelled import one_of
+from dynopt_milp.io.labelled import one_of
 
 FREQUENCIES = {"daily": None, "weekly": "W-SUN", "monthly": "M"}
 

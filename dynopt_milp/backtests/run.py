@@ -28,11 +28,11 @@ from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import BacktestInterrupted, FormatError, HistoryError, InputError, UnsupportedError
 from dynopt_milp.io.describe import describe
+from dynopt_milp.io.labelled import not_negative, one_of, positive, true_or_false
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
-from dynopt_milp.problem.labelled import not_negative, one_of, positive, true_or_false
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name

@@ -57,11 +57,11 @@ from dynopt_milp.commands.market_options import (
 from dynopt_milp.commands.panels import of_optimizer, of_output, of_strategy, of_study
 from dynopt_milp.errors import BacktestInterrupted, InputError
 from dynopt_milp.io.atomic import reported
+from dynopt_milp.io.labelled import one_of
 from dynopt_milp.io.lock import held_by_one
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
-from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.show.backtests import show_backtests, show_market, show_named_notes, show_notes, summary
 from dynopt_milp.solvers.methods import METHOD_NAMES
 from dynopt_milp.solvers.settings import DEFAULT_GAP

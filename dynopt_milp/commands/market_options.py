@@ -12,8 +12,8 @@ from dynopt_milp.data import Market, read_market, simulated_market
 from dynopt_milp.data.days import to_day
 from dynopt_milp.data.suspects import ON_SUSPECT, refuse_suspects
 from dynopt_milp.errors import InputError
+from dynopt_milp.io.labelled import one_of
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
-from dynopt_milp.problem.labelled import one_of
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing, long_only
 from dynopt_milp.strategy.static_portfolios import STATIC_PORTFOLIOS, Weights

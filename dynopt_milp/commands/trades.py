@@ -51,9 +51,9 @@ from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.commands.record import Record
 from dynopt_milp.errors import FileError, InputError
 from dynopt_milp.io.files_read import files_read
+from dynopt_milp.io.labelled import not_negative
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
-from dynopt_milp.problem.labelled import not_negative
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP

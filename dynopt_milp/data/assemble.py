@@ -54,7 +54,7 @@ from dynopt_milp.data.suspects import (
     suspect_prices,
 )
 from dynopt_milp.errors import DataError
-from dynopt_milp.problem.labelled import check_instruments, one_of
+from dynopt_milp.io.labelled import check_instruments, one_of
 
 JUMP = 0.01  # of the price; in 42 real futures in 20 years the two prices never parted by 0.00002 % within a contract
 GAP_DAYS = 10  # calendar days; a holiday of a week, with the weekends around it, is 10 from row to row

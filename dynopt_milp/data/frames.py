@@ -11,7 +11,7 @@ from dynopt_milp.data.assemble import assemble_market
 from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.rows import join_prices, one_row_a_day, timestamps
 from dynopt_milp.errors import DataError
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.io.labelled import check_distinct
 
 LONGER, SHORTEST, LONGEST = 3, 10, 366
 """How long a contract month holds: times as long as rows of them usually do, and at least and at most so many days."""

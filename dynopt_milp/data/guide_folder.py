@@ -14,7 +14,7 @@ from dynopt_milp.data.guide_table import ASSET_CLASS_COLUMNS, guide_specificatio
 from dynopt_milp.data.market import DataNote, Market
 from dynopt_milp.data.rows import exclude, within
 from dynopt_milp.io.csv_table import read_columns
-from dynopt_milp.problem.labelled import check_instruments
+from dynopt_milp.io.labelled import check_instruments
 
 ENDING = "_daily_data.csv"
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.known_columns import refuse_misspelt
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.io.labelled import check_distinct
 
 GUIDE_COLUMNS = {
     "Symbol": "symbol",

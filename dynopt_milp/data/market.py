@@ -16,7 +16,7 @@ from dynopt_milp.data.reference_price import REFERENCE_SHARE, reference_price
 from dynopt_milp.data.suspects import Suspect
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.known_columns import refuse_unknown
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.io.labelled import check_distinct
 from dynopt_milp.problem.underlying import to_underlyings
 
 SPECIFICATIONS = {

@@ -37,8 +37,8 @@ from dynopt_milp.data.minor_units import all_units
 from dynopt_milp.data.rows import exclude, join_prices, within
 from dynopt_milp.errors import DataError, FileError
 from dynopt_milp.io.csv_table import read_columns
+from dynopt_milp.io.labelled import check_distinct, check_instruments
 from dynopt_milp.io.parquet_table import read_parquet_columns
-from dynopt_milp.problem.labelled import check_distinct, check_instruments
 from dynopt_milp.problem.underlying import underlying_of
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import DataNote
 from dynopt_milp.errors import DataError
-from dynopt_milp.problem.labelled import as_real
+from dynopt_milp.io.labelled import as_real
 
 STALE_ROWS = 10  # repeats in a row that still pass for a price; in real futures there are 4 at most
 

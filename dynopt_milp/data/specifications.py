@@ -10,7 +10,7 @@ import pandas as pd
 from dynopt_milp.data.market import SPECIFICATIONS
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.known_columns import refuse_unknown
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.io.labelled import check_distinct
 from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_MULTIPLIER
 
 COSTS = ("half_spread", "commission", "commission_share")

@@ -14,7 +14,7 @@ from dynopt_milp.backtests.frequency import FREQUENCIES, rebalance_days
 from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError, InputError
-from dynopt_milp.problem.labelled import not_negative, one_of, positive, whole_number
+from dynopt_milp.io.labelled import not_negative, one_of, positive, whole_number
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER
 
 PATHS = ("greedy", "exact")

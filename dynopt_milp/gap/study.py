@@ -21,10 +21,10 @@ from dynopt_milp.gap.summary import CELL_FIGURES, further_figures
 from dynopt_milp.gap.workers import check_cluster, in_parallel, polled
 from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.describe import describe
+from dynopt_milp.io.labelled import true_or_false, whole_number
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
-from dynopt_milp.problem.labelled import true_or_false, whole_number
 from dynopt_milp.problem.limits import LimitsLike, described, limits_of
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.guide.current import replaceable
-from dynopt_milp.problem.labelled import at_most, positive, to_number
+from dynopt_milp.io.labelled import at_most, positive, to_number
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER, MOST_RISK
 from dynopt_milp.problem.problem import Problem, Underlyings

@@ -9,7 +9,7 @@ import pandas as pd
 from dynopt_milp.data import guide_frames, read_guide_folder, simulated_market
 from dynopt_milp.errors import HistoryError
 from dynopt_milp.guide.current import replaceable
-from dynopt_milp.problem.labelled import positive, whole_number
+from dynopt_milp.io.labelled import positive, whole_number
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_RISK
 from dynopt_milp.strategy.static_portfolios import (
     JUMBO,

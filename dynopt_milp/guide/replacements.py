@@ -14,7 +14,7 @@ import pandas as pd
 from dynopt_milp.data import Market
 from dynopt_milp.errors import InputError, UnsupportedError
 from dynopt_milp.guide.current import ORIGINALS, current, replacement
-from dynopt_milp.problem.labelled import as_number
+from dynopt_milp.io.labelled import as_number
 from dynopt_milp.problem.limits import LimitsLike
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name

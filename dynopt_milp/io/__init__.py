@@ -1,1 +1,1 @@
-"""Files and processes: atomic writes, locks, strict CSV, the folder of a run, progress."""
+"""Input at the door, files and processes: numbers and labels checked, atomic writes, locks, strict CSV, progress."""

@@ -1,4 +1,4 @@
-"""One rebalance as data: the problem, its limits, its solution, and labelled input made into arrays."""
+"""One rebalance as data: the problem, its limits and its solution."""
 
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues

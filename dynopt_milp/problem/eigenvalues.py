@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import CovarianceError
+from dynopt_milp.io.labelled import refuse_masked_or_complex
 from dynopt_milp.problem.covariance_factor import NEGATIVE_EIGENVALUE
-from dynopt_milp.problem.labelled import refuse_masked_or_complex
 from formulations import FloatArray
 
 Covariance = TypeVar("Covariance", FloatArray, pd.DataFrame)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dynopt_milp.io.labelled import not_negative, one_of
 from dynopt_milp.problem.book import DAYS_A_YEAR
-from dynopt_milp.problem.labelled import not_negative, one_of
 from dynopt_milp.problem.plausible import MOST_ROLL_TRADES
 
 ROLL_TRADES = 1.0

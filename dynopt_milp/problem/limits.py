@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import InputError, LimitsError
 from dynopt_milp.io.describe import describe
-from dynopt_milp.problem.labelled import to_whole
+from dynopt_milp.io.labelled import to_whole
 from formulations import FloatArray
 
 

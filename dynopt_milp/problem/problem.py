@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import CovarianceError, InputError
 from dynopt_milp.io.atomic import write_atomically
-from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.covariance_factor import covariance_factor
-from dynopt_milp.problem.labelled import (
+from dynopt_milp.io.labelled import (
     MOST_CONTRACTS,
     NUMBERS,
     Matrix,
@@ -32,6 +30,8 @@ from dynopt_milp.problem.labelled import (
     to_vector,
     to_whole,
 )
+from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.covariance_factor import covariance_factor
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import on_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.files_read import read_bytes
-from dynopt_milp.problem.labelled import positive
+from dynopt_milp.io.labelled import positive
 from dynopt_milp.problem.limits import RULES, SIDES, Limits
 
 FORMAT, FIRST_FORMAT = "dynopt-milp problem 2", "dynopt-milp problem 1"

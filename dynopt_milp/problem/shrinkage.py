@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import to_number
+from dynopt_milp.io.labelled import to_number
 from formulations import FloatArray
 
 

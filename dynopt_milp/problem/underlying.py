@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.errors import InputError, UnknownNameError
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.io.labelled import check_distinct
 
 FIELD = "underlying"
 # pysystemtrade writes GOLD_micro, and GOLD-mini too.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dynopt_milp.errors import DynoptError, InputError, SolverError, UnsupportedError
-from dynopt_milp.problem.labelled import to_whole
+from dynopt_milp.io.labelled import to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import SolveInterrupted, StoppedBy
 from dynopt_milp.solvers.task import Answer, Method, Task

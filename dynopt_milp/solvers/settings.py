@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import to_number
+from dynopt_milp.io.labelled import to_number
 from dynopt_milp.solvers.methods import find_method
 
 DEFAULT_GAP = 1e-6

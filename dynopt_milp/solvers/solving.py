@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.errors import InputError, UnknownNameError
-from dynopt_milp.problem.labelled import to_number, to_whole
+from dynopt_milp.io.labelled import to_number, to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers.certificate import Certified, certify

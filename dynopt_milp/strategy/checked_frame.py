@@ -9,7 +9,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import as_real, check_distinct
+from dynopt_milp.io.labelled import as_real, check_distinct
 
 
 def frame_of_market(frame: Any, market: Market, field: str) -> pd.DataFrame:

@@ -17,8 +17,8 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
+from dynopt_milp.io.labelled import at_least, whole_number
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
-from dynopt_milp.problem.labelled import at_least, whole_number
 from dynopt_milp.problem.shrinkage import shrunk
 from formulations import FloatArray
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pandas as pd
 
 from dynopt_milp.errors import InputError
+from dynopt_milp.io.labelled import one_of, whole_number
 from dynopt_milp.problem.book import DAYS_A_YEAR
-from dynopt_milp.problem.labelled import one_of, whole_number
 
 PERIODS = {"yearly": "Y", "quarterly": "Q", "monthly": "M"}
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dynopt_milp.data.market import Market
 from dynopt_milp.data.suspects import Suspect
 from dynopt_milp.errors import DataError, HistoryError, InputError
+from dynopt_milp.io.labelled import positive, to_whole
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
-from dynopt_milp.problem.labelled import positive, to_whole
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import beside_kept
 from dynopt_milp.problem.plausible import MOST_CAPITAL

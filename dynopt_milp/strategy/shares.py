@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.io.labelled import check_distinct
 from formulations import FloatArray
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.describe import describe
+from dynopt_milp.io.labelled import at_least, positive
 from dynopt_milp.problem.book import BOOK_MULTIPLIER_CAP, BOOK_RISK_TARGET
-from dynopt_milp.problem.labelled import at_least, positive
 from dynopt_milp.problem.plausible import MOST_MULTIPLIER, MOST_RISK
 from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation
 from dynopt_milp.strategy.costs import Costs, quoted_costs

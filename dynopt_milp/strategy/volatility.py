@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.data.market import Market
+from dynopt_milp.io.labelled import at_least
 from dynopt_milp.problem.book import BOOK_VOLATILITY_SPAN, DAYS_A_YEAR
-from dynopt_milp.problem.labelled import at_least
 
 BOOK_LONG_RUN_WEIGHT = 0.3  # the same place: 0.3 × ten-year average + 0.7 × current estimate
 MINIMUM_HISTORY = 50  # returns before there is an estimate; below that the covariance is guesswork

@@ -12,8 +12,8 @@ import pandas as pd
 
 from dynopt_milp.data.contracts import contracts
 from dynopt_milp.data.simulation.factors import factor_loadings
+from dynopt_milp.io.labelled import whole_number
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER, BOOK_MULTIPLIER_CAP, BOOK_RISK_TARGET
-from dynopt_milp.problem.labelled import whole_number
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST, FORECAST_CAP

@@ -9,9 +9,9 @@ import pandas as pd
 from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError, InputError
+from dynopt_milp.io.labelled import to_whole
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
-from dynopt_milp.problem.labelled import to_whole
 from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.inputs import Inputs

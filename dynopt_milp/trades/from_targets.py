@@ -12,9 +12,9 @@ import pandas as pd
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, LimitsError
 from dynopt_milp.io.known_columns import refuse_unknown
+from dynopt_milp.io.labelled import NUMBERS, as_number, one_of, to_vector
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import REBALANCES_A_YEAR, ROLL_TRADES, holding_cost
-from dynopt_milp.problem.labelled import NUMBERS, as_number, one_of, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_VARIANCE, not_annual
 from dynopt_milp.problem.problem import Problem

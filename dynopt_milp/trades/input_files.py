@@ -11,7 +11,7 @@ import pandas as pd
 from dynopt_milp.errors import FormatError
 from dynopt_milp.io.csv_table import CsvTable, read_csv
 from dynopt_milp.io.known_columns import NOTE, nearest, refuse_unknown
-from dynopt_milp.problem.labelled import check_distinct
+from dynopt_milp.io.labelled import check_distinct
 from formulations import FloatArray
 
 POSITION_COLUMNS = ("instrument", "position")

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from dynopt_milp.io.describe import describe
+from dynopt_milp.io.labelled import not_negative, one_of, to_whole
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_RISK_TARGET
-from dynopt_milp.problem.labelled import not_negative, one_of, to_whole
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_RISK
 from dynopt_milp.problem.problem import Problem

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dynopt_milp.errors import FormatError
-from dynopt_milp.problem.labelled import positive
+from dynopt_milp.io.labelled import positive
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
 from dynopt_milp.trades.outcome import FORMAT, Rebalance, is_record

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
 from dynopt_milp.errors import DataWarning, InputError, UnknownNameError, UnprovedWarning
+from dynopt_milp.io.labelled import not_negative, refuse_masked_or_complex, to_vector
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.labelled import not_negative, refuse_masked_or_complex, to_vector
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_MULTIPLIER, implausible
 from dynopt_milp.problem.problem import Problem

@@ -16,8 +16,8 @@ import numpy as np
 
 from dynopt_milp.adapters.valid_instruments import ROUND_OFF, WHOLE
 from dynopt_milp.errors import DynoptError
+from dynopt_milp.io.labelled import MOST_CONTRACTS
 from dynopt_milp.problem.covariance_factor import ASYMMETRY, SCALING, TWINS
-from dynopt_milp.problem.labelled import MOST_CONTRACTS
 from dynopt_milp.problem.plausible import MOST_VARIANCE
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import SolveInterrupted, Status, StoppedBy
@@ -44,7 +44,7 @@ DayArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, In
 # Numbers of these files are compiled into the kernels here.
 PACKAGE = Path(__file__).parents[2]
 CONSTANTS = (
-    "adapters/valid_instruments.py", "problem/covariance_factor.py", "problem/labelled.py", "problem/plausible.py",
+    "adapters/valid_instruments.py", "problem/covariance_factor.py", "io/labelled.py", "problem/plausible.py",
     "solvers/branch_and_bound/compiled.py",
 )  # fmt: skip
 forget_stale(Path(__file__).parent, (PACKAGE / name for name in CONSTANTS))

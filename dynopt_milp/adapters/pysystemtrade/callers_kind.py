@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import InputError
-from dynopt_milp.problem.labelled import as_number, check_distinct, not_negative, refuse_masked_or_complex
+from dynopt_milp.io.labelled import as_number, check_distinct, not_negative, refuse_masked_or_complex
 from formulations import FloatArray
 
 

@@ -28,7 +28,7 @@ from dynopt_milp.adapters.pysystemtrade.callers_kind import (
 from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import WHOLE, contracts, with_valid_data
 from dynopt_milp.errors import InputError, UnsupportedError
-from dynopt_milp.problem.labelled import MOST_CONTRACTS, refuse_masked_or_complex
+from dynopt_milp.io.labelled import MOST_CONTRACTS, refuse_masked_or_complex
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import beside_kept, on_one_side
 from dynopt_milp.problem.plausible import implausible

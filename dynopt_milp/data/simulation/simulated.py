@@ -30,8 +30,8 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.data.simulation.factors import factor_loadings
 from dynopt_milp.data.simulation.holidays import closed
 from dynopt_milp.errors import DataError
+from dynopt_milp.io.labelled import whole_number
 from dynopt_milp.problem.book import DAYS_A_YEAR
-from dynopt_milp.problem.labelled import whole_number
 from formulations import FloatArray
 
 FIRST_DAY, LAST_DAY = pd.Timestamp("2004-01-01"), pd.Timestamp("2023-12-31")
