@@ -58,6 +58,10 @@ class LimitsError(InputError):
     """Limits that are not whole numbers, or contradict each other."""
 
 
+class RulesError(InputError):
+    """House rules that make no sense, or that name what the problem does not have."""
+
+
 class UnboundedError(InputError):
     """Nothing bounds some positions: no limit, no cost and no risk of their own."""
 

@@ -32,6 +32,7 @@ WINGS = (
     {"strategy"},
     {"solvers", "data"},
     {"problem", "pages"},
+    {"rules"},
     {"io"},
     {"errors", "formulations"},
 )
@@ -45,6 +46,7 @@ PUBLIC = {
     "dynopt_milp.data": "Market read_market simulated_market",
     "dynopt_milp.gap": "GapGrid run_gap_study write_report",
     "dynopt_milp.guide": "run_exact_algorithm run_portfolio_comparison calculate_dynamic_portfolio_positions",
+    "dynopt_milp.rules": "margin group risk max_holdings min_order rule_from_dict",
     "dynopt_milp.problem": "Limits Problem Solution Status",
     "dynopt_milp.solvers": "METHODS find_method solve",
     "dynopt_milp.solvers.optimizers": "exact greedy branch_and_bound scip",

@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg.lapack import dpstrf
 
 from dynopt_milp.errors import CovarianceError
@@ -141,6 +142,29 @@ def covariance_factor(covariance: FloatArray, instruments: tuple[str, ...]) -> F
         made, least_eigenvalue = _factored(made.covariance, instruments)
         made = made._replace(notes=notes or made.notes)
     return made
+
+
+def factor_by_name(covariance: FloatArray, instruments: tuple[str, ...], order: NDArray[np.intp]) -> Factor:
+    """:func:`covariance_factor` in the order of the names, so that no bit depends on the order they come in.
+
+    Parameters
+    ----------
+    covariance, instruments
+        As there.
+    order : ndarray of int, shape (n,)
+        The places of the instruments in the order of their names.
+
+    Raises
+    ------
+    CovarianceError
+        As there.
+    """
+    if (order[1:] > order[:-1]).all():
+        return covariance_factor(covariance, instruments)
+    made = covariance_factor(covariance[order[:, None], order], tuple(instruments[place] for place in order))
+    factor, held, twin = np.empty_like(made.factor), np.empty_like(covariance), np.empty_like(made.twin)
+    factor[:, order], held[order[:, None], order], twin[order] = made.factor, made.covariance, order[made.twin]
+    return made._replace(factor=factor, covariance=held, twin=twin)
 
 
 def _factored(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[Factor, float | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,11 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dynopt_milp.errors import CovarianceError, InputError
+from dynopt_milp.errors import InputError
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.labelled import (
     MOST_CONTRACTS,
-    NUMBERS,
     Matrix,
     Vector,
     check_distinct,
@@ -26,27 +24,32 @@ from dynopt_milp.io.labelled import (
     not_negative,
     positive,
     refuse,
-    refuse_masked_or_complex,
     to_vector,
     to_whole,
 )
+from dynopt_milp.io.matrix import to_matrix
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.covariance_factor import covariance_factor
+from dynopt_milp.problem.covariance_factor import Factor, factor_by_name
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import on_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER
 from dynopt_milp.problem.problem_file import content_of, fields_of, read_content
 from dynopt_milp.problem.underlying import to_underlyings
-from formulations import FloatArray, IntegerArray, Residual, TrackingProgram, set_frozen_state
+from dynopt_milp.rules.combined import combined, parts_of, rules_of
+from dynopt_milp.rules.rule import Rule
+from dynopt_milp.rules.setting import Setting
+from formulations import FloatArray, IntegerArray, Residual, Rules, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
 LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
 LEAST_COST = 1e-290
 Underlyings = pd.Series | Mapping[str, str] | Sequence[str]
 """A name for each instrument: by label, or in the order of the instruments."""
+RulesLike = Sequence[Rule] | Rule
+"""House rules, or one."""
 ARGUMENTS = (
     "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
-    "cost_multiplier", "limits", "instruments", "holding_cost", "underlying", "capital",
+    "cost_multiplier", "limits", "instruments", "holding_cost", "underlying", "capital", "rules",
 )  # fmt: skip
 """The fields that the constructor takes; the others follow from them."""
 
@@ -88,12 +91,14 @@ class Problem:
     capital : float, optional
         Base currency, positive: what shares of capital are shares of. It changes no position; what shows shares shows
         money with it.
+    rules : list or tuple of Rule, optional
+        House rules, made by the functions of :mod:`dynopt_milp.rules`; one alone needs no list. Default: none.
 
     Raises
     ------
     InputError
         If anything is missing, unknown, repeated, not finite or out of range; the message names the instrument and
-        the field. Subclasses: CovarianceError, LimitsError.
+        the field. Subclasses: CovarianceError, LimitsError, RulesError.
 
     Notes
     -----
@@ -116,6 +121,7 @@ class Problem:
     holding_cost: FloatArray
     underlying: tuple[str, ...]
     capital: float | None
+    rules: tuple[Rule, ...]
     notes: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
@@ -141,6 +147,7 @@ class Problem:
         holding_cost: Vector | float = 0.0,
         underlying: Underlyings | None = None,
         capital: float | None = None,
+        rules: RulesLike | None = None,
     ) -> None:
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
@@ -156,17 +163,9 @@ class Problem:
         refuse(holding < 0, holding, names, "holding_cost", "a cost that is not negative")
         multiplier = not_negative(cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
         limits = limits_of(limits, names)
-        matrix = _matrix(covariance, names)
-        # In the order of names, so that the factor, to the last bit, does not depend on the order they come in.
         order = _order(names)
-        if (order[1:] > order[:-1]).all():
-            made = covariance_factor(matrix, names)
-            factor, held, twin = made.factor, made.covariance, made.twin
-        else:
-            made = covariance_factor(matrix[order[:, None], order], tuple(names[place] for place in order))
-            factor, held, twin = np.empty_like(made.factor), np.empty_like(matrix), np.empty_like(made.twin)
-            factor[:, order], held[order[:, None], order], twin[order] = made.factor, made.covariance, order[made.twin]
-        put["covariance"], put["_factor"] = held, factor
+        made = factor_by_name(to_matrix(covariance, names), names, order)
+        put["covariance"], put["_factor"] = made.covariance, made.factor
         lower, upper = limits.box(names, put["optimal_positions"], put["previous_positions"])
         underlyings, sides = to_underlyings(underlying, names), None
         if limits.one_side:
@@ -176,7 +175,7 @@ class Problem:
         most = f"at most {MOST_CONTRACTS:.0f} contracts, as many as float64 counts"
         refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
         with np.errstate(over="ignore"):
-            _check_risk(names, np.sqrt(held.diagonal()) * weight)
+            _check_risk(names, np.sqrt(made.covariance.diagonal()) * weight)
             _check_cost(names, multiplier, cost, weight, "cost_in_weight_terms", "trading")
             if holding.any():
                 _check_cost(names, multiplier, holding, weight, "holding_cost", "holding")
@@ -190,7 +189,7 @@ class Problem:
         stated = underlying is not None
         object.__setattr__(self, "notes", made.notes if stated or not limits.one_side else (*made.notes, NO_SIZES))
         object.__setattr__(self, "_stated", stated)
-        residual = Residual(self.covariance, self.weight_per_contract, made.residual, twin, made.twins)
+        residual = Residual(self.covariance, self.weight_per_contract, made.residual, made.twin, made.twins)
         object.__setattr__(self, "_residual", residual)
         object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "underlying", underlyings)
@@ -198,6 +197,9 @@ class Problem:
         object.__setattr__(self, "capital", money)
         object.__setattr__(self, "_sides", sides)
         object.__setattr__(self, "_program", None)
+        object.__setattr__(self, "rules", rules_of(rules, names))
+        if self.rules:
+            self.program()  # which refuses rules that the problem cannot have
 
     def __repr__(self) -> str:
         some = ", ".join(self.instruments[:4]) + (", ..." if len(self.instruments) > 4 else "")
@@ -221,6 +223,7 @@ class Problem:
         instruments: Sequence[str] = (),
         holding_cost_per_contract: Vector | float = 0.0,
         underlying: Underlyings | None = None,
+        rules: RulesLike | None = None,
     ) -> Problem:
         """A problem from capital, prices and contract specifications.
 
@@ -232,7 +235,7 @@ class Problem:
             In the currency of each instrument; positive, unless there is a reference price.
         multipliers : Series, dict or array_like, shape (n,)
             Currency units per price point and contract, positive.
-        covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments, underlying
+        covariance, optimal_positions, previous_positions, cost_multiplier, limits, instruments, underlying, rules
             The fields of the class.
         reference_prices : Series, dict or array_like, optional
             What stands in for the price in the weight per contract, positive, same unit: multiplier × reference price
@@ -281,6 +284,7 @@ class Problem:
             holding_cost=holding,
             underlying=underlying,
             capital=money,
+            rules=rules,
         )
 
     @classmethod
@@ -333,11 +337,12 @@ class Problem:
         write_atomically(Path(path), json.dumps(self.to_dict()) + "\n")
 
     def program(self) -> TrackingProgram:
-        """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, λ η u, and the box."""
+        """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, λ η u, box and rules."""
         if self._program is None:
+            factor = self._factor * self.weight_per_contract
             program = TrackingProgram.unchecked(
                 residual=self._residual,
-                factor=self._factor * self.weight_per_contract,
+                factor=factor,
                 target=self.optimal_positions,
                 previous=self.previous_positions,
                 cost=self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract,
@@ -347,10 +352,23 @@ class Problem:
                 if self.holding_cost.any()
                 else None,
                 underlying=self._sides,
+                rules=combined(self._parts(factor)) if self.rules else None,
             )
             object.__setattr__(self, "_program", program)
             return program
         return self._program
+
+    def parts_of_rules(self) -> tuple[Rules, ...]:
+        """What each rule is in the program: its rows and caps, which stand there in this order, or its domain."""
+        return self._parts(self.program().factor)
+
+    def _parts(self, factor: FloatArray) -> tuple[Rules, ...]:
+        factor.setflags(write=False)
+        setting = Setting(
+            self.instruments, self.weight_per_contract, self.cost_in_weight_terms, self.previous_positions,
+            self.optimal_positions, self.lower == self.upper, factor, self._residual, _factored,
+        )  # fmt: skip
+        return parts_of(self.rules, setting)
 
     def replace(self, **changes: Any) -> Problem:
         """The problem with some fields changed; ``limits`` stay as they were given.
@@ -375,6 +393,14 @@ class Problem:
     def labelled(self, values: Any) -> pd.Series:
         """A Series by instrument."""
         return pd.Series(np.asarray(values), index=_index(self.instruments).view(), copy=True)
+
+
+def _factored(covariance: FloatArray, instruments: tuple[str, ...], weight: FloatArray) -> Factor:
+    """A factor of the covariance of a rule."""
+    made = factor_by_name(covariance, instruments, _order(instruments))
+    with np.errstate(over="ignore"):
+        _check_risk(instruments, np.sqrt(made.covariance.diagonal()) * weight)
+    return made
 
 
 @lru_cache(maxsize=64)
@@ -425,50 +451,6 @@ def _reference(given: Any, prices: FloatArray, names: tuple[str, ...]) -> FloatA
             field="prices", instrument=names[place],
         )  # fmt: skip
     return reference
-
-
-def _matrix(covariance: Any, names: tuple[str, ...]) -> FloatArray:
-    """The covariance as an n × n array in the order of the names; entries are checked by `covariance_factor`."""
-    if isinstance(covariance, pd.DataFrame):
-        for axis, labels in (("rows", covariance.index), ("columns", covariance.columns)):
-            check_distinct(labels, "covariance", kind=CovarianceError, where=f"in the {axis}")
-            for name in names:
-                if name not in labels:
-                    raise CovarianceError(f"is missing from the {axis}", field="covariance", instrument=name)
-            for label in labels:
-                if label not in names:
-                    raise CovarianceError(
-                        f"appears in the {axis} and is not among the instruments of the problem",
-                        field="covariance",
-                        instrument=str(label),
-                    )
-        covariance = covariance.loc[list(names), list(names)].to_numpy()
-    refuse_masked_or_complex(covariance, "covariance", names, kind=CovarianceError)
-    try:
-        given = np.array(covariance)
-        if given.dtype.kind not in NUMBERS + "O":
-            raise TypeError
-        place = _no_number(given) if given.dtype.kind == "O" and given.ndim == 2 else None
-        matrix: FloatArray = np.asarray(given, dtype=np.float64 if place is None else None)
-    except (TypeError, ValueError, OverflowError):
-        raise CovarianceError("expected real numbers in rows of equal length", field="covariance") from None
-    if place is not None:
-        raise CovarianceError(
-            f"expected a real number, found {given[place]!r}",
-            field="covariance",
-            instrument=names[place[0]] if place[0] < len(names) else None,
-        )
-    if matrix.shape != (len(names), len(names)):
-        raise CovarianceError(
-            f"expected {len(names)} rows and columns, one per instrument, found shape {matrix.shape}",
-            field="covariance",
-        )
-    return matrix
-
-
-def _no_number(objects: NDArray[Any]) -> tuple[int, ...] | None:
-    """The place of the first object that is no real number."""
-    return next((place for place, entry in np.ndenumerate(objects) if not isinstance(entry, numbers.Real)), None)
 
 
 def _check_risk(names: tuple[str, ...], risk: FloatArray) -> None:

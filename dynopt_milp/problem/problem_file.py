@@ -1,7 +1,8 @@
 """Problem files: JSON, format ``dynopt-milp problem 2``, every array in the order of ``instruments``.
 
-Limits stand there as they were asked for: the rules by name, and the numbers. Format 1, which is read as well, has
-numbers alone, no cost of holding, no underlyings and no capital.
+Limits stand there as they were asked for: the rules by name, and the numbers. House rules name their
+instruments. Format 1, which is read as well, has numbers alone, no cost of holding, no underlyings, no capital and no
+house rules.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from dynopt_milp.errors import FormatError
 from dynopt_milp.io.files_read import read_bytes
 from dynopt_milp.io.labelled import positive
 from dynopt_milp.problem.limits import RULES, SIDES, Limits
+from dynopt_milp.rules.from_file import rule_from_dict
+from dynopt_milp.rules.rule import Rule
 
 FORMAT, FIRST_FORMAT = "dynopt-milp problem 2", "dynopt-milp problem 1"
 VECTORS = ("weight_per_contract", "optimal_positions", "previous_positions", "cost_in_weight_terms")
 REQUIRED = ("format", "instruments", "covariance", *VECTORS, "cost_multiplier")
 LISTS = ("holding_cost", "underlying", *SIDES)
 """Further fields with an entry for each instrument."""
-OPTIONAL = {FIRST_FORMAT: SIDES, FORMAT: ("capital", *LISTS, *RULES)}
+OPTIONAL = {FIRST_FORMAT: SIDES, FORMAT: ("capital", "rules", *LISTS, *RULES)}
 MISSING = {"lower": -np.inf, "upper": np.inf}
 """What null is, as a limit."""
 
@@ -102,11 +105,17 @@ def fields_of(content: Any, source: str) -> dict[str, Any]:
     for rule in RULES:
         if rule in content:
             limits[rule] = _rule(content[rule], f"{source}: {rule}")
+    house: list[Rule] = []
+    if "rules" in content:
+        if not isinstance(content["rules"], list):
+            raise FormatError(f"expected a list, found {type(content['rules']).__name__}", field=f"{source}: rules")
+        house = [rule_from_dict(rule, f"{source}: rules") for rule in content["rules"]]
     if "capital" in content:
         positive(content["capital"], "capital")  # null would be none
     return {
         "limits": Limits(**limits),
         "instruments": tuple(instruments),
+        "rules": house,
         **{
             name: content[name]
             for name in ("covariance", "cost_multiplier", *VECTORS, "capital", "holding_cost", "underlying")
@@ -144,6 +153,8 @@ def content_of(fields: dict[str, Any]) -> dict[str, Any]:
             content[name] = [int(number) if np.isfinite(number) else None for number in asked]
         else:
             content[name] = asked if asked is True else list(asked)
+    if fields["rules"]:
+        content["rules"] = [rule.to_dict() for rule in fields["rules"]]
     return content
 
 

@@ -51,6 +51,7 @@ FURTHER = {
     "same_side": True,
     "close": ["CORN"],
     "one_side": ["CORN", "WHEAT"],
+    "rules": [{"rule": "gross", "limit": 3.0}, {"rule": "lot", "contracts": {"WHEAT": 5}}],
 }
 
 
