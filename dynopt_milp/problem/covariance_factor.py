@@ -164,7 +164,7 @@ def factor_by_name(covariance: FloatArray, instruments: tuple[str, ...], order: 
     made = covariance_factor(covariance[order[:, None], order], tuple(instruments[place] for place in order))
     factor, held, twin = np.empty_like(made.factor), np.empty_like(covariance), np.empty_like(made.twin)
     factor[:, order], held[order[:, None], order], twin[order] = made.factor, made.covariance, order[made.twin]
-    return made._replace(factor=factor, covariance=held, twin=twin)
+    return Factor(held, factor, made.residual, twin, made.twins, made.notes)
 
 
 def _factored(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[Factor, float | None]:
