@@ -96,7 +96,8 @@ def by_instrument(
 
 def names_of(value: Any, *, least: int = 1) -> tuple[str, ...]:
     """Distinct names, at least so many, sorted."""
-    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+    single = isinstance(value, np.ndarray) and not value.ndim
+    if single or isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         found = repr(value) if isinstance(value, str) else _kind(value)
         raise InputError(f"expected a list of names, found {found}", field="names")
     names = tuple(value)

@@ -418,6 +418,7 @@ BAD: dict[str, tuple[Callable[[], Any], str, str | None]] = {
     "per cent of cost": (lambda: house.cost(6), "cost: budget: 6 looks like per cent", None),
     "empty group": (lambda: house.group([], upper=1), "group: names: expected at least 1, found 0", None),
     "names in a text": (lambda: house.group("CORN", upper=1), "group: names: expected a list of names", None),
+    "masked names": (lambda: house.one_of(np.ma.masked), "one_of: names: expected a list of names", None),
     "repeated": (lambda: house.risk(0.1, ["CORN", "CORN"]), "risk: names: appears more than once", "CORN"),
     "one of one": (lambda: house.one_of(["CORN"]), "one_of: names: expected at least 2", None),
     "one of the same": (lambda: house.one_of(["CORN", "CORN"]), "one_of: names: appears more", "CORN"),
