@@ -17,6 +17,9 @@ and with the multiplier μ unrestricted it bounds c over ‖F(y − τ)‖ ≤ B
 and where the tracking error t lies in [t₀, t₁], t ≥ (q + t₀t₁)/(t₀ + t₁), as the chord lies below the root: ν is
 1/(t₀ + t₁). It charges for fractions where the cone bound charges nothing.
 
+**A second quadratic** q_E(y) that is added to the value (`multipliers`) is bounded by its tangent at x̂ in the first,
+which adds 2(b_E + Eê) to the slopes, and is taken together with q in the second.
+
 Both are lowered by what the numbers they are made of can be wrong by (`goal`).
 
 Source: dual of the square-root lasso, A. Belloni, V. Chernozhukov, L. Wang (2011); gap-safe rules, E. Ndiaye et al.
@@ -52,9 +55,12 @@ LEAST_ERROR = 1e-3  # of the value: the root is not smooth at zero, and no track
 @part
 def cone_bound(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float,
-    rounds: int,
+    rounds: int, second: bool, kappa_extra: float,
 ) -> tuple[float, float, float]:  # fmt: skip
-    """The cone bound, the ω it is for, and the tracking error at x̂; stops as soon as it reaches ``cut``."""
+    """The cone bound, the ω it is for, and the tracking error at x̂; stops as soon as it reaches ``cut``.
+
+    ``second`` is whether there is a second quadratic, and ``kappa_extra`` its κ.
+    """
     best = node.best
     count = node.vertices
     gram = node.gram
@@ -66,17 +72,32 @@ def cone_bound(
     slopes = node.slopes
     target = node.target
     term = node.term
+    tilts = node.tilt
     x = node.x
     first = lattice.first
     none = np.zeros(size)
+    mixed_size = size if second else 0
+    mixed, mixed_pull = np.empty((mixed_size, mixed_size)), np.empty(mixed_size)
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
     bound, root, lasso = -np.inf, 0.0, False
     taken_off = goal.cost_error + (0.0 if goal.edge else goal.loss)
     change, last, fresh = 0.0, rounds, True
     for turn in range(rounds + 2):
         if turn >= last:  # sweeps let round-off accumulate in b + Hê; what is claimed is computed afresh
-            refresh(node, size)
+            refresh(node, size, gram, link, pull)
             fresh = True
+        elif turn > 0 and second:
+            for a in range(size):
+                for c in range(size):
+                    mixed[a, c] = gram[a, c] + 2 / omega * node.extra[a, c]
+                mixed_pull[a] = pull[a] + 2 / omega * node.extra_pull[a]
+            for _ in range(SWEEPS):
+                change = descend(
+                    size, mixed, none, target, omega / 2, points, slopes, count, x,
+                    mixed_pull,
+                )  # fmt: skip
+            newton(size, mixed, none, target, root, omega, -1.0, points, slopes, count, x, mixed_pull)
+            refresh(node, size, gram, link, pull)
         elif turn > 0:
             fresh = False
             for _ in range(SWEEPS):
@@ -94,6 +115,14 @@ def cone_bound(
             distance = x[a] - target[a]
             square += distance * (pull[a] + link[a])
             along += distance * link[a]
+        flat, curved = 0.0, 0.0  # the second quadratic's tangent at the target, and its value
+        if second:
+            refresh(node, size, node.extra, node.extra_link, node.extra_pull)
+            flat = curved = kappa_extra
+            for a in range(size):
+                distance = x[a] - target[a]
+                flat += distance * (node.extra_link[a] - node.extra_pull[a])
+                curved += distance * (node.extra_link[a] + node.extra_pull[a])
         root = math.sqrt(max(square, 0.0) + goal.error)
         steep = max(root, floor)
         lasso = not goal.edge and (root > goal.buffer or goal.buffer == 0)
@@ -103,10 +132,11 @@ def cone_bound(
             omega = 1 / steep
         else:
             omega = min(omega * min(max(root / goal.buffer, 0.5), 2.0), 1 / steep)
-        relaxed = paid + (0.0 if goal.edge else max(root - goal.buffer, 0.0))
-        now = paid + omega * (along - goal.error) - omega * root * goal.buffer - taken_off
+        relaxed = paid + curved + (0.0 if goal.edge else max(root - goal.buffer, 0.0))
+        now = paid + flat + omega * (along - goal.error) - omega * root * goal.buffer - taken_off
         for a in range(size):
-            term[a], vertex = least_term(points, heights, a, count[a], omega * pull[a], target[a])
+            tilts[a] = omega * pull[a] + (2 * node.extra_pull[a] if second else 0.0)
+            term[a], vertex = least_term(points, heights, a, count[a], tilts[a], target[a])
             best[a] = int(points[a, vertex] - first[place[a]])
             now += term[a]
             relaxed += interpolate(points, heights, slopes, a, count[a], x[a])
@@ -130,22 +160,23 @@ def hull_bound(
     best = node.best
     count = node.vertices
     diagonal = node.diagonal
-    gram = node.gram
+    gram = node.whole
     heights = node.heights
-    link = node.link
+    link = node.whole_link
     place = node.place
     points = node.points
     pull = node.pull
     slopes = node.slopes
     target = node.target
     term = node.term
+    tilts = node.tilt
     x = node.x
     first = lattice.first
     bound = -np.inf
     change, last = 0.0, rounds
     for turn in range(rounds + 2):
         if turn >= last:
-            refresh(node, size)
+            refresh(node, size, gram, link, pull)
         else:
             for _ in range(SWEEPS):
                 change = descend(
@@ -160,7 +191,8 @@ def hull_bound(
             tilt = pull[a] - diagonal[a] * distance
             now -= weight * distance * (tilt - link[a])
             relaxed += weight * distance * (tilt + link[a])
-            term[a], vertex = least_term(points, heights, a, count[a], 2 * weight * tilt, target[a])
+            tilts[a] = 2 * weight * tilt
+            term[a], vertex = least_term(points, heights, a, count[a], tilts[a], target[a])
             best[a] = int(points[a, vertex] - first[place[a]])
             now += term[a]
             relaxed += interpolate(points, heights, slopes, a, count[a], x[a])
@@ -174,20 +206,18 @@ def hull_bound(
 
 
 @part
-def drop(lattice: Lattice, node: Node, size: int, spare: float, omega: float, weight: float) -> int:
+def drop(lattice: Lattice, node: Node, size: int, spare: float, weight: float) -> int:
     """Drop positions whose term exceeds the least one by ``spare`` or more; how many variables were cut.
 
-    With ``weight`` = 0 the terms are those of the cone bound with this ω, else those of the hull bound.
+    With ``weight`` = 0 the terms are those of the cone bound, else those of the hull bound.
     """
     best = node.best
     diagonal = node.diagonal
     node_high = node.high
     node_low = node.low
     place = node.place
-    pull = node.pull
     target = node.target
     term = node.term
-    x = node.x
     cost = lattice.cost
     first = lattice.first
     start = lattice.start
@@ -196,11 +226,7 @@ def drop(lattice: Lattice, node: Node, size: int, spare: float, omega: float, we
         return cut
     for a in range(size):
         i = place[a]
-        if weight > 0:
-            slope = 2 * weight * (pull[a] - diagonal[a] * (x[a] - target[a]))
-            curve = weight * diagonal[a]
-        else:
-            slope, curve = omega * pull[a], 0.0
+        slope, curve = node.tilt[a], weight * diagonal[a]
         most = term[a] + spare
         low, high = node_low[i], node_high[i]
         while low < best[a]:

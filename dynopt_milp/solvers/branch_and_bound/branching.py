@@ -75,9 +75,8 @@ def find_candidates(node: Node, size: int, candidates: np.ndarray, scores: np.nd
 
 
 @part
-def move_inside(lattice: Lattice, node: Node, size: int, a: int) -> None:
+def move_inside(lattice: Lattice, node: Node, size: int, a: int, gram: np.ndarray) -> None:
     """Move x̂ of one variable into its range, and update b + Hê."""
-    gram = node.gram
     pull = node.pull
     x = node.x
     i = node.place[a]
@@ -91,14 +90,15 @@ def move_inside(lattice: Lattice, node: Node, size: int, a: int) -> None:
 @part
 def choose(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float,
-    bound: float, weight: float, constant: float, candidates: np.ndarray, scores: np.ndarray,
+    bound: float, weight: float, constant: float, candidates: np.ndarray, scores: np.ndarray, second: bool,
+    kappa_extra: float,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Decide what to do with the node; return that, the variable to split and the last index of its left side.
 
-    ``bound`` is that of the node: the hull bound with ``weight`` and ``constant``, or if there is no weight the cone
-    bound with ω. As many variables are looked at as ``candidates`` has room for. The node is
-    CLOSED if nothing better is left, TIGHTER if its box became smaller (bound it again), else it is split, with the
-    side of x̂ to be searched first.
+    ``bound`` is that of the node: the hull bound with ``weight`` and ``constant``, for which κ is of all that it
+    bounds, or if there is no weight the cone bound with ω. As many variables are looked at as ``candidates`` has room
+    for. The node is CLOSED if nothing better is left, TIGHTER if its box became smaller (bound it again), else it is
+    split, with the side of x̂ to be searched first.
     """
     found = find_candidates(node, size, candidates, scores)
     if found == 0:
@@ -113,7 +113,8 @@ def choose(
     rounds, none = size * 0 + ROUNDS, size * 0  # not literals, see `tree.search`
     if found > 1:
         build_envelopes(lattice, node, none, size, weight)
-    refresh(node, size)
+    gram = node.whole if weight > 0 else node.gram
+    refresh(node, size, gram, node.whole_link if weight > 0 else node.link, node_pull)
     for c in range(size):
         x[c], pull[c] = node_x[c], node_pull[c]
     chosen, split, best, first, tightened = -1, 0, -1.0, LEFT_FIRST, 0
@@ -131,11 +132,13 @@ def choose(
             low[i] = at + 1 if half else lowest
             high[i] = highest if half else at
             build_envelopes(lattice, node, a, a + 1, weight)
-            move_inside(lattice, node, size, a)
+            move_inside(lattice, node, size, a, gram)
             if weight > 0:
                 reached = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant, rounds)
             else:
-                reached, _, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, rounds)
+                reached, _, _ = cone_bound(
+                    lattice, node, size, kappa, paid, cut, goal, omega, rounds, second, kappa_extra
+                )
             if reached >= cut and half:
                 right = False
             elif reached >= cut:
@@ -153,7 +156,7 @@ def choose(
                 chosen, split, best, first = i, at, gain, side
             continue
         tightened += 1
-        move_inside(lattice, node, size, a)
+        move_inside(lattice, node, size, a, gram)
         x[a] = node_x[a]
         for c in range(size):
             pull[c] = node_pull[c]

@@ -7,7 +7,19 @@ import numpy as np
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from formulations.bounding_box import OUTWARD
 from formulations.exact_norm import UNIT_ROUND_OFF
-from formulations.separable_cost import FIRST, FURTHER, HELD, HOLDING, ORIGIN, UNIT, Costs
+from formulations.separable_cost import (
+    FIRST,
+    FURTHER,
+    HELD,
+    HOLDING,
+    LEAST,
+    LEAST_ORDER,
+    LOT,
+    MOST_ORDER,
+    ORIGIN,
+    UNIT,
+    Costs,
+)
 
 
 @part
@@ -18,13 +30,49 @@ def has_table(costs: Costs, i: int) -> bool:
 
 
 @part
-def cost_of(costs: Costs, i: int, position: float) -> float:
-    """What a position of instrument i costs; +inf outside of its table."""
+def is_listed(costs: Costs, i: int) -> bool:
+    """Whether what instrument i costs is no formula, but known position by position: it has a table, or a domain."""
+    lines = costs.lines
+    if lines[FURTHER, i] == 0:
+        return False
+    domain = lines[LOT, i] > 1 or lines[LEAST, i] > 1 or lines[LEAST_ORDER, i] > 1 or lines[MOST_ORDER, i] < np.inf
+    return domain or has_table(costs, i)
+
+
+@part
+def is_allowed(costs: Costs, i: int, position: float) -> bool:
+    """Whether a position of instrument i is in its domain (`formulations.domain`)."""
+    lines = costs.lines
+    away, traded = abs(position - lines[ORIGIN, i]), abs(position - lines[HELD, i])
+    if traded > lines[MOST_ORDER, i]:
+        return False
+    if away == 0:
+        return True
+    if away < lines[LEAST, i] or (traded != 0 and traded < lines[LEAST_ORDER, i]):
+        return False
+    whole: bool = lines[LOT, i] <= 1 or away % lines[LOT, i] == 0
+    return whole
+
+
+@part
+def kinked_cost(costs: Costs, i: int, position: float) -> float:
+    """What a position of instrument i costs without its table, whether it is allowed or not."""
     lines = costs.lines
     paid: float = lines[UNIT, i] * abs(position - lines[HELD, i])
-    if lines[FURTHER, i] == 0:
-        return paid
     paid += lines[HOLDING, i] * abs(position - lines[ORIGIN, i])
+    return paid
+
+
+@part
+def cost_of(costs: Costs, i: int, position: float) -> float:
+    """What a position of instrument i costs; +inf outside of its table, or its domain."""
+    lines = costs.lines
+    if lines[FURTHER, i] == 0:
+        paid: float = lines[UNIT, i] * abs(position - lines[HELD, i])
+        return paid
+    if not is_allowed(costs, i, position):
+        return np.inf
+    paid = kinked_cost(costs, i, position)
     if has_table(costs, i):
         entry = position - lines[FIRST, i]
         if entry < 0 or entry >= costs.start[i + 1] - costs.start[i]:
@@ -38,7 +86,7 @@ def cheapest_place(costs: Costs, i: int, low: float, high: float) -> float:
     """Where instrument i costs least, from ``low`` to ``high``; where it is held, if that ties."""
     best = min(max(costs.lines[HELD, i], low), high)
     other = min(max(costs.lines[ORIGIN, i], low), high)
-    if cost_of(costs, i, other) < cost_of(costs, i, best):
+    if kinked_cost(costs, i, other) < kinked_cost(costs, i, best):
         best = other
     if has_table(costs, i):
         position = low
@@ -46,15 +94,47 @@ def cheapest_place(costs: Costs, i: int, low: float, high: float) -> float:
             if cost_of(costs, i, position) < cost_of(costs, i, best):
                 best = position
             position += 1
-    return float(best)
+    elif is_listed(costs, i):  # beyond the kinks costs rise: one of the two allowed positions next to the best
+        above, below = best, best
+        for _ in range(widest_hole(costs, i)):
+            if is_allowed(costs, i, above) or above > high:
+                break
+            above += 1
+        for _ in range(widest_hole(costs, i)):
+            if is_allowed(costs, i, below) or below < low:
+                break
+            below -= 1
+        best = above
+        if not cost_of(costs, i, above) <= cost_of(costs, i, below) or above > high:
+            best = below
+    return float(min(max(best, low), high))
+
+
+@part
+def widest_hole(costs: Costs, i: int) -> int:
+    """How many steps lead from anywhere to the next allowed position on a side at most, if there is one."""
+    lines = costs.lines
+    steps = int(2 * (lines[LOT, i] + lines[LEAST, i] + lines[LEAST_ORDER, i]) + 2)
+    return steps
+
+
+@part
+def least_of(costs: Costs, i: int, low: float, high: float) -> float:
+    """No position of instrument i from ``low`` to ``high`` costs less; its domain is not looked at."""
+    if has_table(costs, i):
+        return cost_of(costs, i, cheapest_place(costs, i, low, high))
+    held = min(max(costs.lines[HELD, i], low), high)
+    origin = min(max(costs.lines[ORIGIN, i], low), high)
+    return min(kinked_cost(costs, i, held), kinked_cost(costs, i, origin))
 
 
 @part
 def nearest_allowed(costs: Costs, i: int, position: float, low: float, high: float) -> float:
-    """The position from ``low`` to ``high`` next to this one that its table allows; this one if there is none."""
-    if not has_table(costs, i):
+    """The position from ``low`` to ``high`` next to this one that is allowed; this one if there is none."""
+    if not is_listed(costs, i):
         return position
-    for away in range(np.int64(high - low) + 1):
+    farthest = np.int64(high - low) if has_table(costs, i) else widest_hole(costs, i)
+    for away in range(farthest + 1):
         for side in (-1.0, 1.0):
             at = position + side * away
             if low <= at <= high and cost_of(costs, i, at) < np.inf:
@@ -71,7 +151,7 @@ def least_cost(costs: Costs, lower: np.ndarray, upper: np.ndarray) -> float:
     total = 0.0
     for i in range(lower.size):
         if costs.lines[FURTHER, i] != 0:
-            total += cost_of(costs, i, cheapest_place(costs, i, lower[i], upper[i]))
+            total += least_of(costs, i, lower[i], upper[i])
     return total * (1 - (lower.size + 8) * 2 * UNIT_ROUND_OFF)
 
 
@@ -95,7 +175,7 @@ def within_costs(
         high[i] = min(upper[i], np.floor(held + paid))
         if costs.lines[FURTHER, i] == 0 or not budget < np.inf:
             continue
-        own = budget - least + cost_of(costs, i, cheapest_place(costs, i, lower[i], upper[i]))
+        own = budget - least + least_of(costs, i, lower[i], upper[i])
         own += OUTWARD * budget
         # Beyond both kinks the cost rises with every contract by the two together.
         for kink in (min(held, origin), max(held, origin)):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, cone_bound, drop
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.goal import Claim, claim_in
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.branch_and_bound.node import build_envelopes, load, new_node
+
+PASSES = 4
+WORTH_AGAIN = 4  # another pass follows if one variable of so many has lost positions
 
 
 @compiled
@@ -30,13 +35,13 @@ def crop(
 
     The incumbent ``best`` is moved into the box: who needs it has taken it before.
     """
-    cropped = cropped_lattice(lattice, low, high)
+    cropped, inside = cropped_to(lattice, claim, low, high)
     for i in range(low.size):
         for k in range(opened):
             lows[k, i] -= low[i]
             highs[k, i] -= low[i]
         best[i] = min(max(best[i] - low[i], 0), high[i] - low[i])
-    return cropped, claim_in(cropped, claim.inner, claim.goal.edge, claim.drift, claim.goal.cost_error)
+    return cropped, inside
 
 
 @part
@@ -54,3 +59,43 @@ def cropped_lattice(lattice: Lattice, low: np.ndarray, high: np.ndarray) -> Latt
         for k in range(start[i + 1] - start[i]):
             cost[start[i] + k] = lattice.cost[begin + k]
     return Lattice(lattice.factor, lattice.gram, lattice.target, first, start, cost)
+
+
+@compiled
+def cropped_to(lattice: Lattice, claim: Claim, low: np.ndarray, high: np.ndarray) -> tuple[Lattice, Claim]:
+    """The lattice over the part low ≤ index ≤ high of its box, shape (n,) each, and the claim for it."""
+    cropped = cropped_lattice(lattice, low, high)
+    return cropped, claim_in(cropped, claim.inner, claim.goal.edge, claim.drift, claim.goal.cost_error)
+
+
+@compiled
+def tightened(lattice: Lattice, claim: Claim, cut: float) -> tuple[Lattice, Claim]:
+    """The lattice without positions at its ends that only portfolios of at least ``cut`` have, by the cone bound."""
+    size, width = lattice.target.size, 0
+    for i in range(size):
+        width = max(width, lattice.start[i + 1] - lattice.start[i])
+    node, none = new_node(size, width, cut < 0), size * 0
+    first, start, target, rounds = lattice.first, lattice.start, lattice.target, none + CONE_ROUNDS
+    x, nowhere, omega = np.empty(size), np.zeros(size), 1.0
+    for i in range(size):
+        node.high[i] = start[i + 1] - start[i] - 1
+        x[i] = target[i]
+    for _ in range(PASSES):
+        for i in range(size):
+            while node.low[i] < node.high[i] and lattice.cost[start[i] + node.low[i]] == np.inf:
+                node.low[i] += 1
+            while node.low[i] < node.high[i] and lattice.cost[start[i] + node.high[i]] == np.inf:
+                node.high[i] -= 1
+            x[i] = min(max(x[i], first[i] + node.low[i]), first[i] + node.high[i])
+        count, kappa, paid = load(lattice, node, x, nowhere)
+        if count == 0 or not paid < np.inf:
+            break
+        build_envelopes(lattice, node, none, count, 0.0)
+        bound, omega, _ = cone_bound(
+            lattice, node, count, kappa, paid, cut, claim.goal, omega, rounds, cut < 0, 0.0
+        )  # fmt: skip
+        for a in range(count):
+            x[node.place[a]] = node.x[a]
+        if drop(lattice, node, count, cut - bound, 0.0) * WORTH_AGAIN < count:
+            break
+    return cropped_to(lattice, claim, node.low, node.high)

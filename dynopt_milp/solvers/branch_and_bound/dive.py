@@ -30,7 +30,7 @@ def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, ro
     size, kappa, paid = load(lattice, node, x, nowhere)
     while size > 0:
         build_envelopes(lattice, node, size * 0, size, 0.0)
-        _, omega, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, rounds)
+        _, omega, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, rounds, rounds < 0, 0.0)
         riskiest = -1
         for a in range(size):
             i = node.place[a]

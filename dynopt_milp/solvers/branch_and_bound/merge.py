@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.costs import has_table
+from dynopt_milp.solvers.branch_and_bound.costs import is_listed
 from dynopt_milp.solvers.branch_and_bound.goal import Claim, Drift, new_claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest_split, fill_tables, sided_limits
@@ -125,12 +125,13 @@ def new_lattice(
 
 @part
 def parallels(
-    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, costs: Costs, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    factor: np.ndarray, gram: np.ndarray, target: np.ndarray, costs: Costs, low: np.ndarray, high: np.ndarray,
+    unlike: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """For each column the one it is a whole multiple of, the multiple, and the length of what is left over.
 
     Most are multiples of themselves alone. Of several, the shortest is the base. Contracts are left on their own if
-    sums of them could be larger than float64 counts.
+    sums of them could be larger than float64 counts, or if rules tell them apart (``unlike``, see `merged_box`).
     """
     size, held = len(gram), costs.lines[HELD]
     base, ratio, apart, length = np.arange(size), np.ones(size), np.zeros(size), np.empty(size)
@@ -142,6 +143,8 @@ def parallels(
         others = 0
         for j in range(size):
             parallel[i, j] = abs(gram[i, j]) > PARALLEL * length[i] * length[j] and gram[i, j] != 0
+            if unlike.size > 0 and unlike[i, j]:
+                parallel[i, j] = False
             if parallel[i, j] and i != j:
                 others += 1
         parallel[i, i] = True  # whatever underflows
@@ -154,6 +157,7 @@ def parallels(
     while left.size > 1:
         nearest, whole = np.zeros(left.size, dtype=np.int64), np.zeros(left.size, dtype=np.bool_)
         times, over, sharing = np.zeros(left.size), np.zeros(left.size), np.zeros(left.size, dtype=np.int64)
+        listed = np.zeros(left.size, dtype=np.bool_)
         for a in range(left.size):
             shortest = np.inf
             for c in range(left.size):
@@ -166,18 +170,21 @@ def parallels(
             for row in range(len(factor)):
                 square += (factor[row, i] - times[a] * factor[row, found]) ** 2
             over[a] = math.sqrt(square)
-            tolerance = WHOLE_RATIO_UNBOUNDED if np.isinf(low[i]) or np.isinf(high[i]) else WHOLE_RATIO
+            unbounded = np.isinf(low[i]) or np.isinf(high[i])
+            listed[a] = unlike.size > 0 or is_listed(costs, i) or is_listed(costs, found)  # position by position
+            tolerance = WHOLE_RATIO_UNBOUNDED if unbounded else WHOLE_RATIO
             whole[a] = (
                 1 <= abs(times[a]) <= LARGEST_RATIO
+                and not ((unbounded or np.isinf(low[found]) or np.isinf(high[found])) and listed[a])
                 and over[a] <= tolerance * length[i]
                 and nearest[nearest[a]] == nearest[a]
                 and abs(times[a]) * farthest_from_zero(i, target, held, low, high) <= LARGEST_SUM
                 and farthest_from_zero(found, target, held, low, high) <= LARGEST_SUM
             )
             sharing[nearest[a]] += whole[a]
-        tabled = np.zeros(left.size, dtype=np.bool_)  # whether a table is among them, so that no size has a formula
+        tabled = np.zeros(left.size, dtype=np.bool_)  # whether one of them has no formula, so that all are tried
         for a in range(left.size):
-            if whole[a] and has_table(costs, left[a]):
+            if whole[a] and listed[a]:
                 tabled[nearest[a]] = True
         tried_from = np.where(tabled, 1, 2)
         several = (sharing > tried_from).sum()

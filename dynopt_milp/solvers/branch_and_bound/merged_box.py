@@ -20,20 +20,21 @@ GUESSES = 4  # of the largest tracking error: 1.001, 2, 1,001 and a million time
 @compiled
 def merged_box(
     factor: np.ndarray, gram: np.ndarray, target: np.ndarray, costs: Costs, lower: np.ndarray, upper: np.ndarray,
-    underlying: np.ndarray, twin: np.ndarray, residual: float, radius: float, budget: float,
+    underlying: np.ndarray, twin: np.ndarray, residual: float, radius: float, budget: float, unlike: np.ndarray,
 ) -> tuple[bool, Merged]:  # fmt: skip
     """The program merged in the box that costs leave, over the box that costs and risk leave of the merged one.
 
     The arrays are those of a `TrackingProgram`; ``gram`` is F'F, shape (n, n). ``radius`` and ``budget`` are those of
-    `formulations.bounding_box`: costs of at most budget, and a tracking error of at most radius. The first result is
-    whether a portfolio can be left; ends are infinite where nothing bounds them.
+    `formulations.bounding_box`: costs of at most budget, and a tracking error of at most radius. ``unlike``, shape
+    (n, n), says which pairs rules tell apart, so that more than their sum counts; it is empty if there are no rules but
+    domains. The first result is whether a portfolio can be left; ends are infinite where nothing bounds them.
     """
     least, most = within_costs(costs, lower, upper, budget, least_cost(costs, lower, upper))
-    base, ratio, apart = parallels(factor, gram, target, costs, least, most)
+    base, ratio, apart = parallels(factor, gram, target, costs, least, most, unlike)
     merged = merged_columns(base, ratio, gram, target, least, most, underlying)
     first, last, lead, merged_gram = merged.lower, merged.upper, merged.lead, merged.gram
     for a in range(first.size):
-        if not merged_gram[a, a] > 0 and first[a] <= last[a]:  # without risk there is no better place than the cheapest
+        if not merged_gram[a, a] > 0 and first[a] <= last[a] and unlike.size == 0:  # without risk the cheapest is best
             first[a] = last[a] = cheapest_place(costs, lead[a], first[a], last[a])
     reach, total = reaches(factor, lead, merged_gram)
     spread = 0.0

@@ -28,8 +28,12 @@ class Node(NamedTuple):
     drawn, curvature : ndarray of int, shape (n, 3), and ndarray, shape (n,)
         What each envelope is of: variable, first and last index, and νd. Valid for one lattice: another needs a new
         node.
-    term, best : ndarray, shape (n,)
-        Each variable's minimum and the index that has it.
+    term, best, tilt : ndarray, shape (n,)
+        Each variable's minimum in the last bound, the index that has it, and the slope that was added to its costs.
+    extra, extra_link, extra_pull : ndarray
+        E, b_E and b_E + Eê of a second quadratic that is added to the value (`multipliers`), if there is one.
+    whole, whole_link : ndarray
+        H + E/ν and b + b_E/ν: of both quadratics together. Without a second one they are ``gram`` and ``link``.
     low, high : ndarray of int, shape (n,)
         The box of all variables, as indices.
     """
@@ -49,17 +53,26 @@ class Node(NamedTuple):
     curvature: np.ndarray
     term: np.ndarray
     best: np.ndarray
+    tilt: np.ndarray
+    extra: np.ndarray
+    extra_link: np.ndarray
+    extra_pull: np.ndarray
+    whole: np.ndarray
+    whole_link: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
 
 @compiled
-def new_node(size: int, width: int) -> Node:
-    """Scratch for n variables with at most ``width`` positions each."""
-    whole, real, table = np.zeros((5, size), dtype=np.int64), np.zeros((7, size)), np.zeros((3, size, width))
+def new_node(size: int, width: int, second: bool) -> Node:
+    """Scratch for n variables with at most ``width`` positions each, with or without a second quadratic."""
+    whole, real, table = np.zeros((5, size), dtype=np.int64), np.zeros((8, size)), np.zeros((3, size, width))
+    gram, more = np.zeros((size, size)), size if second else 0
+    extra, mixed = np.zeros((3, more)), np.zeros((2, more, more))
     return Node(
-        whole[0], np.zeros((size, size)), real[0], real[1], real[2], real[3], real[4], table[0], table[1], table[2],
-        whole[1], np.full((size, 3), -1), real[5], real[6], whole[2], whole[3], whole[4],
+        whole[0], gram, real[0], real[1], real[2], real[3], real[4], table[0], table[1], table[2], whole[1],
+        np.full((size, 3), -1), real[5], real[6], whole[2], real[7], mixed[0], extra[0], extra[1],
+        mixed[1] if second else gram, extra[2] if second else real[1], whole[3], whole[4],
     )  # fmt: skip
 
 
@@ -111,16 +124,13 @@ def load(lattice: Lattice, node: Node, start: np.ndarray, diagonal: np.ndarray) 
             link[a] += lattice_gram[i, place[a]] * distance
     if size == 1:
         node_diagonal[0] = gram[0, 0]
-    refresh(node, size)
+    refresh(node, size, node.gram, node.link, node.pull)
     return size, kappa, paid
 
 
 @part
-def refresh(node: Node, size: int) -> None:
-    """Recompute b + Hê from x̂."""
-    gram = node.gram
-    link = node.link
-    pull = node.pull
+def refresh(node: Node, size: int, gram: np.ndarray, link: np.ndarray, pull: np.ndarray) -> None:
+    """Recompute ``pull`` = b + Hê from x̂."""
     target = node.target
     x = node.x
     for a in range(size):
@@ -133,7 +143,7 @@ def refresh(node: Node, size: int) -> None:
 
 @part
 def enter_box(lattice: Lattice, node: Node, size: int) -> None:
-    """Move x̂ into the box, which has become smaller, and recompute b + Hê."""
+    """Move x̂ into the box, which has become smaller; who needs b + Hê recomputes it."""
     first = lattice.first
     high = node.high
     low = node.low
@@ -142,7 +152,6 @@ def enter_box(lattice: Lattice, node: Node, size: int) -> None:
     for a in range(size):
         i = place[a]
         x[a] = min(max(x[a], first[i] + low[i]), first[i] + high[i])
-    refresh(node, size)
 
 
 @part

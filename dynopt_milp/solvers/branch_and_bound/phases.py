@@ -14,6 +14,7 @@ from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.levels import MOST, MOST_NODES, NEXT, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.merge import split_sums, sums_of
+from dynopt_milp.solvers.branch_and_bound.multipliers import new_dual
 from dynopt_milp.solvers.branch_and_bound.node import Node, new_node
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared
 from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES
@@ -76,12 +77,14 @@ class Search:
     def __init__(self, task: Task, prepared: Prepared, incumbent: FloatArray | None, value: float) -> None:
         self._task, self._formulation = task, task.formulation
         self._merged, self._lattice, self._claim = prepared.merged, prepared.lattice, prepared.claim
+        self._rows, self._coupling = prepared.rows, prepared.coupling
         lattice = self._lattice
+        self._dual = new_dual(lattice, self._coupling)
         self._widths = lattice.start[1:] - lattice.start[:-1]
         size = self._widths.size
         self._slack = search_slack(task.gap)
-        self._stack: Stack = new_stack(size, STACK_CAPACITY)
-        self._node: Node = new_node(size, int(self._widths.max()))
+        self._stack: Stack = new_stack(size, STACK_CAPACITY, self._dual.multiplier.size)
+        self._node: Node = new_node(size, int(self._widths.max()), self._coupling.cap.size > 0)
         self._plan: SpherePlan = no_plan(size)
         self._incumbent, self._value = incumbent, value
         self._ceiling, self._consistent = np.inf, True
@@ -238,7 +241,17 @@ class Search:
             chunk = NODES_UNCHECKED if seconds > SECONDS_CHECKED else 1
             chunk = chunk if left is None else min(left, chunk)
             ended = search(
-                self._lattice, self._stack, self._node, self._claim, self._slack, hull, self._plan, ahead, chunk
+                self._lattice,
+                self._coupling,
+                self._dual,
+                self._stack,
+                self._node,
+                self._claim,
+                self._slack,
+                hull,
+                self._plan,
+                ahead,
+                chunk,
             )
             if ended == FULL:
                 self._stack = grown(self._stack)
@@ -264,7 +277,7 @@ class Search:
             self._lattice, self._claim, stack.low, stack.high, opened, stack.best, low, high
         )
         self._widths = high - low + 1
-        self._node = new_node(self._widths.size, int(self._widths.max()))
+        self._node = new_node(self._widths.size, int(self._widths.max()), self._coupling.cap.size > 0)
 
     def dive(self) -> None:
         """Dive from the node on top, and search around what is found."""

@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnsupportedError
+from dynopt_milp.solvers.branch_and_bound.coupling import Coupling, RowArrays, new_coupling, no_coupling
+from dynopt_milp.solvers.branch_and_bound.cropping import cropped_to, tightened
 from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice
-from dynopt_milp.solvers.branch_and_bound.merge import Merged, new_lattice
+from dynopt_milp.solvers.branch_and_bound.merge import WHOLE_RATIO, Merged, new_lattice, sums_of
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
+from dynopt_milp.solvers.branch_and_bound.rule_arrays import cap_arrays, row_arrays, told_apart
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray
+
+FARTHER = 1 + 1e-9  # than what a box allows, as far as float64 can tell
+AROUND = 3  # contracts of the smallest size, on both sides of portfolios
+TIGHTENED = 1e-6  # of the value: the portfolio that it is of stays in the box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,10 +31,16 @@ class Prepared:
     merged: Merged
     lattice: Lattice
     claim: Claim
+    rows: RowArrays
+    coupling: Coupling
 
 
-def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
+def prepare(
+    task: Task, gram: FloatArray, value: float, near: FloatArray | None = None
+) -> Prepared | None:  # fmt: skip
     """The lattice of a task; None if no portfolio is as good as ``value``. ``gram`` is F'F.
+
+    With portfolios ``near``, shape (any, n), it is that of their neighbourhood alone, for a local search.
 
     Raises
     ------
@@ -38,29 +52,64 @@ def prepare(task: Task, gram: FloatArray, value: float) -> Prepared | None:
     formulation, program = task.formulation, task.formulation.program
     form = formulation.search_form
     assert form is not None  # `solver` refuses what has none
-    merged = _merged(task, gram, value)
-    if merged is None:
-        return None
-    widest = float((merged.upper - merged.lower).max()) + 1
-    if not merged.lead.size * widest <= MOST_ENTRIES:
-        raise UnsupportedError(
-            f"a position has {widest:.1g} possible values, more than the branch and bound looks at; give limits, "
-            "or use scip",
-            field="limits",
-        )
-    lattice, claim = new_lattice(program.factor, merged, program.costs(), float(form.buffer), form.edge)
-    return Prepared(merged, lattice, claim)
+    unlike = told_apart(program, gram)
+    while True:
+        merged = _merged(task, gram, value, unlike)
+        if merged is None:
+            return None
+        widest = float((merged.upper - merged.lower).max()) + 1
+        if not merged.lead.size * widest <= MOST_ENTRIES:
+            raise UnsupportedError(
+                f"a position has {widest:.1g} possible values, more than the branch and bound looks at; give limits, "
+                "or use scip",
+                field="limits",
+            )
+        costs, rows = program.costs(), row_arrays(program)
+        lattice, claim = new_lattice(program.factor, merged, costs, float(form.buffer), form.edge)
+        if not unlike.size:
+            return Prepared(merged, lattice, claim, rows, no_coupling())
+        if value < np.inf:  # without rules first: there are fewer positions then to list the splits of
+            lattice, claim = tightened(lattice, claim, value * (1 + TIGHTENED))
+        if near is not None:
+            lattice, claim = _neighbourhood(merged, lattice, claim, near)
+        few, coupling = new_coupling(lattice, merged, costs, rows, cap_arrays(program), WHOLE_RATIO)
+        if few or unlike.all():
+            return Prepared(merged, lattice, claim, rows, coupling)
+        unlike[:] = True  # too many splits to list: every size on its own
 
 
-def _merged(task: Task, gram: FloatArray, value: float) -> Merged | None:
+def _neighbourhood(
+    merged: Merged, lattice: Lattice, claim: Claim, near: FloatArray
+) -> tuple[Lattice, Claim]:  # fmt: skip
+    """The lattice within a few contracts of these portfolios."""
+    size = lattice.target.size
+    sums = np.array([sums_of(merged.variable, merged.ratio, size, np.array(portfolio)) for portfolio in near])
+    last = np.diff(lattice.start) - 1
+    low = np.clip(sums.min(axis=0) - AROUND - lattice.first, 0, last).astype(np.int64)
+    high = np.clip(sums.max(axis=0) + AROUND - lattice.first, 0, last).astype(np.int64)
+    return cropped_to(lattice, claim, low, high)
+
+
+def _merged(task: Task, gram: FloatArray, value: float, unlike: NDArray[np.bool_]) -> Merged | None:
     """Contracts merged over a finite box; None if it is empty."""
     formulation, program = task.formulation, task.formulation.program
-    radius = float(formulation.tracking_radius(value))
+    radius = float(min(formulation.tracking_radius(value), FARTHER * program.spread(program.lower, program.upper)))
     costs, (underlying, twin, residual) = program.costs(), program.arrays()[-3:]
 
     def merged_in(lower: FloatArray, upper: FloatArray, budget: float) -> tuple[bool, Merged]:
         return merged_box(
-            program.factor, gram, program.target, costs, lower, upper, underlying, twin, residual, radius, budget
+            program.factor,
+            gram,
+            program.target,
+            costs,
+            lower,
+            upper,
+            underlying,
+            twin,
+            residual,
+            radius,
+            budget,
+            unlike,
         )
 
     some, merged = merged_in(program.lower, program.upper, float(formulation.cost_budget(value)))

@@ -11,11 +11,13 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.costs import least_cost
+from dynopt_milp.solvers.branch_and_bound.coupling import no_coupling
 from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan
 from dynopt_milp.solvers.branch_and_bound.local_search import improve, simple_start
 from dynopt_milp.solvers.branch_and_bound.merge import new_lattice, split_sums, sums_of
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
+from dynopt_milp.solvers.branch_and_bound.multipliers import new_dual
 from dynopt_milp.solvers.branch_and_bound.node import new_node
 from dynopt_milp.solvers.branch_and_bound.pricing import priced
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, NODES, OPEN, begin, claimed_bound, new_stack, search
@@ -82,7 +84,10 @@ def prove_at_root(
         return False, best, most, 0.0, 0
     spent = least_cost(costs, lower, upper)
     radius = max(most - spent, 0.0)
-    some, merged = merged_box(factor, gram, target, costs, lower, upper, underlying, twin, residual, radius, most)
+    unlike = np.zeros((zero, zero), dtype=np.bool_)
+    some, merged = merged_box(
+        factor, gram, target, costs, lower, upper, underlying, twin, residual, radius, most, unlike
+    )
     first, last, ratio = merged.lower, merged.upper, merged.ratio
     sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
     for a in range(sums.size):
@@ -95,7 +100,9 @@ def prove_at_root(
     lattice, claim = new_lattice(factor, merged, costs, 0.0, hull)
 
     size = sums.size
-    stack, node = new_stack(size, capacity), new_node(size, int(widest))
+    coupling = no_coupling()
+    dual, stack = new_dual(lattice, coupling), new_stack(size, capacity, zero)
+    node = new_node(size, int(widest), hull)
     nothing, budget = np.zeros(size, dtype=np.int64), np.array([0, MOST_NODES])
     plan = SpherePlan(hull, nothing, np.zeros((size + 1, size)), budget)
     index, highest = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
@@ -109,7 +116,7 @@ def prove_at_root(
         for a in range(size):
             stack.best[a] = index[a]
     begin(stack, lattice, claim.goal, spent)
-    ended = search(lattice, stack, node, claim, slack, hull, plan, one, few)
+    ended = search(lattice, coupling, dual, stack, node, claim, slack, hull, plan, one, few)
     known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
         opened = stack.state[OPEN]
@@ -120,12 +127,12 @@ def prove_at_root(
             longest = max(longest, high[a] - low[a])
         for k in range(opened):
             least = min(least, stack.bound[k])
-        node = new_node(size, longest + 1)
+        node = new_node(size, longest + 1, hull)
         weak = least < WEAK * stack.value[0]
         more = work // size
         if weak:
             more = WEAK_NODES if size <= WEAK_SIZE else 0
-        ended = search(lattice, stack, node, claim, slack, hull, plan, ahead, more)
+        ended = search(lattice, coupling, dual, stack, node, claim, slack, hull, plan, ahead, more)
     proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
         known = lattice.first + stack.best

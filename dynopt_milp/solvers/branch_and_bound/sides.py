@@ -86,11 +86,11 @@ def _inside(task: Task, program: TrackingProgram) -> list[FloatArray]:
 
 
 def _first(task: Task) -> tuple[FloatArray | None, float]:
-    """A simple portfolio that holds no underlying with opposite signs, and what it is worth at most."""
+    """A simple portfolio that keeps sides and rules, and what it is worth at most."""
     program = task.formulation.program
     best: FloatArray | None = None
     worth = np.inf
-    for portfolio in filter(program.one_sided, simple_starts(task)):
+    for portfolio in filter(program.contains, simple_starts(task)):
         value = task.formulation.priced(portfolio).high
         if value < worth:
             best, worth = portfolio, value

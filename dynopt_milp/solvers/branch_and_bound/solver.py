@@ -25,6 +25,8 @@ from dynopt_milp.solvers.branch_and_bound.levels import make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.phases import SOLVER, Search, search_slack
 from dynopt_milp.solvers.branch_and_bound.prepare import prepare
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
+from dynopt_milp.solvers.branch_and_bound.ruled_phases import RuledSearch
+from dynopt_milp.solvers.branch_and_bound.scaled_down import scaled_down
 from dynopt_milp.solvers.branch_and_bound.sides import on_one_side
 from dynopt_milp.solvers.branch_and_bound.tuning import (
     DIAGONAL_STEPS,
@@ -70,6 +72,8 @@ def solve_branch_and_bound(task: Task) -> Answer:
 
 def _root_or_tree(task: Task) -> Answer:
     program = task.formulation.program
+    if program.rules is not None and program.rules.coupled:
+        return _prove_ruled(task)
     if task.formulation.is_sum and program.size <= ROOT_CONTRACTS and task.seconds_left() > ROOT_SECONDS:
         answer, best = prove_root(program.arrays(), task.gap, _starts(task))
         if answer is not None:
@@ -128,6 +132,42 @@ def prove_tree(task: Task) -> Answer:
             return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
         return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
     return Search(task, prepared, incumbent, value).run()
+
+
+def _prove_ruled(task: Task) -> Answer:
+    """Solve a task with rules for more than one position: without them first, which often keeps them already."""
+    formulation, program = task.formulation, task.formulation.program
+    bound, free = 0.0, np.empty((0, program.size))
+    if formulation.is_sum and program.size <= ROOT_CONTRACTS and task.seconds_left() > ROOT_SECONDS:
+        answer, best = prove_root(program.arrays(), task.gap, _starts(task))
+        if answer is not None:
+            if program.keeps_rules(best):
+                return answer
+            bound = answer.lower_bound
+        free = best[None]
+    starts = np.concatenate([_starts(task), free])
+    incumbent = scaled_down(formulation, starts)
+    value = np.inf if incumbent is None else formulation.priced(incumbent).high
+    if incumbent is not None:
+        task.report(incumbent, bound)
+    if value == 0:
+        return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
+    if task.seconds_left() == 0:
+        return Answer(incumbent, bound, StoppedBy.TIME, SOLVER)
+    gram = program.factor.T @ program.factor
+    if incumbent is not None:  # a better one first, as tables are as large as it is bad
+        near = prepare(task, gram, value, np.concatenate([incumbent[None], starts]))
+        if near is not None:
+            target = np.clip(np.rint(program.target), program.lower, program.upper)
+            search = RuledSearch(task, near, incumbent, value, np.concatenate([starts, target[None]]))
+            incumbent, value, starts = search.incumbent, search.value, starts[:0]
+    prepared = prepare(task, gram, value)
+    if prepared is None:
+        if incumbent is not None:  # round-off has cut off what is known
+            return Answer(incumbent, bound, StoppedBy.PRECISION, SOLVER)
+        return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
+    found = RuledSearch(task, prepared, incumbent, value, starts).run()
+    return replace(found, lower_bound=max(found.lower_bound, bound))
 
 
 @cache

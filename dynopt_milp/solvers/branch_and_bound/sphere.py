@@ -32,7 +32,7 @@ from dynopt_milp.solvers.branch_and_bound.descent import descend
 from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import FEWEST_NODES, MOST, NEXT, SpherePlan
-from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box
+from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, refresh
 from dynopt_milp.solvers.branch_and_bound.pricing import least_value, tracking_error, trading_cost, value_of
 from formulations.exact_norm import UNIT_ROUND_OFF
 
@@ -92,6 +92,7 @@ def settle(lattice: Lattice, node: Node, size: int, weight: float) -> None:
     build_envelopes(lattice, node, size * 0, size, 0.0)
     none = np.zeros(size)
     enter_box(lattice, node, size)
+    refresh(node, size, node.gram, node.link, node.pull)
     for _ in range(SETTLE_SWEEPS):
         descend(size, node.gram, none, node.target, weight, node.points, node.slopes, node.vertices, node.x, node.pull)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
-from dynopt_milp.solvers.branch_and_bound.costs import cost_of, has_table
+from dynopt_milp.solvers.branch_and_bound.costs import cost_of, is_listed
 from formulations import FloatArray, IntegerArray
 from formulations.separable_cost import FURTHER, HELD, ORIGIN, UNIT, Costs
 
@@ -102,7 +102,7 @@ def cheapest_further_pair(
     best, small_best, large_best = np.inf, total - ratio * costs.lines[HELD, j], costs.lines[HELD, j]
     if least > most:
         return best, small_best, large_best
-    tabled = has_table(costs, i) or has_table(costs, j)
+    tabled = is_listed(costs, i) or is_listed(costs, j)
     choices = int(most - least) + 1 if tabled else 10
     kinks = ((total - costs.lines[HELD, i]) / ratio, (total - costs.lines[ORIGIN, i]) / ratio)
     for choice in range(choices):

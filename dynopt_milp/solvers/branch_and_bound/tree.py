@@ -24,13 +24,25 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
 )
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.solvers.branch_and_bound.coupling import Coupling
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
 from dynopt_milp.solvers.branch_and_bound.goal import Claim, Goal
+from dynopt_milp.solvers.branch_and_bound.keeping import close_leaf, consider_ruled
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import SpherePlan
 from dynopt_milp.solvers.branch_and_bound.local_search import improve
-from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest
+from dynopt_milp.solvers.branch_and_bound.multipliers import (
+    Dual,
+    enter_dual,
+    forget_envelopes,
+    join_quadratics,
+    load_extra,
+    raise_bound,
+)
+from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest, refresh
 from dynopt_milp.solvers.branch_and_bound.pricing import least_value, tracking_error, trading_cost, value_of
+from dynopt_milp.solvers.branch_and_bound.propagation import propagate
+from dynopt_milp.solvers.branch_and_bound.ruled_local_search import improve_ruled
 from dynopt_milp.solvers.branch_and_bound.sphere import search_sphere
 from formulations.exact_norm import UNIT_ROUND_OFF
 
@@ -47,6 +59,9 @@ FIRST_TRIES, PROBE = 24, 16
 # Places in the state of a stack.
 OPEN, NODES, HULLS_TRIED, HULLS_PRUNED, SPHERES_TRIED, SPHERES_ENDED = range(6)
 FLOOR, SPENT = 1, 2  # places in the value of a stack
+# Rounds of better multipliers, at the first node and at others.
+ROOT_TURNS, NODE_TURNS = 30, 2
+PENALTY = 10.0  # of the value of the incumbent; what breaking a rule by its limit costs in a local search
 SPHERE_SIZE = 2  # free variables; with fewer the sphere search is not tried
 
 
@@ -63,6 +78,8 @@ class Stack(NamedTuple):
         The interval of tracking errors.
     bound, omega : ndarray
         A lower bound of the node, and its ω.
+    multiplier : ndarray, shape (capacity, rules)
+        Those of rows and caps.
     best : ndarray of int, shape (n,)
         The incumbent.
     value : ndarray, shape (3,)
@@ -80,26 +97,27 @@ class Stack(NamedTuple):
     most: np.ndarray
     bound: np.ndarray
     omega: np.ndarray
+    multiplier: np.ndarray
     best: np.ndarray
     value: np.ndarray
     state: np.ndarray
 
 
 @compiled
-def new_stack(size: int, capacity: int) -> Stack:
-    """An empty stack."""
+def new_stack(size: int, capacity: int, rules: int) -> Stack:
+    """An empty stack; of so many rows and caps, together."""
     box, real = np.zeros((2, capacity, size), dtype=np.int64), np.zeros((2, capacity, size))
     line = np.zeros((4, capacity))
     return Stack(
-        box[0], box[1], real[0], real[1], line[0], line[1], line[2], line[3], np.zeros(size, dtype=np.int64),
-        np.array([np.inf, np.inf, 0.0]), np.zeros(6, dtype=np.int64),
+        box[0], box[1], real[0], real[1], line[0], line[1], line[2], line[3], np.zeros((capacity, rules)),
+        np.zeros(size, dtype=np.int64), np.array([np.inf, np.inf, 0.0]), np.zeros(6, dtype=np.int64),
     )  # fmt: skip
 
 
 def grown(stack: Stack) -> Stack:
     """A copy of the stack with twice the capacity."""
-    larger = new_stack(stack.best.size, 2 * len(stack.bound))
-    for old, new in zip(stack[:8], larger[:8], strict=True):
+    larger = new_stack(stack.best.size, 2 * len(stack.bound), stack.multiplier.shape[1])
+    for old, new in zip(stack[:9], larger[:9], strict=True):
         new[: len(old)] = old
     return larger._replace(best=stack.best, value=stack.value, state=stack.state)
 
@@ -151,8 +169,8 @@ def consider(lattice: Lattice, stack: Stack, index: np.ndarray, claim: Claim) ->
 
 @part
 def push(
-    stack: Stack, node: Node, size: int, least: float, most: float, bound: float, omega: float, split: int, at: int,
-    left: bool,
+    stack: Stack, node: Node, multiplier: np.ndarray, size: int, least: float, most: float, bound: float, omega: float,
+    split: int, at: int, left: bool,
 ) -> None:  # fmt: skip
     """Put the node back, or with ``split`` ≥ 0 one side of it: positions up to index ``at``, or from the next on."""
     diagonal = node.diagonal
@@ -166,6 +184,8 @@ def push(
     for a in range(size):
         stack.x[top, place[a]] = x[a]
         stack.diagonal[top, place[a]] = diagonal[a]
+    for r in range(multiplier.size):
+        stack.multiplier[top, r] = multiplier[r]
     if split >= 0:
         if left:
             stack.high[top, split] = at
@@ -240,21 +260,49 @@ def hole(cut: float, phi: float, weight: float, buffer: float) -> tuple[float, f
     return width / 2 * (1 - root), width / 2 * (1 + root)
 
 
+@part
+def try_rounded(
+    lattice: Lattice, coupling: Coupling, dual: Dual, stack: Stack, node: Node, size: int, index: np.ndarray,
+    claim: Claim, ruled: bool, rounds: int,
+) -> None:  # fmt: skip
+    """Local search in the whole box from x̂ rounded."""
+    n, goal = index.size, claim.goal
+    whole_low, whole_high = np.zeros(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    for i in range(n):
+        whole_high[i] = lattice.start[i + 1] - lattice.start[i] - 1
+        index[i] = node.low[i]
+    for a in range(size):
+        index[node.place[a]] = nearest(lattice, node, a)
+    if not ruled:
+        improve(lattice, whole_low, whole_high, index, claim.inner, goal.edge, rounds)
+        consider(lattice, stack, index, claim)
+        return
+    held = np.empty(n, dtype=np.int64)
+    for i in range(n):
+        held[i] = dual.chosen[lattice.start[i] + index[i]]
+    penalty = PENALTY * stack.value[0]
+    if (
+        improve_ruled(lattice, coupling, whole_low, whole_high, index, held, claim.inner, goal.edge, penalty, rounds)
+        == 0
+    ):
+        consider_ruled(lattice, coupling, stack.value, stack.best, dual.held, index, held, claim)
+
+
 @compiled
 def search(
-    lattice: Lattice, stack: Stack, node: Node, claim: Claim, slack: float, use_hull: bool, plan: SpherePlan,
-    ahead: int, nodes: int,
+    lattice: Lattice, coupling: Coupling, dual: Dual, stack: Stack, node: Node, claim: Claim, slack: float,
+    use_hull: bool, plan: SpherePlan, ahead: int, nodes: int,
 ) -> int:  # fmt: skip
     """Search until no node is open (DONE), ``nodes`` more are done (PAUSED) or the stack is full (FULL).
 
     ``ahead`` candidates are looked at before a node is split; with one, the first is taken unseen.
-    Everything of at least (1 − slack) × the best value counts as pruned.
+    Everything of at least (1 − slack) × the best value counts as pruned. With rules, what is bounded is the lattice
+    that their multipliers make (`multipliers`).
     """
     n, goal = stack.best.size, claim.goal
-    whole_low, whole_high = np.zeros(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    for i in range(n):
-        whole_high[i] = lattice.start[i + 1] - lattice.start[i] - 1
-    index = np.empty(n, dtype=np.int64)
+    ruled, second = stack.multiplier.shape[1] > 0, coupling.cap.size > 0
+    priced = lattice
+    index, scratch = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     # Not literals: numba would compile what is called once more for each.
     rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
     cone_rounds, hull_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0 + HULL_ROUNDS, nodes * 0
@@ -279,46 +327,70 @@ def search(
             node.low[i], node.high[i] = stack.low[top, i], stack.high[top, i]
         if not trim(lattice, node):
             continue
-        size, kappa, paid = load(lattice, node, stack.x[top], stack.diagonal[top])
+        constant = 0.0
+        if ruled:
+            if not propagate(lattice, coupling, node):
+                continue
+            constant, goal = enter_dual(lattice, coupling, dual, stack.multiplier, top, node, claim.goal)
+            priced = dual.lattice
+        size, kappa, paid = load(priced, node, stack.x[top], stack.diagonal[top])
+        paid += constant
         if size == 0:
-            consider(lattice, stack, node.low, claim)
+            if ruled:
+                close_leaf(
+                    lattice, coupling, stack.value, stack.best, dual.held, node.low, scratch, claim, cut
+                )  # fmt: skip
+            else:
+                consider(lattice, stack, node.low, claim)
             continue
 
-        build_envelopes(lattice, node, none, size, 0.0)
-        cone, omega, root = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, cone_rounds)
+        kappa_extra = 0.0
+        if ruled:
+            forget_envelopes(node, size)
+            kappa_extra = load_extra(lattice, coupling, dual, node, size)
+        build_envelopes(priced, node, none, size, 0.0)
+        cone, omega, root = cone_bound(
+            priced, node, size, kappa, paid, cut, goal, omega, cone_rounds, second, kappa_extra
+        )
+        if ruled and cone < cut:
+            turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
+            cone, omega, root, paid, kappa_extra, goal = raise_bound(
+                lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, cone, root,
+                turns, cone_rounds,
+            )  # fmt: skip
         if cone >= cut:
             continue
         if cone > bound:
             bound = cone
-        cuts = drop(lattice, node, size, cut - cone, omega, 0.0)
+        cuts = drop(priced, node, size, cut - cone, 0.0)
 
         hulled = (
             use_hull
             and (goal.edge or root > goal.buffer or goal.buffer == 0)
             and worth_trying(stack, HULLS_TRIED, HULL_PAYS)
         )
-        hull, weight, constant = -np.inf, 0.0, 0.0
+        hull, weight, constant, kappa_whole = -np.inf, 0.0, 0.0, kappa
         if hulled:
-            enter_box(lattice, node, size)
+            enter_box(priced, node, size)
             stretch(node, size)
             weight = omega / 2 if goal.edge else 1 / (least + most)
             constant = -weight * goal.buffer * goal.buffer if goal.edge else least * most * weight - goal.buffer
-            build_envelopes(lattice, node, none, size, weight)
-            hull = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant, hull_rounds)
+            kappa_whole = kappa
+            if second:
+                join_quadratics(node, size, weight)
+                kappa_whole += kappa_extra / weight
+            refresh(node, size, node.whole, node.whole_link, node.pull)
+            build_envelopes(priced, node, none, size, weight)
+            hull = hull_bound(priced, node, size, kappa_whole, paid, cut, goal, weight, constant, hull_rounds)
             record(stack, HULLS_TRIED, hull >= cut)
             if hull >= cut:
                 continue
             if hull > bound:
                 bound = hull
-            cuts += drop(lattice, node, size, cut - hull, 0.0, weight)
+            cuts += drop(priced, node, size, cut - hull, weight)
 
         if stack.state[NODES] % TRY_EVERY == 1:
-            for i in range(n):
-                index[i] = node.low[i]
-            for a in range(size):
-                index[node.place[a]] = nearest(lattice, node, a)
-            improve(lattice, whole_low, whole_high, index, claim.inner, goal.edge, rounds)
-            consider(lattice, stack, index, claim)
+            try_rounded(lattice, coupling, dual, stack, node, size, index, claim, ruled, rounds)
             cut = stack.value[0] * (1 - slack)
 
         if hulled and not goal.edge:
@@ -330,17 +402,17 @@ def search(
             elif end >= most:
                 most = min(most, start)
             elif end - start > HOLE * width:
-                push(stack, node, size, least, start, bound, omega, nothing, nothing, yes)
-                push(stack, node, size, end, most, bound, omega, nothing, nothing, yes)
+                push(stack, node, dual.multiplier, size, least, start, bound, omega, nothing, nothing, yes)
+                push(stack, node, dual.multiplier, size, end, most, bound, omega, nothing, nothing, yes)
                 continue
             if least >= most:
                 continue
             if most - least < (1 - AGAIN_INTERVAL) * width:
                 cuts = size
         if cuts * AGAIN_VARIABLES >= size and cuts > 0:
-            push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
+            push(stack, node, dual.multiplier, size, least, most, bound, omega, nothing, nothing, yes)
             continue
-        if plan.active and size >= SPHERE_SIZE and worth_trying(stack, SPHERES_TRIED, SPHERE_PAYS):
+        if not ruled and plan.active and size >= SPHERE_SIZE and worth_trying(stack, SPHERES_TRIED, SPHERE_PAYS):
             ended = search_sphere(
                 lattice, node, size, kappa, paid, stack.value, stack.best, claim, slack, plan, least, most
             )
@@ -351,11 +423,12 @@ def search(
         if hull <= cone:
             weight = 0.0
         outcome, split, at = choose(
-            lattice, node, size, kappa, paid, cut, goal, omega, max(cone, hull), weight, constant, candidates, scores
-        )
+            priced, node, size, kappa_whole if weight > 0 else kappa, paid, cut, goal, omega, max(cone, hull), weight,
+            constant, candidates, scores, second, kappa_extra,
+        )  # fmt: skip
         if outcome == TIGHTER:
-            push(stack, node, size, least, most, bound, omega, nothing, nothing, yes)
+            push(stack, node, dual.multiplier, size, least, most, bound, omega, nothing, nothing, yes)
         elif outcome != CLOSED:
-            push(stack, node, size, least, most, bound, omega, split, at, outcome == RIGHT_FIRST)
-            push(stack, node, size, least, most, bound, omega, split, at, outcome == LEFT_FIRST)
+            push(stack, node, dual.multiplier, size, least, most, bound, omega, split, at, outcome == RIGHT_FIRST)
+            push(stack, node, dual.multiplier, size, least, most, bound, omega, split, at, outcome == LEFT_FIRST)
     return DONE
