@@ -68,7 +68,8 @@ def merged_in(program: TrackingProgram, lower: FloatArray, upper: FloatArray) ->
         end.setflags(write=False)
     gram = program.factor.T @ program.factor
     further = program.arrays()[-3:]
-    return merged_box(program.factor, gram, program.target, program.costs(), *ends, *further, 1e6, np.inf)[1]
+    none = np.zeros((0, 0), dtype=np.bool_)
+    return merged_box(program.factor, gram, program.target, program.costs(), *ends, *further, 1e6, np.inf, none)[1]
 
 
 def listed(groups: Groups) -> list[tuple[int, list[int], list[float]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ def test_what_is_known_outside_a_proved_box_is_a_contradiction(monkeypatch: pyte
         assert prepared is not None
         first = prepared.lattice.first.copy()
         first += 100.0
-        return Prepared(prepared.merged, prepared.lattice._replace(first=first), prepared.claim)
+        return replace(prepared, lattice=prepared.lattice._replace(first=first))
 
     monkeypatch.setattr(solver, "prepare", cropped)
     monkeypatch.setattr(solver, "ROOT_CONTRACTS", 0)

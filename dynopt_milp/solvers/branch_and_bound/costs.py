@@ -114,8 +114,7 @@ def cheapest_place(costs: Costs, i: int, low: float, high: float) -> float:
 def widest_hole(costs: Costs, i: int) -> int:
     """How many steps lead from anywhere to the next allowed position on a side at most, if there is one."""
     lines = costs.lines
-    steps = int(2 * (lines[LOT, i] + lines[LEAST, i] + lines[LEAST_ORDER, i]) + 2)
-    return steps
+    return int(2 * (lines[LOT, i] + lines[LEAST, i] + lines[LEAST_ORDER, i]) + 2)
 
 
 @part
