@@ -4,8 +4,8 @@ Three arguments, each a proof:
 
 1. domain: what lies beyond the last position that is allowed is cut off.
 2. rows: aᵢ(kᵢ) ≤ b − Σⱼ≠ᵢ min aⱼ, each minimum over the box. Between o and p and beyond them aᵢ is a straight line, so
-   that minima and the last position within a bound have closed forms, on infinite sides, too. Tables are looked at entry
-   by entry: their boxes are finite.
+   that minima and the last position within a bound have closed forms, on infinite sides, too. Tables, whose boxes are
+   finite, are looked at entry by entry.
 3. caps: ‖G(k − o − t)‖ ≤ ρ bounds k as a tracking error does (`bounding_box`).
 
 A rule is kept with the round-off that it states, so all are widened by more than that: with η of every term and of b,
@@ -192,7 +192,7 @@ class _Terms:
             finite = np.isfinite(end)
             there = self.at(np.where(finite, end, np.where(np.isfinite(other), other, 0.0)))
             values.append(np.where(finite | (downwards == 0), there, np.where(downwards > 0, -np.inf, np.inf)))
-        return _Piece(first, last, *values, slope)
+        return _Piece(first, last, values[0], values[1], slope)
 
     def least(self, lower: FloatArray, upper: FloatArray) -> FloatArray:
         """The minimum over the box, −∞ where there is none."""
@@ -232,9 +232,9 @@ def _bounded(program: TrackingProgram, row: Row, lower: FloatArray, upper: Float
     entries: dict[int, tuple[FloatArray, FloatArray]] = {}
     for place in tabled:
         assert row.tables is not None
-        first, table = row.tables.of_place(place)
-        points = np.arange(max(lower[place], first), min(upper[place], first + table.size - 1) + 1)
-        extra = table[(points - first).astype(np.int64)]
+        begin, table = row.tables.of_place(place)
+        points = np.arange(max(lower[place], begin), min(upper[place], begin + table.size - 1) + 1)
+        extra = table[(points - begin).astype(np.int64)]
         entries[place] = points, terms.at(points, place) + (extra - eta * np.abs(extra))
         least[place] = entries[place][1].min(initial=np.inf)
     if np.isposinf(least).any():  # the table has no position of the box
@@ -249,7 +249,7 @@ def _bounded(program: TrackingProgram, row: Row, lower: FloatArray, upper: Float
     most = np.where((bottomless.sum() > 0) & ~bottomless, np.inf, limit - others)
     last = np.where(np.isposinf(most), upper, terms.last(lower, upper, most))
     first = np.where(np.isposinf(most), lower, -terms.mirrored().last(-upper, -lower, most))
-    for place, (points, values) in entries.items():
-        inside = points[values <= most[place]]
+    for place, (points, found) in entries.items():
+        inside = points[found <= most[place]]
         first[place], last[place] = (inside[0], inside[-1]) if inside.size else (np.inf, -np.inf)
     lower[:], upper[:] = np.maximum(lower, first), np.minimum(upper, last)
