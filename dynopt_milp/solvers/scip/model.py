@@ -111,7 +111,9 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
     start = first_cone
     for size in program.cones:
         heads = rows[start]
-        most = -coefficients[start][0] * upper[heads[0]] if len(heads) == 1 and coefficients[start][0] < 0 else np.inf
+        most = 0.0 if not len(heads) else np.inf
+        if len(heads) == 1 and coefficients[start][0] < 0:
+            most = -coefficients[start][0] * upper[heads[0]]
         lost = _leave_out(
             rows, coefficients, farthest, range(start + 1, start + size), float(program.right[start] + most)
         )
@@ -135,7 +137,7 @@ def _units(program: ConicProgram, heads: list[Any], lower: FloatArray, upper: Fl
 
 def _leave_out(rows: list[Any], coefficients: list[Any], farthest: FloatArray, cone: range, bound: float) -> float:
     """Set terms of a cone's rows to zero that are round-off beside its bound; what the norm can lose by it."""
-    least = NOISE * (bound if 0 < bound < np.inf else NORMAL_VALUE)
+    least = NOISE * (max(bound, 0.0) if bound < np.inf else NORMAL_VALUE)
     lost = 0.0
     for row in cone:
         with np.errstate(invalid="ignore"):  # zero × no limit
@@ -161,6 +163,11 @@ def _add_cone(
     constant = not len(rows[start])
     right = float(program.right[start]) + lost
     bound = right + (0.0 if constant else most)
+    if bound == 0:
+        _add_nothing(model, program, coefficients, terms, range(start + 1, start + size))
+        if not constant:
+            model.addCons(terms(start) <= right)
+        return
     scale = NORMAL_RIGHT / bound if 0 < bound < np.inf else 1.0
     largest = max(np.abs(coefficients[row]).max(initial=0.0) for row in range(start, start + size))
     scale = min(scale, LARGEST / largest) if largest > 0 else scale
@@ -176,3 +183,15 @@ def _add_cone(
     head = model.addVar(vtype="C", lb=0.0, ub=None)
     model.addCons(terms(start, scale) + head == scale * right)
     model.addCons(sqrt(squares) <= head)
+
+
+def _add_nothing(model: Model, program: ConicProgram, coefficients: list[Any], terms: Any, cone: range) -> None:
+    """b − Ax = 0 in every row: a norm of at most nothing, which no scale brings to where SCIP can tell it from little."""
+    for row in cone:
+        largest = np.abs(coefficients[row]).max(initial=0.0)
+        right = float(program.right[row])
+        if largest > 0:
+            model.addCons(terms(row, 1 / largest) == right / largest)
+        elif right != 0:
+            one = model.addVar(vtype="C", lb=1.0, ub=1.0)
+            model.addCons(one <= 0.0)  # no point exists
