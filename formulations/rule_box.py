@@ -20,13 +20,11 @@ import numpy as np
 
 from formulations.arrays import FloatArray
 from formulations.bounding_box import OUTWARD, bounding_box
-from formulations.domain import Domain
 from formulations.norm_cap import EDGE_ROUND_OFF, NormCap
 from formulations.program import TrackingProgram
 from formulations.row import GROSS, HOLDINGS, NET, ORDERS, ROW_ROUND_OFF, TURNOVER, Row
 
 MOST_ROUNDS = 12  # of rows and domain: each may sharpen the others; what a later round finds is next to nothing
-MOST_STEPS = 12  # from one gap of a domain to the next
 WIDER = 4  # η, in what a row may be exceeded by: one is the row's, the others what float64 loses here
 UNIT = 2.0**-52
 # A cap of nothing (ρ = 0) is looked at with this part of the longest column: less than any whole contract.
@@ -56,6 +54,8 @@ def rule_box(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> 
     for cap in rules.caps:
         _capped(program, cap, lower, upper)
     for _ in range(MOST_ROUNDS):
+        if (lower > upper).any():
+            break
         before = lower.copy(), upper.copy()
         for row in rules.rows:
             _bounded(program, row, lower, upper)
@@ -95,35 +95,8 @@ def _allowed(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> 
     domain = program.domain
     if domain is None or not domain.some.any():
         return
-    upper[:] = _last_allowed(domain, program.previous, program.zero, lower, upper)
-    lower[:] = -_last_allowed(domain, -program.previous, -program.zero, -upper, -lower)
-
-
-def _last_allowed(
-    domain: Domain, held: FloatArray, zero: FloatArray, lower: FloatArray, upper: FloatArray
-) -> FloatArray:  # fmt: skip
-    """A position that no allowed one of the box lies above: each step leaves out positions that are not allowed."""
-    last = np.minimum(upper, np.floor(held + domain.most_order))
-    for _ in range(MOST_STEPS):
-        away, traded = last - zero, last - held
-        with np.errstate(invalid="ignore"):
-            beside = np.fmod(away, domain.lot)
-        beside = np.where(np.isfinite(beside), beside, 0.0)
-        none = away == 0
-        below_least = ~none & (np.abs(away) < domain.least)
-        below_order = ~none & (traded != 0) & (np.abs(traded) < domain.least_order)
-        # The lot beneath; else the next that could be: none, what is held, or the other side of the gap.
-        down = np.where(beside > 0, last - beside, np.where(beside < 0, last - beside - domain.lot, last))
-        gap = np.where(away > 0, zero, np.floor(zero - domain.least))
-        to_least = np.where(below_least, np.minimum(gap, last), last)
-        gap = np.where(traded > 0, held, np.floor(held - domain.least_order))
-        gap = np.where((zero < last) & (zero > gap), zero, gap)
-        to_order = np.where(below_order, np.minimum(gap, last), last)
-        step = np.minimum(np.minimum(down, to_least), to_order)
-        if (step == last).all() or (step < lower).any():
-            return np.asarray(step)
-        last = step
-    return np.asarray(last)
+    upper[:] = domain.last_allowed(program.previous, program.zero, upper)
+    lower[:] = -domain.last_allowed(-program.previous, -program.zero, -lower)
 
 
 class _Piece(NamedTuple):

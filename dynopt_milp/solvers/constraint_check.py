@@ -1,4 +1,4 @@
-"""Whether a portfolio meets what is required beside the box: sides, and the user's constraints, in float64."""
+"""Whether a portfolio meets what is required beside the box: sides, rules, and the user's constraints, in float64."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SUM_ROUND_OFF = 1e-13
 
 
 class ConstraintCheck:
-    """Evaluates sides of underlyings and the user's constraints at one portfolio after another.
+    """Evaluates sides of underlyings, rules and the user's constraints at one portfolio after another.
 
     Parameters
     ----------
     constraints : callable or None
         The user's function; None admits everything.
     program : TrackingProgram
-        Of its underlyings none may be held with opposite signs.
+        Of its underlyings none may be held with opposite signs, and it has the rules.
 
     Attributes
     ----------
@@ -58,10 +58,15 @@ class ConstraintCheck:
         other._offset = self._offset + offset
         return other
 
-    def admits(self, positions: FloatArray | IntegerArray) -> bool:
-        """Whether the portfolio keeps sides and meets all constraints; False where that is not decidable."""
+    def keeps(self, positions: FloatArray | IntegerArray) -> bool:
+        """Whether the portfolio keeps sides and rules, whatever the constraints."""
         point = np.asarray(positions, dtype=np.float64) + self._offset
-        if not self._program.one_sided(point):
+        return bool(self._program.one_sided(point)) and bool(self._program.keeps_rules(point))
+
+    def admits(self, positions: FloatArray | IntegerArray) -> bool:
+        """Whether the portfolio keeps sides and rules and meets all constraints; False where that is not decidable."""
+        point = np.asarray(positions, dtype=np.float64) + self._offset
+        if not self.keeps(positions):
             return False
         if not self._constraints:
             return True

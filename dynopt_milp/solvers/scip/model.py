@@ -47,7 +47,9 @@ class ScipModel:
         ]
 
 
-def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> ScipModel:
+def build_model(
+    program: ConicProgram, lower: FloatArray, upper: FloatArray, normal: float = NORMAL_RIGHT
+) -> ScipModel:  # fmt: skip
     """Write conic data as a SCIP model.
 
     Each cone gets a variable for each of its rows and the constraint ``sqrt(Σ yⱼ²) ≤ t``, which SCIP recognises as a
@@ -61,6 +63,8 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
         The data.
     lower, upper : ndarray, shape (N,)
         Bounds of the variables, ±inf where there are none; rows with a single variable are added to them.
+    normal : float
+        What the bounded right-hand side of a cone is scaled to.
     """
     lower, upper = lower.copy(), upper.copy()
     first_cone = program.equalities + program.inequalities
@@ -74,7 +78,7 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
             upper[column] = min(upper[column], limit)
         else:
             lower[column] = max(lower[column], limit)
-    units = _units(program, rows[first_cone:], lower, upper)
+    units = _units(program, rows[first_cone:], lower, upper, normal)
     lower, upper = lower / units, upper / units
     coefficients = [numbers * units[columns] for columns, numbers in zip(rows, coefficients, strict=True)]
 
@@ -117,20 +121,22 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
         lost = _leave_out(
             rows, coefficients, farthest, range(start + 1, start + size), float(program.right[start] + most)
         )
-        _add_cone(model, program, rows, coefficients, terms, start, size, float(most), lost)
+        _add_cone(model, program, rows, coefficients, terms, start, size, float(most), lost, normal)
         start += size
     return ScipModel(model, variables, units)
 
 
-def _units(program: ConicProgram, heads: list[Any], lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """A unit for each variable: where a cone's bounded right-hand side is one, its bound becomes 10."""
+def _units(
+    program: ConicProgram, heads: list[Any], lower: FloatArray, upper: FloatArray, normal: float
+) -> FloatArray:  # fmt: skip
+    """A unit for each variable: where a cone's bounded right-hand side is one, its bound becomes ``normal``."""
     units = np.ones(len(program.cost))
     start = 0
     for size in program.cones:
         if len(heads[start]) == 1:
             column = heads[start][0]
             if not program.whole[column] and 0 < upper[column] < np.inf and lower[column] in (0.0, -np.inf):
-                units[column] = upper[column] / NORMAL_RIGHT
+                units[column] = upper[column] / normal
         start += size
     return units
 
@@ -158,6 +164,7 @@ def _add_cone(
     size: int,
     most: float,
     lost: float,
+    normal: float,
 ) -> None:
     """‖(b − Ax) of the rows after the first‖ ≤ (b − Ax) of the first + ``lost``, at most right + ``most``."""
     constant = not len(rows[start])
@@ -168,7 +175,7 @@ def _add_cone(
         if not constant:
             model.addCons(terms(start) <= right)
         return
-    scale = NORMAL_RIGHT / bound if 0 < bound < np.inf else 1.0
+    scale = normal / bound if 0 < bound < np.inf else 1.0
     largest = max(np.abs(coefficients[row]).max(initial=0.0) for row in range(start, start + size))
     scale = min(scale, LARGEST / largest) if largest > 0 else scale
     parts = []
@@ -186,7 +193,7 @@ def _add_cone(
 
 
 def _add_nothing(model: Model, program: ConicProgram, coefficients: list[Any], terms: Any, cone: range) -> None:
-    """b − Ax = 0 in every row: a norm of at most nothing, which no scale brings to where SCIP can tell it from little."""
+    """Nothing in any row: no scale brings a norm of at most nothing to where SCIP can tell it from little."""
     for row in cone:
         largest = np.abs(coefficients[row]).max(initial=0.0)
         right = float(program.right[row])

@@ -27,6 +27,7 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_
 from dynopt_milp.solvers.exchange import exchange
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import admitted, best_of, first_incumbent
+from dynopt_milp.solvers.modelled import model_of
 from dynopt_milp.solvers.scip.cone import formulation_cone
 from dynopt_milp.solvers.scip.conic import conic_program
 from dynopt_milp.solvers.scip.model import NORMAL_RIGHT, build_model
@@ -42,6 +43,7 @@ from formulations import (
     bounding_box,
     price,
     restrict,
+    rule_box,
 )
 from formulations.formulation import NORMAL_VALUE
 from formulations.integer_hull import WEAK
@@ -71,6 +73,7 @@ MOST_SPREAD = 1e5
 # Of a box that is wider SCIP has been seen to overlook what is in it: its tolerances are shares of the bounds.
 WIDEST_BELIEVED = 1e6  # contracts
 MOST_PASSES = 4
+OTHER_SCALE = 30.0  # of cones, where SCIP has called a problem infeasible
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
 
@@ -135,6 +138,8 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
         if sought is None:
             return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
         run = _run(task, sought, check, any_solution=True, plain=plain)
+        if run.status in ("infeasible", FAILED) and not run.portfolios:
+            run = _run(task, sought, check, any_solution=True, plain=plain, again=True)
         nodes += run.nodes
         if not run.portfolios:
             if run.status == FAILED:
@@ -145,7 +150,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
         incumbent = exchange(task, run.portfolios[0], check.admits)
 
     task.report(incumbent)
-    lower_bound, relaxed_value = 0.0, np.inf
+    lower_bound, relaxed_value = task.known.lower_bound, np.inf
     for passed in range(MOST_PASSES):
         value = task.formulation.value(incumbent)
         if relative_gap(value, lower_bound) <= task.gap:
@@ -170,6 +175,8 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
                     normalised, unit = _normalised(task, value, lower, upper)
         if not plain:
             lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
+            if not (lower > upper).any():
+                lower, upper = rule_box(program, lower, upper)
         lower, upper = program.on_side(lower, upper)
         if (lower > upper).any():  # round-off cut off the very portfolio the box was drawn around
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
@@ -179,10 +186,12 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
             inner = small.formulation
             if inner.is_sum and relaxed_value < WEAK * value:
                 inner = IntegerHull(inner.program)
-            run = _run(task, inner, check, fine=fine, whole=small.whole)
+            whole: Callable[[Any], FloatArray] = small.whole
         else:  # constraints are written in all positions
-            boxed = replace(normalised, program=normalised.program.with_box(lower, upper))
-            run = _run(task, boxed, check, fine=fine, plain=plain)
+            inner, whole = replace(normalised, program=normalised.program.with_box(lower, upper)), np.array
+        run = _run(task, inner, check, fine=fine, plain=plain, whole=whole)
+        if run.status in ("infeasible", FAILED):  # a portfolio is known
+            run = _run(task, inner, check, fine=fine, plain=plain, whole=whole, again=True)
         nodes += run.nodes
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
@@ -211,7 +220,7 @@ def _normalised(task: Task, value: float, lower: FloatArray, upper: FloatArray) 
 
 
 def _sided(task: Task, formulation: Formulation) -> Formulation | None:
-    """The formulation before any portfolio is known; where underlyings have a side, in the box that makes it linear.
+    """The formulation before any portfolio is known; with rules, and where underlyings have a side, in a box for them.
 
     None if the box is empty.
 
@@ -221,10 +230,14 @@ def _sided(task: Task, formulation: Formulation) -> Formulation | None:
         If nothing bounds some of the positions.
     """
     program = formulation.program
-    if not program.underlyings():
+    if not program.underlyings() and not program.rules:
         return formulation
     lower, upper = bounding_box(program, formulation.tracking_radius(np.inf), np.inf)
-    if not (np.isfinite(lower) & np.isfinite(upper)).all():
+    if program.rules and not (lower > upper).any():
+        lower, upper = rule_box(program, lower, upper)
+        if (lower > upper).any():
+            return None
+    if program.underlyings() and not (np.isfinite(lower) & np.isfinite(upper)).all():
         lower, upper = finite_box(task, np.inf)  # says which
     return None if (lower > upper).any() else replace(formulation, program=program.with_box(lower, upper))
 
@@ -256,19 +269,21 @@ def _run(
     fine: bool = False,
     any_solution: bool = False,
     plain: bool = False,
+    again: bool = False,
     whole: Callable[[FloatArray], FloatArray] = np.copy,
 ) -> _Run:
     """One SCIP solve over the formulation's box; with ``any_solution`` it looks for any portfolio that is admitted.
 
-    ``plain`` leaves SCIP's strategy at its default; ``whole`` makes a portfolio of the task from one of the
+    ``plain`` leaves SCIP's strategy at its default; ``again`` is for what SCIP called infeasible: the cones are brought
+    to another scale, and nothing is presolved; ``whole`` makes a portfolio of the task from one of the
     formulation.
     """
     own: list[Any] = []
-    unconstrained = task.constraints is None and not any_solution
+    unconstrained = task.constraints is None and not any_solution and not formulation.program.rules
     if unconstrained:
         program, columns = formulation_cone(formulation)
     else:
-        model = formulation.model()
+        model = model_of(task, formulation)
         own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
         if any_solution:
             model = replace(model, objective=cp.Constant(0.0))
@@ -277,7 +292,9 @@ def _run(
     lower, upper = formulation.program.lower, formulation.program.upper
     least, most = np.full(len(program.cost), -np.inf), np.full(len(program.cost), np.inf)
     least[columns], most[columns] = lower, upper
-    scip = build_model(program, least, most)
+    scip = build_model(program, least, most, NORMAL_RIGHT * OTHER_SCALE if again else NORMAL_RIGHT)
+    if again:
+        scip.model.setPresolve(SCIP_PARAMSETTING.OFF)
     if unconstrained and not plain:
         # The first portfolio is good and the box is tight: SCIP's own heuristics, slower separators, restarts, bound
         # tightening and long rounds at the root took three quarters of its time on weekly problems of 27 to 42
@@ -293,6 +310,8 @@ def _run(
         "numerics/dualfeastol": DUAL_TOLERANCE,
         "timing/clocktype": 2,  # wall time
         "misc/catchctrlc": False,  # SCIP would print about it on stdout
+        # After a restart with cones and without aggregation, rows of variables that it had fixed were gone: SCIP's best
+        # broke a constraint by 1, and what it proved was of another problem.
         "presolving/maxrestarts": 0,
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
@@ -318,7 +337,7 @@ def _run(
                 values = np.where(program.whole[place], np.round(solution[place]), solution[place])
                 variable.value = values.reshape(variable.shape, order="F")
             model.positions.value = positions
-            admitted = all_met(own)
+            admitted = all_met(own) and check.keeps(whole(positions))
         if admitted and np.isfinite(task.formulation.value(whole(positions))):
             portfolios.append(whole(positions))
     bound = 0.0
