@@ -21,8 +21,10 @@ SHARE = 0.25  # of the time, for the problem without constraints: SCIP's answer 
 def solve_exact(task: Task) -> Answer:
     """Branch and bound if limits and rules are all there is, SCIP with constraints of the user's own.
 
-    With constraints the branch and bound solves the problem without them first: it bounds the other, and its optimum,
-    scaled down until it is admitted, is something to begin with. What was used is the answer's ``solver``. What the branch and bound leaves open because of round-off is enumerated
+    With constraints the branch and bound solves the problem without them first: that bounds the other, and its optimum,
+    scaled down until it is admitted, is something to begin with.
+
+    What was used is the answer's ``solver``. What the branch and bound leaves open because of round-off is enumerated
     where the box is small: portfolios that float64 cannot tell from the best are then priced in whole numbers. SCIP
     takes what has too many positions for the branch and bound's tables, and what is still open, unless that is less
     than what SCIP's own tolerances leave open; where SCIP gets no further, the answer before it stands.
