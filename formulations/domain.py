@@ -94,7 +94,7 @@ class Domain:
         """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""
         return Domain(self.lot[places], self.least[places], self.least_order[places], self.most_order[places])
 
-    def with_one_more(self) -> Domain:
-        """The same, and an instrument that may be every whole number behind the others."""
-        more = ((self.lot, 1.0), (self.least, 0.0), (self.least_order, 0.0), (self.most_order, np.inf))
+    def with_one_more(self, most_order: float = np.inf) -> Domain:
+        """The same, and an instrument behind the others that is free but for its largest order."""
+        more = ((self.lot, 1.0), (self.least, 0.0), (self.least_order, 0.0), (self.most_order, most_order))
         return Domain(*(np.append(part, free) for part, free in more))

@@ -95,6 +95,8 @@ def _restricted(program: TrackingProgram, rules: Rules, free: NDArray[np.bool_],
         column = cap.factor @ np.where(free, 0.0, fixed - program.zero - cap.centre)
         factor, centre = np.column_stack([cap.factor[:, free], column]), np.append(cap.centre[free], -1.0)
         caps.append(NormCap(factor, centre, cap.limit))
-    return Rules(
-        tuple(rows), tuple(caps), None if rules.domain is None else rules.domain.permuted(places).with_one_more()
-    )
+    if rules.domain is None:
+        return Rules(tuple(rows), tuple(caps))
+    allowed = bool(program.allows(position)[~free].all())  # else the move from −1 to 0 is too large an order
+    domain = rules.domain.permuted(places).with_one_more(most_order=np.inf if allowed else 0.0)
+    return Rules(tuple(rows), tuple(caps), domain)

@@ -63,7 +63,8 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
     own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
     problem = model.problem(*own)
     try:
-        problem.solve(solver=name, **_time_limit(name, task.seconds_left()))
+        with np.errstate(invalid="ignore"):  # cvxpy bounds expressions by interval arithmetic: nothing × no limit
+            problem.solve(solver=name, **_time_limit(name, task.seconds_left()))
     except Exception as error:  # every solver raises its own kinds, licence limits among them
         if incumbent is not None and task.seconds_left() == 0:  # cvxpy calls it a failure, too
             return Answer(incumbent, 0.0, StoppedBy.TIME, f"{name} through cvxpy {cp.__version__} (nothing in time)")

@@ -175,8 +175,8 @@ def _add_cone(
         if not constant:
             model.addCons(terms(start) <= right)
         return
-    scale = normal / bound if 0 < bound < np.inf else 1.0
-    largest = max(np.abs(coefficients[row]).max(initial=0.0) for row in range(start, start + size))
+    largest = max(float(np.abs(coefficients[row]).max(initial=0.0)) for row in range(start, start + size))
+    scale = float(normal / bound) if 0 < bound < np.inf else 1.0
     scale = min(scale, LARGEST / largest) if largest > 0 else scale
     parts = []
     for row in range(start + 1, start + size):

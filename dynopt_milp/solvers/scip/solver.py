@@ -73,6 +73,7 @@ MOST_SPREAD = 1e5
 # Of a box that is wider SCIP has been seen to overlook what is in it: its tolerances are shares of the bounds.
 WIDEST_BELIEVED = 1e6  # contracts
 MOST_PASSES = 4
+NEAR = 1000.0  # contracts from the target: where a first portfolio is looked for if nothing bounds positions
 OTHER_SCALE = 30.0  # of cones, where SCIP has called a problem infeasible
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
@@ -134,7 +135,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
     program = task.formulation.program
     nodes = 0
     if incumbent is None:
-        sought = _sided(task, _wider(task.formulation))
+        sought, everywhere = _sided(task, _wider(task.formulation))
         if sought is None:
             return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
         run = _run(task, sought, check, any_solution=True, plain=plain)
@@ -144,6 +145,8 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
         if not run.portfolios:
             if run.status == FAILED:
                 raise SolverError("SCIP's linear solver failed while looking for a first portfolio; give a start")
+            if run.status == "infeasible" and not everywhere:
+                finite_box(task, np.inf)  # says what is not bounded
             if run.status == "infeasible" and _believed(task.formulation):
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
             return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
@@ -219,10 +222,11 @@ def _normalised(task: Task, value: float, lower: FloatArray, upper: FloatArray) 
     return normalised, unit
 
 
-def _sided(task: Task, formulation: Formulation) -> Formulation | None:
+def _sided(task: Task, formulation: Formulation) -> tuple[Formulation | None, bool]:
     """The formulation before any portfolio is known; with rules, and where underlyings have a side, in a box for them.
 
-    None if the box is empty.
+    None if the box is empty. Where nothing bounds a position under rules, the box is one around the target; the second
+    result is whether that leaves nothing out.
 
     Raises
     ------
@@ -231,15 +235,21 @@ def _sided(task: Task, formulation: Formulation) -> Formulation | None:
     """
     program = formulation.program
     if not program.underlyings() and not program.rules:
-        return formulation
+        return formulation, True
+    everywhere = True
     lower, upper = bounding_box(program, formulation.tracking_radius(np.inf), np.inf)
     if program.rules and not (lower > upper).any():
         lower, upper = rule_box(program, lower, upper)
         if (lower > upper).any():
-            return None
+            return None, True
+        everywhere = bool((np.isfinite(lower) & np.isfinite(upper)).all())
+        near = np.round(program.target)
+        lower = np.where(np.isneginf(lower), np.minimum(near, upper) - NEAR, lower)
+        upper = np.where(np.isposinf(upper), np.maximum(near, lower) + NEAR, upper)
     if program.underlyings() and not (np.isfinite(lower) & np.isfinite(upper)).all():
         lower, upper = finite_box(task, np.inf)  # says which
-    return None if (lower > upper).any() else replace(formulation, program=program.with_box(lower, upper))
+    empty = (lower > upper).any()
+    return None if empty else replace(formulation, program=program.with_box(lower, upper)), everywhere
 
 
 def _believed(formulation: Formulation) -> bool:
