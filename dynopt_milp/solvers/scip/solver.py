@@ -75,8 +75,10 @@ WIDEST_BELIEVED = 1e6  # contracts
 MOST_PASSES = 4
 NEAR = 1000.0  # contracts from the target: where a first portfolio is looked for if nothing bounds positions
 OTHER_SCALE = 30.0  # of cones, where SCIP has called a problem infeasible
+LEAST_NODES, FURTHER_NODES = 10_000, 10  # for that, and for each node of before
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
+UNDECIDED = "totalnodelimit"  # SCIP's word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,9 +140,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
         sought, everywhere = _sided(task, _wider(task.formulation))
         if sought is None:
             return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
-        run = _run(task, sought, check, any_solution=True, plain=plain)
-        if run.status in ("infeasible", FAILED) and not run.portfolios:
-            run = _run(task, sought, check, any_solution=True, plain=plain, again=True)
+        run = _run_twice(task, sought, check, any_solution=True, plain=plain)
         nodes += run.nodes
         if not run.portfolios:
             if run.status == FAILED:
@@ -192,15 +192,13 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
             whole: Callable[[Any], FloatArray] = small.whole
         else:  # constraints are written in all positions
             inner, whole = replace(normalised, program=normalised.program.with_box(lower, upper)), np.array
-        run = _run(task, inner, check, fine=fine, plain=plain, whole=whole)
-        if run.status in ("infeasible", FAILED):  # a portfolio is known
-            run = _run(task, inner, check, fine=fine, plain=plain, whole=whole, again=True)
+        run = _run_twice(task, inner, check, fine=fine, plain=plain, whole=whole)
         nodes += run.nodes
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
         bound = run.lower_bound / unit - _rounded(task.formulation, incumbent, value, lower, upper)
         too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
-        if run.status in ("infeasible", FAILED) or too_high:
+        if run.status in ("infeasible", FAILED, UNDECIDED) or too_high:
             # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
         lower_bound = max(lower_bound, bound)
@@ -271,6 +269,20 @@ def _wider(formulation: Formulation) -> Formulation:
     return replace(formulation, buffer=formulation.buffer * (1 + LIMIT_SLACK) + ROUNDINGS * float(doubt))
 
 
+def _run_twice(task: Task, formulation: Formulation, check: ConstraintCheck, **how: Any) -> _Run:
+    """One SCIP solve, and with rules or constraints another at another scale where the first finds nothing.
+
+    SCIP has called cones infeasible that hold portfolios. What it says twice is said; where the second solve takes many
+    more nodes than the first nothing is.
+    """
+    run = _run(task, formulation, check, **how)
+    plain = task.constraints is None and not formulation.program.rules
+    if plain or run.portfolios or run.status not in ("infeasible", FAILED):
+        return run
+    other = _run(task, formulation, check, **how, most_nodes=LEAST_NODES + FURTHER_NODES * run.nodes)
+    return replace(other, nodes=run.nodes + other.nodes)
+
+
 def _run(
     task: Task,
     formulation: Formulation,
@@ -279,13 +291,13 @@ def _run(
     fine: bool = False,
     any_solution: bool = False,
     plain: bool = False,
-    again: bool = False,
+    most_nodes: int | None = None,
     whole: Callable[[FloatArray], FloatArray] = np.copy,
 ) -> _Run:
     """One SCIP solve over the formulation's box; with ``any_solution`` it looks for any portfolio that is admitted.
 
-    ``plain`` leaves SCIP's strategy at its default; ``again`` is for what SCIP called infeasible: the cones are brought
-    to another scale, and nothing is presolved; ``whole`` makes a portfolio of the task from one of the
+    ``plain`` leaves SCIP's strategy at its default; with ``most_nodes`` cones are brought
+    to another scale than without; ``whole`` makes a portfolio of the task from one of the
     formulation.
     """
     own: list[Any] = []
@@ -302,9 +314,7 @@ def _run(
     lower, upper = formulation.program.lower, formulation.program.upper
     least, most = np.full(len(program.cost), -np.inf), np.full(len(program.cost), np.inf)
     least[columns], most[columns] = lower, upper
-    scip = build_model(program, least, most, NORMAL_RIGHT * OTHER_SCALE if again else NORMAL_RIGHT)
-    if again:
-        scip.model.setPresolve(SCIP_PARAMSETTING.OFF)
+    scip = build_model(program, least, most, NORMAL_RIGHT * (1.0 if most_nodes is None else OTHER_SCALE))
     if unconstrained and not plain:
         # The first portfolio is good and the box is tight: SCIP's own heuristics, slower separators, restarts, bound
         # tightening and long rounds at the root took three quarters of its time on weekly problems of 27 to 42
@@ -325,6 +335,8 @@ def _run(
         "presolving/maxrestarts": 0,
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
+    if most_nodes is not None:
+        settings["limits/totalnodes"] = most_nodes
     if any_solution:
         settings["limits/solutions"] = 1
     else:
@@ -429,6 +441,7 @@ def _limit(status: str) -> StoppedBy | None:
         "gaplimit": None,
         "sollimit": None,
         "bestsollimit": None,
+        UNDECIDED: None,
         "infeasible": None,
         "timelimit": StoppedBy.TIME,
         "userinterrupt": StoppedBy.INTERRUPT,
