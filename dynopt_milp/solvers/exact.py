@@ -88,7 +88,10 @@ def _with_constraints(task: Task) -> Answer:
     task.known.add(np.inf, np.zeros(0), free.lower_bound)
     if free.positions is None or free.stopped_by is StoppedBy.INTERRUPT:
         return replace(free, positions=None) if free.stopped_by is StoppedBy.INTERRUPT else solve_scip(task)
-    return solve_scip(replace(task, starts=(*task.starts, free.positions)))
+    found = solve_scip(replace(task, starts=(*task.starts, free.positions)))
+    if found.lower_bound > free.lower_bound:
+        return found
+    return replace(found, solver=f"{free.solver}, {found.solver}")
 
 
 def _gap(task: Task, answer: Answer) -> float:

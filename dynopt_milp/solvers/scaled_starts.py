@@ -38,6 +38,6 @@ def best_scaled(task: Task, wanted: Iterable[FloatArray], check: ConstraintCheck
     for place in np.argsort(values, kind="stable"):
         if not np.isfinite(values[place]) or task.seconds_left() == 0:
             break
-        if check.admits(whole[place]):
+        if check.settles(whole[place]):
             return [whole[place]]
     return []

@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 
 from dynopt_milp import Limits, Problem, Status, Strategy, problem_of_day, read_market, solve
+from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.incumbent import first_incumbent
+from dynopt_milp.solvers.task import Task
+from formulations import Penalty
 from tests.conftest import shared
 
 
@@ -100,3 +104,32 @@ def test_within_a_time_limit_no_answer_is_worse_than_the_portfolio_made_smaller(
     assert kept(found.contracts)
     assert found.objective <= best * (1 + 1e-9)
     assert found.lower_bound >= free.lower_bound * (1 - 1e-12)
+
+
+def few(most: int) -> Callable[[cp.Expression], list[Any]]:
+    """At most so many instruments held: a yes or no of its own for each."""
+
+    def constraints(k: cp.Expression) -> list[Any]:
+        held = cp.Variable(k.size, boolean=True)
+        return [cp.abs(k) <= 4 * held, cp.sum(held) <= most]
+
+    return constraints
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_variables_of_their_own_are_chosen_by_a_solver(most: int) -> None:
+    problem, wanted = capped_problem(3)
+    program = problem.program()
+    check = ConstraintCheck(few(most), program)
+    assert not check.decidable
+    for point in np.eye(5), np.tri(5) * [1, -2, 3, -4, 4]:
+        for row in point:
+            assert check.settles(row) == (np.count_nonzero(row) <= most)
+            assert check.shifted(np.ones(5)).settles(row - 1) == (np.count_nonzero(row) <= most)
+    task = Task(Penalty(program), tuple(problem.instruments), 1e-6, constraints=few(most))
+    scaled = [np.trunc(scale * wanted) for scale in np.linspace(0, 1.2, 121)]
+    scaled = [point for point in scaled if np.count_nonzero(point) <= most and program.in_box(point)]
+    found = first_incumbent(task, check)
+    assert found is not None
+    assert np.count_nonzero(found) <= most
+    assert program.objective(found) <= min(map(program.objective, scaled)) * (1 + 1e-12)
