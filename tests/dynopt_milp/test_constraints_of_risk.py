@@ -42,8 +42,8 @@ def capped_problem(seed: int) -> tuple[Problem, np.ndarray]:
     return problem, wanted
 
 
-# 11 was called infeasible, 5, 7 and 20 had terms left out beside a cap of nothing, and 24 and 38 ended, after a restart
-# of SCIP's, with a portfolio that broke a row by 1.
+# 11 was called infeasible, 5, 7 and 20 had terms left out beside a cap of nothing, and 24 and 38 ended with a
+# portfolio that broke a row by 1, which SCIP's presolving had taken away.
 @pytest.mark.parametrize("seed", [0, 1, 2, 5, 7, 11, 20, 24, 38])
 @pytest.mark.parametrize("optimizer", ["exact", "scip"])
 def test_two_caps_at_any_scale(optimizer: str, seed: int) -> None:

@@ -321,6 +321,7 @@ def _run(
         # futures. With constraints the local search sees less, and they are of use.
         scip.model.setHeuristics(SCIP_PARAMSETTING.OFF)
         scip.model.setSeparating(SCIP_PARAMSETTING.FAST)
+        scip.model.setParam("presolving/maxrestarts", 0)
         scip.model.setParam("propagating/obbt/freq", -1)
         scip.model.setParam("separating/maxroundsroot", 10)  # of 5, 7, 10 and no limit the best on the whole
 
@@ -330,9 +331,6 @@ def _run(
         "numerics/dualfeastol": DUAL_TOLERANCE,
         "timing/clocktype": 2,  # wall time
         "misc/catchctrlc": False,  # SCIP would print about it on stdout
-        # After a restart with cones and without aggregation, rows of variables that it had fixed were gone: SCIP's best
-        # broke a constraint by 1, and what it proved was of another problem.
-        "presolving/maxrestarts": 0,
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
     if most_nodes is not None:
