@@ -18,13 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from formulations.arrays import FloatArray
+from formulations.arrays import FloatArray, IntegerArray
 from formulations.bounding_box import OUTWARD, bounding_box
 from formulations.norm_cap import EDGE_ROUND_OFF, NormCap
 from formulations.program import TrackingProgram
 from formulations.row import GROSS, HOLDINGS, NET, ORDERS, ROW_ROUND_OFF, TURNOVER, Row
 
 MOST_ROUNDS = 12  # of rows and domain: each may sharpen the others; what a later round finds is next to nothing
+FEW = 20_000  # positions: as many are looked at one by one, which is faster than by closed forms
 WIDER = 4  # η, in what a row may be exceeded by: one is the row's, the others what float64 loses here
 UNIT = 2.0**-52
 # A cap of nothing (ρ = 0) is looked at with this part of the longest column: less than any whole contract.
@@ -130,7 +131,7 @@ class _Terms:
         flipped[NET] *= -1.0
         return _Terms(flipped, -self.held, -self.zero, self.eta)
 
-    def at(self, positions: FloatArray, places: slice | int = slice(None)) -> FloatArray:
+    def at(self, positions: FloatArray, places: slice | int | IntegerArray = slice(None)) -> FloatArray:
         """At finite positions of these instruments."""
         by = self.coefficients[:, places]
         away, traded = positions - self.zero[places], positions - self.held[places]
@@ -147,13 +148,14 @@ class _Terms:
         near, far = np.minimum(self.zero, self.held), np.maximum(self.zero, self.held)
         above = np.where(self.zero < self.held, 1.0, -1.0)  # the side of o that what lies between o and p is on
         one = np.ones(len(near))
-        return [
-            self._piece(np.maximum(far + 1, lower), upper, one, one),
-            self._piece(np.maximum(far, lower), np.minimum(far, upper), one, one),
-            self._piece(np.maximum(near + 1, lower), np.minimum(far - 1, upper), above, -above),
-            self._piece(np.maximum(near, lower), np.minimum(near, upper), one, one),
-            self._piece(lower, np.minimum(near - 1, upper), -one, -one),
+        parts = [
+            (np.maximum(far + 1, lower), upper, one, one),
+            (np.maximum(far, lower), np.minimum(far, upper), one, one),
+            (np.maximum(near + 1, lower), np.minimum(far - 1, upper), above, -above),
+            (np.maximum(near, lower), np.minimum(near, upper), one, one),
+            (lower, np.minimum(near - 1, upper), -one, -one),
         ]
+        return [self._piece(*part) for part in parts if (part[0] <= part[1]).any()]
 
     def _piece(self, first: FloatArray, last: FloatArray, of_zero: FloatArray, of_held: FloatArray) -> _Piece:
         by = self.coefficients
@@ -166,6 +168,21 @@ class _Terms:
             there = self.at(np.where(finite, end, np.where(np.isfinite(other), other, 0.0)))
             values.append(np.where(finite | (downwards == 0), there, np.where(downwards > 0, -np.inf, np.inf)))
         return _Piece(first, last, values[0], values[1], slope)
+
+    def corners(self, lower: FloatArray, upper: FloatArray) -> FloatArray:
+        """At both ends of a finite box and beside its kinks, shape (8, n): the minimum over the box is among them."""
+        kinks = [kink + by for kink in (self.zero, self.held) for by in (-1.0, 0.0, 1.0)]
+        return self.at(np.stack([lower, upper, *(np.clip(kink, lower, upper) for kink in kinks)]))
+
+    def ends(self, lower: FloatArray, upper: FloatArray, most: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The first and the last position of a small box at which it is at most ``most``; +∞ and −∞ if none is."""
+        widths = (upper - lower).astype(np.int64) + 1
+        begins = np.cumsum(widths) - widths
+        places = np.repeat(np.arange(len(lower)), widths)
+        points = lower[places] + (np.arange(places.size) - begins[places])
+        inside = self.at(points, places) <= most[places]
+        first = np.minimum.reduceat(np.where(inside, points, np.inf), begins)
+        return first, np.maximum.reduceat(np.where(inside, points, -np.inf), begins)
 
     def least(self, lower: FloatArray, upper: FloatArray) -> FloatArray:
         """The minimum over the box, −∞ where there is none."""
@@ -200,7 +217,9 @@ def _bounded(program: TrackingProgram, row: Row, lower: FloatArray, upper: Float
     size = program.size
     eta = WIDER * ROW_ROUND_OFF + size * UNIT
     terms = _Terms(row.coefficients, program.previous, program.zero, eta)
-    least = terms.least(lower, upper)
+    finite = bool(np.isfinite(lower).all()) and bool(np.isfinite(upper).all())
+    corners = terms.corners(lower, upper) if finite else None
+    least = terms.least(lower, upper) if corners is None else corners.min(axis=0)
     tabled = [] if row.tables is None else [int(place) for place in np.flatnonzero(row.tables.width)]
     entries: dict[int, tuple[FloatArray, FloatArray]] = {}
     for place in tabled:
@@ -220,8 +239,12 @@ def _bounded(program: TrackingProgram, row: Row, lower: FloatArray, upper: Float
     others = float(known.sum()) - known
     limit = row.limit + eta * abs(row.limit) + size * UNIT * float(np.abs(known).sum())
     most = np.where((bottomless.sum() > 0) & ~bottomless, np.inf, limit - others)
-    last = np.where(np.isposinf(most), upper, terms.last(lower, upper, most))
-    first = np.where(np.isposinf(most), lower, -terms.mirrored().last(-upper, -lower, most))
+    first, last = lower.copy(), upper.copy()
+    if corners is None or float((upper - lower).sum()) > FEW:
+        last = np.where(np.isposinf(most), upper, terms.last(lower, upper, most))
+        first = np.where(np.isposinf(most), lower, -terms.mirrored().last(-upper, -lower, most))
+    elif (corners[:2] > most).any():
+        first, last = terms.ends(lower, upper, most)
     for place, (points, found) in entries.items():
         inside = points[found <= most[place]]
         first[place], last[place] = (inside[0], inside[-1]) if inside.size else (np.inf, -np.inf)

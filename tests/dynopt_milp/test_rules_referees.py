@@ -22,7 +22,18 @@ from dynopt_milp.solvers.greedy import solve_greedy
 from dynopt_milp.solvers.own_optimizer import own_method
 from dynopt_milp.solvers.scip.solver import solve_scip
 from dynopt_milp.solvers.task import Answer, Method, Task
-from formulations import CostTables, Deadband, Domain, Formulation, IntegerHull, NormCap, Penalty, Row
+from formulations import (
+    CostTables,
+    Deadband,
+    Domain,
+    Formulation,
+    IntegerHull,
+    NormCap,
+    Penalty,
+    Row,
+    Rules,
+    TrackingProgram,
+)
 from tests.random_rules import alone, points, ruled_program
 
 GAP = 1e-6
@@ -202,3 +213,49 @@ def test_local_search_moves_from_lot_to_lot() -> None:
     found = exchange(task_of(formulation), np.array([5.0, 0.0]), lambda point: True)
     assert found.tolist() == [5.0, -4.0]
     assert formulation.program.keeps_rules(found)
+
+
+def house_program(seed: int) -> TrackingProgram:
+    """Rules that bind a little, in dollars or in thousandths, some of them far from zero."""
+    random = np.random.default_rng(seed)
+    size = int(random.integers(3, 6))
+    loadings = random.normal(size=(size, 3))
+    far = random.choice([0.0, 0.0, 1e3, 1e5]) * random.choice([-1, 1])
+    wanted = random.normal(0, 2, size) + far * (random.random(size) < 0.5)
+    near = np.round(wanted)
+    held = np.round(wanted + random.normal(0, 2, size))
+    program = Problem(
+        covariance=(loadings @ loadings.T + np.diag(random.uniform(0.2, 1, size))) * 0.02,
+        optimal_positions=wanted,
+        weight_per_contract=random.uniform(0.05, 0.4, size) * 10.0 ** random.integers(-4, 2),
+        previous_positions=held,
+        cost_in_weight_terms=random.uniform(0, 3e-4, size),
+        cost_multiplier=float(random.choice([0.5, 10, 50])),
+        limits=Limits(lower=near - 2, upper=near + random.integers(1, 3, size)),
+        instruments=[f"I{place}" for place in range(size)],
+    ).program()
+    each = random.uniform(0.2, 1, size) * 10.0 ** random.integers(-3, 7)
+    rows: list[Row] = []
+    caps: list[NormCap] = []
+    domain = None
+    kind = random.integers(6)
+    if kind in (0, 1, 5):
+        rows.append(Row.of(size, float(each @ np.abs(near)) * random.uniform(0.9, 1), gross=each))
+    if kind in (1, 2):
+        rows.append(Row.of(size, float(each @ np.abs(near - held)) * random.uniform(0.2, 0.9), turnover=each))
+    if kind in (3, 5):
+        rows.append(Row.of(size, float(random.integers(1, size)), orders=1.0))
+        domain = Domain.of(size, least_order=2, lot=random.choice([1, 2], size)) if kind == 5 else None
+    if kind in (2, 4):
+        risk = float(np.linalg.norm(program.factor @ near))
+        caps.append(NormCap(program.factor, np.zeros(size), risk * random.uniform(0.9, 1), program.residual))
+        some = random.random(size) < 0.6
+        caps.append(NormCap(program.factor * some, wanted, float(np.linalg.norm(program.factor @ (near - wanted)))))
+    return replace(program, rules=Rules(tuple(rows), tuple(caps), domain))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=SEEDS)
+def test_scip_with_rules_in_any_unit_finds_what_enumeration_finds(seed: int) -> None:
+    formulation = Penalty(house_program(seed))
+    assert_found(answer(solve_scip, formulation), best(formulation))

@@ -121,10 +121,12 @@ def test_a_close_is_always_allowed_unless_it_is_too_large_an_order() -> None:
 
 
 @settings(max_examples=3000, deadline=None)
-@given(seed=SEEDS, unlimited=st.booleans())
-def test_the_box_of_the_rules_holds_every_portfolio_that_keeps_them(seed: int, unlimited: bool) -> None:
+@given(seed=SEEDS, far=st.sampled_from([None, INF, 1e6]))
+def test_the_box_of_the_rules_holds_every_portfolio_that_keeps_them(seed: int, far: float | None) -> None:
     random = np.random.default_rng(seed)
-    program = ruled_program(random, unlimited=unlimited)
+    program = ruled_program(random, unlimited=far is not None)
+    if far is not None:
+        program = program.with_box(np.maximum(program.lower, -far), np.minimum(program.upper, far))
     kept = points(program)
     kept = kept[program.keeps_rules(kept)]
     lower, upper = rule_box(program, program.lower, program.upper)
