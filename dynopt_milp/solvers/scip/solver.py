@@ -157,6 +157,10 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
     for passed in range(MOST_PASSES):
         value = task.formulation.value(incumbent)
         if relative_gap(value, lower_bound) <= task.gap:
+            if passed == 0 and lower_bound > 0 and task.constraints is not None:
+                # What SCIP could not be given is refused, needed or not.
+                positions = cp.Variable(program.size)
+                conic_program(cp.Problem(cp.Minimize(0.0), user_constraints(task.constraints, positions)))
             return Answer(incumbent, lower_bound, StoppedBy.GAP, solver, nodes)
         if task.seconds_left() == 0:
             return Answer(incumbent, lower_bound, StoppedBy.TIME, solver, nodes)
