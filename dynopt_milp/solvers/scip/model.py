@@ -85,8 +85,6 @@ def build_model(
     model = Model()
     model.hideOutput()
     model.setParam("presolving/donotaggr", True)
-    # Its step that would aggregate takes the row away where it may not: SCIP's best then broke that row by 1.
-    model.setParam("constraints/linear/dualpresolving", False)
     variables = [
         model.addVar(
             vtype="I" if program.whole[column] else "C",
