@@ -21,6 +21,7 @@ from formulations.program import ARRAYS, NONE, ProgramArrays, ProgramError, Trac
 from formulations.residual import Residual
 from formulations.restriction import Restriction, restrict
 from formulations.row import Row
+from formulations.rule_box import rule_box
 from formulations.rules import Rules
 from formulations.search_form import SearchForm
 from formulations.separable_cost import Costs, CostTables
@@ -58,5 +59,6 @@ __all__ = [
     "extract_diagonal",
     "price",
     "restrict",
+    "rule_box",
     "set_frozen_state",
 ]

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 
+MOST_STEPS = 12  # from one gap to the next
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Domain:
@@ -62,6 +64,37 @@ class Domain:
         allowed = (np.fmod(away, self.lot) == 0) & (none | (np.abs(away) >= self.least))
         return allowed & ((traded == 0) | none | (traded >= self.least_order)) & (traded <= self.most_order)
 
+    def last_allowed(self, previous: FloatArray, origin: FloatArray, most: FloatArray) -> FloatArray:
+        """The last allowed position of each instrument up to ``most``, shape (n,), or one above it; −∞ if none is.
+
+        Each step leaves out positions that are not allowed, those of one gap at a time.
+        """
+        last = np.minimum(most, np.floor(previous + self.most_order))
+        for _ in range(MOST_STEPS):
+            away, traded = last - origin, last - previous
+            with np.errstate(invalid="ignore"):
+                beside = np.fmod(away, self.lot)
+            beside = np.where(np.isfinite(beside), beside, 0.0)
+            none = away == 0
+            # The lot beneath; else the next that could be: none, what is held, or the other side of the gap.
+            down = np.where(beside > 0, last - beside, np.where(beside < 0, last - beside - self.lot, last))
+            gap = np.where(away > 0, origin, np.floor(origin - self.least))
+            to_least = np.where(~none & (np.abs(away) < self.least), np.minimum(gap, last), last)
+            gap = np.where(traded > 0, previous, np.floor(previous - self.least_order))
+            gap = np.where((origin < last) & (origin > gap), origin, gap)
+            small = ~none & (traded != 0) & (np.abs(traded) < self.least_order)
+            step = np.minimum(np.minimum(down, to_least), np.where(small, np.minimum(gap, last), last))
+            step = np.where(step < previous - self.most_order, -np.inf, step)
+            if (step == last).all():
+                break
+            last = step
+        return np.asarray(last)
+
     def permuted(self, places: IntegerArray) -> Domain:
         """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""
         return Domain(self.lot[places], self.least[places], self.least_order[places], self.most_order[places])
+
+    def with_one_more(self, most_order: float = np.inf) -> Domain:
+        """The same, and an instrument behind the others that is free but for its largest order."""
+        more = ((self.lot, 1.0), (self.least, 0.0), (self.least_order, 0.0), (self.most_order, most_order))
+        return Domain(*(np.append(part, free) for part, free in more))

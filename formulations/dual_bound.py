@@ -16,7 +16,7 @@ al. (2017).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,6 +101,8 @@ class DualBound:
     def _least(self, slopes: FloatArray) -> FloatArray:
         """The minimum of each term over its interval."""
         program = self.formulation.program
+        if program.rules is not None:  # without them: at the corners a domain may have no position
+            program = replace(program, rules=None)
         kinks = np.clip(np.stack([program.previous, program.zero]), self.lower, self.upper)
         corners = np.stack([self.lower, self.upper, *kinks])
         least = np.asarray((slopes * corners + program.cost_by_instrument(corners)).min(axis=0))

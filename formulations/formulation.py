@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from formulations.arrays import FloatArray
+from formulations.choices import Choices
 from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.pricing import FINE, Price, exact_price, price
 from formulations.program import ProgramError, TrackingProgram
+from formulations.rule_model import rule_constraints
 from formulations.search_form import SearchForm
 
 if TYPE_CHECKING:  # cvxpy loads every solver it finds; who only evaluates does not need it
@@ -152,27 +154,29 @@ class Formulation(ABC):
         return cp.norm(factor @ positions - factor @ self.program.target, 2)
 
     def _cost(self, positions: cp.Variable, integer: bool) -> tuple[cp.Expression, list[Any]]:
-        """The cost of positions, and constraints that it needs.
+        """The cost of positions, the constraints that it needs, and the program's rules.
 
-        A table becomes a choice among its points: kᵢ = Σ zⱼ·pointⱼ, at a cost of Σ zⱼ·entryⱼ, with Σ zⱼ = 1. In the
-        relaxation that is its lower convex envelope.
+        A table becomes a choice among its points (`choices`), and so does what rules say that is not convex
+        (`rule_model`).
+
+        Raises
+        ------
+        ProgramError
+            If a rule needs limits that a position does not have.
         """
         import cvxpy as cp
 
         program = self.program
+        choices = Choices(program, positions, integer)
         cost = program.cost @ cp.abs(positions - program.previous)
-        rules: list[Any] = []
         if program.holding is not None and program.holding.any():
             cost = cost + program.holding @ cp.abs(positions - program.zero)
         if program.tables is not None:
-            bare = replace(program, cost=np.zeros(program.size), holding=None)
             for place in np.flatnonzero(program.tables.width):
-                points, entries = bare.table_of(int(place))
-                points, entries = points[np.isfinite(entries)], entries[np.isfinite(entries)]
-                chosen = cp.Variable(len(points), boolean=integer, nonneg=not integer)
-                rules += [cp.sum(chosen) == 1, positions[int(place)] == points @ chosen]
-                cost = cost + entries @ chosen
-        return cost, rules
+                choice = choices.of(int(place))
+                cost = cost + choice.costs @ choice.chosen
+        rules = rule_constraints(program, positions, choices)
+        return cost, [*choices.constraints, *rules]
 
     def _variable(self, integer: bool) -> tuple[cp.Variable, list[Any]]:
         """The positions, the box they lie in, and the side of each underlying.

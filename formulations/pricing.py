@@ -84,7 +84,8 @@ def exact_price(program: TrackingProgram, positions: FloatArray, buffer: float =
 def _cost_error(program: TrackingProgram, cost: Any) -> Any:
     """How far sums of costs, which are not negative, can be from the exact ones; an infinite one is infinite."""
     error = (program.size + 6) * UNIT_ROUND_OFF * cost
-    return error if program.tables is None else np.where(np.isfinite(cost), error, 0.0)
+    finite = program.tables is None and program.domain is None
+    return error if finite else np.where(np.isfinite(cost), error, 0.0)
 
 
 def accurate_price(program: TrackingProgram, positions: FloatArray) -> Price:

@@ -2,7 +2,8 @@
 
 Where lower = upper a variable is a constant, and all constants together are one: with r = Σ Fⱼ(kⱼ − τⱼ) and
 c = Σ cⱼ(kⱼ) over the fixed, the program over the free variables and one more, fixed at 0, whose column is r,
-whose target is −1, whose cost is c and which is held at −1, has the same value at every portfolio of the box. A
+whose target is −1, whose cost is c and which is held at −1, has the same value at every portfolio of the box. What the
+constants use of the rules is its own, too: Σ aⱼ(kⱼ) of a row as an order, Σ Gⱼ(kⱼ − oⱼ − tⱼ) of a cap as its column. A
 rotation of the residual changes no norm, so the columns are brought to triangular form by QR, with as many rows as
 variables at most. The longest column comes first: deciding on it leaves the shortest rows (searches are a quarter
 shorter than in the order of names).
@@ -17,7 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from formulations.arrays import FloatArray
 from formulations.formulation import Formulation
+from formulations.norm_cap import NormCap
 from formulations.program import NONE, TrackingProgram
+from formulations.row import ORDERS
+from formulations.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +57,8 @@ def restrict(formulation: Formulation, lower: FloatArray, upper: FloatArray) -> 
     program = formulation.program
     free = lower < upper
     distance = np.where(free, 0.0, lower - program.target)
-    paid = np.where(free, 0.0, program.cost_by_instrument(np.where(free, program.previous, lower)))
+    free_of_rules = program if program.rules is None else replace(program, rules=None)
+    paid = np.where(free, 0.0, free_of_rules.cost_by_instrument(np.where(free, program.previous, lower)))
     columns = np.column_stack([program.factor[:, free], program.factor @ distance])
     order = np.append(np.argsort(-np.linalg.norm(columns[:, :-1], axis=0), kind="stable"), free.sum())
     factor = np.empty((min(columns.shape), columns.shape[1]))
@@ -69,5 +74,29 @@ def restrict(formulation: Formulation, lower: FloatArray, upper: FloatArray) -> 
         tables=None if program.tables is None else program.tables.permuted(np.flatnonzero(free)).with_one_more(),
         underlying=None if program.underlying is None else np.append(program.underlying[free], NONE),
         origin=None if program.origin is None else np.append(program.origin[free], 0.0),
+        rules=None if program.rules is None else _restricted(program, program.rules, free, lower),
     )
     return Restriction(replace(formulation, program=small), free, np.where(free, 0.0, lower))
+
+
+def _restricted(program: TrackingProgram, rules: Rules, free: NDArray[np.bool_], fixed: FloatArray) -> Rules:
+    """The rules of the free variables, and of one more, held at −1 and fixed at 0, for what the others use of them."""
+    places = np.flatnonzero(free)
+    position = np.where(free, program.zero, fixed)  # a place where every function is finite
+    rows = []
+    for row in rules.rows:
+        used = np.zeros((5, 1))
+        used[ORDERS] = row.terms(position, program.previous, program.zero)[~free].sum()
+        some = row.permuted(places)
+        tables = None if some.tables is None else some.tables.with_one_more()
+        rows.append(replace(some, coefficients=np.hstack([some.coefficients, used]), tables=tables))
+    caps = []
+    for cap in rules.caps:
+        column = cap.factor @ np.where(free, 0.0, fixed - program.zero - cap.centre)
+        factor, centre = np.column_stack([cap.factor[:, free], column]), np.append(cap.centre[free], -1.0)
+        caps.append(NormCap(factor, centre, cap.limit))
+    if rules.domain is None:
+        return Rules(tuple(rows), tuple(caps))
+    allowed = bool(program.allows(position)[~free].all())  # else the move from −1 to 0 is too large an order
+    domain = rules.domain.permuted(places).with_one_more(most_order=np.inf if allowed else 0.0)
+    return Rules(tuple(rows), tuple(caps), domain)

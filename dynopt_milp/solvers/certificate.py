@@ -9,6 +9,7 @@ import numpy as np
 
 from dynopt_milp.errors import CertificationError
 from dynopt_milp.problem.solution import Status, StoppedBy, relative_gap
+from dynopt_milp.solvers.broken_rule import broken_rule
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray
@@ -47,7 +48,7 @@ def certify(task: Task, answer: Answer) -> Certified:
     Raises
     ------
     CertificationError
-        If positions are not whole or break a limit or constraint, or the lower bound lies above the objective.
+        If positions are not whole or break a limit, rule or constraint, or the lower bound lies above the objective.
     """
     positions, stopped_by = answer.positions, answer.stopped_by
     if positions is None:
@@ -55,7 +56,9 @@ def certify(task: Task, answer: Answer) -> Certified:
         status = Status.INFEASIBLE if none_exists else Status.NO_SOLUTION
         return Certified(None, np.inf, answer.lower_bound, status, stopped_by)
     if not task.formulation.program.contains(positions):
-        raise CertificationError(f"{answer.solver} returned positions that are not whole or break a limit")
+        broken = broken_rule(task.formulation.program, task.instruments, positions)
+        what = f"break a rule: {broken}" if broken else "are not whole or break a limit"
+        raise CertificationError(f"{answer.solver} returned positions that {what}")
     worth = task.formulation.priced(positions)
     if not math.isfinite(worth.value) and math.isfinite(task.formulation.bounds(positions[None])[1][0]):
         # Beyond the edge of the buffer by less than float64 can tell.

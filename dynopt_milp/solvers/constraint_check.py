@@ -1,4 +1,4 @@
-"""Whether a portfolio meets what is required beside the box: sides, and the user's constraints, in float64."""
+"""Whether a portfolio meets what is required beside the box: sides, rules, and the user's constraints, in float64."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynopt_milp.errors import InputError
+from dynopt_milp.solvers.scip.thread import run_in_scip_thread
 from dynopt_milp.solvers.task import Constraints
 from formulations import FloatArray, IntegerArray, TrackingProgram
 
@@ -23,14 +24,14 @@ SUM_ROUND_OFF = 1e-13
 
 
 class ConstraintCheck:
-    """Evaluates sides of underlyings and the user's constraints at one portfolio after another.
+    """Evaluates sides of underlyings, rules and the user's constraints at one portfolio after another.
 
     Parameters
     ----------
     constraints : callable or None
         The user's function; None admits everything.
     program : TrackingProgram
-        Of its underlyings none may be held with opposite signs.
+        Of its underlyings none may be held with opposite signs, and it has the rules.
 
     Attributes
     ----------
@@ -43,6 +44,7 @@ class ConstraintCheck:
         self._constraints: list[Any] = []
         self._offset: FloatArray | float = 0.0
         self.decidable = True
+        self._chosen: tuple[cp.Parameter, cp.Problem] | None = None
         if constraints is None:
             return
         import cvxpy as cp
@@ -58,16 +60,49 @@ class ConstraintCheck:
         other._offset = self._offset + offset
         return other
 
-    def admits(self, positions: FloatArray | IntegerArray) -> bool:
-        """Whether the portfolio keeps sides and meets all constraints; False where that is not decidable."""
+    def keeps(self, positions: FloatArray | IntegerArray) -> bool:
+        """Whether the portfolio keeps sides and rules, whatever the constraints."""
         point = np.asarray(positions, dtype=np.float64) + self._offset
-        if not self._program.one_sided(point):
+        return bool(self._program.one_sided(point)) and bool(self._program.keeps_rules(point))
+
+    def admits(self, positions: FloatArray | IntegerArray) -> bool:
+        """Whether the portfolio keeps sides and rules and meets all constraints; False where that is not decidable."""
+        point = np.asarray(positions, dtype=np.float64) + self._offset
+        if not self.keeps(positions):
             return False
         if not self._constraints:
             return True
         if not self.decidable:
             return False
         self._positions.value = point
+        return all_met(self._constraints)
+
+    def settles(self, positions: FloatArray | IntegerArray) -> bool:
+        """As :meth:`admits`, but where constraints bring variables of their own a solver looks for values of those.
+
+        It may overlook some, and takes hundredths of a second.
+        """
+        if self.decidable or not self.keeps(positions):
+            return self.admits(positions)
+        import cvxpy as cp
+
+        if self._chosen is None:
+            point = cp.Parameter(self._program.size)
+            kept = [*self._constraints, self._positions == point]
+            self._chosen = point, cp.Problem(cp.Minimize(0.0), kept)
+        point, problem = self._chosen
+        point.value = np.asarray(positions, dtype=np.float64) + self._offset
+        try:
+            with np.errstate(invalid="ignore"):  # cvxpy bounds expressions by interval arithmetic: nothing × no limit
+                run_in_scip_thread(lambda: problem.solve(solver="SCIP")).result()
+        except Exception:  # every solver raises its own kinds
+            return False
+        if problem.status not in ("optimal", "optimal_inaccurate"):
+            return False
+        for variable in problem.variables():
+            if variable.attributes["boolean"] or variable.attributes["integer"]:
+                variable.value = np.round(variable.value)
+        self._positions.value = point.value
         return all_met(self._constraints)
 
 

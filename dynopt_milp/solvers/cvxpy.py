@@ -15,6 +15,7 @@ from dynopt_milp.problem.solution import StoppedBy
 from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_constraints
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import first_incumbent
+from dynopt_milp.solvers.modelled import model_of
 from dynopt_milp.solvers.task import Answer, Task
 
 # How each solver calls its time limit, in seconds.
@@ -54,12 +55,16 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
     if incumbent is not None and value == 0:
         return Answer(incumbent, 0.0, StoppedBy.GAP, f"{name} through cvxpy (not needed)")
     lower, upper = finite_box(task, value)
+    if (lower > upper).any():
+        ended = StoppedBy.INFEASIBILITY if incumbent is None else StoppedBy.PRECISION
+        return Answer(incumbent, 0.0, ended, f"{name} through cvxpy (not needed)")
     formulation, _ = task.formulation.normalised(value) if np.isfinite(value) else (task.formulation, 1.0)
-    model = replace(formulation, program=formulation.program.with_box(lower, upper)).model()
+    model = model_of(task, replace(formulation, program=formulation.program.with_box(lower, upper)))
     own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
     problem = model.problem(*own)
     try:
-        problem.solve(solver=name, **_time_limit(name, task.seconds_left()))
+        with np.errstate(invalid="ignore"):  # cvxpy bounds expressions by interval arithmetic: nothing × no limit
+            problem.solve(solver=name, **_time_limit(name, task.seconds_left()))
     except Exception as error:  # every solver raises its own kinds, licence limits among them
         if incumbent is not None and task.seconds_left() == 0:  # cvxpy calls it a failure, too
             return Answer(incumbent, 0.0, StoppedBy.TIME, f"{name} through cvxpy {cp.__version__} (nothing in time)")
@@ -70,7 +75,7 @@ def solve_cvxpy(task: Task, solver: str = "SCIP") -> Answer:
         return Answer(None, 0.0, stopped_by, label)
     positions = np.clip(np.round(model.positions.value), program.lower, program.upper)
     model.positions.value = positions
-    kept = all_met(own) and program.one_sided(positions)
+    kept = all_met(own) and check.keeps(positions)
     if not kept or not np.isfinite(task.formulation.value(positions)):
         raise SolverError(f"{name} through cvxpy returned a portfolio that breaks the constraints")
     return Answer(positions, 0.0, stopped_by, label)

@@ -19,7 +19,7 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Priced
+from formulations import FloatArray, Priced, rule_box
 
 SOLVER = "enumeration"
 MOST_POINTS = 10_000_000
@@ -50,6 +50,10 @@ def solve_enumerate(task: Task, most_points: int = MOST_POINTS) -> Answer:
         )
     program = task.formulation.program
     lower, upper = program.lower, program.upper
+    if program.rules:
+        lower, upper = rule_box(program, lower, upper)
+        if (lower > upper).any():
+            return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
     if not np.isfinite(lower).all() or not np.isfinite(upper).all():
         incumbent = first_incumbent(task, check)
         value = np.inf if incumbent is None else task.formulation.priced(incumbent).high
@@ -102,9 +106,10 @@ def solve_enumerate(task: Task, most_points: int = MOST_POINTS) -> Answer:
 
 
 def _bounds(task: Task, portfolios: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Values of portfolios, and the least that each can be; +inf where an underlying is held with opposite signs."""
+    """Values of portfolios, and the least that each can be; +inf where sides or rules are not kept."""
     values, low, _ = task.formulation.bounds(portfolios)
-    kept = task.formulation.program.one_sided(portfolios)
+    program = task.formulation.program
+    kept = program.one_sided(portfolios) & program.keeps_rules(portfolios)
     return np.where(kept, values, np.inf), np.where(kept, low, np.inf)
 
 
@@ -116,6 +121,7 @@ def _least_traded(
     tied, fewest = smallest * (1 + min(TIE, task.gap)), np.inf
     for portfolios in _blocks(lower, widths, np.array(least) <= tied):
         places = np.flatnonzero(task.formulation.values(portfolios) <= tied)  # sides are looked at by `check`
+        places = places[task.formulation.program.keeps_rules(portfolios[places])]
         traded = np.abs(portfolios[places] - task.formulation.program.previous).sum(axis=1)
         for order in np.argsort(traded, kind="stable"):
             if not traded[order] < fewest or task.seconds_left() == 0:

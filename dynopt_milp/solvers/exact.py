@@ -1,4 +1,4 @@
-"""Exact, by whatever proves it soonest: the package's own branch and bound, or SCIP where constraints are added."""
+"""Exact, by whatever proves it soonest: the package's own branch and bound, and SCIP where constraints are added."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ import numpy as np
 
 from dynopt_milp.errors import SolverError, UnboundedError, UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.best_known import BestKnown
 from dynopt_milp.solvers.branch_and_bound import solve_branch_and_bound
 from dynopt_milp.solvers.enumerate import solve_enumerate
 from dynopt_milp.solvers.task import Answer, Task
 
 FEW_POINTS = 100_000  # portfolios: a tenth of a second
 
+SHARE = 0.25  # of the time, for the problem without constraints: SCIP's answer is what counts
+
 
 def solve_exact(task: Task) -> Answer:
-    """Branch and bound if limits are all there is, SCIP with constraints of the user's own.
+    """Branch and bound if limits and rules are all there is, SCIP with constraints of the user's own.
+
+    With constraints the branch and bound solves the problem without them first: that bounds the other, and its optimum,
+    scaled down until it is admitted, is something to begin with.
 
     What was used is the answer's ``solver``. What the branch and bound leaves open because of round-off is enumerated
     where the box is small: portfolios that float64 cannot tell from the best are then priced in whole numbers. SCIP
@@ -31,16 +37,17 @@ def solve_exact(task: Task) -> Answer:
         If a solver fails before there is any answer.
     """
     own: Answer | None = None
-    if task.constraints is None:
-        try:
-            own = solve_branch_and_bound(task)
-        except UnsupportedError:
-            pass
-        else:
-            if own.stopped_by is not StoppedBy.PRECISION:
-                return own
-            if own.positions is not None:
-                task.report(own.positions, own.lower_bound)
+    if task.constraints is not None:
+        return _with_constraints(task)
+    try:
+        own = solve_branch_and_bound(task)
+    except UnsupportedError:
+        pass
+    else:
+        if own.stopped_by is not StoppedBy.PRECISION:
+            return own
+        if own.positions is not None:
+            task.report(own.positions, own.lower_bound)
     if own is not None:
         try:
             counted = solve_enumerate(task, FEW_POINTS)
@@ -64,6 +71,27 @@ def solve_exact(task: Task) -> Answer:
     if other.stopped_by.is_limit and own is not None and _gap(task, own) < _gap(task, other):
         return replace(own, stopped_by=other.stopped_by)
     return other
+
+
+def _with_constraints(task: Task) -> Answer:
+    """SCIP, after the branch and bound has solved the problem without the user's constraints."""
+    from dynopt_milp.solvers.scip.solver import solve_scip
+
+    left = task.seconds_left()
+    deadline = task.deadline if task.deadline is None else task.deadline - (1 - SHARE) * left
+    try:
+        free = solve_branch_and_bound(replace(task, constraints=None, deadline=deadline, known=BestKnown()))
+    except (UnboundedError, UnsupportedError):  # constraints may bound what nothing else does
+        return solve_scip(task)
+    if free.stopped_by is StoppedBy.INFEASIBILITY:
+        return free
+    task.known.add(np.inf, np.zeros(0), free.lower_bound)
+    if free.positions is None or free.stopped_by is StoppedBy.INTERRUPT:
+        return replace(free, positions=None) if free.stopped_by is StoppedBy.INTERRUPT else solve_scip(task)
+    found = solve_scip(replace(task, starts=(*task.starts, free.positions)))
+    if found.lower_bound > free.lower_bound:
+        return found
+    return replace(found, solver=f"{free.solver}, {found.solver}")
 
 
 def _gap(task: Task, answer: Answer) -> float:

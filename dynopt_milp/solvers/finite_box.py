@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from dynopt_milp.errors import UnboundedError
 from dynopt_milp.io.first_few import first_few
 from dynopt_milp.solvers.task import Task
-from formulations import FloatArray, bounding_box
+from formulations import FloatArray, bounding_box, rule_box
 
 
 def finite_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
-    """The smallest box known to hold every portfolio of at most this value.
+    """The smallest box known to hold every portfolio of at most this value that keeps the rules; it may be empty.
 
     Raises
     ------
@@ -25,6 +25,10 @@ def finite_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
         lower, upper = bounding_box(
             formulation.program, formulation.tracking_radius(value), formulation.cost_budget(value)
         )
+    if formulation.program.rules and not (lower > upper).any():
+        lower, upper = rule_box(formulation.program, lower, upper)
+        if (lower > upper).any():  # no portfolio is left, whatever bounds the others
+            return np.zeros(lower.size), np.full(lower.size, -1.0)
     loose = np.flatnonzero(~(np.isfinite(lower) & np.isfinite(upper)))
     if loose.size:
         names = [task.instruments[place] for place in _dependent(formulation.program.factor, loose)]

@@ -33,7 +33,7 @@ def solve_greedy(task: Task) -> Answer:
     Raises
     ------
     UnsupportedError
-        With a formulation other than ``penalty``, or with user constraints.
+        With a formulation other than ``penalty``, with user constraints, or with rules.
     """
     if not task.formulation.is_sum:
         raise UnsupportedError(
@@ -41,6 +41,8 @@ def solve_greedy(task: Task) -> Answer:
         )
     if task.constraints is not None:
         raise UnsupportedError("the greedy search knows limits only, no constraints; use exact", field="constraints")
+    if task.formulation.program.rules:
+        raise UnsupportedError("the greedy search knows limits only, no rules; use exact", field="rules")
 
     def goes_on(positions: FloatArray) -> bool:
         task.report(positions)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.exchange import exchange
 from dynopt_milp.solvers.greedy import greedy_positions
+from dynopt_milp.solvers.scaled_starts import best_scaled
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray
 
@@ -22,14 +24,22 @@ SHORT_WORK = 2e9  # evaluations × n², as much where n is in the hundreds
 def first_incumbent(task: Task, check: ConstraintCheck) -> FloatArray | None:
     """The best of: the user's starts, what is held, nothing, the rounded target and the greedy answer, improved.
 
-    None if the constraints admit none of them.
+    With rules or constraints also: the target, the starts and the greedy answer scaled down until they are admitted.
+    None if rules and constraints admit none of them.
     """
     program = task.formulation.program
     good = admitted(task, simple_starts(task), check)
     for start in good:
         task.report(start)
+    greedy: list[FloatArray] = []
     if task.formulation.is_sum and float(np.abs(program.target).sum()) <= MOST_GREEDY_STEPS:
-        good += admitted(task, [_greedy(task)], check)
+        greedy = [_greedy(task)]
+        good += admitted(task, greedy, check)
+    if program.rules or task.constraints is not None:
+        scaled = best_scaled(task, [program.target, *task.starts, *greedy], check)
+        for start in scaled:
+            task.report(start)
+        good += scaled
     return best_of(task, good, check)
 
 
@@ -46,6 +56,8 @@ def _greedy(task: Task) -> FloatArray:
     A short one is finished whatever the deadline: no answer is then worse than the book's.
     """
     program = task.formulation.program
+    if program.rules:
+        program = replace(program, rules=None)
     short = min(SHORT_EVALUATIONS, SHORT_WORK / program.size**2) / program.size
     steps = 0
 

@@ -11,6 +11,7 @@ from dynopt_milp.errors import DynoptError, InputError, SolverError, Unsupported
 from dynopt_milp.io.labelled import to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import SolveInterrupted, StoppedBy
+from dynopt_milp.solvers.broken_rule import broken_rule
 from dynopt_milp.solvers.task import Answer, Method, Task
 
 Optimizer = Callable[[Problem], Any]
@@ -46,7 +47,7 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
         When it runs, with a formulation other than ``penalty``, or with constraints: the optimizer would not know of
         them.
     SolverError
-        If the optimizer raises, or what it returns is not one whole number per instrument.
+        If the optimizer raises, or what it returns is not one whole number per instrument, or breaks a limit or a rule.
     """
     name = optimizer_name(optimizer)
 
@@ -81,6 +82,9 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
         for members in task.formulation.program.opposite(ordered):
             sizes = ", ".join(f"{ordered[place]:g} of {task.instruments[place]}" for place in members)
             raise SolverError(f"{name} returned opposite positions of one underlying: {sizes}")
+        broken = broken_rule(task.formulation.program, task.instruments, ordered)
+        if broken is not None:
+            raise SolverError(f"{name} returned a portfolio that breaks a rule: {broken}")
         return Answer(positions=ordered, lower_bound=0.0, stopped_by=StoppedBy.HEURISTIC, solver=f"{name} (own)")
 
     return run

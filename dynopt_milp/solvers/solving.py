@@ -169,7 +169,7 @@ def _so_far(task: Task | None, answer: Answer | None, name: str) -> Answer:
     if task.constraints is None:  # what is held, or a start, is better than nothing
         program = task.formulation.program
         for simple in (*task.starts, np.clip(program.previous, program.lower, program.upper)):
-            if program.one_sided(simple):
+            if program.one_sided(simple) and program.keeps_rules(simple):
                 task.report(simple)
     known = task.known
     return replace(answer, positions=known.portfolio[1], lower_bound=max(known.lower_bound, answer.lower_bound))

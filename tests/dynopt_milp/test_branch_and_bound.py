@@ -129,7 +129,7 @@ def test_what_nothing_bounds_is_said() -> None:
 def test_constraints_go_to_scip_and_all_else_to_the_branch_and_bound() -> None:
     problem = sizes_problem(0)
     assert solve(problem).solver.startswith("branch and bound")
-    assert solve(problem, constraints=lambda k: [k[0] <= 1]).solver.startswith("SCIP")
+    assert "SCIP" in solve(problem, constraints=lambda k: [k[0] <= 1]).solver
     with pytest.raises(InputError, match="limits only"):
         solve(problem, "branch_and_bound", constraints=lambda k: [k[0] <= 1])
 

@@ -47,7 +47,9 @@ class ScipModel:
         ]
 
 
-def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> ScipModel:
+def build_model(
+    program: ConicProgram, lower: FloatArray, upper: FloatArray, normal: float = NORMAL_RIGHT
+) -> ScipModel:  # fmt: skip
     """Write conic data as a SCIP model.
 
     Each cone gets a variable for each of its rows and the constraint ``sqrt(Σ yⱼ²) ≤ t``, which SCIP recognises as a
@@ -61,6 +63,8 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
         The data.
     lower, upper : ndarray, shape (N,)
         Bounds of the variables, ±inf where there are none; rows with a single variable are added to them.
+    normal : float
+        What the bounded right-hand side of a cone is scaled to.
     """
     lower, upper = lower.copy(), upper.copy()
     first_cone = program.equalities + program.inequalities
@@ -74,7 +78,7 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
             upper[column] = min(upper[column], limit)
         else:
             lower[column] = max(lower[column], limit)
-    units = _units(program, rows[first_cone:], lower, upper)
+    units = _units(program, rows[first_cone:], lower, upper, normal)
     lower, upper = lower / units, upper / units
     coefficients = [numbers * units[columns] for columns, numbers in zip(rows, coefficients, strict=True)]
 
@@ -111,31 +115,35 @@ def build_model(program: ConicProgram, lower: FloatArray, upper: FloatArray) -> 
     start = first_cone
     for size in program.cones:
         heads = rows[start]
-        most = -coefficients[start][0] * upper[heads[0]] if len(heads) == 1 and coefficients[start][0] < 0 else np.inf
+        most = 0.0 if not len(heads) else np.inf
+        if len(heads) == 1 and coefficients[start][0] < 0:
+            most = -coefficients[start][0] * upper[heads[0]]
         lost = _leave_out(
             rows, coefficients, farthest, range(start + 1, start + size), float(program.right[start] + most)
         )
-        _add_cone(model, program, rows, coefficients, terms, start, size, float(most), lost)
+        _add_cone(model, program, rows, coefficients, terms, start, size, float(most), lost, normal)
         start += size
     return ScipModel(model, variables, units)
 
 
-def _units(program: ConicProgram, heads: list[Any], lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """A unit for each variable: where a cone's bounded right-hand side is one, its bound becomes 10."""
+def _units(
+    program: ConicProgram, heads: list[Any], lower: FloatArray, upper: FloatArray, normal: float
+) -> FloatArray:  # fmt: skip
+    """A unit for each variable: where a cone's bounded right-hand side is one, its bound becomes ``normal``."""
     units = np.ones(len(program.cost))
     start = 0
     for size in program.cones:
         if len(heads[start]) == 1:
             column = heads[start][0]
             if not program.whole[column] and 0 < upper[column] < np.inf and lower[column] in (0.0, -np.inf):
-                units[column] = upper[column] / NORMAL_RIGHT
+                units[column] = upper[column] / normal
         start += size
     return units
 
 
 def _leave_out(rows: list[Any], coefficients: list[Any], farthest: FloatArray, cone: range, bound: float) -> float:
     """Set terms of a cone's rows to zero that are round-off beside its bound; what the norm can lose by it."""
-    least = NOISE * (bound if 0 < bound < np.inf else NORMAL_VALUE)
+    least = NOISE * (max(bound, 0.0) if bound < np.inf else NORMAL_VALUE)
     lost = 0.0
     for row in cone:
         with np.errstate(invalid="ignore"):  # zero × no limit
@@ -156,13 +164,19 @@ def _add_cone(
     size: int,
     most: float,
     lost: float,
+    normal: float,
 ) -> None:
     """‖(b − Ax) of the rows after the first‖ ≤ (b − Ax) of the first + ``lost``, at most right + ``most``."""
     constant = not len(rows[start])
     right = float(program.right[start]) + lost
     bound = right + (0.0 if constant else most)
-    scale = NORMAL_RIGHT / bound if 0 < bound < np.inf else 1.0
-    largest = max(np.abs(coefficients[row]).max(initial=0.0) for row in range(start, start + size))
+    if bound == 0:
+        _add_nothing(model, program, coefficients, terms, range(start + 1, start + size))
+        if not constant:
+            model.addCons(terms(start) <= right)
+        return
+    largest = max(float(np.abs(coefficients[row]).max(initial=0.0)) for row in range(start, start + size))
+    scale = float(normal / bound) if 0 < bound < np.inf else 1.0
     scale = min(scale, LARGEST / largest) if largest > 0 else scale
     parts = []
     for row in range(start + 1, start + size):
@@ -176,3 +190,15 @@ def _add_cone(
     head = model.addVar(vtype="C", lb=0.0, ub=None)
     model.addCons(terms(start, scale) + head == scale * right)
     model.addCons(sqrt(squares) <= head)
+
+
+def _add_nothing(model: Model, program: ConicProgram, coefficients: list[Any], terms: Any, cone: range) -> None:
+    """Nothing in any row: no scale brings a norm of at most nothing to where SCIP can tell it from little."""
+    for row in cone:
+        largest = np.abs(coefficients[row]).max(initial=0.0)
+        right = float(program.right[row])
+        if largest > 0:
+            model.addCons(terms(row, 1 / largest) == right / largest)
+        elif right != 0:
+            one = model.addVar(vtype="C", lb=1.0, ub=1.0)
+            model.addCons(one <= 0.0)  # no point exists

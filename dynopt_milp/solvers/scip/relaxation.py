@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import clarabel
 import numpy as np
 from scipy.sparse import csc_array, csr_array, vstack
@@ -24,12 +26,15 @@ class Relaxation:
     Parameters
     ----------
     formulation : Formulation
-        Normalised. Of `integer_hull` the relaxation of `penalty` is taken: the dual bound knows no more.
+        Normalised. Of `integer_hull` the relaxation of `penalty` is taken, and rules are left out: the dual bound knows
+        no more.
     """
 
     def __init__(self, formulation: Formulation) -> None:
         if formulation.is_sum:
             formulation = Penalty(formulation.program)
+        if formulation.program.rules:  # directions are as valid without
+            formulation = replace(formulation, program=replace(formulation.program, rules=None))
         size = formulation.program.size
         data, self._positions = formulation_cone(formulation)
         self._cost, self._offset = data.cost, data.offset

@@ -27,6 +27,7 @@ from dynopt_milp.solvers.constraint_check import ConstraintCheck, all_met, user_
 from dynopt_milp.solvers.exchange import exchange
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.incumbent import admitted, best_of, first_incumbent
+from dynopt_milp.solvers.modelled import model_of
 from dynopt_milp.solvers.scip.cone import formulation_cone
 from dynopt_milp.solvers.scip.conic import conic_program
 from dynopt_milp.solvers.scip.model import NORMAL_RIGHT, build_model
@@ -42,6 +43,7 @@ from formulations import (
     bounding_box,
     price,
     restrict,
+    rule_box,
 )
 from formulations.formulation import NORMAL_VALUE
 from formulations.integer_hull import WEAK
@@ -71,8 +73,12 @@ MOST_SPREAD = 1e5
 # Of a box that is wider SCIP has been seen to overlook what is in it: its tolerances are shares of the bounds.
 WIDEST_BELIEVED = 1e6  # contracts
 MOST_PASSES = 4
+NEAR = 1000.0  # contracts from the target: where a first portfolio is looked for if nothing bounds positions
+OTHER_SCALE = 30.0  # of cones, where SCIP has called a problem infeasible
+LEAST_NODES, FURTHER_NODES = 10_000, 10  # for that, and for each node of before
 LONGEST = 1e20  # seconds; SCIP's infinity
 FAILED = "failed"
+UNDECIDED = "totalnodelimit"  # SCIP's word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,24 +137,30 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
     program = task.formulation.program
     nodes = 0
     if incumbent is None:
-        sought = _sided(task, _wider(task.formulation))
+        sought, everywhere = _sided(task, _wider(task.formulation))
         if sought is None:
             return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
-        run = _run(task, sought, check, any_solution=True, plain=plain)
+        run = _run_twice(task, sought, check, any_solution=True, plain=plain)
         nodes += run.nodes
         if not run.portfolios:
             if run.status == FAILED:
                 raise SolverError("SCIP's linear solver failed while looking for a first portfolio; give a start")
+            if run.status == "infeasible" and not everywhere:
+                finite_box(task, np.inf)  # says what is not bounded
             if run.status == "infeasible" and _believed(task.formulation):
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
             return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
         incumbent = exchange(task, run.portfolios[0], check.admits)
 
     task.report(incumbent)
-    lower_bound, relaxed_value = 0.0, np.inf
+    lower_bound, relaxed_value = task.known.lower_bound, np.inf
     for passed in range(MOST_PASSES):
         value = task.formulation.value(incumbent)
         if relative_gap(value, lower_bound) <= task.gap:
+            if passed == 0 and lower_bound > 0 and task.constraints is not None:
+                # What SCIP could not be given is refused, needed or not.
+                positions = cp.Variable(program.size)
+                conic_program(cp.Problem(cp.Minimize(0.0), user_constraints(task.constraints, positions)))
             return Answer(incumbent, lower_bound, StoppedBy.GAP, solver, nodes)
         if task.seconds_left() == 0:
             return Answer(incumbent, lower_bound, StoppedBy.TIME, solver, nodes)
@@ -170,6 +182,8 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
                     normalised, unit = _normalised(task, value, lower, upper)
         if not plain:
             lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
+            if not (lower > upper).any():
+                lower, upper = rule_box(program, lower, upper)
         lower, upper = program.on_side(lower, upper)
         if (lower > upper).any():  # round-off cut off the very portfolio the box was drawn around
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
@@ -179,16 +193,16 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
             inner = small.formulation
             if inner.is_sum and relaxed_value < WEAK * value:
                 inner = IntegerHull(inner.program)
-            run = _run(task, inner, check, fine=fine, whole=small.whole)
+            whole: Callable[[Any], FloatArray] = small.whole
         else:  # constraints are written in all positions
-            boxed = replace(normalised, program=normalised.program.with_box(lower, upper))
-            run = _run(task, boxed, check, fine=fine, plain=plain)
+            inner, whole = replace(normalised, program=normalised.program.with_box(lower, upper)), np.array
+        run = _run_twice(task, inner, check, fine=fine, plain=plain, whole=whole)
         nodes += run.nodes
         improved = [] if plain else [exchange(task, point, check.admits) for point in run.portfolios[:1]]
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
         bound = run.lower_bound / unit - _rounded(task.formulation, incumbent, value, lower, upper)
         too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
-        if run.status in ("infeasible", FAILED) or too_high:
+        if run.status in ("infeasible", FAILED, UNDECIDED) or too_high:
             # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
         lower_bound = max(lower_bound, bound)
@@ -210,10 +224,11 @@ def _normalised(task: Task, value: float, lower: FloatArray, upper: FloatArray) 
     return normalised, unit
 
 
-def _sided(task: Task, formulation: Formulation) -> Formulation | None:
-    """The formulation before any portfolio is known; where underlyings have a side, in the box that makes it linear.
+def _sided(task: Task, formulation: Formulation) -> tuple[Formulation | None, bool]:
+    """The formulation before any portfolio is known; with rules, and where underlyings have a side, in a box for them.
 
-    None if the box is empty.
+    None if the box is empty. Where nothing bounds a position under rules, the box is one around the target; the second
+    result is whether that leaves nothing out.
 
     Raises
     ------
@@ -221,12 +236,22 @@ def _sided(task: Task, formulation: Formulation) -> Formulation | None:
         If nothing bounds some of the positions.
     """
     program = formulation.program
-    if not program.underlyings():
-        return formulation
+    if not program.underlyings() and not program.rules:
+        return formulation, True
+    everywhere = True
     lower, upper = bounding_box(program, formulation.tracking_radius(np.inf), np.inf)
-    if not (np.isfinite(lower) & np.isfinite(upper)).all():
+    if program.rules and not (lower > upper).any():
+        lower, upper = rule_box(program, lower, upper)
+        if (lower > upper).any():
+            return None, True
+        everywhere = bool((np.isfinite(lower) & np.isfinite(upper)).all())
+        near = np.round(program.target)
+        lower = np.where(np.isneginf(lower), np.minimum(near, upper) - NEAR, lower)
+        upper = np.where(np.isposinf(upper), np.maximum(near, lower) + NEAR, upper)
+    if program.underlyings() and not (np.isfinite(lower) & np.isfinite(upper)).all():
         lower, upper = finite_box(task, np.inf)  # says which
-    return None if (lower > upper).any() else replace(formulation, program=program.with_box(lower, upper))
+    empty = (lower > upper).any()
+    return None if empty else replace(formulation, program=program.with_box(lower, upper)), everywhere
 
 
 def _believed(formulation: Formulation) -> bool:
@@ -248,6 +273,20 @@ def _wider(formulation: Formulation) -> Formulation:
     return replace(formulation, buffer=formulation.buffer * (1 + LIMIT_SLACK) + ROUNDINGS * float(doubt))
 
 
+def _run_twice(task: Task, formulation: Formulation, check: ConstraintCheck, **how: Any) -> _Run:
+    """One SCIP solve, and with rules or constraints another at another scale where the first finds nothing.
+
+    SCIP has called cones infeasible that hold portfolios. What it says twice is said; where the second solve takes many
+    more nodes than the first nothing is.
+    """
+    run = _run(task, formulation, check, **how)
+    plain = task.constraints is None and not formulation.program.rules
+    if plain or run.portfolios or run.status not in ("infeasible", FAILED):
+        return run
+    other = _run(task, formulation, check, **how, most_nodes=LEAST_NODES + FURTHER_NODES * run.nodes)
+    return replace(other, nodes=run.nodes + other.nodes)
+
+
 def _run(
     task: Task,
     formulation: Formulation,
@@ -256,19 +295,21 @@ def _run(
     fine: bool = False,
     any_solution: bool = False,
     plain: bool = False,
+    most_nodes: int | None = None,
     whole: Callable[[FloatArray], FloatArray] = np.copy,
 ) -> _Run:
     """One SCIP solve over the formulation's box; with ``any_solution`` it looks for any portfolio that is admitted.
 
-    ``plain`` leaves SCIP's strategy at its default; ``whole`` makes a portfolio of the task from one of the
+    ``plain`` leaves SCIP's strategy at its default; with ``most_nodes`` cones are brought
+    to another scale than without; ``whole`` makes a portfolio of the task from one of the
     formulation.
     """
     own: list[Any] = []
-    unconstrained = task.constraints is None and not any_solution
+    unconstrained = task.constraints is None and not any_solution and not formulation.program.rules
     if unconstrained:
         program, columns = formulation_cone(formulation)
     else:
-        model = formulation.model()
+        model = model_of(task, formulation)
         own = [] if task.constraints is None else user_constraints(task.constraints, model.positions)
         if any_solution:
             model = replace(model, objective=cp.Constant(0.0))
@@ -277,8 +318,11 @@ def _run(
     lower, upper = formulation.program.lower, formulation.program.upper
     least, most = np.full(len(program.cost), -np.inf), np.full(len(program.cost), np.inf)
     least[columns], most[columns] = lower, upper
-    scip = build_model(program, least, most)
-    if unconstrained and not plain:
+    scip = build_model(program, least, most, NORMAL_RIGHT * (1.0 if most_nodes is None else OTHER_SCALE))
+    if not unconstrained:
+        # The step of it that would aggregate takes the row away where it may not: SCIP's best then broke that row by 1.
+        scip.model.setParam("constraints/linear/dualpresolving", False)
+    elif not plain:
         # The first portfolio is good and the box is tight: SCIP's own heuristics, slower separators, restarts, bound
         # tightening and long rounds at the root took three quarters of its time on weekly problems of 27 to 42
         # futures. With constraints the local search sees less, and they are of use.
@@ -296,6 +340,8 @@ def _run(
         "misc/catchctrlc": False,  # SCIP would print about it on stdout
         "limits/gap": task.gap / 2 if task.gap > EXHAUSTIVE_GAP else 0.0,
     }
+    if most_nodes is not None:
+        settings["limits/totalnodes"] = most_nodes
     if any_solution:
         settings["limits/solutions"] = 1
     else:
@@ -318,7 +364,7 @@ def _run(
                 values = np.where(program.whole[place], np.round(solution[place]), solution[place])
                 variable.value = values.reshape(variable.shape, order="F")
             model.positions.value = positions
-            admitted = all_met(own)
+            admitted = all_met(own) and check.keeps(whole(positions))
         if admitted and np.isfinite(task.formulation.value(whole(positions))):
             portfolios.append(whole(positions))
     bound = 0.0
@@ -400,6 +446,7 @@ def _limit(status: str) -> StoppedBy | None:
         "gaplimit": None,
         "sollimit": None,
         "bestsollimit": None,
+        UNDECIDED: None,
         "infeasible": None,
         "timelimit": StoppedBy.TIME,
         "userinterrupt": StoppedBy.INTERRUPT,

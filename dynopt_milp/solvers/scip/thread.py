@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 _THREADS: dict[int, ThreadPoolExecutor] = {}
 """By process: a forked child inherits the dictionary, but not the thread."""
 
 
-def run_in_scip_thread(function: Callable[[], None]) -> Future[None]:
+def run_in_scip_thread(function: Callable[[], Any]) -> Future[Any]:
     """Run a function in SCIP's thread; what it raises is raised by the future's ``result``."""
     process = os.getpid()
     if process not in _THREADS:

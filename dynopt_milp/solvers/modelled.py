@@ -1,0 +1,33 @@
+"""The cvxpy model of a task's formulation, or an error that says what is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynopt_milp.errors import UnsupportedError
+from dynopt_milp.solvers.finite_box import finite_box
+from dynopt_milp.solvers.task import Task
+from formulations import Formulation, Model, ProgramError
+
+
+def model_of(task: Task, formulation: Formulation) -> Model:
+    """The model of the task's formulation, or of one that was made of it.
+
+    Raises
+    ------
+    UnboundedError
+        If a rule needs limits where nothing bounds a position.
+    UnsupportedError
+        If a rule has too many positions to choose among.
+    """
+    try:
+        return formulation.model()
+    except ProgramError as error:
+        if error.field != "rules":
+            raise
+        if not (np.isfinite(formulation.program.lower) & np.isfinite(formulation.program.upper)).all():
+            finite_box(task, np.inf)  # says which
+        raise UnsupportedError(
+            "solvers that are given the model cannot choose among so many positions; give limits (lower and upper)",
+            field="rules",
+        ) from None
