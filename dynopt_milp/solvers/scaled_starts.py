@@ -17,7 +17,12 @@ from formulations import FloatArray
 SCALES = np.linspace(0.0, 1.2, 121)  # beyond 1 for what is rounded down
 
 
-def best_scaled(task: Task, wanted: Iterable[FloatArray], check: ConstraintCheck) -> list[FloatArray]:
+FEW_SCALES = SCALES[::5]
+
+
+def best_scaled(
+    task: Task, wanted: Iterable[FloatArray], check: ConstraintCheck, scales: FloatArray = SCALES
+) -> list[FloatArray]:  # fmt: skip
     """Of the portfolios that are wanted, scaled and rounded either way, the best that is admitted; none if none is.
 
     Parameters
@@ -26,13 +31,15 @@ def best_scaled(task: Task, wanted: Iterable[FloatArray], check: ConstraintCheck
     wanted : iterable of ndarray, shape (n,)
         Positions, whole or not.
     check : ConstraintCheck
+    scales : ndarray
+        What they are multiplied by.
     """
     program = task.formulation.program
     # From the position that counts as none, nearest to which a box without it begins.
     none = np.clip(program.zero, program.lower, program.upper)
-    scaled = np.concatenate([none + SCALES[:, None] * (one - none) for one in wanted])
+    scaled = np.concatenate([none + scales[:, None] * (one - none) for one in wanted])
     whole = np.concatenate([none + np.trunc(scaled - none), np.round(scaled)])
-    whole = np.unique(np.clip(whole, program.lower, program.upper), axis=0)
+    whole = np.clip(whole, program.lower, program.upper)
     whole = whole[program.keeps_rules(whole) & program.one_sided(whole)]
     values = task.formulation.values(whole)
     for place in np.argsort(values, kind="stable"):

@@ -170,6 +170,8 @@ def within_costs(
         )
         paid = budget * (1 + OUTWARD) / unit if unit > 0 else np.inf
         paid += OUTWARD * (1 + abs(held))
+        if costs.lines[FURTHER, i] != 0:
+            paid = min(paid, costs.lines[MOST_ORDER, i])
         low[i] = max(lower[i], np.ceil(held - paid))
         high[i] = min(upper[i], np.floor(held + paid))
         if costs.lines[FURTHER, i] == 0 or not budget < np.inf:

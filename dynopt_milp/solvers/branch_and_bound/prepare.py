@@ -17,7 +17,7 @@ from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
 from dynopt_milp.solvers.branch_and_bound.rule_arrays import cap_arrays, row_arrays, told_apart
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.task import Task
-from formulations import FloatArray
+from formulations import FloatArray, rule_box
 
 FARTHER = 1 + 1e-9  # than what a box allows, as far as float64 can tell
 AROUND = 3  # contracts of the smallest size, on both sides of portfolios
@@ -93,32 +93,31 @@ def _neighbourhood(
 def _merged(task: Task, gram: FloatArray, value: float, unlike: NDArray[np.bool_]) -> Merged | None:
     """Contracts merged over a finite box; None if it is empty."""
     formulation, program = task.formulation, task.formulation.program
-    radius = float(min(formulation.tracking_radius(value), FARTHER * program.spread(program.lower, program.upper)))
-    costs, (underlying, twin, residual) = program.costs(), program.arrays()[-3:]
+    most, costs, (underlying, twin, residual) = (
+        formulation.tracking_radius(value),
+        program.costs(),
+        program.arrays()[-3:],
+    )
 
     def merged_in(lower: FloatArray, upper: FloatArray, budget: float) -> tuple[bool, Merged]:
+        radius = float(min(most, FARTHER * program.spread(lower, upper)))
+        for end in (lower, upper):
+            end.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
         return merged_box(
-            program.factor,
-            gram,
-            program.target,
-            costs,
-            lower,
-            upper,
-            underlying,
-            twin,
-            residual,
-            radius,
-            budget,
+            program.factor, gram, program.target, costs, lower, upper, underlying, twin, residual, radius, budget,
             unlike,
-        )
+        )  # fmt: skip
 
-    some, merged = merged_in(program.lower, program.upper, float(formulation.cost_budget(value)))
+    lower, upper = program.lower, program.upper
+    if unlike.size and not value < np.inf:  # nothing else bounds what is looked for
+        lower, upper = rule_box(program, lower, upper)
+        if (lower > upper).any():
+            return None
+    some, merged = merged_in(lower, upper, float(formulation.cost_budget(value)))
     if some and not (np.isfinite(merged.lower) & np.isfinite(merged.upper)).all():
         # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
-        low, high = finite_box(task, value)
-        if (low > high).any():
+        lower, upper = finite_box(task, value)
+        if (lower > upper).any():
             return None
-        for end in (low, high):
-            end.setflags(write=False)  # as those of a TrackingProgram: for others all would be compiled once more
-        some, merged = merged_in(low, high, np.inf)
+        some, merged = merged_in(lower, upper, np.inf)
     return merged if some else None

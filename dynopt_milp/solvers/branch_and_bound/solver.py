@@ -26,7 +26,6 @@ from dynopt_milp.solvers.branch_and_bound.phases import SOLVER, Search, search_s
 from dynopt_milp.solvers.branch_and_bound.prepare import prepare
 from dynopt_milp.solvers.branch_and_bound.root import prove_at_root
 from dynopt_milp.solvers.branch_and_bound.ruled_phases import RuledSearch
-from dynopt_milp.solvers.branch_and_bound.scaled_down import scaled_down
 from dynopt_milp.solvers.branch_and_bound.sides import on_one_side
 from dynopt_milp.solvers.branch_and_bound.tuning import (
     DIAGONAL_STEPS,
@@ -38,6 +37,7 @@ from dynopt_milp.solvers.branch_and_bound.tuning import (
 )
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.incumbent import first_incumbent
+from dynopt_milp.solvers.scaled_starts import FEW_SCALES, SCALES, best_scaled
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
@@ -137,37 +137,59 @@ def prove_tree(task: Task) -> Answer:
 def _prove_ruled(task: Task) -> Answer:
     """Solve a task with rules for more than one position: without them first, which often keeps them already."""
     formulation, program = task.formulation, task.formulation.program
-    bound, free = 0.0, np.empty((0, program.size))
+    bound, starts = 0.0, _starts(task)
     if formulation.is_sum and program.size <= ROOT_CONTRACTS and task.seconds_left() > ROOT_SECONDS:
-        answer, best = prove_root(program.arrays(), task.gap, _starts(task))
+        answer, best = prove_root(program.arrays(), task.gap, starts)
         if answer is not None:
             if program.keeps_rules(best):
                 return answer
             bound = answer.lower_bound
-        free = best[None]
-    starts = np.concatenate([_starts(task), free])
-    incumbent = scaled_down(formulation, starts)
+        starts = np.concatenate([starts, best[None]])
+    incumbent = _scaled(task, starts, FEW_SCALES)
+    found = _search_ruled(task, starts, incumbent)
+    if found.stopped_by.is_limit:  # no answer is worse than what anybody would hold
+        simple = _scaled(task, starts, SCALES)
+        if simple is not None and (
+            found.positions is None or formulation.priced(simple).high < formulation.priced(found.positions).high
+        ):  # fmt: skip
+            found = replace(found, positions=simple)
+    return replace(found, lower_bound=max(found.lower_bound, bound))
+
+
+def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None) -> Answer:
+    """The tree with rules; ``starts``, shape (any, n), need not keep them."""
+    formulation, program = task.formulation, task.formulation.program
     value = np.inf if incumbent is None else formulation.priced(incumbent).high
     if incumbent is not None:
-        task.report(incumbent, bound)
+        task.report(incumbent)
     if value == 0:
         return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
     if task.seconds_left() == 0:
-        return Answer(incumbent, bound, StoppedBy.TIME, SOLVER)
+        return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
     gram = program.factor.T @ program.factor
-    if incumbent is not None:  # a better one first, as tables are as large as it is bad
+    if incumbent is not None:  # a better one first: tables are as large as it is bad
+        target = np.clip(np.rint(program.target), program.lower, program.upper)
+        starts = np.concatenate([starts, target[None]])
         near = prepare(task, gram, value, np.concatenate([incumbent[None], starts]))
         if near is not None:
-            target = np.clip(np.rint(program.target), program.lower, program.upper)
-            search = RuledSearch(task, near, incumbent, value, np.concatenate([starts, target[None]]))
+            search = RuledSearch(task, near, incumbent, value, starts)
             incumbent, value, starts = search.incumbent, search.value, starts[:0]
     prepared = prepare(task, gram, value)
     if prepared is None:
         if incumbent is not None:  # round-off has cut off what is known
-            return Answer(incumbent, bound, StoppedBy.PRECISION, SOLVER)
+            return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
         return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
-    found = RuledSearch(task, prepared, incumbent, value, starts).run()
-    return replace(found, lower_bound=max(found.lower_bound, bound))
+    return RuledSearch(task, prepared, incumbent, value, starts).run()
+
+
+def _scaled(task: Task, starts: FloatArray, scales: FloatArray) -> FloatArray | None:
+    """The best of what is held, the starts, and these and the target scaled down, that keeps sides and rules."""
+    formulation, program = task.formulation, task.formulation.program
+    known = [np.clip(one, program.lower, program.upper) for one in (program.previous, *starts)]
+    known = [one for one in known if program.contains(one)]
+    known += best_scaled(task, [program.target, *starts], ConstraintCheck(None, program), scales)
+    known = [one for one in known if formulation.value(one) < np.inf]
+    return min(known, key=formulation.value) if known else None
 
 
 @cache
