@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ study-race: .venv/installed ## Solvers side by side, and time against size: make
 
 study-holding: .venv/installed ## Sizes on one side and the cost of holding: make study-holding DATA=folder (comparisons/holding)
 	@$(BIN)/python -m comparisons.holding $(DATA)
+
+study-rules: .venv/installed ## House rules against other solvers: make study-rules DATA=folder [INSTANCES=folder] (comparisons/rules)
+	@$(BIN)/python -m comparisons.rules $(DATA) $(if $(INSTANCES),--instances $(INSTANCES))
 
 study-before: .venv/installed ## As fast as before, and the same answers? make study-before DATA=folder BEFORE=checkout (comparisons/before_after)
 	@$(BIN)/python -m comparisons.before_after $(DATA) $(BEFORE)

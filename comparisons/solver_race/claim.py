@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from formulations import FloatArray
 
-OPTIMAL, TIME, LICENCE, ERROR = "optimal", "time limit", "licence", "error"
+OPTIMAL, INFEASIBLE, TIME, LICENCE, ERROR = "optimal", "infeasible", "time limit", "licence", "error"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +19,8 @@ class Claim:
     positions : array of float, shape (n,), or None
         Whole contracts, in the order of the problem's instruments.
     claimed : str
-        ``optimal``, ``time limit``, ``licence`` (it does not allow this size), ``error``, or the solver's own word.
+        ``optimal``, ``infeasible``, ``time limit``, ``licence`` (it does not allow this size), ``error``, or the
+        solver's own word.
     seconds : float
         Wall time of building and solving.
     lower_bound : float

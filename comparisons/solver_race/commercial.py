@@ -23,7 +23,7 @@ CPLEX_TOO_LARGE = 1016
 def run_gurobi(problem: Problem, time_limit: float) -> Claim:
     """Gurobi through gurobipy."""
     gurobi: Any = import_module("gurobipy")
-    environment = _gurobi()
+    environment = gurobi_environment()
     began = time.perf_counter()
     model = cone_model(problem)
     data, priced = model.program, model.priced
@@ -42,7 +42,7 @@ def run_gurobi(problem: Problem, time_limit: float) -> Claim:
                 objective = objective + data.cost[priced] @ u
             solver.setObjective(objective)
             k.Start = model.start
-            solver.Params.TimeLimit = _left(began, time_limit)
+            solver.Params.TimeLimit = seconds_left(began, time_limit)
             solver.optimize()
             found = np.asarray(k.X) if solver.SolCount else None
             words = {gurobi.GRB.OPTIMAL: OPTIMAL, gurobi.GRB.TIME_LIMIT: TIME}
@@ -93,7 +93,7 @@ def run_cplex(problem: Problem, time_limit: float) -> Claim:
             parameters.threads.set(1)
             parameters.mip.tolerances.mipgap.set(GAP)
             parameters.mip.tolerances.absmipgap.set(0.0)
-            parameters.timelimit.set(_left(began, time_limit))
+            parameters.timelimit.set(seconds_left(began, time_limit))
             solver.solve()
             answer = solver.solution
             found = np.asarray(answer.get_values(0, size - 1)) if answer.is_primal_feasible() else None
@@ -113,7 +113,7 @@ def run_cplex(problem: Problem, time_limit: float) -> Claim:
 def run_copt(problem: Problem, time_limit: float) -> Claim:
     """COPT through coptpy."""
     coptpy: Any = import_module("coptpy")
-    environment = _copt()
+    environment = copt_environment()
     began = time.perf_counter()
     constants = coptpy.COPT
     model = cone_model(problem)
@@ -138,7 +138,7 @@ def run_copt(problem: Problem, time_limit: float) -> Claim:
         solver.setObjective(objective, constants.MINIMIZE)
         solver.setMipStart(k, model.start.tolist())
         solver.loadMipStart()
-        settings = {"Threads": 1, "RelGap": GAP, "AbsGap": 0.0, "TimeLimit": _left(began, time_limit)}
+        settings = {"Threads": 1, "RelGap": GAP, "AbsGap": 0.0, "TimeLimit": seconds_left(began, time_limit)}
         for name, setting in settings.items():
             solver.setParam(name, setting)
         solver.solve()
@@ -151,14 +151,14 @@ def run_copt(problem: Problem, time_limit: float) -> Claim:
 
 
 @cache
-def _gurobi() -> Any:
+def gurobi_environment() -> Any:
     """Gurobi's environment, of which a process wants one: it looks for the licence."""
     settings = {"OutputFlag": 0, "Threads": 1, "MIPGap": GAP, "MIPGapAbs": 0.0}
     return import_module("gurobipy").Env(params=settings)
 
 
 @cache
-def _copt() -> Any:
+def copt_environment() -> Any:
     """COPT's environment; it says on stdout where it looked for a licence."""
     coptpy: Any = import_module("coptpy")
     quiet = coptpy.EnvrConfig()
@@ -166,7 +166,8 @@ def _copt() -> Any:
     return coptpy.Envr(quiet)
 
 
-def _left(began: float, time_limit: float) -> float:
+def seconds_left(began: float, time_limit: float) -> float:
+    """Of a limit that began at this time of ``time.perf_counter``; never none at all."""
     return max(time_limit - (time.perf_counter() - began), LEAST_TIME)
 
 

@@ -1,0 +1,1 @@
+"""House rules: the branch and bound with them, against other solvers and against itself without."""
