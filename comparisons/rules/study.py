@@ -238,13 +238,14 @@ def with_tables(page: str, rows: pd.DataFrame) -> str:
 
 
 def _summary_table(table: pd.DataFrame) -> str:
-    header = ["problems", "λ", "proved", "median, most ms", "× free", *(f"{name} ÷ ours" for name in OTHERS.values())]
+    header = ["problems", "λ", "proved", "median; most ms", "× free", *(f"{name} ÷ ours" for name in OTHERS.values())]
     lines = []
     for line in table.to_dict("records"):
         infeasible = f", {line['infeasible']} infeasible" if line["infeasible"] else ""
         lines.append([
             TITLES[line["part"]], f"{line['cost_multiplier']:g}", f"{line['proved']} of {line['count']}{infeasible}",
-            f"{1e3 * line['median_seconds']:.3g}, {1e3 * line['most_seconds']:.3g}", _times(line["over_free"]),
+            f"{_figure(1e3 * line['median_seconds'])}; {_figure(1e3 * line['most_seconds'])}",
+            _times(line["over_free"]),
             *(_of_other(line, racer) for racer in OTHERS),
         ])  # fmt: skip
     return _markdown(header, lines)
@@ -255,7 +256,7 @@ def _of_other(line: dict[Any, Any], racer: str) -> str:
         return "licence" if line[f"{racer}_licence"] else "–"
     at_least = "" if line[f"{racer}_proved"] == 1 else "≥ "
     licence = f", {line[f'{racer}_licence']} licence" if line[f"{racer}_licence"] else ""
-    return f"{at_least}{line[racer]:.3g} × ({line[f'{racer}_proved']:.0%} proved{licence})"
+    return f"{at_least}{_times(line[racer])} ({line[f'{racer}_proved']:.0%} proved{licence})"
 
 
 def _five_cases(rows: pd.DataFrame) -> str:
@@ -268,7 +269,7 @@ def _five_cases(rows: pd.DataFrame) -> str:
             mine = group[group["racer"] == racer].set_index("case")
             if mine.empty:
                 continue
-            title = f"{instance} (free: {free:.3g})" if racer == EXACT else ""
+            title = f"{instance} (free: {_figure(free)})" if racer == EXACT else ""
             lines.append([title, name, *(_cell(mine.loc[case]) if case in mine.index else "–" for case in cases)])
     return _markdown(["problem", "", *cases], lines)
 
@@ -277,13 +278,13 @@ def _cell(one: pd.Series) -> str:
     if one["claimed"] == LICENCE:
         return "licence"
     open_mark = "" if one["claimed"] in (OPTIMAL, INFEASIBLE) else f" ({one['claimed']})"
-    return f"{1e3 * one['seconds']:.3g}{open_mark}"
+    return f"{_figure(1e3 * one['seconds'])}{open_mark}"
 
 
 def _case_table(table: pd.DataFrame) -> str:
     header = ["rule", "proved", "median ms", "× free", *(f"{name} ÷ ours" for name in OTHERS.values())]
     lines = [
-        [f"`{line['case']}`", f"{line['proved']} of {line['count']}", f"{line['median_ms']:.3g}",
+        [f"`{line['case']}`", f"{line['proved']} of {line['count']}", _figure(line["median_ms"]),
          _times(line["over_free"]), *(_times(line[racer]) for racer in OTHERS)]
         for line in table.to_dict("records")
     ]  # fmt: skip
@@ -291,7 +292,12 @@ def _case_table(table: pd.DataFrame) -> str:
 
 
 def _times(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.3g} ×"
+    return "–" if np.isnan(value) else f"{_figure(value)} ×"
+
+
+def _figure(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):,.10g}"
 
 
 def _markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

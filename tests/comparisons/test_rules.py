@@ -302,8 +302,9 @@ def test_the_summary_counts_and_averages() -> None:
     assert line["over_free"] == pytest.approx(15.0)  # of 10 and 20
     assert line["median_seconds"] == pytest.approx(0.025)
     table = study.page_tables(GOOD)
-    assert "| five cases of shared problems | 50 | 2 of 2 | 25, 40 | 15 × | ≥ 200 × (50% proved) |" in table
+    assert "| five cases of shared problems | 50 | 2 of 2 | 25; 40 | 15 × | ≥ 200 × (50% proved) |" in table
     assert "| a (free: 1.5) | branch and bound | 10 | 40 |" in table
+    assert "|  | SCIP | 1,000 | 16,000 (time limit) |" in table
     assert "Disagreements: **0** on 2 problems." in table
 
 
