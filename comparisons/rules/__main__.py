@@ -17,6 +17,7 @@ from comparisons.rules import study
 from comparisons.rules.instances import ALONE, PAIR, PARTS, all_instances, count
 from comparisons.rules.racers import RACERS, starters
 from comparisons.runner import print_table, run_study, study_parser
+from comparisons.stored import load
 from dynopt_milp.data import read_market
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.progress import Progress
@@ -39,7 +40,8 @@ def race_with_rules(options: Namespace, output: Console, progress: Console) -> N
     instances = all_instances(tuple(options.parts), market, options.instances, quick=options.quick)
     limit = study.QUICK_TIME_LIMIT if options.quick else options.seconds
     with Progress(count(tuple(options.parts), quick=options.quick), "problems", show=progress.is_terminal) as bar:
-        results = study.race(instances, racers, time_limit=limit, path=path, advance=bar.advance)
+        study.race(instances, racers, time_limit=limit, path=path, advance=bar.advance)
+    results = load(path, study.MEASURED)  # with the digits that are kept
     write_environment(
         folder / study.ENVIRONMENT.name, "one thread a solver", f"time limit: {limit:g} s a problem",
         more=versions_of(study.SOLVERS),
