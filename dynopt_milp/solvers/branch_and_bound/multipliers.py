@@ -24,14 +24,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.bounds import cone_bound
+from dynopt_milp.solvers.branch_and_bound.bounds import cone_bound, hull_bound
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.coupling import Coupling
 from dynopt_milp.solvers.branch_and_bound.descent import find_piece
 from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
-from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes
+from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, refresh
 from formulations.exact_norm import UNIT_ROUND_OFF
 
 RIDGE = 1e-10  # of K's diagonal
@@ -182,12 +182,18 @@ def load_extra(lattice: Lattice, coupling: Coupling, dual: Dual, node: Node, siz
 
 
 @part
-def join_quadratics(node: Node, size: int, weight: float) -> None:
-    """Fill ``whole`` and ``whole_link`` for the hull bound with this ν."""
-    for a in range(size):
-        node.whole_link[a] = node.link[a] + node.extra_link[a] / weight
-        for c in range(size):
-            node.whole[a, c] = node.gram[a, c] + node.extra[a, c] / weight
+def join_quadratics(
+    node: Node, size: int, weight: float, kappa: float, kappa_extra: float, second: bool
+) -> float:  # fmt: skip
+    """Fill ``whole``, ``whole_link`` and b + Hê for the hull bound with ν = ``weight``; κ of both quadratics."""
+    if second:
+        kappa += kappa_extra / weight
+        for a in range(size):
+            node.whole_link[a] = node.link[a] + node.extra_link[a] / weight
+            for c in range(size):
+                node.whole[a, c] = node.gram[a, c] + node.extra[a, c] / weight
+    refresh(node, size, node.whole, node.whole_link, node.pull)
+    return kappa
 
 
 @part
@@ -199,10 +205,13 @@ def forget_envelopes(node: Node, size: int) -> None:
 
 @part
 def step(
-    lattice: Lattice, coupling: Coupling, dual: Dual, node: Node, size: int, omega: float, missing: float,
-    damping: float,
+    lattice: Lattice, coupling: Coupling, dual: Dual, node: Node, size: int, omega: float, weight: float,
+    missing: float, damping: float,
 ) -> bool:  # fmt: skip
-    """Take a step with the multipliers from x̂ of the node; False if none is worth it."""
+    """Take a step with the multipliers from x̂ of the node; False if none is worth it.
+
+    x̂ is that of the hull bound with ν = ``weight``, or if there is none that of the cone bound with this ω.
+    """
     m, q = coupling.wide.size, coupling.cap.size
     count = m + q
     place, points, vertices, first = node.place, node.points, node.vertices, lattice.first
@@ -254,10 +263,12 @@ def step(
     curvature, upper = np.empty((inside, inside)), np.empty((inside, inside))
     for k in range(inside):
         for h in range(inside):
-            curvature[k, h] = omega * node.gram[active[k], active[h]]
+            curvature[k, h] = (2 * weight if weight > 0 else omega) * node.gram[active[k], active[h]]
             for s in range(q):
                 curvature[k, h] += 2 * multiplier[m + s] * coupling.gram[s, place[active[k]], place[active[h]]]
         curvature[k, k] *= 1 + RIDGE
+        if weight > 0:
+            curvature[k, k] -= 2 * weight * node.diagonal[active[k]]
     matrix, half, by, solved = np.zeros((some, some)), np.empty((some, some)), np.empty(some), np.empty(inside)
     if inside > 0 and cholesky(inside, curvature, upper):
         for k in range(some):
@@ -290,14 +301,15 @@ def step(
 @part
 def raise_bound(
     lattice: Lattice, coupling: Coupling, dual: Dual, node: Node, size: int, kappa: float, kappa_extra: float,
-    paid: float, cut: float, goal: Goal, plain: Goal, omega: float, bound: float, root: float, rounds: int,
-    cone_rounds: int,
+    paid: float, cut: float, goal: Goal, plain: Goal, omega: float, bound: float, root: float, weight: float,
+    constant: float, rounds: int, descents: int,
 ) -> tuple[float, float, float, float, float, Goal]:  # fmt: skip
-    """Better multipliers for a node whose cone bound with those it has is ``bound``: as many rounds at most.
+    """Better multipliers for a node whose bound with those it has is ``bound``: as many rounds at most.
 
-    ``goal`` is the one with the error of the multipliers, ``plain`` the one without. Returns the bound, ω, the tracking
-    error at x̂, what is paid, κ of the second quadratic and the goal, all for the multipliers that are best, which dual
-    and node are left with.
+    It is the hull bound with ``weight`` and ``constant``, or if there is no weight the cone's. ``goal`` is the one with
+    the error of the multipliers, ``plain`` the one without. Returns the bound, ω and the tracking error at x̂ of the
+    cone's, what is paid, κ of the second quadratic and the goal, all for the multipliers that are best, which dual and
+    node are left with.
     """
     count, second = dual.multiplier.size, coupling.cap.size > 0
     best, damping, now, again = bound, DAMPING, goal, False
@@ -307,7 +319,7 @@ def raise_bound(
         if turn == rounds or bound >= cut:
             again = bound < best
         elif not step(
-            lattice, coupling, dual, node, size, omega, max(cut - best, 1e-12 * abs(cut)), damping
+            lattice, coupling, dual, node, size, omega, weight, max(cut - best, 1e-12 * abs(cut)), damping
         ):  # fmt: skip
             again = bound < best
             rounds = turn
@@ -321,12 +333,16 @@ def raise_bound(
             if node.low[i] == node.high[i]:
                 paid += dual.lattice.cost[lattice.start[i] + node.low[i]]
         forget_envelopes(node, size)
-        build_envelopes(dual.lattice, node, size * 0, size, 0.0)
+        build_envelopes(dual.lattice, node, size * 0, size, weight)
         kappa_extra = load_extra(lattice, coupling, dual, node, size)
         now = Goal(goal.buffer, goal.edge, goal.error, plain.cost_error + doubt, goal.loss)
-        bound, omega, root = cone_bound(
-            dual.lattice, node, size, kappa, paid, cut, now, omega, cone_rounds, second, kappa_extra
-        )
+        if weight > 0:
+            kappa_whole = join_quadratics(node, size, weight, kappa, kappa_extra, second)
+            bound = hull_bound(dual.lattice, node, size, kappa_whole, paid, cut, now, weight, constant, descents)
+        else:
+            bound, omega, root = cone_bound(
+                dual.lattice, node, size, kappa, paid, cut, now, omega, descents, second, kappa_extra
+            )
         if turn >= rounds:
             break
         if bound > best:

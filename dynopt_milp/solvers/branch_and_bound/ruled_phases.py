@@ -10,7 +10,8 @@ from dynopt_milp.solvers.branch_and_bound.merge import sums_of
 from dynopt_milp.solvers.branch_and_bound.phases import Search
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared
 from dynopt_milp.solvers.branch_and_bound.ruled_local_search import improve_ruled
-from dynopt_milp.solvers.branch_and_bound.tree import PENALTY
+from dynopt_milp.solvers.branch_and_bound.tree import OPEN, PENALTY
+from dynopt_milp.solvers.branch_and_bound.tuning import NODES_UNCHECKED
 from dynopt_milp.solvers.exchange import GAIN
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, IntegerArray
@@ -39,6 +40,14 @@ class RuledSearch(Search):
     def value(self) -> float:
         """What it is worth."""
         return self._value
+
+    def find(self) -> FloatArray | None:
+        """Search until a portfolio that keeps the rules is known; None if there is none in the box, or no time."""
+        while self._incumbent is None and self._stack.state[OPEN] and self._task.seconds_left() > 0:
+            if self._nodes(NODES_UNCHECKED, hull=True) is not None:
+                break
+            self._adopt(self._stack.best.copy())
+        return self._incumbent
 
     def _improve(self, incumbent: FloatArray) -> None:
         """Improve the incumbent, and look around the other starts."""

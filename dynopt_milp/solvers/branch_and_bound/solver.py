@@ -31,6 +31,7 @@ from dynopt_milp.solvers.branch_and_bound.tuning import (
     DIAGONAL_STEPS,
     GREEDY_STEPS,
     LEVEL_STEPS,
+    NEARBY,
     ROOT_CONTRACTS,
     ROOT_SECONDS,
     ROOT_WORK,
@@ -40,7 +41,7 @@ from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.scaled_starts import FEW_SCALES, SCALES, best_scaled
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram
+from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram, rule_box
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -146,6 +147,8 @@ def _prove_ruled(task: Task) -> Answer:
             bound = answer.lower_bound
         starts = np.concatenate([starts, best[None]])
     incumbent = _scaled(task, starts, FEW_SCALES)
+    if incumbent is None:
+        incumbent = _found_nearby(task, starts)
     found = _search_ruled(task, starts, incumbent)
     if found.stopped_by.is_limit:  # no answer is worse than what anybody would hold
         simple = _scaled(task, starts, SCALES)
@@ -180,6 +183,26 @@ def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None) 
             return Answer(incumbent, 0.0, StoppedBy.PRECISION, SOLVER)
         return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
     return RuledSearch(task, prepared, incumbent, value, starts).run()
+
+
+def _found_nearby(task: Task, starts: FloatArray) -> FloatArray | None:
+    """A portfolio that keeps the rules not far from the target, what is held or a start, if rules leave no finite box.
+
+    Without one nothing would bound the others.
+    """
+    program = task.formulation.program
+    lower, upper = rule_box(program, program.lower, program.upper)
+    if (np.isfinite(lower) & np.isfinite(upper)).all() or (lower > upper).any():
+        return None
+    known = np.concatenate([starts, program.previous[None], program.zero[None], np.rint(program.target)[None]])
+    near_lower = np.minimum(np.maximum(lower, known.min(axis=0) - NEARBY), upper)
+    near_upper = np.maximum(np.minimum(upper, known.max(axis=0) + NEARBY), near_lower)
+    near = replace(task, formulation=replace(task.formulation, program=program.with_box(near_lower, near_upper)))
+    try:
+        prepared = prepare(near, program.factor.T @ program.factor, np.inf)
+    except UnsupportedError:
+        return None
+    return None if prepared is None else RuledSearch(near, prepared, None, np.inf, starts).find()
 
 
 def _scaled(task: Task, starts: FloatArray, scales: FloatArray) -> FloatArray | None:

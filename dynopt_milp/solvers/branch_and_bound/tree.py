@@ -39,7 +39,7 @@ from dynopt_milp.solvers.branch_and_bound.multipliers import (
     load_extra,
     raise_bound,
 )
-from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest, refresh
+from dynopt_milp.solvers.branch_and_bound.node import Node, build_envelopes, enter_box, load, nearest
 from dynopt_milp.solvers.branch_and_bound.pricing import least_value, tracking_error, trading_cost, value_of
 from dynopt_milp.solvers.branch_and_bound.propagation import propagate
 from dynopt_milp.solvers.branch_and_bound.ruled_local_search import improve_ruled
@@ -61,6 +61,7 @@ OPEN, NODES, HULLS_TRIED, HULLS_PRUNED, SPHERES_TRIED, SPHERES_ENDED = range(6)
 FLOOR, SPENT = 1, 2  # places in the value of a stack
 # Rounds of better multipliers, at the first node and at others.
 ROOT_TURNS, NODE_TURNS = 30, 2
+TIP = 0.01  # of the cut: a tracking error of less is at the tip of the cone
 PENALTY = 10.0  # of the value of the incumbent; what breaking a rule by its limit costs in a local search
 SPHERE_SIZE = 2  # free variables; with fewer the sphere search is not tried
 
@@ -356,7 +357,7 @@ def search(
             turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
             cone, omega, root, paid, kappa_extra, goal = raise_bound(
                 lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, cone, root,
-                turns, cone_rounds,
+                0.0, 0.0, turns, cone_rounds,
             )  # fmt: skip
         if cone >= cut:
             continue
@@ -364,10 +365,12 @@ def search(
             bound = cone
         cuts = drop(priced, node, size, cut - cone, 0.0)
 
+        # A cone at its tip says nothing of where to go: rules leave the target there, as in a problem without costs.
+        kinked = ruled and not goal.edge and root - goal.buffer < TIP * cut
         hulled = (
-            use_hull
-            and (goal.edge or root > goal.buffer or goal.buffer == 0)
-            and worth_trying(stack, HULLS_TRIED, HULL_PAYS)
+            (use_hull or kinked)
+            and (goal.edge or root > goal.buffer or goal.buffer == 0 or kinked)
+            and (kinked or worth_trying(stack, HULLS_TRIED, HULL_PAYS))
         )
         hull, weight, constant, kappa_whole = -np.inf, 0.0, 0.0, kappa
         if hulled:
@@ -375,13 +378,16 @@ def search(
             stretch(node, size)
             weight = omega / 2 if goal.edge else 1 / (least + most)
             constant = -weight * goal.buffer * goal.buffer if goal.edge else least * most * weight - goal.buffer
-            kappa_whole = kappa
-            if second:
-                join_quadratics(node, size, weight)
-                kappa_whole += kappa_extra / weight
-            refresh(node, size, node.whole, node.whole_link, node.pull)
+            kappa_whole = join_quadratics(node, size, weight, kappa, kappa_extra, second)
             build_envelopes(priced, node, none, size, weight)
             hull = hull_bound(priced, node, size, kappa_whole, paid, cut, goal, weight, constant, hull_rounds)
+            if ruled and hull < cut:
+                turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
+                hull, omega, root, paid, kappa_extra, goal = raise_bound(
+                    lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, hull,
+                    root, weight, constant, turns, hull_rounds,
+                )  # fmt: skip
+                kappa_whole = kappa + kappa_extra / weight
             record(stack, HULLS_TRIED, hull >= cut)
             if hull >= cut:
                 continue

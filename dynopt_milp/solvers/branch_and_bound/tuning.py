@@ -10,6 +10,9 @@ ROOT_CONTRACTS = 100  # contracts of the program; with more it is not tried
 ROOT_WORK = 2_000  # nodes × variables; after the first few nodes, at most
 GREEDY_STEPS = 5_000  # contracts; the greedy start ends there
 
+# With rules.
+NEARBY = 12  # contracts; how far from what is known a first portfolio is looked for, where rules leave no finite box
+
 # Nodes by phase.
 CONE_NODES = 400  # nodes; with the cone bound alone, at least
 CONE_WORK = 40_000  # nodes × variables; with the cone bound alone, where that is more
