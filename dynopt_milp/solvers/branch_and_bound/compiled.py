@@ -82,7 +82,7 @@ NUMBERS = (
     *(Path(formulations.__file__).parent / f"{name}.py" for name in NAMES),
 )
 NO_KERNELS = (
-    "held_against.py", "phases.py", "prepare.py", "rule_arrays.py", "ruled_phases.py", "scaled_down.py", "sides.py",
+    "addresses.py", "held_against.py", "phases.py", "prepare.py", "rule_arrays.py", "ruled_phases.py", "sides.py",
     "solver.py", "tuning.py",
 )  # fmt: skip
 forget_stale(HERE, (source for source in HERE.glob("*.py") if source.name not in NO_KERNELS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.bounds import CONE_ROUNDS, cone_bound, drop
+from dynopt_milp.solvers.branch_and_bound.by_address import CONE, call
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.goal import Claim, claim_in
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
@@ -69,7 +70,7 @@ def cropped_to(lattice: Lattice, claim: Claim, low: np.ndarray, high: np.ndarray
 
 
 @compiled
-def tightened(lattice: Lattice, claim: Claim, cut: float) -> tuple[Lattice, Claim]:
+def tightened(lattice: Lattice, claim: Claim, cut: float, kernels: np.ndarray) -> tuple[Lattice, Claim]:
     """The lattice without positions at its ends that only portfolios of at least ``cut`` have, by the cone bound."""
     size, width = lattice.target.size, 0
     for i in range(size):
@@ -91,9 +92,9 @@ def tightened(lattice: Lattice, claim: Claim, cut: float) -> tuple[Lattice, Clai
         if count == 0 or not paid < np.inf:
             break
         build_envelopes(lattice, node, none, count, 0.0)
-        bound, omega, _ = cone_bound(
-            lattice, node, count, kappa, paid, cut, claim.goal, omega, rounds, cut < 0, 0.0
-        )  # fmt: skip
+        bound, omega, _ = call(kernels[CONE], cone_bound, (
+            lattice, node, count, kappa, paid, cut, claim.goal, omega, rounds, cut < 0, 0.0,
+        ))  # fmt: skip
         for a in range(count):
             x[node.place[a]] = node.x[a]
         if drop(lattice, node, count, cut - bound, 0.0) * WORTH_AGAIN < count:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.bounds import cone_bound
+from dynopt_milp.solvers.branch_and_bound.by_address import CONE, call
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled
 from dynopt_milp.solvers.branch_and_bound.goal import Goal
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
@@ -17,7 +18,10 @@ ALREADY_WHOLE = 1e-9  # contracts: so near to one x̂ is taken and not rounded
 
 
 @compiled
-def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, rounds: int, index: np.ndarray) -> None:
+def dive(
+    lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, rounds: int, index: np.ndarray,
+    kernels: np.ndarray,
+) -> None:  # fmt: skip
     """Dive; ``index``, shape (n,), becomes the portfolio it ends at, and ``x``, shape (n,), is where descent begins.
 
     ``rounds`` of descent follow each rounding; ``cut`` is the value of the incumbent.
@@ -30,7 +34,9 @@ def dive(lattice: Lattice, node: Node, goal: Goal, x: np.ndarray, cut: float, ro
     size, kappa, paid = load(lattice, node, x, nowhere)
     while size > 0:
         build_envelopes(lattice, node, size * 0, size, 0.0)
-        _, omega, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, omega, rounds, rounds < 0, 0.0)
+        _, omega, _ = call(kernels[CONE], cone_bound, (
+            lattice, node, size, kappa, paid, cut, goal, omega, rounds, rounds < 0, 0.0,
+        ))  # fmt: skip
         riskiest = -1
         for a in range(size):
             i = node.place[a]

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.bounds import cone_bound, hull_bound
+from dynopt_milp.solvers.branch_and_bound.by_address import CONE, HULL, call
 from dynopt_milp.solvers.branch_and_bound.cholesky import cholesky, solve_factored
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.coupling import Coupling
@@ -302,7 +303,7 @@ def step(
 def raise_bound(
     lattice: Lattice, coupling: Coupling, dual: Dual, node: Node, size: int, kappa: float, kappa_extra: float,
     paid: float, cut: float, goal: Goal, plain: Goal, omega: float, bound: float, root: float, weight: float,
-    constant: float, rounds: int, descents: int,
+    constant: float, rounds: int, descents: int, kernels: np.ndarray,
 ) -> tuple[float, float, float, float, float, Goal]:  # fmt: skip
     """Better multipliers for a node whose bound with those it has is ``bound``: as many rounds at most.
 
@@ -338,11 +339,13 @@ def raise_bound(
         now = Goal(goal.buffer, goal.edge, goal.error, plain.cost_error + doubt, goal.loss)
         if weight > 0:
             kappa_whole = join_quadratics(node, size, weight, kappa, kappa_extra, second)
-            bound = hull_bound(dual.lattice, node, size, kappa_whole, paid, cut, now, weight, constant, descents)
+            bound = call(kernels[HULL], hull_bound, (
+                dual.lattice, node, size, kappa_whole, paid, cut, now, weight, constant, descents,
+            ))  # fmt: skip
         else:
-            bound, omega, root = cone_bound(
-                dual.lattice, node, size, kappa, paid, cut, now, omega, descents, second, kappa_extra
-            )
+            bound, omega, root = call(kernels[CONE], cone_bound, (
+                dual.lattice, node, size, kappa, paid, cut, now, omega, descents, second, kappa_extra,
+            ))  # fmt: skip
         if turn >= rounds:
             break
         if bound > best:

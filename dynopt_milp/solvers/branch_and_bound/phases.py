@@ -9,6 +9,7 @@ import numpy as np
 
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import local_search
+from dynopt_milp.solvers.branch_and_bound.addresses import addresses
 from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
@@ -252,6 +253,7 @@ class Search:
                 self._plan,
                 ahead,
                 chunk,
+                addresses(),
             )
             if ended == FULL:
                 self._stack = grown(self._stack)
@@ -286,7 +288,7 @@ class Search:
             return
         index = np.empty(size, dtype=np.int64)
         x = stack.x[int(stack.state[OPEN]) - 1].copy()
-        dive(self._lattice, self._node, self._claim.goal, x, stack.value[0], DIVE_ROUNDS, index)
+        dive(self._lattice, self._node, self._claim.goal, x, stack.value[0], DIVE_ROUNDS, index, addresses())
         self._improve_index(index)
 
     def _join(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnsupportedError
+from dynopt_milp.solvers.branch_and_bound.addresses import addresses
 from dynopt_milp.solvers.branch_and_bound.coupling import Coupling, RowArrays, new_coupling, no_coupling
 from dynopt_milp.solvers.branch_and_bound.cropping import cropped_to, tightened
 from dynopt_milp.solvers.branch_and_bound.goal import Claim
@@ -69,7 +70,7 @@ def prepare(
         if not unlike.size:
             return Prepared(merged, lattice, claim, rows, no_coupling())
         if value < np.inf:  # without rules first: there are fewer positions then to list the splits of
-            lattice, claim = tightened(lattice, claim, value * (1 + TIGHTENED))
+            lattice, claim = tightened(lattice, claim, value * (1 + TIGHTENED), addresses())
         if near is not None:
             lattice, claim = _neighbourhood(merged, lattice, claim, near)
         few, coupling = new_coupling(lattice, merged, costs, rows, cap_arrays(program), WHOLE_RATIO)

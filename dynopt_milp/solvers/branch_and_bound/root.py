@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynopt_milp.solvers.branch_and_bound.by_address import BOX, SEARCH, call
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.costs import least_cost
 from dynopt_milp.solvers.branch_and_bound.coupling import no_coupling
@@ -38,7 +39,7 @@ AHEAD = 40  # candidates looked at before a node is split
 def prove_at_root(
     factor: np.ndarray, target: np.ndarray, lines: np.ndarray, table_start: np.ndarray, table: np.ndarray,
     lower: np.ndarray, upper: np.ndarray, underlying: np.ndarray, twin: np.ndarray, residual: float, starts: np.ndarray,
-    slack: float, greedy_steps: int, work: int,
+    slack: float, greedy_steps: int, work: int, kernels: np.ndarray,
 ) -> tuple[bool, np.ndarray, float, float, int]:  # fmt: skip
     """The optimum of a `penalty` program, if a few nodes prove it.
 
@@ -54,6 +55,8 @@ def prove_at_root(
         At most.
     work : int
         Nodes at most after the first few, times the variables.
+    kernels : ndarray of int
+        Their addresses.
 
     Returns
     -------
@@ -85,9 +88,9 @@ def prove_at_root(
     spent = least_cost(costs, lower, upper)
     radius = max(most - spent, 0.0)
     unlike = np.zeros((zero, zero), dtype=np.bool_)
-    some, merged = merged_box(
-        factor, gram, target, costs, lower, upper, underlying, twin, residual, radius, most, unlike
-    )
+    some, merged = call(kernels[BOX], merged_box, (
+        factor, gram, target, costs, lower, upper, underlying, twin, residual, radius, most, unlike,
+    ))  # fmt: skip
     first, last, ratio = merged.lower, merged.upper, merged.ratio
     sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
     for a in range(sums.size):
@@ -116,7 +119,9 @@ def prove_at_root(
         for a in range(size):
             stack.best[a] = index[a]
     begin(stack, lattice, claim.goal, spent)
-    ended = search(lattice, coupling, dual, stack, node, claim, slack, hull, plan, one, few)
+    ended = call(kernels[SEARCH], search, (
+        lattice, coupling, dual, stack, node, claim, slack, hull, plan, one, few, kernels,
+    ))  # fmt: skip
     known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
         opened = stack.state[OPEN]
@@ -132,7 +137,9 @@ def prove_at_root(
         more = work // size
         if weak:
             more = WEAK_NODES if size <= WEAK_SIZE else 0
-        ended = search(lattice, coupling, dual, stack, node, claim, slack, hull, plan, ahead, more)
+        ended = call(kernels[SEARCH], search, (
+            lattice, coupling, dual, stack, node, claim, slack, hull, plan, ahead, more, kernels,
+        ))  # fmt: skip
     proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
         known = lattice.first + stack.best

@@ -18,6 +18,7 @@ import numpy as np
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import local_search
+from dynopt_milp.solvers.branch_and_bound.addresses import addresses
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.held_against import note_on_free_sizes
@@ -103,7 +104,7 @@ def prove_root(arrays: ProgramArrays, gap: float, starts: FloatArray) -> tuple[A
         The best that was found in any case.
     """
     slack = search_slack(gap)
-    proved, portfolio, most, bound, nodes = prove_at_root(*arrays, starts, slack, GREEDY_STEPS, ROOT_WORK)
+    proved, portfolio, most, bound, nodes = prove_at_root(*arrays, starts, slack, GREEDY_STEPS, ROOT_WORK, addresses())
     if proved and relative_gap(most, bound) <= gap:
         return Answer(portfolio, bound, StoppedBy.GAP, SOLVER, nodes), portfolio
     return None, portfolio

@@ -23,6 +23,7 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
     hull_bound,
 )
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
+from dynopt_milp.solvers.branch_and_bound.by_address import CHOOSE, CONE, HULL, LEAF, RAISE, ROUNDED, SPHERE, call
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.coupling import Coupling
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
@@ -292,7 +293,7 @@ def try_rounded(
 @compiled
 def search(
     lattice: Lattice, coupling: Coupling, dual: Dual, stack: Stack, node: Node, claim: Claim, slack: float,
-    use_hull: bool, plan: SpherePlan, ahead: int, nodes: int,
+    use_hull: bool, plan: SpherePlan, ahead: int, nodes: int, kernels: np.ndarray,
 ) -> int:  # fmt: skip
     """Search until no node is open (DONE), ``nodes`` more are done (PAUSED) or the stack is full (FULL).
 
@@ -338,9 +339,9 @@ def search(
         paid += constant
         if size == 0:
             if ruled:
-                close_leaf(
-                    lattice, coupling, stack.value, stack.best, dual.held, node.low, scratch, claim, cut
-                )  # fmt: skip
+                call(kernels[LEAF], close_leaf, (
+                    lattice, coupling, stack.value, stack.best, dual.held, node.low, scratch, claim, cut,
+                ))  # fmt: skip
             else:
                 consider(lattice, stack, node.low, claim)
             continue
@@ -350,15 +351,15 @@ def search(
             forget_envelopes(node, size)
             kappa_extra = load_extra(lattice, coupling, dual, node, size)
         build_envelopes(priced, node, none, size, 0.0)
-        cone, omega, root = cone_bound(
-            priced, node, size, kappa, paid, cut, goal, omega, cone_rounds, second, kappa_extra
-        )
+        cone, omega, root = call(kernels[CONE], cone_bound, (
+            priced, node, size, kappa, paid, cut, goal, omega, cone_rounds, second, kappa_extra,
+        ))  # fmt: skip
         if ruled and cone < cut:
             turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
-            cone, omega, root, paid, kappa_extra, goal = raise_bound(
-                lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, cone, root,
-                0.0, 0.0, turns, cone_rounds,
-            )  # fmt: skip
+            cone, omega, root, paid, kappa_extra, goal = call(kernels[RAISE], raise_bound, (
+                lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, cone,
+                root, 0.0, 0.0, turns, cone_rounds, kernels,
+            ))  # fmt: skip
         if cone >= cut:
             continue
         if cone > bound:
@@ -380,13 +381,15 @@ def search(
             constant = -weight * goal.buffer * goal.buffer if goal.edge else least * most * weight - goal.buffer
             kappa_whole = join_quadratics(node, size, weight, kappa, kappa_extra, second)
             build_envelopes(priced, node, none, size, weight)
-            hull = hull_bound(priced, node, size, kappa_whole, paid, cut, goal, weight, constant, hull_rounds)
+            hull = call(kernels[HULL], hull_bound, (
+                priced, node, size, kappa_whole, paid, cut, goal, weight, constant, hull_rounds,
+            ))  # fmt: skip
             if ruled and hull < cut:
                 turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
-                hull, omega, root, paid, kappa_extra, goal = raise_bound(
+                hull, omega, root, paid, kappa_extra, goal = call(kernels[RAISE], raise_bound, (
                     lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, hull,
-                    root, weight, constant, turns, hull_rounds,
-                )  # fmt: skip
+                    root, weight, constant, turns, hull_rounds, kernels,
+                ))  # fmt: skip
                 kappa_whole = kappa + kappa_extra / weight
             record(stack, HULLS_TRIED, hull >= cut)
             if hull >= cut:
@@ -396,7 +399,9 @@ def search(
             cuts += drop(priced, node, size, cut - hull, weight)
 
         if stack.state[NODES] % TRY_EVERY == 1:
-            try_rounded(lattice, coupling, dual, stack, node, size, index, claim, ruled, rounds)
+            call(kernels[ROUNDED], try_rounded, (
+                lattice, coupling, dual, stack, node, size, index, claim, ruled, rounds,
+            ))  # fmt: skip
             cut = stack.value[0] * (1 - slack)
 
         if hulled and not goal.edge:
@@ -419,19 +424,19 @@ def search(
             push(stack, node, dual.multiplier, size, least, most, bound, omega, nothing, nothing, yes)
             continue
         if not ruled and plan.active and size >= SPHERE_SIZE and worth_trying(stack, SPHERES_TRIED, SPHERE_PAYS):
-            ended = search_sphere(
-                lattice, node, size, kappa, paid, stack.value, stack.best, claim, slack, plan, least, most
-            )
+            ended = call(kernels[SPHERE], search_sphere, (
+                lattice, node, size, kappa, paid, stack.value, stack.best, claim, slack, plan, least, most,
+            ))  # fmt: skip
             record(stack, SPHERES_TRIED, ended)
             if ended:
                 continue
             cut = stack.value[0] * (1 - slack)
         if hull <= cone:
             weight = 0.0
-        outcome, split, at = choose(
+        outcome, split, at = call(kernels[CHOOSE], choose, (
             priced, node, size, kappa_whole if weight > 0 else kappa, paid, cut, goal, omega, max(cone, hull), weight,
-            constant, candidates, scores, second, kappa_extra,
-        )  # fmt: skip
+            constant, candidates, scores, second, kappa_extra, kernels,
+        ))  # fmt: skip
         if outcome == TIGHTER:
             push(stack, node, dual.multiplier, size, least, most, bound, omega, nothing, nothing, yes)
         elif outcome != CLOSED:
