@@ -32,8 +32,10 @@ NEAR = 5e-7
 """Of a number: how close to the smallest change it is proved, and as much again is left for rounding it."""
 SHARE = 0.25
 """Of the time that is left, for one search at most."""
-REACHES = (20.0, 1000.0)
+REACHES = (20.0, 500.0)
 """Contracts beyond all that is named: where portfolios are looked for if nothing bounds positions."""
+MOMENT = 0.3
+"""Seconds, for that: it finds one at once, or proves nothing."""
 MOST_STEPS = 60
 """Of a bisection."""
 UNCHANGED = 2
@@ -76,7 +78,7 @@ class Searches:
         except UnboundedError:
             pass
         for reach in REACHES:
-            found = self._search(_near(problem, reach))
+            found = self._search(_near(problem, reach), MOMENT)
             if found is not None:
                 return found
         raise UndecidedError
@@ -95,6 +97,8 @@ class Searches:
         """
         problem = drafted(self.problem, members)
         program = problem.program()
+        if ((cap.lengths == 0) & ~(np.isfinite(program.lower) & np.isfinite(program.upper))).any():
+            return start, 0.0
         target = program.zero + cap.centre
         alone = replace(
             program, factor=cap.factor, target=target, residual=cap.residual, cost=np.zeros(target.size), holding=None
@@ -106,21 +110,24 @@ class Searches:
         found = self._kept(problem, answer)
         return start if found is None else found, max(answer.lower_bound, 0.0)
 
-    def _search(self, problem: Problem) -> FloatArray | None:
-        answer = self._answer(problem, problem.program(), ANY)
+    def _search(self, problem: Problem, most: float = math.inf) -> FloatArray | None:
+        answer = self._answer(problem, problem.program(), ANY, most=most)
         found = self._kept(problem, answer)
         if found is None and answer.stopped_by is not StoppedBy.INFEASIBILITY:
             raise UndecidedError
         return found
 
-    def _answer(self, problem: Problem, program: TrackingProgram, gap: float, starts: Starts = ()) -> Answer:
+    def _answer(
+        self, problem: Problem, program: TrackingProgram, gap: float, starts: Starts = (), most: float = math.inf
+    ) -> Answer:
         """Of the branch and bound, to a program of the problem; a start has the order of names."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise UndecidedError
+        seconds = min(SHARE * left, most)
         order = problem.order()
         names = tuple(problem.instruments[place] for place in order)
-        task = Task(Penalty(program.permuted(order)), names, gap, time.monotonic() + SHARE * left, starts)
+        task = Task(Penalty(program.permuted(order)), names, gap, time.monotonic() + seconds, starts)
         try:
             answer = solve_branch_and_bound(task)
         except UnsupportedError:
@@ -213,13 +220,14 @@ def _thinned(searches: Searches, everything: list[Member]) -> tuple[list[Member]
         some = [member for member in everything if isinstance(member, OfRule) is rules]
         if some:
             thin(some)
-    # A position that is left one value is exempt from rules of sizes: without its limit they hold, so that what was
-    # needed before may be needed no more.
-    if any(isinstance(member, OfLimit) and member.fixed for member in everything):
-        before = 0
-        while before != len(kept):
-            before = len(kept)
-            for member in list(kept):
+    # What was not decided may be among fewer others. A position that is left one value is exempt from rules of sizes;
+    # without its limit they hold, so that what was needed before may be needed no more.
+    fixed = any(isinstance(member, OfLimit) and member.fixed for member in everything)
+    before = len(everything)
+    while before != len(kept):
+        before = len(kept)
+        for member in list(kept):
+            if fixed or not needed.get(id(member), False):
                 thin([member])
     return kept, all(needed.get(id(member), False) for member in kept)
 
@@ -244,6 +252,7 @@ def _remedy(searches: Searches, member: Member, others: list[Member]) -> Remedy 
     def with_number(number: float) -> FloatArray | None:
         return searches.find([*others, member.at(number)])
 
+    number: float | None
     if member.whole(problem):
         number, smallest = _nearest_whole(member, problem, found, with_number)
     else:
@@ -251,7 +260,7 @@ def _remedy(searches: Searches, member: Member, others: list[Member]) -> Remedy 
         if cap is not None:
             found, least = searches.least_norm(others, cap, found)
         number, smallest = _nearest(member, problem, found, least, with_number)
-    if not typed(member.at(number)):
+    if number is None or not typed(member.at(number)):
         return Remedy(member.words, member.what, None, None)
     return Remedy(member.words, member.what, member.number, number, smallest)
 
@@ -278,8 +287,8 @@ def _of_lot(searches: Searches, member: OfRule, others: list[Member], found: Flo
 
 def _nearest_whole(
     member: Member, problem: Problem, found: FloatArray, with_number: Callable[[float], FloatArray | None]
-) -> tuple[float, bool]:  # fmt: skip
-    """The nearest whole number that would do, and whether it is proved that none nearer does."""
+) -> tuple[float | None, bool]:  # fmt: skip
+    """The nearest whole number that would do, if there is one, and whether it is proved that none nearer does."""
     fixed = isinstance(member, OfLimit) and member.fixed
     before = member.number
     assert before is not None
@@ -291,6 +300,8 @@ def _nearest_whole(
     # Numbers are counted so that larger ones allow more.
     low = 0.0 if fixed else float(math.floor(member.way * before))
     high, best = distance(found), found
+    if high <= low:  # any change would do: a position is no longer the only one, so that others may move
+        return None, True
     while high - low > 1:
         middle = float(math.floor((low + high) / 2))
         try:

@@ -102,16 +102,19 @@ class OfRule(Member):
         The field that is the number.
     buffer : bool
         Whether it stands for the buffer of ``buffer_edge``.
+    which : str
+        What tells it from another that reads the same.
     """
 
     rule: Rule
     field: str | None = None
     buffer: bool = False
+    which: str = ""
 
     @property
     def words(self) -> str:  # type: ignore[override]
         """The rule in a line."""
-        return f"buffer: {self.rule.formula}" if self.buffer else str(self.rule)
+        return f"buffer: {self.rule.formula}" if self.buffer else f"{self.rule}{self.which}"
 
     @property
     def what(self) -> str:  # type: ignore[override]
@@ -119,9 +122,10 @@ class OfRule(Member):
         if self.buffer:
             return "buffer"
         if self.field is None:
-            return str(self.rule)
+            return f"{self.rule}{self.which}"
         value = getattr(self.rule, self.field)
-        return f"{self.rule.kind} of {value[0][0]}" if isinstance(value, tuple) else f"{self.rule.kind}, {self.field}"
+        some = f" of {value[0][0]}" if isinstance(value, tuple) else f", {self.field}"
+        return f"{self.rule.kind}{some}{self.which}"
 
     @property
     def number(self) -> float | None:  # type: ignore[override]
@@ -272,7 +276,15 @@ class OfSides(Member):
 
 def members_of(problem: Problem, buffer: float | None = None) -> list[Member]:
     """All that the problem has: rules in their order, the buffer, then sides and limits in the order of names."""
-    found: list[Member] = [piece for rule in problem.rules for piece in _pieces(rule)]
+    pieces = [(place, piece) for place, rule in enumerate(problem.rules, 1) for piece in _pieces(rule)]
+    places: dict[str, set[int]] = {}
+    for place, piece in pieces:
+        for text in (piece.words, piece.what):
+            places.setdefault(text, set()).add(place)
+    found: list[Member] = [
+        replace(piece, which=f" (rule {place})") if len(places[piece.words] | places[piece.what]) > 1 else piece
+        for place, piece in pieces
+    ]
     if buffer is not None:
         found.append(OfRule(TrackingError(buffer), "limit", buffer=True))
     ruled = problem.limits.one_side_of(problem.instruments)
@@ -295,7 +307,7 @@ def typed(member: Member) -> bool:
     return True
 
 
-def _pieces(rule: Rule) -> list[Member]:
+def _pieces(rule: Rule) -> list[OfRule]:
     """The rule, or its bounds, or the instruments it is for."""
     if isinstance(rule, Size) and isinstance(rule.contracts, tuple):
         return [OfRule(replace(rule, contracts=(entry,)), "contracts") for entry in rule.contracts]  # type: ignore[type-var]
