@@ -236,8 +236,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "one alone": ({"rules": [rules.tracking_error(0.01)]}, "tracking_error: sqrt(e'Σe) ≤ 0.01 leaves none; "),
     "two conflicts": (
         {"rules": [rules.exposure({"GOLD": 1}, lower=10), rules.exposure({"OIL": 1}, lower=10)]},
-        "exposure: 10 ≤ Σ aᵢkᵢ (rule 2) and upper limit of OIL: 9 leave none; no change of one of them alone would do, as "
-        "there is another conflict besides",
+        "exposure: 10 ≤ Σ aᵢkᵢ (rule 2) and upper limit of OIL: 9 leave none; no change of one of them alone would do, "
+        "as there is another conflict besides",
     ),
 }  # fmt: skip
 
