@@ -1,6 +1,7 @@
 """One rebalance as data: the problem, its limits and its solution."""
 
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.conflict import Conflict, Remedy
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from dynopt_milp.problem.holding import holding_cost
 from dynopt_milp.problem.limits import Limits
@@ -12,9 +13,11 @@ __all__ = [
     "BOOK_BUFFER_FRACTION",
     "BOOK_COST_MULTIPLIER",
     "BOOK_RISK_TARGET",
+    "Conflict",
     "Limits",
     "NoPortfolioError",
     "Problem",
+    "Remedy",
     "Solution",
     "SolveInterrupted",
     "Status",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.errors import DynoptError, Portable
+from dynopt_milp.problem.conflict import Conflict
 from dynopt_milp.problem.problem import Problem
 from formulations import IntegerArray, Price, accurate_price, set_frozen_state
 
@@ -71,6 +72,9 @@ class Solution:
         Nodes of the search, 0 if there was none.
     notes : tuple of str
         What was repaired in the problem, and what the claim leaves out, in words.
+    conflict : Conflict or None
+        Which rules and limits leave no portfolio, and what would do; None if there is one, there are no rules, or it
+        was not found in time.
     """
 
     problem: Problem
@@ -85,6 +89,7 @@ class Solution:
     seconds: float
     nodes: int
     notes: tuple[str, ...] = ()
+    conflict: Conflict | None = None
 
     __setstate__ = set_frozen_state
 
@@ -155,6 +160,7 @@ class Solution:
             "nodes": self.nodes,
             "stopped_by": self.stopped_by.value,
             "notes": list(self.notes),
+            "conflict": None if self.conflict is None else self.conflict.to_dict(),
         }
 
 
@@ -191,7 +197,8 @@ class NoPortfolioError(DynoptError):
             what, remedy = "floating point cannot tell whether there is one", "widen the buffer or the limits"
         else:
             what = "none was found in time"
-        super().__init__(f"no portfolio, the outcome is {solution.status.value}: {what}; {remedy}")
+        why = f"{what}; {remedy}" if solution.conflict is None else str(solution.conflict)
+        super().__init__(f"no portfolio, the outcome is {solution.status.value}: {why}")
         self.solution = solution
 
 

@@ -21,6 +21,7 @@ class MaxHoldings(Rule):
 
     most: float
     kind: ClassVar[str] = "max_holdings"
+    raised: ClassVar[tuple[str, ...]] = ("most",)
 
     @property
     def formula(self) -> str:
@@ -38,6 +39,7 @@ class MaxOrders(Rule):
 
     most: float
     kind: ClassVar[str] = "max_orders"
+    raised: ClassVar[tuple[str, ...]] = ("most",)
 
     @property
     def formula(self) -> str:

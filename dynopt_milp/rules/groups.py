@@ -43,6 +43,8 @@ class Group(Rule):
     of: str
     per_contract: Amounts | None
     kind: ClassVar[str] = "group"
+    raised: ClassVar[tuple[str, ...]] = ("upper",)
+    lowered: ClassVar[tuple[str, ...]] = ("lower",)
 
     @property
     def formula(self) -> str:

@@ -88,6 +88,7 @@ class Risk(Rule):
     names: tuple[str, ...] | None
     covariance: Covariance | None
     kind: ClassVar[str] = "risk"
+    raised: ClassVar[tuple[str, ...]] = ("limit",)
 
     @property
     def formula(self) -> str:
@@ -119,6 +120,7 @@ class TrackingError(Rule):
 
     limit: float
     kind: ClassVar[str] = "tracking_error"
+    raised: ClassVar[tuple[str, ...]] = ("limit",)
 
     @property
     def formula(self) -> str:

@@ -24,10 +24,15 @@ class Rule(ABC):
     ----------
     kind : str
         The name of that function.
+    raised, lowered : tuple of str
+        The fields that are numbers, None or numbers by instrument, and allow more portfolios when they are raised, or
+        lowered: what a conflict of rules may ask for.
     """
 
     __slots__ = ()
     kind: ClassVar[str]
+    raised: ClassVar[tuple[str, ...]] = ()
+    lowered: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod

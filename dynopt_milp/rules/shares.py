@@ -19,6 +19,7 @@ class Gross(Rule):
 
     limit: float
     kind: ClassVar[str] = "gross"
+    raised: ClassVar[tuple[str, ...]] = ("limit",)
 
     @property
     def formula(self) -> str:
@@ -37,6 +38,8 @@ class Net(Rule):
     lower: float | None
     upper: float | None
     kind: ClassVar[str] = "net"
+    raised: ClassVar[tuple[str, ...]] = ("upper",)
+    lowered: ClassVar[tuple[str, ...]] = ("lower",)
 
     @property
     def formula(self) -> str:
@@ -54,6 +57,7 @@ class Turnover(Rule):
 
     limit: float
     kind: ClassVar[str] = "turnover"
+    raised: ClassVar[tuple[str, ...]] = ("limit",)
 
     @property
     def formula(self) -> str:
@@ -71,6 +75,7 @@ class Cost(Rule):
 
     budget: float
     kind: ClassVar[str] = "cost"
+    raised: ClassVar[tuple[str, ...]] = ("budget",)
 
     @property
     def formula(self) -> str:

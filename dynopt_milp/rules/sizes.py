@@ -60,6 +60,7 @@ class MinPosition(Size):
 
     contracts: Amounts
     kind: ClassVar[str] = "min_position"
+    lowered: ClassVar[tuple[str, ...]] = ("contracts",)
     form: ClassVar[str] = "least"
     free: ClassVar[float] = 0.0
 
@@ -75,6 +76,7 @@ class MinOrder(Size):
 
     contracts: Amounts
     kind: ClassVar[str] = "min_order"
+    lowered: ClassVar[tuple[str, ...]] = ("contracts",)
     form: ClassVar[str] = "least_order"
     free: ClassVar[float] = 0.0
 
@@ -90,6 +92,7 @@ class MaxOrder(Size):
 
     contracts: Amounts
     kind: ClassVar[str] = "max_order"
+    raised: ClassVar[tuple[str, ...]] = ("contracts",)
     form: ClassVar[str] = "most_order"
     free: ClassVar[float] = math.inf
 

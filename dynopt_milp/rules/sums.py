@@ -18,6 +18,7 @@ class Margin(Rule):
     per_contract: Amounts
     budget: float
     kind: ClassVar[str] = "margin"
+    raised: ClassVar[tuple[str, ...]] = ("budget",)
 
     @property
     def formula(self) -> str:
@@ -38,6 +39,8 @@ class Exposure(Rule):
     lower: float | None
     upper: float | None
     kind: ClassVar[str] = "exposure"
+    raised: ClassVar[tuple[str, ...]] = ("upper",)
+    lowered: ClassVar[tuple[str, ...]] = ("lower",)
 
     @property
     def formula(self) -> str:

@@ -53,6 +53,11 @@ def show_solution(solution: Solution, console: Console) -> None:
         ("optimizer", f"{solution.optimizer}, {solution.formulation}, {solution.solver}"),
         ("time", f"{solution.seconds:.2f} s" + (f", {solution.nodes:,} nodes" if solution.nodes else "")),
     ]
+    if solution.conflict is not None:
+        facts += [("conflict", member) for member in solution.conflict.members]
+        facts += [("remedy", str(remedy)) for remedy in solution.conflict.remedies] or [
+            ("remedy", solution.conflict.remedy)
+        ]
     _show_facts(facts, solution.notes, console)
     if solution.contracts is not None:
         _show_positions(solution.problem, solution.positions, solution.trades, console)

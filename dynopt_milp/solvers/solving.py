@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynopt_milp.errors import InputError, UnknownNameError
+from dynopt_milp.errors import DynoptError, InputError, UnknownNameError
 from dynopt_milp.io.labelled import to_number, to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, SolveInterrupted, Status, StoppedBy
@@ -32,6 +32,8 @@ from formulations import (
 )
 
 DEFAULT_BUFFER = 0.01  # 0.05 × 0.2: buffer fraction × annual risk target, both the book's
+CONFLICT_SECONDS = 5.0
+"""At most, to find out which rules and limits leave no portfolio: what somebody waits for an explanation."""
 
 Formulate = Callable[[TrackingProgram, float], Formulation]
 FORMULATIONS: dict[str, Formulate] = {
@@ -85,8 +87,9 @@ def solve(
     Returns
     -------
     Solution
-        With its status, a recomputed objective and a proved lower bound. Instruments are put in the order of their
-        names before anything is computed, so the answer does not depend on the order they come in.
+        With its status, a recomputed objective and a proved lower bound; where rules leave no portfolio, with the
+        conflict, for which up to five seconds more of the time limit are used. Instruments are put in the order of
+        their names before anything is computed, so the answer does not depend on the order they come in.
 
     Raises
     ------
@@ -149,12 +152,36 @@ def solve(
         )
         answer = run(task)
         if answer.stopped_by is not StoppedBy.INTERRUPT:
-            return solution()
+            found = solution()
+            if found.status is Status.INFEASIBLE and problem.rules and optimizer in ("exact", "branch_and_bound"):
+                found = _explained(found, task, answer, began)
+            return found
     except MAYBE as error:
         if not is_interrupt(error):
             raise
     answer = _so_far(task, answer, name)
     raise SolveInterrupted(solution())
+
+
+def _explained(solution: Solution, task: Task, answer: Answer, began: float) -> Solution:
+    """The same with what is in conflict, as far as it is found in time; nothing where SCIP said that there is none."""
+    from dynopt_milp.solvers.branch_and_bound.phases import SOLVER
+    from dynopt_milp.solvers.conflict import find_conflict
+
+    seconds = min(task.seconds_left(), CONFLICT_SECONDS)
+    if answer.solver != SOLVER or seconds == 0:
+        return solution
+    formulation = task.formulation
+    try:
+        conflict = find_conflict(
+            solution.problem,
+            time_limit=seconds,
+            buffer=formulation.buffer if isinstance(formulation, BufferEdge) else None,
+            constraints=task.constraints is not None,
+        )
+    except DynoptError:  # what is proved stays proved
+        return solution
+    return replace(solution, conflict=conflict, seconds=time.monotonic() - began)
 
 
 def _so_far(task: Task | None, answer: Answer | None, name: str) -> Answer:
