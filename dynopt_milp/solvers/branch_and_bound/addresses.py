@@ -16,9 +16,11 @@ from dynopt_milp.solvers.branch_and_bound.goal import Claim, Drift, Goal
 from dynopt_milp.solvers.branch_and_bound.keeping import close_leaf
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.levels import no_plan
+from dynopt_milp.solvers.branch_and_bound.local_search import improve, simple_start
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
 from dynopt_milp.solvers.branch_and_bound.multipliers import new_dual, raise_bound
 from dynopt_milp.solvers.branch_and_bound.node import new_node
+from dynopt_milp.solvers.branch_and_bound.ruled_local_search import improve_ruled
 from dynopt_milp.solvers.branch_and_bound.sphere import search_sphere
 from dynopt_milp.solvers.branch_and_bound.tree import new_stack, search, try_rounded
 from formulations import IntegerArray, TrackingProgram
@@ -34,7 +36,7 @@ def addresses() -> IntegerArray:
     claim = Claim(goal, no, no, Drift(no, no, no, no, no))
     program = TrackingProgram(table + 1, real, real, real, real, real)
     factor, target, _, _, _, lower, upper, underlying, twin, _ = program.arrays()
-    kernels = np.zeros(9, dtype=np.int64)  # those that call others after them
+    kernels = np.zeros(12, dtype=np.int64)  # those that call others after them
     cone = _loaded(cone_bound, lattice, node, one, no, no, no, goal, no, one, False, no)
     hull = _loaded(hull_bound, lattice, node, one, no, no, no, goal, no, no, one)
     chosen = _loaded(choose, lattice, node, one, no, no, no, goal, no, no, no, no, whole, real, False, no, kernels)
@@ -61,14 +63,19 @@ def addresses() -> IntegerArray:
         one,
         kernels,
     )
-    rounded = _loaded(try_rounded, lattice, coupling, dual, stack, node, one, whole, claim, False, one)
+    better = _loaded(improve, lattice, whole, whole, whole, no, False, one)
+    ruled = _loaded(improve_ruled, lattice, coupling, whole, whole, whole, whole, no, False, no, one)
+    rounded = _loaded(try_rounded, lattice, coupling, dual, stack, node, one, whole, claim, False, one, kernels)
     leaf = _loaded(close_leaf, lattice, coupling, real, whole, whole, whole, whole, claim, no)
     tree = _loaded(search, lattice, coupling, dual, stack, node, claim, no, False, plan, one, one, kernels)
     box = _loaded(
         merged_box, factor, table, target, program.costs(), lower, upper, underlying, twin, no, no, no,
         np.zeros((0, 0), dtype=np.bool_),
     )  # fmt: skip
-    kernels[:] = tree, box, chosen, sphere, raised, rounded, leaf, cone, hull
+    start = _loaded(
+        simple_start, factor, table, target, program.costs(), lower, upper, underlying, no, table, one
+    )  # fmt: skip
+    kernels[:] = tree, box, chosen, sphere, raised, rounded, leaf, cone, hull, start, better, ruled
     return kernels
 
 

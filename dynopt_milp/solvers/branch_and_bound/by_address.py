@@ -54,5 +54,5 @@ def address_of(kernel: Any) -> int:
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
-SEARCH, BOX, CHOOSE, SPHERE, RAISE, ROUNDED, LEAF, CONE, HULL = range(9)
+SEARCH, BOX, CHOOSE, SPHERE, RAISE, ROUNDED, LEAF, CONE, HULL, START, IMPROVE, IMPROVE_RULED = range(12)
 """Places in an array of addresses (`addresses`)."""

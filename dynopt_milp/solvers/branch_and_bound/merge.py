@@ -182,38 +182,54 @@ def parallels(
                 and farthest_from_zero(found, target, held, low, high) <= LARGEST_SUM
             )
             sharing[nearest[a]] += whole[a]
-        tabled = np.zeros(left.size, dtype=np.bool_)  # whether one of them has no formula, so that all are tried
+        # Where one of them has no formula all are tried, else all but two.
+        tried_from, members, sizes = np.full(left.size, 2), np.empty(left.size, dtype=np.int64), np.empty(left.size)
+        several, settled = 0, 0
         for a in range(left.size):
             if whole[a] and listed[a]:
-                tabled[nearest[a]] = True
-        tried_from = np.where(tabled, 1, 2)
-        several = (sharing > tried_from).sum()
+                tried_from[nearest[a]] = 1
         for c in range(left.size):
             if sharing[c] > tried_from[c]:
-                # Of three sizes and more, those are left out that have too many positions to be tried together.
-                members = np.flatnonzero(whole & (nearest == c))
-                sizes = np.abs(times[members])
-                for rank in range(members.size):
-                    if members[rank] == c:
-                        sizes[rank] = 0.0  # the base first, as in `merged_columns`
-                members = members[np.argsort(sizes, kind="mergesort")]
-                tried, sums = 1.0, 0.0
-                for rank in range(members.size):
-                    a = members[rank]
-                    width = high[left[a]] - low[left[a]] + 1
-                    sums += abs(times[a]) * width
-                    if rank >= tried_from[c]:
-                        tried *= width
-                        whole[a] = tried <= MOST_TRIED and tried * sums * several <= MOST_TRIALS
-        settled = np.zeros(left.size, dtype=np.bool_)
-        for a in range(left.size):
-            settled[a] = whole[a] or nearest[a] == a
+                several += 1
+        for c in range(left.size):
+            if sharing[c] <= tried_from[c]:
+                continue
+            # Those are left out that have too many positions to be tried together; the base is first, as below.
+            count, tried, sums = 0, 1.0, 0.0
+            for a in range(left.size):
+                if whole[a] and nearest[a] == c:
+                    count = put_in_order(members, sizes, count, a, 0.0 if a == c else abs(times[a]))
+            for rank in range(count):
+                a = members[rank]
+                width = high[left[a]] - low[left[a]] + 1
+                sums += abs(times[a]) * width
+                if rank >= tried_from[c]:
+                    tried *= width
+                    whole[a] = tried <= MOST_TRIED and tried * sums * several <= MOST_TRIALS
+        before = left.size
+        for a in range(before):
             if whole[a]:
                 base[left[a]], ratio[left[a]], apart[left[a]] = left[nearest[a]], times[a], over[a]
-        if not settled.any():
+            if not whole[a] and nearest[a] != a:
+                members[settled] = left[a]
+                settled += 1
+        left = np.empty(settled, dtype=np.int64)
+        for a in range(settled):
+            left[a] = members[a]
+        if settled == before:
             break
-        left = left[~settled]
     return base, ratio, apart
+
+
+@part
+def put_in_order(members: np.ndarray, keys: np.ndarray, count: int, member: int, key: float) -> int:
+    """Insert a member by its key, behind those with the same one; the new count."""
+    at = count
+    while at > 0 and keys[at - 1] > key:
+        members[at], keys[at] = members[at - 1], keys[at - 1]
+        at -= 1
+    members[at], keys[at] = member, key
+    return count + 1
 
 
 @part
@@ -255,23 +271,29 @@ def merged_columns(
     for a in range(lead.size):
         for c in range(lead.size):
             merged_gram[a, c] = gram[lead[a], lead[c]]
-    shared = np.flatnonzero(sharing > 1)
-    start = np.zeros(shared.size + 1, dtype=np.int64)
-    for group in range(shared.size):
-        start[group + 1] = start[group] + sharing[shared[group]]
-    member = np.empty(start[shared.size], dtype=np.int64)
-    one_side = np.zeros(shared.size, dtype=np.bool_)
-    for group in range(shared.size):
-        members = np.flatnonzero(base == shared[group])
-        one_side[group] = underlying[members[0]] >= 0 and (underlying[members] == underlying[members[0]]).all()
-        rank = np.zeros(members.size)  # the base first, whatever else has its length
-        for k in range(members.size):
-            if members[k] != shared[group]:
-                rank[k] = abs(ratio[members[k]])
-        order = np.argsort(rank, kind="mergesort")
-        for k in range(members.size):
-            member[start[group] + k] = members[order[k]]
-    groups = Groups(variable[shared], start, member, ratio[member], one_side)
+    several, inside = 0, 0
+    for i in range(size):
+        if sharing[i] > 1:
+            several += 1
+            inside += sharing[i]
+    start, grouped = np.zeros(several + 1, dtype=np.int64), np.empty(several, dtype=np.int64)
+    member, one_side, times = np.empty(inside, dtype=np.int64), np.ones(several, dtype=np.bool_), np.empty(inside)
+    members, keys, group = np.empty(size, dtype=np.int64), np.empty(size), 0
+    for b in range(size):
+        if sharing[b] <= 1:
+            continue
+        count = 0
+        for i in range(size):
+            if base[i] == b:  # the base is first, whatever else has its length
+                count = put_in_order(members, keys, count, i, 0.0 if i == b else abs(ratio[i]))
+        for k in range(count):
+            i = members[k]
+            member[start[group] + k], times[start[group] + k] = i, ratio[i]
+            if underlying[i] < 0 or underlying[i] != underlying[b]:
+                one_side[group] = False
+        start[group + 1], grouped[group] = start[group] + count, variable[b]
+        group += 1
+    groups = Groups(grouped, start, member, times, one_side)
     drift = Drift(0.0, np.inf, 0.0, 0.0, np.inf)
     return Merged(low, high, lead, variable, ratio, groups, merged_gram, sums, lower, upper, drift)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.by_address import BOX, SEARCH, call
+from dynopt_milp.solvers.branch_and_bound.by_address import BOX, IMPROVE, SEARCH, START, call
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.costs import least_cost
 from dynopt_milp.solvers.branch_and_bound.coupling import no_coupling
@@ -77,9 +77,9 @@ def prove_at_root(
         for i in range(size):
             for j in range(size):
                 gram[i, j] += factor[row, i] * factor[row, j]
-    best, value, doubt = simple_start(
-        factor, gram, target, costs, lower, upper, underlying, residual, starts, greedy_steps
-    )
+    best, value, doubt = call(kernels[START], simple_start, (
+        factor, gram, target, costs, lower, upper, underlying, residual, starts, greedy_steps,
+    ))  # fmt: skip
     most = value + doubt
     if value == 0:  # where risks cancel to nothing, whole numbers have to say whether they do
         return most == 0, best, most, 0.0, 0
@@ -113,7 +113,7 @@ def prove_at_root(
         highest[a] = np.int64(last[a] - first[a])
         index[a] = stack.best[a] = np.int64(sums[a] - first[a])
     stack.value[0] = value
-    found = improve(lattice, nothing, highest, index, 0.0, hull, 10 * size)
+    found = call(kernels[IMPROVE], improve, (lattice, nothing, highest, index, 0.0, hull, 10 * size))
     if found < value:
         stack.value[0] = found
         for a in range(size):

@@ -120,28 +120,33 @@ def cheapest_further_pair(
 
 @part
 def cheapest(
-    total: float, member: np.ndarray, ratio: np.ndarray, costs: Costs, low: np.ndarray, high: np.ndarray,
-    split: np.ndarray,
+    total: float, groups: Groups, group: int, costs: Costs, low: np.ndarray, high: np.ndarray, split: np.ndarray
 ) -> float:  # fmt: skip
     """The least cost of a sum of two or more contracts; ``split`` is filled with the positions that have it.
 
     Further sizes are tried at all their positions, the last slowest, each from the one nearest to what is held on.
     """
+    member, ratio, begin = groups.member, groups.ratio, groups.start[group]
     best = np.inf
-    more = member.size - 2
+    more = groups.start[group + 1] - begin - 2
     if more == 0:
-        best, split[0], split[1] = cheapest_two(total, ratio[1], costs, member[0], member[1], low, high)
+        best, split[0], split[1] = cheapest_two(
+            total, ratio[begin + 1], costs, member[begin], member[begin + 1], low, high
+        )  # fmt: skip
         return best
+    begin += 2
     at = np.zeros(more, dtype=np.int64)  # how far from the nearest
     trial = np.empty(more)
     while True:
         left, paid = total, 0.0
         for k in range(more):
-            m = member[2 + k]
+            m = member[begin + k]
             trial[k] = nearest_first(costs.lines[HELD, m], low[m], high[m], at[k])
-            left -= ratio[2 + k] * trial[k]
+            left -= ratio[begin + k] * trial[k]
             paid += cost_of(costs, m, trial[k])
-        cost, small, large = cheapest_two(left, ratio[1], costs, member[0], member[1], low, high)
+        cost, small, large = cheapest_two(
+            left, ratio[begin - 1], costs, member[begin - 2], member[begin - 1], low, high
+        )
         if paid + cost < best or best == np.inf:
             best = paid + cost
             split[0], split[1] = small, large
@@ -149,7 +154,7 @@ def cheapest(
                 split[2 + k] = trial[k]
         k = 0
         while k < more:
-            m = member[2 + k]
+            m = member[begin + k]
             at[k] += 1
             if at[k] <= high[m] - low[m]:
                 break
@@ -165,7 +170,10 @@ def sided_limits(groups: Groups, costs: Costs, low: np.ndarray, high: np.ndarray
 
     Without a group that is to be on one side they are not needed, and the limits are returned as they are.
     """
-    if not groups.one_side.any():
+    some = False
+    for group in range(groups.one_side.size):
+        some = some or groups.one_side[group]
+    if not some:
         return low, high
     long, short = np.empty(low.size), np.empty(low.size)
     for i in range(low.size):
@@ -182,19 +190,21 @@ def cheapest_split(
 
     ``long`` and ``short`` are its `sided_limits`.
     """
-    begin, end = groups.start[group], groups.start[group + 1]
-    member, ratio = groups.member[begin:end], groups.ratio[begin:end]
     if not groups.one_side[group]:
-        return cheapest(total, member, ratio, costs, low, high, split)
+        return cheapest(total, groups, group, costs, low, high, split)
     best, trial = np.inf, np.empty(split.size)
     for side in range(2):
-        least, most = (low, short) if side else (long, high)
-        if (least[member] > most[member]).any():
+        least, most, some = (low, short, True) if side else (long, high, True)
+        for k in range(groups.start[group], groups.start[group + 1]):
+            i = groups.member[k]
+            some = some and least[i] <= most[i]
+        if not some:
             continue
-        found = cheapest(total, member, ratio, costs, least, most, trial)
+        found = cheapest(total, groups, group, costs, least, most, trial)
         if found < best:
             best = found
-            split[:] = trial
+            for k in range(split.size):
+                split[k] = trial[k]
     return best
 
 

@@ -23,7 +23,18 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
     hull_bound,
 )
 from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
-from dynopt_milp.solvers.branch_and_bound.by_address import CHOOSE, CONE, HULL, LEAF, RAISE, ROUNDED, SPHERE, call
+from dynopt_milp.solvers.branch_and_bound.by_address import (
+    CHOOSE,
+    CONE,
+    HULL,
+    IMPROVE,
+    IMPROVE_RULED,
+    LEAF,
+    RAISE,
+    ROUNDED,
+    SPHERE,
+    call,
+)
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.coupling import Coupling
 from dynopt_milp.solvers.branch_and_bound.extraction import is_valid, stretched
@@ -265,7 +276,7 @@ def hole(cut: float, phi: float, weight: float, buffer: float) -> tuple[float, f
 @part
 def try_rounded(
     lattice: Lattice, coupling: Coupling, dual: Dual, stack: Stack, node: Node, size: int, index: np.ndarray,
-    claim: Claim, ruled: bool, rounds: int,
+    claim: Claim, ruled: bool, rounds: int, kernels: np.ndarray,
 ) -> None:  # fmt: skip
     """Local search in the whole box from x̂ rounded."""
     n, goal = index.size, claim.goal
@@ -276,17 +287,17 @@ def try_rounded(
     for a in range(size):
         index[node.place[a]] = nearest(lattice, node, a)
     if not ruled:
-        improve(lattice, whole_low, whole_high, index, claim.inner, goal.edge, rounds)
+        call(kernels[IMPROVE], improve, (lattice, whole_low, whole_high, index, claim.inner, goal.edge, rounds))
         consider(lattice, stack, index, claim)
         return
     held = np.empty(n, dtype=np.int64)
     for i in range(n):
         held[i] = dual.chosen[lattice.start[i] + index[i]]
     penalty = PENALTY * stack.value[0]
-    if (
-        improve_ruled(lattice, coupling, whole_low, whole_high, index, held, claim.inner, goal.edge, penalty, rounds)
-        == 0
-    ):
+    wrong = call(kernels[IMPROVE_RULED], improve_ruled, (
+        lattice, coupling, whole_low, whole_high, index, held, claim.inner, goal.edge, penalty, rounds,
+    ))  # fmt: skip
+    if wrong == 0:
         consider_ruled(lattice, coupling, stack.value, stack.best, dual.held, index, held, claim)
 
 
@@ -400,7 +411,7 @@ def search(
 
         if stack.state[NODES] % TRY_EVERY == 1:
             call(kernels[ROUNDED], try_rounded, (
-                lattice, coupling, dual, stack, node, size, index, claim, ruled, rounds,
+                lattice, coupling, dual, stack, node, size, index, claim, ruled, rounds, kernels,
             ))  # fmt: skip
             cut = stack.value[0] * (1 - slack)
 
