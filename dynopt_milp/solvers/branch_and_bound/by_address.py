@@ -11,46 +11,70 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numba.core.types
 from numba.extending import intrinsic
+
+KINDS: Any = numba.core.types
+EXPECTED: dict[str, set[Any]] = {}
+"""What kinds of arguments kernels that are compiled later will be given, by their names."""
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
 def _call(typing_context: Any, address: Any, kernel: Any, arguments: Any) -> Any:
-    """Call ``kernel``, a dispatcher, at ``address`` with a tuple of arguments."""
+    """Call ``kernel``, a dispatcher, at ``address`` with a tuple of arguments; it is compiled now, if it is not."""
     template, _, given, _ = kernel.dispatcher.get_call_template(tuple(arguments), {})
     inner = template(typing_context).apply(given, {})
-    signature = inner.return_type(address, kernel, arguments)
+    return inner.return_type(address, kernel, arguments), _calling(inner.return_type, inner.args, arguments)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _call_later(_: Any, address: Any, kernel: Any, arguments: Any, like: Any) -> Any:
+    """The same of a kernel that is compiled when it is needed, with a result of the kind of ``like``."""
+    given = tuple(KINDS.unliteral(argument) for argument in arguments)
+    EXPECTED.setdefault(kernel.dispatcher.py_func.__name__, set()).add(given)
+    result = KINDS.unliteral(like)
+    if isinstance(like, KINDS.BaseTuple):
+        result = KINDS.Tuple([KINDS.unliteral(part) for part in like])
+    return result(address, kernel, arguments, like), _calling(result, given, arguments)
+
+
+def _calling(result: Any, given: Any, arguments: Any) -> Any:
+    """The code of such a call."""
 
     def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
-        unpacked = [builder.extract_value(values[2], place) for place in range(len(arguments))]
         cast = [
-            context.cast(builder, value, source, target)
-            for value, source, target in zip(unpacked, arguments, inner.args, strict=True)
+            context.cast(builder, builder.extract_value(values[2], place), source, target)
+            for place, (source, target) in enumerate(zip(arguments, given, strict=True))
         ]
-        kind = context.call_conv.get_function_type(inner.return_type, inner.args)
+        kind = context.call_conv.get_function_type(result, given)
         function = builder.inttoptr(values[0], kind.as_pointer())
-        status, result = context.call_conv.call_function(builder, function, inner.return_type, inner.args, cast)
+        status, found = context.call_conv.call_function(builder, function, result, given, cast)
         with builder.if_then(status.is_error, likely=False):
             context.call_conv.return_status_propagate(builder, status)
-        return result
+        return found
 
-    return signature, generate
+    return generate
 
 
-def _called(_: int, kernel: Any, arguments: tuple[Any, ...]) -> Any:
+def _called(_: int, kernel: Any, arguments: tuple[Any, ...], __: Any = None) -> Any:
     """The same as Python."""
     return kernel(*arguments)
 
 
 call = _called if numba.config.DISABLE_JIT else _call
 """``call(address, kernel, arguments)`` inside a kernel is ``kernel(*arguments)``."""
+call_later = _called if numba.config.DISABLE_JIT else _call_later
+"""``call_later(address, kernel, arguments, like)``, of a kernel that need not be compiled yet."""
 
 
 def address_of(kernel: Any) -> int:
     """Where a kernel is in this process; it has been compiled, for one kind of arguments."""
     if numba.config.DISABLE_JIT:
         return 0
-    (compiled,) = kernel.overloads.values()
+    ((kinds, compiled),) = kernel.overloads.items()
+    expected = EXPECTED.get(kernel.py_func.__name__, {kinds})
+    if expected != {kinds}:
+        raise TypeError(f"{kernel.py_func.__name__} is for arguments {kinds}, and is called with {expected}")
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 

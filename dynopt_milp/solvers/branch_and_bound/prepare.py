@@ -21,6 +21,7 @@ from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, rule_box
 
 FARTHER = 1 + 1e-9  # than what a box allows, as far as float64 can tell
+WIDE = 2_000  # positions of all variables; with more, what rules leave of them is looked at first
 AROUND = 3  # contracts of the smallest size, on both sides of portfolios
 TIGHTENED = 1e-6  # of the value: the portfolio that it is of stays in the box
 
@@ -115,6 +116,11 @@ def _merged(task: Task, gram: FloatArray, value: float, unlike: NDArray[np.bool_
         if (lower > upper).any():
             return None
     some, merged = merged_in(lower, upper, float(formulation.cost_budget(value)))
+    if some and unlike.size and value < np.inf and not (merged.upper - merged.lower).sum() <= WIDE:
+        lower, upper = rule_box(program, lower, upper)
+        if (lower > upper).any():
+            return None
+        some, merged = merged_in(lower, upper, float(formulation.cost_budget(value)))
     if some and not (np.isfinite(merged.lower) & np.isfinite(merged.upper)).all():
         # Nothing is merged that would help: closed-form arguments on the program itself, or an error that says why.
         lower, upper = finite_box(task, value)

@@ -18,7 +18,7 @@ import numpy as np
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
 from dynopt_milp.solvers.branch_and_bound import local_search
-from dynopt_milp.solvers.branch_and_bound.addresses import addresses
+from dynopt_milp.solvers.branch_and_bound.addresses import addresses, load_ruled
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.held_against import note_on_free_sizes
@@ -42,7 +42,7 @@ from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.scaled_starts import FEW_SCALES, SCALES, best_scaled
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, Penalty, ProgramArrays, TrackingProgram, rule_box
+from formulations import FloatArray, NormCap, Penalty, ProgramArrays, Row, Rules, TrackingProgram, rule_box
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -65,6 +65,9 @@ def solve_branch_and_bound(task: Task) -> Answer:
         )
     began = time.monotonic()
     warm_up()
+    rules = task.formulation.program.rules
+    if rules is not None and rules.coupled:
+        warm_up_ruled()
     if task.deadline is not None:  # the time limit is for solving
         task = replace(task, deadline=task.deadline + time.monotonic() - began)
     answer = on_one_side(task, _root_or_tree)
@@ -150,7 +153,7 @@ def _prove_ruled(task: Task) -> Answer:
     incumbent = _scaled(task, starts, FEW_SCALES)
     if incumbent is None:
         incumbent = _found_nearby(task, starts)
-    found = _search_ruled(task, starts, incumbent)
+    found = _search_ruled(task, starts, incumbent, bound)
     if found.stopped_by.is_limit:  # no answer is worse than what anybody would hold
         simple = _scaled(task, starts, SCALES)
         if simple is not None and (
@@ -160,16 +163,16 @@ def _prove_ruled(task: Task) -> Answer:
     return replace(found, lower_bound=max(found.lower_bound, bound))
 
 
-def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None) -> Answer:
-    """The tree with rules; ``starts``, shape (any, n), need not keep them."""
+def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None, bound: float) -> Answer:
+    """The tree with rules; ``starts``, shape (any, n), need not keep them. No portfolio is worth less than ``bound``."""
     formulation, program = task.formulation, task.formulation.program
     value = np.inf if incumbent is None else formulation.priced(incumbent).high
     if incumbent is not None:
         task.report(incumbent)
-    if value == 0:
-        return Answer(incumbent, 0.0, StoppedBy.GAP, SOLVER)
+    if relative_gap(value, bound) <= task.gap:
+        return Answer(incumbent, bound, StoppedBy.GAP, SOLVER)
     if task.seconds_left() == 0:
-        return Answer(incumbent, 0.0, StoppedBy.TIME, SOLVER)
+        return Answer(incumbent, bound, StoppedBy.TIME, SOLVER)
     gram = program.factor.T @ program.factor
     if incumbent is not None:  # a better one first: tables are as large as it is bad
         target = np.clip(np.rint(program.target), program.lower, program.upper)
@@ -178,6 +181,8 @@ def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None) 
         if near is not None:
             search = RuledSearch(task, near, incumbent, value, starts)
             incumbent, value, starts = search.incumbent, search.value, starts[:0]
+        if relative_gap(value, bound) <= task.gap:
+            return Answer(incumbent, bound, StoppedBy.GAP, SOLVER)
     prepared = prepare(task, gram, value)
     if prepared is None:
         if incumbent is not None:  # round-off has cut off what is known
@@ -239,6 +244,19 @@ def warm_up() -> None:
         prepared = prepare(Task(sizes, ("A", "B"), EXHAUSTIVE_GAP), sizes.program.factor.T @ sizes.program.factor, 1.0)
         assert prepared is not None
         Search(Task(sizes, ("A", "B"), EXHAUSTIVE_GAP), prepared, none, 1.0)  # sums are split
+
+
+@cache
+def warm_up_ruled() -> None:
+    """The same for what only rules for more than one position need."""
+    with announced():
+        load_ruled()
+        none = np.zeros(2)
+        rules = Rules((Row.of(2, 1.0, gross=1.0),), (NormCap(np.eye(2), none, 1.0),))
+        program = TrackingProgram(
+            np.eye(2), none + 2.4, none, none + 0.01, none - 4, none + 4, rules=rules
+        )  # fmt: skip
+        _prove_ruled(Task(Penalty(program), ("A", "B"), EXHAUSTIVE_GAP))
 
 
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:

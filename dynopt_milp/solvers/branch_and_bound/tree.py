@@ -34,6 +34,7 @@ from dynopt_milp.solvers.branch_and_bound.by_address import (
     ROUNDED,
     SPHERE,
     call,
+    call_later,
 )
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from dynopt_milp.solvers.branch_and_bound.coupling import Coupling
@@ -274,28 +275,28 @@ def hole(cut: float, phi: float, weight: float, buffer: float) -> tuple[float, f
 
 
 @part
-def try_rounded(
-    lattice: Lattice, coupling: Coupling, dual: Dual, stack: Stack, node: Node, size: int, index: np.ndarray,
-    claim: Claim, ruled: bool, rounds: int, kernels: np.ndarray,
+def round_point(
+    lattice: Lattice, node: Node, size: int, index: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> None:  # fmt: skip
-    """Local search in the whole box from x̂ rounded."""
-    n, goal = index.size, claim.goal
-    whole_low, whole_high = np.zeros(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    for i in range(n):
-        whole_high[i] = lattice.start[i + 1] - lattice.start[i] - 1
+    """Fill ``index`` with x̂ rounded, and ``low`` and ``high`` with the whole box of the lattice."""
+    for i in range(index.size):
+        low[i], high[i] = 0, lattice.start[i + 1] - lattice.start[i] - 1
         index[i] = node.low[i]
     for a in range(size):
         index[node.place[a]] = nearest(lattice, node, a)
-    if not ruled:
-        call(kernels[IMPROVE], improve, (lattice, whole_low, whole_high, index, claim.inner, goal.edge, rounds))
-        consider(lattice, stack, index, claim)
-        return
-    held = np.empty(n, dtype=np.int64)
-    for i in range(n):
+
+
+@part
+def try_ruled(
+    lattice: Lattice, coupling: Coupling, dual: Dual, stack: Stack, index: np.ndarray, low: np.ndarray,
+    high: np.ndarray, claim: Claim, rounds: int, kernels: np.ndarray,
+) -> None:  # fmt: skip
+    """Local search in a box from indices, with the options that multipliers choose for them."""
+    held = np.empty(index.size, dtype=np.int64)
+    for i in range(index.size):
         held[i] = dual.chosen[lattice.start[i] + index[i]]
-    penalty = PENALTY * stack.value[0]
     wrong = call(kernels[IMPROVE_RULED], improve_ruled, (
-        lattice, coupling, whole_low, whole_high, index, held, claim.inner, goal.edge, penalty, rounds,
+        lattice, coupling, low, high, index, held, claim.inner, claim.goal.edge, PENALTY * stack.value[0], rounds,
     ))  # fmt: skip
     if wrong == 0:
         consider_ruled(lattice, coupling, stack.value, stack.best, dual.held, index, held, claim)
@@ -316,6 +317,7 @@ def search(
     ruled, second = stack.multiplier.shape[1] > 0, coupling.cap.size > 0
     priced = lattice
     index, scratch = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    low, high = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     # Not literals: numba would compile what is called once more for each.
     rounds, nothing, yes = nodes * 0 + TRY_ROUNDS, nodes * 0 - 1, nodes > 0
     cone_rounds, hull_rounds, none = nodes * 0 + CONE_ROUNDS, nodes * 0 + HULL_ROUNDS, nodes * 0
@@ -350,9 +352,9 @@ def search(
         paid += constant
         if size == 0:
             if ruled:
-                call(kernels[LEAF], close_leaf, (
+                call_later(kernels[LEAF], close_leaf, (
                     lattice, coupling, stack.value, stack.best, dual.held, node.low, scratch, claim, cut,
-                ))  # fmt: skip
+                ), None)  # fmt: skip
             else:
                 consider(lattice, stack, node.low, claim)
             continue
@@ -367,10 +369,11 @@ def search(
         ))  # fmt: skip
         if ruled and cone < cut:
             turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
-            cone, omega, root, paid, kappa_extra, goal = call(kernels[RAISE], raise_bound, (
+            raised = (cone, omega, root, paid, kappa_extra, goal)
+            cone, omega, root, paid, kappa_extra, goal = call_later(kernels[RAISE], raise_bound, (
                 lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, cone,
                 root, 0.0, 0.0, turns, cone_rounds, kernels,
-            ))  # fmt: skip
+            ), raised)  # fmt: skip
         if cone >= cut:
             continue
         if cone > bound:
@@ -397,10 +400,11 @@ def search(
             ))  # fmt: skip
             if ruled and hull < cut:
                 turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
-                hull, omega, root, paid, kappa_extra, goal = call(kernels[RAISE], raise_bound, (
+                raised = (hull, omega, root, paid, kappa_extra, goal)
+                hull, omega, root, paid, kappa_extra, goal = call_later(kernels[RAISE], raise_bound, (
                     lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, hull,
                     root, weight, constant, turns, hull_rounds, kernels,
-                ))  # fmt: skip
+                ), raised)  # fmt: skip
                 kappa_whole = kappa + kappa_extra / weight
             record(stack, HULLS_TRIED, hull >= cut)
             if hull >= cut:
@@ -410,9 +414,14 @@ def search(
             cuts += drop(priced, node, size, cut - hull, weight)
 
         if stack.state[NODES] % TRY_EVERY == 1:
-            call(kernels[ROUNDED], try_rounded, (
-                lattice, coupling, dual, stack, node, size, index, claim, ruled, rounds, kernels,
-            ))  # fmt: skip
+            round_point(lattice, node, size, index, low, high)
+            if ruled:
+                call_later(kernels[ROUNDED], try_ruled, (
+                    lattice, coupling, dual, stack, index, low, high, claim, rounds, kernels,
+                ), None)  # fmt: skip
+            else:
+                call(kernels[IMPROVE], improve, (lattice, low, high, index, claim.inner, goal.edge, rounds))
+                consider(lattice, stack, index, claim)
             cut = stack.value[0] * (1 - slack)
 
         if hulled and not goal.edge:
