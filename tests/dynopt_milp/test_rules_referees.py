@@ -278,3 +278,18 @@ def test_scip_calls_nothing_infeasible_whose_norm_cancels_beyond_what_it_holds()
     found = answer(solve_scip, Deadband(program, 2.3))
     assert found.status is not Status.INFEASIBLE
     assert found.lower_bound <= Deadband(program, 2.3).value([1, 0])
+
+
+def test_scip_calls_nothing_infeasible_in_a_box_wider_than_its_tolerances() -> None:
+    problem = Problem(
+        covariance=[[1.0, 0.9999999999999204, 0.0], [0.9999999999999204, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        optimal_positions=[892607168.557712, -892607169.2074323, 0.7123622036952072],
+        weight_per_contract=1.0,
+        previous_positions=[3.0, 3.0, 3.0],
+        limits=Limits(lower=-17852143400, upper=17852143400),
+        instruments=("A", "B", "C"),
+        rules=[house.margin({"A": 1, "B": 2, "C": 3}, 3267908521.4), house.net(-1, -1), house.one_of(["A", "B", "C"])],
+    )
+    program = problem.program()
+    assert program.keeps_rules([0, -1, 0])
+    assert answer(solve_scip, Deadband(program, 0.7)).status is not Status.INFEASIBLE

@@ -147,7 +147,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
                 raise SolverError("SCIP's linear solver failed while looking for a first portfolio; give a start")
             if run.status == "infeasible" and not everywhere:
                 finite_box(task, np.inf)  # says what is not bounded
-            if run.status == "infeasible" and _believed(task.formulation) and _sees_caps(sought):
+            if run.status == "infeasible" and _believed(task.formulation) and _sees_rules(sought):
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
             return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
         incumbent = exchange(task, run.portfolios[0], check.admits)
@@ -202,7 +202,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
         bound = run.lower_bound / unit - _rounded(task.formulation, incumbent, value, lower, upper)
         too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
-        if run.status in ("infeasible", FAILED, UNDECIDED) or too_high or not _sees_caps(inner):
+        if run.status in ("infeasible", FAILED, UNDECIDED) or too_high or not _sees_rules(inner):
             # It gave up, or overlooked or excluded a portfolio that is known, or may have: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
         lower_bound = max(lower_bound, bound)
@@ -263,19 +263,17 @@ def _believed(formulation: Formulation) -> bool:
     return near and bool((upper - lower <= WIDEST_BELIEVED).all())
 
 
-def _sees_caps(formulation: Formulation) -> bool:
-    """Whether SCIP can tell who keeps the caps of the rules: the terms of a norm may cancel to less than it holds."""
+def _sees_rules(formulation: Formulation) -> bool:
+    """Whether SCIP can tell who keeps the rules: its rows and cones are as exact as the box around them is narrow."""
     program = formulation.program
-    if not program.rules or not program.rules.caps:
+    if not program.rules:
         return True
+    if (program.upper - program.lower > WIDEST_BELIEVED).any():
+        return False
     lower, upper = program.lower - program.zero, program.upper - program.zero
-    for cap in program.rules.caps:
-        lengths, centre = cap.lengths, cap.centre
-        some = lengths > 0
-        away = np.maximum(np.abs(lower - centre), np.abs(upper - centre))[some]
-        if (away > WIDEST_BELIEVED).any():
-            return False
-        if away.size and float(lengths[some] @ away) > MOST_SPREAD * max(cap.limit, float(lengths.max())):
+    for cap in program.rules.caps:  # the terms of a norm may cancel to less than SCIP holds
+        away = np.maximum(np.abs(lower - cap.centre), np.abs(upper - cap.centre))
+        if float(cap.lengths @ away) > MOST_SPREAD * max(cap.limit, float(cap.lengths.max(initial=0.0))):
             return False
     return True
 
