@@ -304,6 +304,24 @@ def test_draws_are_of_every_sort() -> None:
         assert seen[sort] > 0.1 * seen["problems"], seen
 
 
+@pytest.mark.parametrize(
+    ("rule", "contracts"),
+    [
+        (house.net(lower=5), [4, 1]),
+        (house.exposure({"A": 1.0}, lower=3), [3, -2]),
+        (house.group(["B"], lower=1, of="contracts"), [2, 1]),
+    ],
+    ids=str,
+)
+def test_without_limits_a_first_portfolio_is_found_where_no_part_of_the_target_keeps_the_rule(
+    rule: Rule, contracts: list[int]
+) -> None:  # fmt: skip
+    problem = Problem(np.eye(2) * 0.04, [1.6, -2.2], [1.0, 1.0], instruments=["A", "B"], rules=rule)
+    found = solve(problem)
+    assert found.status is Status.OPTIMAL
+    assert np.asarray(found.contracts).tolist() == contracts
+
+
 # The real problems, where SCIP proves them within its time.
 
 REAL = ("single_2012-06-26_50k_lam50", "single_2016-11-15_100k_lam50", "all_2019-08-13_50k_lam50")
