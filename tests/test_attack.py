@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynopt_milp import Limits, Problem, solve
+from dynopt_milp import InputError, Limits, Problem, solve
+from dynopt_milp import rules as house
 from tests.attack import __main__ as command
 from tests.attack import runner
 from tests.attack.exact import ExactValues, Question, decimal_text, whole
+from tests.attack.keeping import AGAIN, ExactRules
 from tests.attack.kinds import KINDS, draw, make
 from tests.attack.known import best_known
 from tests.attack.referee import Claim, Referee, said_within
@@ -25,7 +27,7 @@ from tests.attack.runner import Plan, run, warm_up
 from tests.attack.trial import Trial, kind_of, run_trial
 
 SEED = 2024
-PROBLEMS = 680  # forty of each kind
+PROBLEMS = 880  # forty of each kind
 PARTS = 4
 
 
@@ -225,6 +227,49 @@ def test_lies_about_a_cap_are_caught() -> None:
     none = Claim("scip", "infeasible", None, 1e-6, math.inf, math.inf)
     assert rules(none, problem, replace(cap, most=-13)) == set()
     assert rules(none, problem, replace(cap, most=-12)) == {"infeasible", "bound"}
+
+
+def test_lies_about_rules_are_caught() -> None:
+    problem = small_problem()
+    free = Claim.of("exact", solve(problem), 1e-6, 0.0, None)
+    assert free.contracts is not None
+    used = float(np.abs(free.contracts) @ problem.weight_per_contract)
+    ruled = problem.replace(rules=[house.gross(used * (1 - 1e-9)), house.max_holdings(3)])
+    assert rules(free, ruled) == {"rule"}
+    assert rules(free, problem.replace(rules=[house.gross(used * (1 + 1e-15))])) == set()
+    true = Claim.of("exact", solve(ruled), 1e-6, 0.0, None)
+    assert true.objective is not None
+    assert rules(true, ruled) == set()
+    assert rules(replace(true, lower_bound=true.objective * (1 + 1e-14)), ruled) == {"bound"}
+    none = Claim("solver", "infeasible", None, 1e-6, math.inf, math.inf)
+    assert rules(none, ruled) == {"infeasible", "bound"}
+    assert rules(none, ruled.replace(rules=[house.exposure(1.0, 13.0)])) == set()
+    assert rules(none, ruled.replace(rules=[house.exposure(1.0, 12.0)])) == {"infeasible", "bound"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("rules")])
+def test_who_keeps_rules_in_exact_arithmetic_keeps_those_of_the_program(kind: str) -> None:
+    counted = {True: 0, False: 0}
+    for number in range(30):
+        random = np.random.default_rng([11, number])
+        given = draw(kind, random)
+        try:
+            problem = make(given.arguments())
+        except InputError:
+            continue
+        exact, program = ExactRules.of(problem), problem.program()
+        for _ in range(20):
+            point = np.array(given.planted[-1 - int(random.integers(5))]) + random.integers(-1, 2, given.size)
+            portfolio = tuple(int(number) for number in point)
+            kept = bool(program.keeps_rules(point.astype(float)))
+            counted[kept] += 1
+            surely, maybe = (bool(decided[0]) for decided in exact.decided(point[None].astype(float)))
+            broken = exact.broken(portfolio)
+            assert maybe or broken, (number, portfolio)
+            assert not (surely and broken), (number, portfolio)
+            assert kept or broken, (number, portfolio)
+            assert not (kept and exact.broken(portfolio, AGAIN)), (number, portfolio)
+    assert min(counted.values()) > 20
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,6 +15,8 @@ from dynopt_milp.solvers.task import Answer, Task
 
 FEW_POINTS = 100_000  # portfolios: a tenth of a second
 
+ROUGH_GAP = 0.5  # of a portfolio that the branch and bound begins with
+
 SHARE = 0.25  # of the time, for the problem without constraints: SCIP's answer is what counts
 
 
@@ -27,7 +29,8 @@ def solve_exact(task: Task) -> Answer:
     What was used is the answer's ``solver``. What the branch and bound leaves open because of round-off is enumerated
     where the box is small: portfolios that float64 cannot tell from the best are then priced in whole numbers. SCIP
     takes what has too many positions for the branch and bound's tables, and what is still open, unless that is less
-    than what SCIP's own tolerances leave open; where SCIP gets no further, the answer before it stands.
+    than what SCIP's own tolerances leave open; where SCIP gets no further, the answer before it stands. It also finds
+    a first portfolio where rules have none that is simple and nothing bounds positions without one.
 
     Raises
     ------
@@ -43,6 +46,11 @@ def solve_exact(task: Task) -> Answer:
         own = solve_branch_and_bound(task)
     except UnsupportedError:
         pass
+    except UnboundedError:
+        first = None if task.starts else _near_the_target(task)
+        if first is None:
+            raise
+        return first if first.positions is None else solve_exact(replace(task, starts=(first.positions,)))
     else:
         if own.stopped_by is not StoppedBy.PRECISION:
             return own
@@ -71,6 +79,15 @@ def solve_exact(task: Task) -> Answer:
     if other.stopped_by.is_limit and own is not None and _gap(task, own) < _gap(task, other):
         return replace(own, stopped_by=other.stopped_by)
     return other
+
+
+def _near_the_target(task: Task) -> Answer | None:
+    """A portfolio that keeps the rules, by SCIP, or its word that there is none; None where there are no rules."""
+    if not task.formulation.program.rules:
+        return None
+    from dynopt_milp.solvers.scip.solver import solve_scip
+
+    return solve_scip(replace(task, gap=ROUGH_GAP, known=BestKnown()))
 
 
 def _with_constraints(task: Task) -> Answer:

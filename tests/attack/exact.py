@@ -8,7 +8,6 @@ enclosed between two integers that are next to each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -18,17 +17,10 @@ import numpy as np
 from dynopt_milp import Problem
 from formulations import FloatArray
 from formulations.norm_cap import EDGE_ROUND_OFF
+from tests.attack.keeping import ExactRules, Portfolio, whole
 
-Portfolio = tuple[int, ...]
 # Binary digits of a root beyond those of the unit in which its square is whole: sixty decimal ones of the smallest.
 ROOT_DIGITS = 200
-
-
-def whole(numbers: Sequence[float]) -> tuple[list[int], int]:
-    """Integers m and an exponent x with numbers = m · 2^−x, exactly."""
-    ratios = [float(number).as_integer_ratio() for number in numbers]
-    exponent = max((below.bit_length() - 1 for _, below in ratios), default=0)
-    return [above << exponent - below.bit_length() + 1 for above, below in ratios], exponent
 
 
 @dataclass(frozen=True)
@@ -68,6 +60,7 @@ class ExactValues:
         self.held = [int(number) for number in problem.previous_positions]
         self.digits = max((self.square_exponent + 1) // 2 + ROOT_DIGITS, self._cost_exponent)
         self.size = size
+        self.rules = ExactRules.of(problem)
 
     @cached_property
     def cost(self) -> list[float]:
@@ -120,9 +113,12 @@ class ExactValues:
         root = math.isqrt(squared)
         return root, root + (root * root != squared)
 
-    def value(self, portfolio: Portfolio, question: Question) -> tuple[int, int] | None:
-        """The value, enclosed; None if the portfolio is outside the buffer, above the cap or on two sides."""
-        if not self.is_one_sided(portfolio):
+    def value(self, portfolio: Portfolio, question: Question, times: int = 0) -> tuple[int, int] | None:
+        """The value, enclosed; None if it is outside the buffer, above the cap, on two sides, or breaks a rule.
+
+        ``times`` is how often the round-off of rules is allowed.
+        """
+        if not self.is_one_sided(portfolio) or self.rules.broken(portfolio, times):
             return None
         if question.constrained and sum(map(int.__mul__, question.weights, portfolio)) > question.most:
             return None

@@ -13,7 +13,9 @@ import numpy as np
 from dynopt_milp import Limits, Problem, example_problem
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import RULES
+from dynopt_milp.rules import rule_from_dict
 from formulations import FloatArray
+from tests.attack.house import RuleDict, draw_rules
 
 Random = np.random.Generator
 
@@ -32,6 +34,9 @@ class Given:
     holding: FloatArray | None = None
     underlying: list[str] | None = None
     planted: list[tuple[int, ...]] = field(default_factory=list)
+    ruled: bool = False
+    bounding: bool = False  # a rule bounds positions
+    rules: list[RuleDict] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -49,7 +54,7 @@ class Given:
             "limits": self.limits or {}, "instruments": names(self.size),
         } | ({} if self.holding is None else {"holding_cost": self.holding.tolist()}) | (
             {} if self.underlying is None else {"underlying": self.underlying}
-        )  # fmt: skip
+        ) | ({"rules": self.rules} if self.rules else {})  # fmt: skip
 
 
 def names(size: int) -> list[str]:
@@ -59,7 +64,8 @@ def names(size: int) -> list[str]:
 
 def make(arguments: dict[str, Any]) -> Problem:
     """The problem of these arguments."""
-    return Problem(**arguments | {"limits": Limits(**arguments["limits"])})
+    rules = [rule_from_dict(rule) for rule in arguments.get("rules", [])]
+    return Problem(**arguments | {"limits": Limits(**arguments["limits"]), "rules": rules})
 
 
 def draw(kind: str, random: Random) -> Given:
@@ -83,6 +89,10 @@ def draw(kind: str, random: Random) -> Given:
             sided = given.limits | {"one_side": True}
             make(given.arguments() | {"limits": sided})
             given.limits = sided
+    if given.ruled:
+        with suppress(InputError):  # what is no problem without rules is none with them
+            given.rules, around = draw_rules(make(given.arguments()), random, given.bounding)
+            given.planted += around
     return given
 
 
@@ -437,6 +447,53 @@ def wide(random: Random) -> Given:
     return given
 
 
+def ruled(random: Random) -> Given:
+    """House rules on what is easy otherwise."""
+    given = _any(random, lambda: ordinary(random), lambda: round_numbers(random), lambda: blocks(random))
+    given.ruled = True
+    if random.random() < 0.5:
+        given.limits = _box(random.integers(-2, 3, given.size).astype(np.float64), random)
+    return given
+
+
+def ruled_sizes(random: Random) -> Given:
+    """House rules on sizes of one contract, merged or not."""
+    given = _any(random, lambda: sizes(random), lambda: sizes(random), lambda: rank_one(random))
+    given.ruled = True
+    return given
+
+
+def ruled_far(random: Random) -> Given:
+    """House rules where float64 is weak without them."""
+    hard = (
+        ill_conditioned, held_far_in_a_flat_direction, far_hedged, far_and_alike, indefinite, far_held, scales,
+        whole_target, chained_ties,
+    )  # fmt: skip
+    given = hard[int(random.integers(len(hard)))](random)
+    given.ruled = True
+    return given
+
+
+def bounded_by_rules(random: Random) -> Given:
+    """No limits and few costs; some instruments have no risk, or none together: rules bound them, if anything does."""
+    given = _any(random, lambda: ordinary(random), lambda: rank_one(random), lambda: sizes(random))
+    given.limits = {}
+    if random.random() < 0.5:
+        some = random.random(given.size) < 0.5
+        given.covariance = np.where(some[:, None] | some, 0.0, given.covariance)
+    if random.random() < 0.6:
+        given.cost = np.zeros(given.size)
+    given.ruled = given.bounding = True
+    return given
+
+
+def ruled_trader(random: Random) -> Given:
+    """House rules on what a trader holds."""
+    given = _traded(int(random.integers(5, 13)), random)
+    given.ruled = True
+    return given
+
+
 KINDS: dict[str, Callable[[Random], Given]] = {
     "ordinary": ordinary,
     "round numbers": round_numbers,
@@ -455,5 +512,10 @@ KINDS: dict[str, Callable[[Random], Given]] = {
     "chained ties": chained_ties,
     "portfolio": portfolio,
     "wide": wide,
+    "rules": ruled,
+    "rules, sizes": ruled_sizes,
+    "rules, far": ruled_far,
+    "rules alone": bounded_by_rules,
+    "rules, trader": ruled_trader,
 }
 """The kinds by name, in the order in which problems go through them."""

@@ -22,6 +22,8 @@ MOST_STEPS = 12  # of the descent
 MOST_REDUCED = 10  # instruments of a problem whose lattice is reduced
 COEFFICIENTS = (0, 12, 8, 4, 2, 1, 1)  # of the vectors of a reduced basis, by their number
 FURTHEST = 2**53  # contracts
+PARTS = (0.9, 0.75, 0.5, 0.25)  # of a portfolio that may be too large for the rules
+MOST_SIZES = 9  # moves of one instrument from size to size that rules allow
 
 
 @dataclass
@@ -62,6 +64,8 @@ def best_known(
     """Value the portfolios, what lies around them and, if the box is small, all of it."""
     known = Known(values, question, lower, upper)
     centres = [clipped(portfolio, lower, upper) for portfolio in portfolios]
+    if values.rules:
+        centres += [clipped(part * np.array(centre), lower, upper) for centre in centres[:1] for part in PARTS]
     for centre in centres:
         known.add(centre)
     widths = upper - lower + 1
@@ -79,7 +83,8 @@ def best_known(
     for _ in range(MOST_STEPS):
         centre = known.best or min(known.seen, key=values.square)
         before = len(known.seen)
-        _add_best_around(known, centre, np.vstack([steps, _jumps(values, centre, directions)]))
+        jumps = [_jumps(values, centre, directions), *_ruled_moves(values, centre)]
+        _add_best_around(known, centre, np.vstack([steps, *jumps]))
         if (known.best or min(known.seen, key=values.square)) == centre or len(known.seen) == before:
             break
     return known
@@ -105,6 +110,10 @@ def _add_best_around(known: Known, centre: Portfolio, moves: FloatArray) -> None
     if not inside.any():
         return
     points, moves = points[inside], moves[inside]
+    surely, maybe = values.rules.decided(points)
+    if not maybe.any():
+        return
+    points, moves, surely = points[maybe], moves[maybe], surely[maybe]
     low, high = _estimates(values, centre, moves)
     lost = 4e-16 * (values.size + 4)
     trades = np.abs(points - values.held) @ np.array(values.cost) + np.abs(points) @ np.array(values.holding)
@@ -116,6 +125,7 @@ def _add_best_around(known: Known, centre: Portfolio, moves: FloatArray) -> None
         buffer = question.buffer if question.formulation == "deadband" else 0.0
         value_low = np.maximum(low - buffer, 0.0) * (1 - lost) + trades * (1 - lost)
         value_high = np.maximum(high - buffer, 0.0) * (1 + lost) + trades * (1 + lost)
+    value_high = np.where(surely, value_high, np.inf)
     chosen = np.flatnonzero(value_low <= value_high.min())
     if chosen.size > MOST_VALUED:
         chosen = chosen[np.argsort(value_low[chosen], kind="stable")[:MOST_VALUED]]
@@ -199,3 +209,22 @@ def _jumps(values: ExactValues, centre: Portfolio, directions: FloatArray) -> Fl
     length = np.where(np.isfinite(length) & (np.abs(length) < FURTHEST), length, 0.0)
     back = np.diag(np.array(values.held, dtype=np.float64) - np.array(centre, dtype=np.float64))
     return np.vstack([np.floor(length)[:, None] * directions, np.ceil(length)[:, None] * directions, back])
+
+
+def _ruled_moves(values: ExactValues, centre: Portfolio) -> list[FloatArray]:
+    """Where there are rules: of one instrument, then of two, to the sizes that they may allow."""
+    if not values.rules:
+        return []
+    unit, moves = np.eye(values.size), []
+    for place, (number, held) in enumerate(zip(centre, values.held, strict=True)):
+        sizes = sorted(values.rules.sizes(place))
+        found = {-number, held - number, 1, -1}
+        for size in sizes:
+            found |= {size, -size, size - number, -size - number, held + size - number, held - size - number}
+            found |= {-(number % size), size - number % size}
+        near = sorted(found - {0}, key=abs)[:MOST_SIZES]
+        moves.append([by * unit[place] for by in near])
+    pairs = [
+        x + y for one, other in itertools.combinations(moves, 2) for x, y in itertools.product(one, other)
+    ] if values.size <= MOST_REDUCED else []  # fmt: skip
+    return [np.array([*itertools.chain.from_iterable(moves), *pairs]).reshape(-1, values.size)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from dynopt_milp import Problem, Solution
 from tests.attack.exact import EDGE, ExactValues, Portfolio, Question
+from tests.attack.keeping import AGAIN
 from tests.attack.known import Known, best_known, clipped
 
 # An objective is the exact value to this part of it (of value + buffer, which are apart by a difference), where the
@@ -107,7 +108,7 @@ class Referee:
         found = []
 
         def say(rule: str, text: str) -> None:
-            if rule in ("bound", "optimal", "infeasible", "edge") and not values.is_semidefinite:
+            if rule in ("bound", "optimal", "infeasible", "edge", "rule") and not values.is_semidefinite:
                 rule += INDEFINITE
             found.append(Violation(rule, claim, text))
 
@@ -129,6 +130,9 @@ class Referee:
             return found
         if not values.is_one_sided(claim.contracts):
             say("side", "an underlying is held with opposite signs")
+            return found
+        if broken := values.rules.broken(claim.contracts, AGAIN):
+            say("rule", f"the answer breaks {broken}")
             return found
         own = self._own_value(claim.contracts)
         if own is None:
@@ -162,4 +166,4 @@ class Referee:
                 return None
             cost = self.values.paid(contracts)
             return cost, cost
-        return self.values.value(contracts, self.question)
+        return self.values.value(contracts, self.question, AGAIN)

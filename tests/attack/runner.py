@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+import numpy as np
+
+from dynopt_milp import Problem, rules, solve
 from tests.attack.reproduction import reproduction
 from tests.attack.trial import Trial, drawn, kind_of, run_trial
 
@@ -147,3 +150,9 @@ def warm_up() -> None:
     for method in ("branch_and_bound", "scip", "rebalance"):
         for number in range(3):
             run_trial(0, number, method)
+    ruled = Problem(
+        np.eye(2) * 0.04, [1.6, -2.2], [1.0, 1.0], instruments=["A", "B"], rules=[rules.gross(2), rules.risk(0.3)]
+    )
+    for formulation in ("penalty", "buffer_edge"):
+        for optimizer in ("branch_and_bound", "scip"):
+            solve(ruled, optimizer, formulation=formulation, buffer=0.5)

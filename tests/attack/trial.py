@@ -26,10 +26,12 @@ from tests.attack.reproduction import reproduction
 METHODS = ("exact", "branch_and_bound", "enumerate", "greedy", "scip", "rebalance", "book", "pysystemtrade")
 # Seconds. What is proved is proved in milliseconds most often; what is not would go on for as long as it is given.
 LIMITS, OFTEN_LIMITS = (0.04, 2.0, 0.0, 0.001, 0.01), (0.955, 0.005, 0.01, 0.015, 0.015)
+RULED_LIMITS = (0.6, 0.365, 0.01, 0.01, 0.015)  # how often with rules
 # SCIP takes ten to a thousand times as long as the branch and bound.
 OFTEN = {"exact": 0.3, "branch_and_bound": 0.85, "enumerate": 0.35, "greedy": 0.1, "scip": 0.015,
          "rebalance": 0.06, "book": 0.08, "pysystemtrade": 0.05}  # fmt: skip
 CONSTRAINED = 0.006
+RULED = {"exact": 0.4, "branch_and_bound": 0.85, "enumerate": 0.35, "scip": 0.03}  # these alone know rules
 
 
 @dataclass
@@ -64,7 +66,7 @@ def run_trial(
     except InputError as error:
         trial.answers.append(("Problem", type(error).__name__))
         return trial
-    asked = Asked(problem, arguments, _question(problem, random), random, trial, watch)
+    asked = Asked(problem, arguments, _question(problem, given.planted, random), random, trial, watch)
     for name in _methods(problem, asked.question, random) if method is None else (method,):
         asked.ask(name)
     asked.judge(given)
@@ -77,7 +79,7 @@ def drawn(seed: int, number: int) -> tuple[Given, Random]:
     return draw(kind_of(number), random), random
 
 
-def _question(problem: Problem, random: Random) -> Question:
+def _question(problem: Problem, planted: list[Portfolio], random: Random) -> Question:
     if random.random() < CONSTRAINED:
         weights = random.integers(0, 4, len(problem.instruments))
         start = clipped(problem.optimal_positions, problem.lower, problem.upper)
@@ -85,16 +87,20 @@ def _question(problem: Problem, random: Random) -> Question:
         if weights.any() and abs(most) < 10**6:
             return Question(weights=tuple(int(x) for x in weights), most=most)
     formulation = str(random.choice(["penalty", "deadband", "buffer_edge", "integer_hull"], p=[0.5, 0.15, 0.25, 0.1]))
-    return Question(formulation, _buffer(problem, random) if formulation in ("deadband", "buffer_edge") else 0.01)
+    return Question(
+        formulation, _buffer(problem, planted, random) if formulation in ("deadband", "buffer_edge") else 0.01
+    )
 
 
-def _buffer(problem: Problem, random: Random) -> float:
+def _buffer(problem: Problem, planted: list[Portfolio], random: Random) -> float:
     """The default, a part of the error of some portfolio, or all of it, when that lies on the edge or next to it."""
     if random.random() < 0.1:
         return 0.01
     start = np.array(clipped(problem.optimal_positions, problem.lower, problem.upper), dtype=np.float64)
     if random.random() < 0.6:
         start += random.integers(-2, 3, start.size)
+    if problem.rules and random.random() < 0.7:
+        start = np.array(planted[int(random.integers(len(planted)))], dtype=np.float64)
     values = ExactValues(problem)
     high = values.tracking_error(clipped(start, problem.lower, problem.upper))[1]
     error = Fraction(high, 1 << values.digits)
@@ -112,7 +118,8 @@ def _methods(problem: Problem, question: Question, random: Random) -> list[str]:
     chance = dict(zip(METHODS, random.random(len(METHODS)), strict=True))
     if question.constrained:
         return ["exact"]
-    chosen = [name for name in METHODS if chance[name] < OFTEN[name]]
+    often = RULED if problem.rules else OFTEN
+    chosen = [name for name in METHODS if chance[name] < often.get(name, 0.0)]
     plain = question.formulation == "penalty"
     free = not problem.holding_cost.any() and not problem.program().underlyings()
     fits = {
@@ -142,7 +149,7 @@ class Asked:
         """Have one method answer."""
         special = {"rebalance": self._rebalance, "book": self._book, "pysystemtrade": self._pysystemtrade}
         gap = float(self.random.choice([1e-6, 1e-6, 1e-6, 1e-6, 0.0, 1e-9, 1e-3]))
-        limit = float(self.random.choice(LIMITS, p=OFTEN_LIMITS))
+        limit = float(self.random.choice(LIMITS, p=RULED_LIMITS if self.problem.rules else OFTEN_LIMITS))
         special.get(method, lambda *how: self._solve(method, *how))(gap, limit)
 
     def judge(self, given: Given) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynopt_milp import Limits, Problem, Status, StoppedBy
+from dynopt_milp import rules as house
 from dynopt_milp.errors import CertificationError, SolverError, UnboundedError, UnsupportedError
 from dynopt_milp.solvers.broken_rule import broken_rule
 from dynopt_milp.solvers.certificate import Certified, certify
@@ -259,3 +260,36 @@ def house_program(seed: int) -> TrackingProgram:
 def test_scip_with_rules_in_any_unit_finds_what_enumeration_finds(seed: int) -> None:
     formulation = Penalty(house_program(seed))
     assert_found(answer(solve_scip, formulation), best(formulation))
+
+
+def test_scip_calls_nothing_infeasible_whose_norm_cancels_beyond_what_it_holds() -> None:
+    far = 181222152.3461305
+    program = Problem(
+        covariance=[[1.0, 0.9999999999999964], [0.9999999999999964, 1.0]],
+        optimal_positions=[far, -181222151.6389519],
+        weight_per_contract=[1.0, 1.0],
+        holding_cost=[1.3e-10, 6.4e-9],
+        cost_multiplier=1e6,
+        limits=Limits(lower=-4e9, upper=4e9),
+        instruments=("A", "B"),
+        rules=[house.one_of(["A", "B"]), house.tracking_error(0.47)],
+    ).program()
+    assert program.keeps_rules([1, 0])
+    found = answer(solve_scip, Deadband(program, 2.3))
+    assert found.status is not Status.INFEASIBLE
+    assert found.lower_bound <= Deadband(program, 2.3).value([1, 0])
+
+
+def test_scip_calls_nothing_infeasible_in_a_box_wider_than_its_tolerances() -> None:
+    problem = Problem(
+        covariance=[[1.0, 0.9999999999999204, 0.0], [0.9999999999999204, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        optimal_positions=[892607168.557712, -892607169.2074323, 0.7123622036952072],
+        weight_per_contract=1.0,
+        previous_positions=[3.0, 3.0, 3.0],
+        limits=Limits(lower=-17852143400, upper=17852143400),
+        instruments=("A", "B", "C"),
+        rules=[house.margin({"A": 1, "B": 2, "C": 3}, 3267908521.4), house.net(-1, -1), house.one_of(["A", "B", "C"])],
+    )
+    program = problem.program()
+    assert program.keeps_rules([0, -1, 0])
+    assert answer(solve_scip, Deadband(program, 0.7)).status is not Status.INFEASIBLE

@@ -78,7 +78,8 @@ def conic_program(problem: cp.Problem) -> ConicProgram:
     whole[sorted(data["int_vars_idx"]) + boolean] = True
     matrix, right = csr_array(data["A"]), np.asarray(data["b"], dtype=np.float64)
     if boolean:  # 0 ≤ x ≤ 1 as rows of the non-negative cone
-        unit = csr_array(np.eye(matrix.shape[1])[boolean])
+        places = (np.arange(len(boolean)), boolean)
+        unit = csr_array((np.ones(len(boolean)), places), shape=(len(boolean), matrix.shape[1]))
         first = dims.zero + dims.nonneg
         matrix = csr_array(_stack(matrix[:first], unit, -unit, matrix[first:]))
         right = np.concatenate([right[:first], np.ones(len(boolean)), np.zeros(len(boolean)), right[first:]])

@@ -147,7 +147,7 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
                 raise SolverError("SCIP's linear solver failed while looking for a first portfolio; give a start")
             if run.status == "infeasible" and not everywhere:
                 finite_box(task, np.inf)  # says what is not bounded
-            if run.status == "infeasible" and _believed(task.formulation):
+            if run.status == "infeasible" and _believed(task.formulation) and _sees_rules(sought):
                 return Answer(None, np.inf, StoppedBy.INFEASIBILITY, solver, nodes)
             return Answer(None, 0.0, _limit(run.status) or StoppedBy.PRECISION, solver, nodes)
         incumbent = exchange(task, run.portfolios[0], check.admits)
@@ -202,8 +202,8 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
         incumbent = min([incumbent, *improved, *run.portfolios], key=task.formulation.value)
         bound = run.lower_bound / unit - _rounded(task.formulation, incumbent, value, lower, upper)
         too_high = bound > task.formulation.priced(incumbent).high * (1 + TOLERANCE)
-        if run.status in ("infeasible", FAILED, UNDECIDED) or too_high:
-            # It gave up, or overlooked or excluded a portfolio that is known: its bound is worth nothing.
+        if run.status in ("infeasible", FAILED, UNDECIDED) or too_high or not _sees_rules(inner):
+            # It gave up, or overlooked or excluded a portfolio that is known, or may have: its bound is worth nothing.
             return Answer(incumbent, lower_bound, StoppedBy.PRECISION, solver, nodes)
         lower_bound = max(lower_bound, bound)
         task.report(incumbent, lower_bound)
@@ -261,6 +261,21 @@ def _believed(formulation: Formulation) -> bool:
     lower, upper = bounding_box(formulation.program, formulation.tracking_radius(0.0), np.inf)
     near = formulation.program.spread(lower, upper) <= MOST_SPREAD * formulation.buffer
     return near and bool((upper - lower <= WIDEST_BELIEVED).all())
+
+
+def _sees_rules(formulation: Formulation) -> bool:
+    """Whether SCIP can tell who keeps the rules: its rows and cones are as exact as the box around them is narrow."""
+    program = formulation.program
+    if not program.rules:
+        return True
+    if (program.upper - program.lower > WIDEST_BELIEVED).any():
+        return False
+    lower, upper = program.lower - program.zero, program.upper - program.zero
+    for cap in program.rules.caps:  # the terms of a norm may cancel to less than SCIP holds
+        away = np.maximum(np.abs(lower - cap.centre), np.abs(upper - cap.centre))
+        if float(cap.lengths @ away) > MOST_SPREAD * max(cap.limit, float(cap.lengths.max(initial=0.0))):
+            return False
+    return True
 
 
 def _wider(formulation: Formulation) -> Formulation:
