@@ -164,9 +164,11 @@ def _prove_ruled(task: Task) -> Answer:
 
 
 def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None, bound: float) -> Answer:
-    """The tree with rules; ``starts``, shape (any, n), need not keep them. No portfolio is worth less than ``bound``."""
+    """The tree with rules; ``starts``, shape (any, n), need not keep them. Nothing is worth less than ``bound``."""
     formulation, program = task.formulation, task.formulation.program
     value = np.inf if incumbent is None else formulation.priced(incumbent).high
+    if not value < np.inf:  # beyond the edge by less than float64 can tell, perhaps
+        incumbent = None
     if incumbent is not None:
         task.report(incumbent)
     if relative_gap(value, bound) <= task.gap:
