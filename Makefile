@@ -104,7 +104,8 @@ define set-up
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(2)
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
-COMPILE := -c 'from dynopt_milp.adapters.book.ordinary_day import compile_all; compile_all()' 2>/dev/null
+COMPILE := -c 'from dynopt_milp.adapters.book import ordinary_day as day; from dynopt_milp.solvers.branch_and_bound import warm_up_ruled; \
+  day.compile_all(); warm_up_ruled()' 2>/dev/null
 
 .venv/installed: requirements.lock pyproject.toml
 	$(call set-up,.venv,requirements.lock)

@@ -251,8 +251,10 @@ class TrackingProgram:
         return self._lengths
 
     def spread(self, lower: FloatArray, upper: FloatArray) -> float:
-        """Σ ‖Fᵢ‖|kᵢ − τᵢ| at most, in the box lower ≤ k ≤ upper, shape (n,) each."""
-        return float(self.lengths @ np.maximum(np.abs(lower - self.target), np.abs(upper - self.target)))
+        """Σ ‖Fᵢ‖|kᵢ − τᵢ| at most, in the box lower ≤ k ≤ upper, shape (n,) each; what has no risk adds nothing."""
+        risky = self.lengths > 0
+        farthest = np.maximum(np.abs(lower - self.target), np.abs(upper - self.target))
+        return float(self.lengths[risky] @ farthest[risky])
 
     @property
     def zero(self) -> FloatArray:

@@ -118,6 +118,8 @@ def rebalance(
             around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
             outcome = solved(around_best, "buffer_edge", best)
             final = _found(outcome)
+            if not admitted(final):  # a rule on the tracking error is about the target, which is another there
+                final, outcome = best, optimised
     contracts = final.astype(np.int64)
     contracts.setflags(write=False)
     proved = optimised.status is Status.OPTIMAL and outcome.status is Status.OPTIMAL

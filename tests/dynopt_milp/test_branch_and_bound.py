@@ -157,7 +157,7 @@ def test_diagonals_leave_a_positive_semidefinite_rest_on_every_level(size: int, 
 def root_bound(lattice: Lattice, node: Node, goal: Goal, start: np.ndarray, cut: float) -> float:
     size, kappa, paid = load(lattice, node, start, np.zeros(start.size))
     build_envelopes(lattice, node, size * 0, size, 0.0)
-    bound, _, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, 1.0, size * 0 + CONE_ROUNDS)
+    bound, _, _ = cone_bound(lattice, node, size, kappa, paid, cut, goal, 1.0, size * 0 + CONE_ROUNDS, size < 0, 0.0)
     return bound
 
 
@@ -176,7 +176,7 @@ def test_the_cone_bound_reaches_the_relaxation_however_much_alike_instruments_ar
     value = float(relaxation.solve(solver="CLARABEL"))
     merged = merged_in(program, program.lower, program.upper)
     lattice, _ = new_lattice(program.factor, merged, program.costs(), 0.0, False)
-    node = new_node(30, 81)
+    node = new_node(30, 81, second=False)
     node.high[:] = 80
     cut = solve(problem, "branch_and_bound", gap=0.5, time_limit=10).objective
     bound = root_bound(lattice, node, EXACT, program.target.copy(), cut)

@@ -134,7 +134,7 @@ def program_of_day(
 ) -> tuple[bool, DayArrays]:
     """Whether the day is ordinary, and the arrays of its program; limits are infinite."""
     size = unit.size
-    target, deviation, lines = np.empty(size), np.empty(size), np.zeros((6, size))
+    target, deviation, lines = np.empty(size), np.empty(size), np.zeros((10, size))
     previous, penalty = lines[HELD], lines[UNIT]
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
     twin = np.empty(size, dtype=np.int64)

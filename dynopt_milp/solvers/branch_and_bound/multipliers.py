@@ -57,8 +57,10 @@ class Dual(NamedTuple):
         The option that has the minimum of each entry.
     multiplier, best : ndarray, shape (m + q,)
         μ and κ; those with the best bound of a node.
-    x, pull : ndarray, shape (n,)
-        x̂ of the whole lattice, and scratch.
+    x : ndarray, shape (n,)
+        x̂ of the whole lattice.
+    free : ndarray of bool, shape (n,)
+        Which variables the node was loaded with; dropping may have fixed some of them since.
     square : ndarray, shape (q,)
         ‖G_s(x̂ − t_s)‖².
     pulls : ndarray, shape (q, n)
@@ -72,7 +74,7 @@ class Dual(NamedTuple):
     multiplier: np.ndarray
     best: np.ndarray
     x: np.ndarray
-    pull: np.ndarray
+    free: np.ndarray
     square: np.ndarray
     pulls: np.ndarray
     held: np.ndarray
@@ -83,12 +85,13 @@ def new_dual(lattice: Lattice, coupling: Coupling) -> Dual:
     """Scratch for a lattice with these rules; next to nothing where there are none."""
     m, q = coupling.wide.size, coupling.cap.size
     n, entries = (lattice.target.size, lattice.cost.size) if m + q > 0 else (0, 0)
-    real, multipliers = np.zeros((2, n)), np.zeros((2, m + q))
+    multipliers = np.zeros((2, m + q))
     own = Lattice(
         lattice.factor, lattice.gram, lattice.target, lattice.first, lattice.start, np.full(entries, np.inf)
     )  # fmt: skip
     return Dual(
-        own, np.zeros(entries, dtype=np.int64), multipliers[0], multipliers[1], real[0], real[1], np.zeros(q),
+        own, np.zeros(entries, dtype=np.int64), multipliers[0], multipliers[1], np.zeros(n),
+        np.zeros(n, dtype=np.bool_), np.zeros(q),
         np.zeros((q, n)), np.zeros(n, dtype=np.int64),
     )  # fmt: skip
 
@@ -158,12 +161,16 @@ def measure_caps(coupling: Coupling, dual: Dual) -> None:
 
 @part
 def load_extra(lattice: Lattice, coupling: Coupling, dual: Dual, node: Node, size: int) -> float:
-    """Collect the second quadratic for the free variables; its κ."""
+    """Note which variables are free, and collect the second quadratic for them; its κ."""
     m, n, place = coupling.wide.size, dual.x.size, node.place
+    for i in range(n):
+        dual.free[i] = False
+    for a in range(size):
+        dual.free[place[a]] = True
     if coupling.cap.size == 0:
         return 0.0
     for i in range(n):
-        dual.x[i] = lattice.first[i] + node.low[i] if node.low[i] == node.high[i] else lattice.target[i]
+        dual.x[i] = lattice.target[i] if dual.free[i] else lattice.first[i] + node.low[i]
     measure_caps(coupling, dual)
     kappa = 0.0
     for a in range(size):
@@ -229,7 +236,7 @@ def step(
     for s in range(q):
         rise[m + s] = dual.square[s] - coupling.cap[s]
     for i in range(node.low.size):
-        if node.low[i] == node.high[i]:
+        if not dual.free[i]:
             for r in range(m):
                 rise[r] += coupling.activity[chosen[start[i] + node.low[i]], r]
     for a in range(size):
@@ -331,7 +338,7 @@ def raise_bound(
                 dual.multiplier[r] = dual.best[r]
         paid, doubt = price_rules(lattice, coupling, dual, node.low, node.high)
         for i in range(node.low.size):
-            if node.low[i] == node.high[i]:
+            if not dual.free[i]:
                 paid += dual.lattice.cost[lattice.start[i] + node.low[i]]
         forget_envelopes(node, size)
         build_envelopes(dual.lattice, node, size * 0, size, weight)
