@@ -97,7 +97,8 @@ class Conflict:
             named = " and ".join(filter(None, (", ".join(self.members[:-1]), self.members[-1])))
         else:
             named = first_few(self.members, MOST_NAMED)
-        return f"{named} {'leaves' if len(self.members) == 1 else 'leave'} none; {self.remedy}"
+        fewer = "" if self.irreducible else " (perhaps fewer of them already)"
+        return f"{named} {'leaves' if len(self.members) == 1 else 'leave'} none{fewer}; {self.remedy}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""

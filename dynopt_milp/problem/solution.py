@@ -190,7 +190,7 @@ class NoPortfolioError(DynoptError):
     def __init__(self, solution: Solution) -> None:
         remedy = "allow more time, or give a start" if solution.status.value == "no_solution" else "relax one of them"
         if solution.status.value == "infeasible":
-            what = "limits and constraints leave none"
+            what = "limits, rules and constraints leave none"
             if solution.formulation == "buffer_edge":
                 what = "no whole contracts are within the buffer, the limits and the constraints"
         elif solution.stopped_by is StoppedBy.PRECISION:

@@ -52,6 +52,8 @@ def share(value: Any, argument: str, most: float, *, least: float = 0.0) -> floa
     """A share of capital; one that looks like per cent is refused."""
     found = number(value, argument, least=least)
     if abs(found) > most:
+        if abs(found) > 100 * most:
+            raise InputError(f"expected a share of capital (money ÷ capital), found {found:g}", field=argument)
         raise InputError(f"{found:g} looks like per cent; give {found / 100:g}", field=argument)
     return found
 

@@ -21,7 +21,7 @@ EXPLANATION = {
     Status.OPTIMAL: "proven: no portfolio is better by more than the gap",
     Status.FEASIBLE: "an answer, not proven to be the best",
     Status.NO_SOLUTION: "no portfolio was found, nor proved not to exist",
-    Status.INFEASIBLE: "limits and constraints leave no portfolio",
+    Status.INFEASIBLE: "limits, rules and constraints leave no portfolio",
 }
 RULES = {
     "book": "book, the rounded share of the way to the optimised portfolio",

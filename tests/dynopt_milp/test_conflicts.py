@@ -344,3 +344,16 @@ def test_an_error_on_the_way_leaves_the_answer(monkeypatch: pytest.MonkeyPatch) 
     solution = solve(three(**CASES["a budget and a lower bound"][0]))
     assert solution.status is Status.INFEASIBLE
     assert solution.conflict is None
+
+
+def test_rules_that_count_are_refuted_without_limits() -> None:
+    """What is held is nine markets: two orders leave seven of them, however large positions may be."""
+    problem = Problem(
+        np.eye(9) * 0.04, np.full(9, 2.6), np.full(9, 0.1), np.full(9, 3), 0.001, instruments=tuple("ABCDEFGHI"),
+        rules=[rules.max_orders(2), rules.max_holdings(5)],
+    )  # fmt: skip
+    found = solve(problem)
+    assert found.status is Status.INFEASIBLE
+    assert found.conflict is not None
+    assert found.conflict.irreducible
+    assert {(remedy.before, remedy.after) for remedy in found.conflict.remedies} == {(2.0, 4.0), (5.0, 7.0)}

@@ -10,7 +10,7 @@ from dynopt_milp.solvers.branch_and_bound.merge import sums_of
 from dynopt_milp.solvers.branch_and_bound.phases import Search
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared
 from dynopt_milp.solvers.branch_and_bound.ruled_local_search import improve_ruled
-from dynopt_milp.solvers.branch_and_bound.tree import OPEN, PENALTY
+from dynopt_milp.solvers.branch_and_bound.tree import FLOOR, OPEN, PENALTY
 from dynopt_milp.solvers.branch_and_bound.tuning import NODES_UNCHECKED
 from dynopt_milp.solvers.exchange import GAIN
 from dynopt_milp.solvers.task import Task
@@ -40,6 +40,12 @@ class RuledSearch(Search):
     def value(self) -> float:
         """What it is worth."""
         return self._value
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the search has ended without a portfolio that could keep the rules."""
+        stack = self._stack
+        return not stack.state[OPEN] and stack.value[0] == self._ceiling and bool(stack.value[FLOOR] == np.inf)
 
     def find(self) -> FloatArray | None:
         """Search until a portfolio that keeps the rules is known; None if there is none in the box, or no time."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
@@ -43,6 +44,7 @@ from dynopt_milp.solvers.scaled_starts import FEW_SCALES, SCALES, best_scaled
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, NormCap, Penalty, ProgramArrays, Row, Rules, TrackingProgram, rule_box
+from formulations.row import TURNOVER
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -151,8 +153,11 @@ def _prove_ruled(task: Task) -> Answer:
             bound = answer.lower_bound
         starts = np.concatenate([starts, best[None]])
     incumbent = _scaled(task, starts, FEW_SCALES)
-    if incumbent is None:
-        incumbent = _found_nearby(task, starts)
+    nearby = _nearby(task, starts) if incumbent is None else None
+    if nearby is not None:
+        if nearby.positions is None:
+            return nearby
+        incumbent = nearby.positions
     found = _search_ruled(task, starts, incumbent, bound)
     if found.stopped_by.is_limit:  # no answer is worse than what anybody would hold
         simple = _scaled(task, starts, SCALES)
@@ -193,14 +198,16 @@ def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None, 
     return RuledSearch(task, prepared, incumbent, value, starts).run()
 
 
-def _found_nearby(task: Task, starts: FloatArray) -> FloatArray | None:
+def _nearby(task: Task, starts: FloatArray) -> Answer | None:
     """A portfolio that keeps the rules not far from the target, what is held or a start, if rules leave no finite box.
 
-    Without one nothing would bound the others.
+    Without one nothing would bound the others. INFEASIBILITY, where rules count positions and do not measure them, so
+    that one far away would be as good. None if rules leave a finite box, or nothing was found.
     """
     program = task.formulation.program
     lower, upper = rule_box(program, program.lower, program.upper)
-    if (np.isfinite(lower) & np.isfinite(upper)).all() or (lower > upper).any():
+    loose = ~(np.isfinite(lower) & np.isfinite(upper))
+    if not loose.any() or (lower > upper).any():
         return None
     known = np.concatenate([starts, program.previous[None], program.zero[None], np.rint(program.target)[None]])
     near_lower = np.minimum(np.maximum(lower, known.min(axis=0) - NEARBY), upper)
@@ -210,7 +217,26 @@ def _found_nearby(task: Task, starts: FloatArray) -> FloatArray | None:
         prepared = prepare(near, program.factor.T @ program.factor, np.inf)
     except UnsupportedError:
         return None
-    return None if prepared is None else RuledSearch(near, prepared, None, np.inf, starts).find()
+    if prepared is not None:
+        search = RuledSearch(near, prepared, None, np.inf, starts)
+        if search.find() is not None:
+            return Answer(search.incumbent, 0.0, StoppedBy.HEURISTIC, SOLVER)
+        if not search.is_empty:
+            return None
+    form = task.formulation.search_form
+    measured = form is None or form.edge or not _counts(program, loose)
+    return None if measured else Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
+
+
+def _counts(program: TrackingProgram, loose: NDArray[np.bool_]) -> bool:
+    """Whether rules see of these instruments only if they are held, and traded, and on which side."""
+    rules, domain = program.rules, program.domain
+    if rules is None:
+        return True
+    sums = all(row.tables is None and not row.coefficients[: TURNOVER + 1, loose].any() for row in rules.rows)
+    norms = all(not cap.factor[:, loose].any() for cap in rules.caps)
+    near = domain is None or bool((domain.lot + domain.least + domain.least_order <= NEARBY)[loose].all())
+    return sums and norms and near
 
 
 def _scaled(task: Task, starts: FloatArray, scales: FloatArray) -> FloatArray | None:
