@@ -54,6 +54,7 @@ from dynopt_milp.solvers.branch_and_bound.tuning import (
     SPHERE_WORK,
     STACK_CAPACITY,
     WIDEST,
+    WORK_UNCHECKED,
     WORTH_CROPPING,
 )
 from dynopt_milp.solvers.exchange import GAIN
@@ -239,7 +240,8 @@ class Search:
             budget = self._plan.budget
             budget[MOST] = min(seconds / SECONDS_A_SPHERE_NODE / self._widths.size, MOST_NODES)
             budget[NEXT] = min(budget[NEXT], budget[MOST])
-            chunk = NODES_UNCHECKED if seconds > SECONDS_CHECKED else 1
+            several = max(NODES_UNCHECKED, WORK_UNCHECKED // self._widths.size)
+            chunk = several if seconds > SECONDS_CHECKED else 1
             chunk = chunk if left is None else min(left, chunk)
             ended = search(
                 self._lattice,

@@ -21,7 +21,8 @@ from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, rule_box
 
 FARTHER = 1 + 1e-9  # than what a box allows, as far as float64 can tell
-WIDE = 2_000  # positions of all variables; with more, what rules leave of them is looked at first
+WIDE = 20_000  # positions of all variables; with more, what rules leave of them is looked at first
+FEW = 800  # positions of all variables; with no more, listing options takes less than preparing twice
 AROUND = 3  # contracts of the smallest size, on both sides of portfolios
 TIGHTENED = 1e-6  # of the value: the portfolio that it is of stays in the box
 
@@ -35,6 +36,8 @@ class Prepared:
     claim: Claim
     rows: RowArrays
     coupling: Coupling
+    whole: bool = True
+    """Whether it is all of the box, and not a neighbourhood."""
 
 
 def prepare(
@@ -42,7 +45,8 @@ def prepare(
 ) -> Prepared | None:  # fmt: skip
     """The lattice of a task; None if no portfolio is as good as ``value``. ``gram`` is F'F.
 
-    With portfolios ``near``, shape (any, n), it is that of their neighbourhood alone, for a local search.
+    With portfolios ``near``, shape (any, n), it is that of their neighbourhood alone, for a local search, if the whole
+    has many positions.
 
     Raises
     ------
@@ -72,11 +76,12 @@ def prepare(
             return Prepared(merged, lattice, claim, rows, no_coupling())
         if value < np.inf:  # without rules first: there are fewer positions then to list the splits of
             lattice, claim = tightened(lattice, claim, value * (1 + TIGHTENED), addresses())
-        if near is not None:
+        whole = near is None or lattice.cost.size <= FEW
+        if near is not None and not whole:
             lattice, claim = _neighbourhood(merged, lattice, claim, near)
         few, coupling = new_coupling(lattice, merged, costs, rows, cap_arrays(program), WHOLE_RATIO)
         if few or unlike.all():
-            return Prepared(merged, lattice, claim, rows, coupling)
+            return Prepared(merged, lattice, claim, rows, coupling, whole)
         unlike[:] = True  # too many splits to list: every size on its own
 
 

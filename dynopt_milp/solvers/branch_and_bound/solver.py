@@ -187,9 +187,11 @@ def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None, 
         near = prepare(task, gram, value, np.concatenate([incumbent[None], starts]))
         if near is not None:
             search = RuledSearch(task, near, incumbent, value, starts)
+            if relative_gap(search.value, bound) <= task.gap:
+                return Answer(search.incumbent, bound, StoppedBy.GAP, SOLVER)
+            if near.whole:
+                return search.run()
             incumbent, value, starts = search.incumbent, search.value, starts[:0]
-        if relative_gap(value, bound) <= task.gap:
-            return Answer(incumbent, bound, StoppedBy.GAP, SOLVER)
     prepared = prepare(task, gram, value)
     if prepared is None:
         if incumbent is not None:  # round-off has cut off what is known

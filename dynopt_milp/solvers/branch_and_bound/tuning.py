@@ -19,7 +19,8 @@ CONE_WORK = 40_000  # nodes × variables; with the cone bound alone, where that 
 HULL_NODES = 100  # nodes; with the hull bound, before levels are made for the sphere search
 
 # Between nodes.
-NODES_UNCHECKED = 10  # nodes of 0.05 to 100 ms; after so many the deadline and Ctrl-C are looked at
+NODES_UNCHECKED = 10  # nodes of 0.05 to 100 ms; after so many, at least, the deadline and Ctrl-C are looked at
+WORK_UNCHECKED = 2_000  # nodes × variables; the same where that is more nodes
 SECONDS_CHECKED = 3.0  # seconds; with less time left they are looked at after each node
 IMPROVE_WORK = 2_000_000  # steps × variables²; of the local search, after which the deadline is looked at
 STACK_CAPACITY = 128  # open nodes; room to begin with, doubled when it is full
