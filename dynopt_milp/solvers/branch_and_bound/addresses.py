@@ -53,7 +53,7 @@ def addresses() -> IntegerArray:
     kernels[CONE] = _loaded(cone_bound, lattice, node, one, no, no, no, goal, no, one, False, no)
     kernels[HULL] = _loaded(hull_bound, lattice, node, one, no, no, no, goal, no, no, one)
     kernels[CHOOSE] = _loaded(
-        choose, lattice, node, one, no, no, no, goal, no, no, no, no, whole, real, False, no, kernels
+        choose, lattice, node, one, no, no, no, goal, no, no, no, no, whole, real, False, no
     )  # fmt: skip
     kernels[SPHERE] = _loaded(search_sphere, lattice, node, one, no, no, real, whole, claim, no, plan, no, no)
     kernels[IMPROVE] = _loaded(improve, lattice, whole, whole, whole, no, False, one)

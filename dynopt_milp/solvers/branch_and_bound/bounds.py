@@ -76,8 +76,7 @@ def cone_bound(
     x = node.x
     first = lattice.first
     none = np.zeros(size)
-    mixed_size = size if second else 0
-    mixed, mixed_pull = np.empty((mixed_size, mixed_size)), np.empty(mixed_size)
+    mixed, mixed_pull = node.whole, node.whole_link  # of both quadratics, for this ω; the hull bound fills them anew
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
     bound, root, lasso = -np.inf, 0.0, False
     taken_off = goal.cost_error + (0.0 if goal.edge else goal.loss)

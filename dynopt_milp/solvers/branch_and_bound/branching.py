@@ -15,7 +15,6 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.bounds import cone_bound, hull_bound
-from dynopt_milp.solvers.branch_and_bound.by_address import CONE, HULL, call
 from dynopt_milp.solvers.branch_and_bound.compiled import part
 from dynopt_milp.solvers.branch_and_bound.descent import find_piece
 from dynopt_milp.solvers.branch_and_bound.goal import Goal
@@ -92,7 +91,7 @@ def move_inside(lattice: Lattice, node: Node, size: int, a: int, gram: np.ndarra
 def choose(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float,
     bound: float, weight: float, constant: float, candidates: np.ndarray, scores: np.ndarray, second: bool,
-    kappa_extra: float, kernels: np.ndarray,
+    kappa_extra: float,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Decide what to do with the node; return that, the variable to split and the last index of its left side.
 
@@ -135,13 +134,11 @@ def choose(
             build_envelopes(lattice, node, a, a + 1, weight)
             move_inside(lattice, node, size, a, gram)
             if weight > 0:
-                reached = call(kernels[HULL], hull_bound, (
-                    lattice, node, size, kappa, paid, cut, goal, weight, constant, rounds,
-                ))  # fmt: skip
+                reached = hull_bound(lattice, node, size, kappa, paid, cut, goal, weight, constant, rounds)
             else:
-                reached, _, _ = call(kernels[CONE], cone_bound, (
-                    lattice, node, size, kappa, paid, cut, goal, omega, rounds, second, kappa_extra,
-                ))  # fmt: skip
+                reached, _, _ = cone_bound(
+                    lattice, node, size, kappa, paid, cut, goal, omega, rounds, second, kappa_extra
+                )
             if reached >= cut and half:
                 right = False
             elif reached >= cut:

@@ -455,7 +455,7 @@ def search(
             weight = 0.0
         outcome, split, at = call(kernels[CHOOSE], choose, (
             priced, node, size, kappa_whole if weight > 0 else kappa, paid, cut, goal, omega, max(cone, hull), weight,
-            constant, candidates, scores, second, kappa_extra, kernels,
+            constant, candidates, scores, second, kappa_extra,
         ))  # fmt: skip
         if outcome == TIGHTER:
             push(stack, node, dual.multiplier, size, least, most, bound, omega, nothing, nothing, yes)
