@@ -4,6 +4,12 @@
 its two steps, `prove_root` and `prove_tree`, after `warm_up`.
 """
 
-from dynopt_milp.solvers.branch_and_bound.solver import prove_root, prove_tree, solve_branch_and_bound, warm_up
+from dynopt_milp.solvers.branch_and_bound.solver import (
+    prove_root,
+    prove_tree,
+    solve_branch_and_bound,
+    warm_up,
+    warm_up_ruled,
+)
 
-__all__ = ["prove_root", "prove_tree", "solve_branch_and_bound", "warm_up"]
+__all__ = ["prove_root", "prove_tree", "solve_branch_and_bound", "warm_up", "warm_up_ruled"]
