@@ -12,8 +12,7 @@ import numpy as np
 
 from comparisons.rules.known import Known
 from formulations import Domain, FloatArray, Row, Rules, TrackingProgram
-
-NET, GROSS, TURNOVER, HOLDINGS, ORDERS = range(5)
+from formulations.row import GROSS, HOLDINGS, NET, ORDERS, TURNOVER
 
 
 def as_constraints(program: TrackingProgram, box: Known) -> Callable[[Any], list[Any]]:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import qr
 
-from comparisons.rules.as_constraints import GROSS, NET, ORDERS, TURNOVER, convex
+from comparisons.rules.as_constraints import convex
 from comparisons.rules.known import Known
 from formulations import Domain, FloatArray, NormCap, Row, Rules, TrackingProgram
+from formulations.row import GROSS, NET, ORDERS, TURNOVER
 
 DROPPED = 1e-12
 """Rows of a pivoted factor whose diagonal is smaller than this share of the largest are round-off."""

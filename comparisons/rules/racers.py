@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-
-import numpy as np
 
 from comparisons.rules.as_constraints import as_constraints
 from comparisons.rules.commercial import run_copt, run_cplex, run_gurobi
 from comparisons.rules.instances import MINLPLIB, RuledInstance
 from comparisons.rules.known import known
 from comparisons.rules.mixed_model import MixedModel, mixed_model
-from comparisons.solver_race.claim import ERROR, Claim
+from comparisons.solver_race.claim import Claim
 from comparisons.solver_race.commercial import GAP
+from comparisons.solver_race.racers import claim_of
 from dynopt_milp import Problem, Solution, solve
-from dynopt_milp.errors import DynoptError
-from dynopt_milp.problem.solution import SolveInterrupted
 
 EXACT, FREE, SCIP, GUROBI, CPLEX, COPT = "exact", "free", "scip_constraints", "gurobi", "cplex", "copt"
 
@@ -50,18 +46,18 @@ class RuleRacer:
 
 def run_exact(instance: RuledInstance, time_limit: float) -> Claim:
     """The problem with its rules, the whole call."""
-    return _timed(lambda: _solve(instance.problem, time_limit))
+    return claim_of(lambda: _solve(instance.problem, time_limit))
 
 
 def run_free(instance: RuledInstance, time_limit: float) -> Claim:
     """The same problem without rules, the whole call."""
-    return _timed(lambda: _solve(instance.free, time_limit))
+    return claim_of(lambda: _solve(instance.free, time_limit))
 
 
 def run_scip_constraints(instance: RuledInstance, time_limit: float) -> Claim:
     """SCIP, given the rules as constraints of a user's own: what there was before rules, the whole call."""
     constraints = as_constraints(instance.problem.program(), known(instance))
-    return _timed(lambda: solve(instance.free, "scip", gap=GAP, time_limit=time_limit, constraints=constraints))
+    return claim_of(lambda: solve(instance.free, "scip", gap=GAP, time_limit=time_limit, constraints=constraints))
 
 
 RACERS = {
@@ -90,16 +86,3 @@ def _model(instance: RuledInstance) -> MixedModel:
 
 def _solve(problem: Problem, time_limit: float) -> Solution:
     return solve(problem, gap=GAP, time_limit=time_limit)
-
-
-def _timed(run: Callable[[], Solution]) -> Claim:
-    began = time.perf_counter()
-    try:
-        solution = run()
-    except SolveInterrupted:
-        raise
-    except DynoptError:
-        return Claim(None, ERROR, time.perf_counter() - began)
-    seconds = time.perf_counter() - began
-    positions = None if solution.contracts is None else solution.contracts.astype(np.float64)
-    return Claim(positions, solution.status.value, seconds, solution.lower_bound, solution.nodes)

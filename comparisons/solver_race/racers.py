@@ -12,7 +12,7 @@ import numpy as np
 
 from comparisons.solver_race.claim import ERROR, Claim
 from comparisons.solver_race.commercial import GAP, run_copt, run_cplex, run_gurobi
-from dynopt_milp import Problem, solve
+from dynopt_milp import Problem, Solution, solve
 from dynopt_milp.errors import DynoptError, UnknownNameError
 from dynopt_milp.problem.solution import SolveInterrupted
 from dynopt_milp.solvers import find_method
@@ -54,18 +54,23 @@ def own_method(name: str) -> Racer:
     """An optimizer of this package, the whole call."""
 
     def run(problem: Problem, time_limit: float) -> Claim:
-        began = time.perf_counter()
-        try:
-            solution = solve(problem, name, gap=GAP, time_limit=time_limit)
-        except SolveInterrupted:
-            raise
-        except DynoptError:
-            return Claim(None, ERROR, time.perf_counter() - began)
-        seconds = time.perf_counter() - began
-        positions = None if solution.contracts is None else solution.contracts.astype(np.float64)
-        return Claim(positions, solution.status.value, seconds, solution.lower_bound, solution.nodes)
+        return claim_of(lambda: solve(problem, name, gap=GAP, time_limit=time_limit))
 
     return Racer(name, run, own=True, needs=name)
+
+
+def claim_of(run: Callable[[], Solution]) -> Claim:
+    """What a call of this package claims, and its wall time."""
+    began = time.perf_counter()
+    try:
+        solution = run()
+    except SolveInterrupted:
+        raise
+    except DynoptError:
+        return Claim(None, ERROR, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    positions = None if solution.contracts is None else solution.contracts.astype(np.float64)
+    return Claim(positions, solution.status.value, seconds, solution.lower_bound, solution.nodes)
 
 
 def run_cvxpy_scip(problem: Problem, time_limit: float) -> Claim:

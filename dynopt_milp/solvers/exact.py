@@ -94,8 +94,7 @@ def _with_constraints(task: Task) -> Answer:
     """SCIP, after the branch and bound has solved the problem without the user's constraints."""
     from dynopt_milp.solvers.scip.solver import solve_scip
 
-    left = task.seconds_left()
-    deadline = task.deadline if task.deadline is None else task.deadline - (1 - SHARE) * left
+    deadline = None if task.deadline is None else task.deadline - (1 - SHARE) * task.seconds_left()
     try:
         free = solve_branch_and_bound(replace(task, constraints=None, deadline=deadline, known=BestKnown()))
     except (UnboundedError, UnsupportedError):  # constraints may bound what nothing else does
@@ -103,8 +102,10 @@ def _with_constraints(task: Task) -> Answer:
     if free.stopped_by is StoppedBy.INFEASIBILITY:
         return free
     task.known.add(np.inf, np.zeros(0), free.lower_bound)
-    if free.positions is None or free.stopped_by is StoppedBy.INTERRUPT:
-        return replace(free, positions=None) if free.stopped_by is StoppedBy.INTERRUPT else solve_scip(task)
+    if free.stopped_by is StoppedBy.INTERRUPT:
+        return replace(free, positions=None)
+    if free.positions is None:
+        return solve_scip(task)
     found = solve_scip(replace(task, starts=(*task.starts, free.positions)))
     if found.lower_bound > free.lower_bound:
         return found

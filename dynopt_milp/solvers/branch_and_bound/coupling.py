@@ -359,38 +359,6 @@ def new_coupling(
 
 
 @compiled
-def cropped_coupling(coupling: Coupling, start: np.ndarray, low: np.ndarray, high: np.ndarray) -> Coupling:
-    """The rules over the part low ≤ index ≤ high of the box of a lattice whose tables begin at ``start``."""
-    n, m = low.size, coupling.wide.size
-    entries, options = 0, 0
-    for a in range(n):
-        entries += high[a] - low[a] + 1
-        options += coupling.option[start[a] + high[a] + 1] - coupling.option[start[a] + low[a]]
-    option, least = np.zeros(entries + 1, dtype=np.int64), np.empty((entries, m))
-    cost, activity, size = np.empty(options), np.empty((options, m)), np.empty((options, m))
-    split = np.empty((options, coupling.split.shape[1]))
-    entry, count = 0, 0
-    for a in range(n):
-        for old in range(start[a] + low[a], start[a] + high[a] + 1):
-            for o in range(coupling.option[old], coupling.option[old + 1]):
-                cost[count] = coupling.cost[o]
-                for r in range(m):
-                    activity[count, r], size[count, r] = coupling.activity[o, r], coupling.size[o, r]
-                for k in range(split.shape[1]):
-                    split[count, k] = coupling.split[o, k]
-                count += 1
-            for r in range(m):
-                least[entry, r] = coupling.least[old, r]
-            entry += 1
-            option[entry] = count
-    return Coupling(
-        option, cost, activity, size, split, least, coupling.unit, coupling.wide, coupling.inner, coupling.gram,
-        coupling.centre, coupling.factor, coupling.begin, coupling.cap, coupling.wide_cap, coupling.inner_cap,
-        coupling.error,
-    )  # fmt: skip
-
-
-@compiled
 def options_of(
     coupling: Coupling, lattice: Lattice, merged: Merged, costs: Costs, rows: RowArrays, portfolio: np.ndarray,
     index: np.ndarray, held: np.ndarray,

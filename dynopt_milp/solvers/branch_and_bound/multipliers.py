@@ -38,10 +38,8 @@ from formulations.exact_norm import UNIT_ROUND_OFF
 RIDGE = 1e-10  # of K's diagonal
 DAMPING = 1.0  # of the supergradient's step, at first
 LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e4
-EASIER, HARDER = (
-    0.3,
-    6.0,
-)  # what damping is multiplied by after a step that raised the bound, and after one that did not
+EASIER = 0.3  # what damping is multiplied by after a step that raised the bound
+HARDER = 6.0  # and after one that did not
 MOST_MULTIPLIER = 1e9  # times what is missing, in units of a rule: larger ones are round-off
 WORTH = 0.03  # of what is missing: a step that promises less is not taken
 

@@ -115,10 +115,10 @@ class RuledSearch(Search):
         """Nothing: the tree rounds its first node, and every twentieth."""
 
     def _crop(self) -> None:
-        """Nothing yet."""
+        """Nothing: a smaller box would need the options of its positions, too."""
 
     def _sphere_nodes(self) -> None:
-        """Nothing yet."""
+        """Nothing: a sphere search has no bound for rules."""
 
     def _nodes(self, most: int | None, hull: bool, ahead: int = FEWER_AHEAD) -> StoppedBy | None:
         return super()._nodes(most, hull, ahead)

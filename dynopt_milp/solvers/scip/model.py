@@ -169,7 +169,7 @@ def _add_cone(
     """‖(b − Ax) of the rows after the first‖ ≤ (b − Ax) of the first + ``lost``, at most right + ``most``."""
     constant = not len(rows[start])
     right = float(program.right[start]) + lost
-    bound = right + (0.0 if constant else most)
+    bound = right + most
     if bound == 0:
         _add_nothing(model, program, coefficients, terms, range(start + 1, start + size))
         if not constant:
