@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pandas as pd
 from rich.console import Console
 
-from comparisons.before_after.study import ENVIRONMENT, FOLDER, REPEATS, RESULTS, ROUNDS, run, table
+from comparisons.before_after.study import ENVIRONMENT, FOLDER, REPEATS, RESULTS, ROUNDS, compilation, run, table
 from comparisons.environment import write_environment
 from comparisons.runner import print_table, run_study, study_parser
 from comparisons.stored import save
@@ -28,10 +29,12 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     with TemporaryDirectory() as work:
         market = read_market(options.folder)
         results = run(market, options.checkout, HERE, Path(work), show_progress=progress.is_terminal)
-    save(results, RESULTS)
+    compiled = compilation(options.checkout, HERE)
+    save(pd.concat([results, compiled], ignore_index=True), RESULTS)
     how = f"one thread a side; {ROUNDS} rounds in turn, the fastest of {REPEATS} calls in each"
     write_environment(ENVIRONMENT, how, *commits)
     print_table(output, table(results))
+    print_table(output, compiled, "CPU seconds")
 
 
 def commit(checkout: Path) -> str:

@@ -1,13 +1,15 @@
-"""The same problems through two checkouts: rebalances of the race at λ = 50, and days of the swap-ins."""
+"""The same through two checkouts: rebalances of the race at λ = 50, days of the swap-ins, and compilation."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,9 @@ from dynopt_milp.problem.problem_file import FIRST_FORMAT
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "environment.txt"
-WORKER = FOLDER / "worker.py"
+WORKER, COMPILING = FOLDER / "worker.py", FOLDER / "compiling.py"
+COMPILE, COMPILE_RULES = "compile", "compile, rules"
+"""Kinds of rows: CPU seconds of the first use in an empty cache, and of the first use of rules after it."""
 RACE = Grid(
     capitals=(50_000.0, 250_000.0, 1_000_000.0), cost_multipliers=(50.0,), starts=("2008-06-06", "2019-08-02"), weeks=4,
     sizes=(), seeds=(),
@@ -88,6 +92,27 @@ def run(
     return pd.DataFrame(rows)
 
 
+def compilation(before: Path, after: Path) -> pd.DataFrame:
+    """Rows of the same columns: CPU seconds that both take to compile, nan where there is nothing to compile."""
+    one, other = compile_seconds(before), compile_seconds(after)
+    rows = [
+        {"kind": kind, "before_seconds": was, "after_seconds": now, "ratio": now / was, "same_answer": True}
+        for kind, was, now in zip((COMPILE, COMPILE_RULES), one, other, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def compile_seconds(checkout: Path) -> tuple[float, float]:
+    """CPU seconds of the first use of a checkout in an empty cache, and of the first use of rules after it."""
+    with TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [sys.executable, str(COMPILING), str(checkout)], env=os.environ | {"NUMBA_CACHE_DIR": cache}, check=True,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    free, ruled = json.loads(done.stdout)
+    return free, np.nan if ruled is None else ruled
+
+
 def write_for_every_version(problem: Problem, path: Path) -> None:
     """A problem file of format 1, which every version reads; capital and underlyings, which it lacks, are not used."""
     problem.to_json(path)
@@ -98,7 +123,7 @@ def write_for_every_version(problem: Problem, path: Path) -> None:
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """By kind, size and capital: medians in milliseconds, the geometric mean of the ratios, answers that differ."""
-    groups = results.groupby(["kind", "size", "capital"], sort=False)
+    groups = results.groupby(["kind", "size", "capital"], sort=False)  # without the rows of compilation
     return pd.DataFrame(
         {
             "calls": groups.size(),

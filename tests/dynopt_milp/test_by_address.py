@@ -22,8 +22,8 @@ def scaled(array: np.ndarray, by: float) -> tuple[float, int]:
 
 @numba.njit
 def caller(address: int, array: np.ndarray, by: float) -> tuple[float, int, float, int]:
-    one, size = call(address, scaled, (array, by))
-    two, again = call_later(address, scaled, (array, by), (0.0, size))
+    one, size = call(address, scaled, array, by)
+    two, again = call_later(address, scaled, (0.0, size), array, by)
     return one, size, two, again
 
 

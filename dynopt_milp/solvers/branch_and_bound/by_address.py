@@ -20,22 +20,23 @@ EXPECTED: dict[str, set[Any]] = {}
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
-def _call(typing_context: Any, address: Any, kernel: Any, arguments: Any) -> Any:
-    """Call ``kernel``, a dispatcher, at ``address`` with a tuple of arguments; it is compiled now, if it is not."""
-    template, _, given, _ = kernel.dispatcher.get_call_template(tuple(arguments), {})
+def _call(typing_context: Any, address: Any, kernel: Any, *arguments: Any) -> Any:
+    """Call ``kernel``, a dispatcher, at ``address``; it is compiled now, if it is not."""
+    template, _, given, _ = kernel.dispatcher.get_call_template(arguments, {})
     inner = template(typing_context).apply(given, {})
-    return inner.return_type(address, kernel, arguments), _calling(inner.return_type, inner.args, arguments)
+    passed = KINDS.StarArgTuple(arguments)  # not a tuple of the caller's: that would count references to each array
+    return inner.return_type(address, kernel, passed), _calling(inner.return_type, inner.args, arguments)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _call_later(_: Any, address: Any, kernel: Any, arguments: Any, like: Any) -> Any:
+def _call_later(_: Any, address: Any, kernel: Any, like: Any, *arguments: Any) -> Any:
     """The same of a kernel that is compiled when it is needed, with a result of the kind of ``like``."""
     given = tuple(KINDS.unliteral(argument) for argument in arguments)
     EXPECTED.setdefault(kernel.dispatcher.py_func.__name__, set()).add(given)
     result = KINDS.unliteral(like)
     if isinstance(like, KINDS.BaseTuple):
         result = KINDS.Tuple([KINDS.unliteral(part) for part in like])
-    return result(address, kernel, arguments, like), _calling(result, given, arguments)
+    return result(address, kernel, like, KINDS.StarArgTuple(arguments)), _calling(result, given, arguments)
 
 
 def _calling(result: Any, given: Any, arguments: Any) -> Any:
@@ -43,7 +44,7 @@ def _calling(result: Any, given: Any, arguments: Any) -> Any:
 
     def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
         cast = [
-            context.cast(builder, builder.extract_value(values[2], place), source, target)
+            context.cast(builder, builder.extract_value(values[-1], place), source, target)
             for place, (source, target) in enumerate(zip(arguments, given, strict=True))
         ]
         kind = context.call_conv.get_function_type(result, given)
@@ -56,15 +57,20 @@ def _calling(result: Any, given: Any, arguments: Any) -> Any:
     return generate
 
 
-def _called(_: int, kernel: Any, arguments: tuple[Any, ...], __: Any = None) -> Any:
+def _called(_: int, kernel: Any, *arguments: Any) -> Any:
+    """The same as Python."""
+    return kernel(*arguments)
+
+
+def _called_later(_: int, kernel: Any, __: Any, *arguments: Any) -> Any:
     """The same as Python."""
     return kernel(*arguments)
 
 
 call = _called if numba.config.DISABLE_JIT else _call
-"""``call(address, kernel, arguments)`` inside a kernel is ``kernel(*arguments)``."""
-call_later = _called if numba.config.DISABLE_JIT else _call_later
-"""``call_later(address, kernel, arguments, like)``, of a kernel that need not be compiled yet."""
+"""``call(address, kernel, *arguments)`` inside a kernel is ``kernel(*arguments)``."""
+call_later = _called_later if numba.config.DISABLE_JIT else _call_later
+"""``call_later(address, kernel, like, *arguments)``, of a kernel that need not be compiled yet."""
 
 
 def address_of(kernel: Any) -> int:

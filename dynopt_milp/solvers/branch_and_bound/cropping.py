@@ -92,9 +92,10 @@ def tightened(lattice: Lattice, claim: Claim, cut: float, kernels: np.ndarray) -
         if count == 0 or not paid < np.inf:
             break
         build_envelopes(lattice, node, none, count, 0.0)
-        bound, omega, _ = call(kernels[CONE], cone_bound, (
+        bound, omega, _ = call(
+            kernels[CONE], cone_bound,
             lattice, node, count, kappa, paid, cut, claim.goal, omega, rounds, cut < 0, 0.0,
-        ))  # fmt: skip
+        )  # fmt: skip
         for a in range(count):
             x[node.place[a]] = node.x[a]
         if drop(lattice, node, count, cut - bound, 0.0) * WORTH_AGAIN < count:

@@ -34,9 +34,10 @@ def dive(
     size, kappa, paid = load(lattice, node, x, nowhere)
     while size > 0:
         build_envelopes(lattice, node, size * 0, size, 0.0)
-        _, omega, _ = call(kernels[CONE], cone_bound, (
+        _, omega, _ = call(
+            kernels[CONE], cone_bound,
             lattice, node, size, kappa, paid, cut, goal, omega, rounds, rounds < 0, 0.0,
-        ))  # fmt: skip
+        )  # fmt: skip
         riskiest = -1
         for a in range(size):
             i = node.place[a]

@@ -82,7 +82,10 @@ class Dual(NamedTuple):
 def new_dual(lattice: Lattice, coupling: Coupling) -> Dual:
     """Scratch for a lattice with these rules; next to nothing where there are none."""
     m, q = coupling.wide.size, coupling.cap.size
-    n, entries = (lattice.target.size, lattice.cost.size) if m + q > 0 else (0, 0)
+    if m + q == 0:
+        none, line = np.zeros(0, dtype=np.int64), np.zeros(0)
+        return Dual(lattice, none, line, line, line, np.zeros(0, dtype=np.bool_), line, np.zeros((0, 0)), none)
+    n, entries = lattice.target.size, lattice.cost.size
     multipliers = np.zeros((2, m + q))
     own = Lattice(
         lattice.factor, lattice.gram, lattice.target, lattice.first, lattice.start, np.full(entries, np.inf)
@@ -344,13 +347,15 @@ def raise_bound(
         now = Goal(goal.buffer, goal.edge, goal.error, plain.cost_error + doubt, goal.loss)
         if weight > 0:
             kappa_whole = join_quadratics(node, size, weight, kappa, kappa_extra, second)
-            bound = call(kernels[HULL], hull_bound, (
+            bound = call(
+                kernels[HULL], hull_bound,
                 dual.lattice, node, size, kappa_whole, paid, cut, now, weight, constant, descents,
-            ))  # fmt: skip
+            )  # fmt: skip
         else:
-            bound, omega, root = call(kernels[CONE], cone_bound, (
+            bound, omega, root = call(
+                kernels[CONE], cone_bound,
                 dual.lattice, node, size, kappa, paid, cut, now, omega, descents, second, kappa_extra,
-            ))  # fmt: skip
+            )  # fmt: skip
         if turn >= rounds:
             break
         if bound > best:

@@ -66,13 +66,15 @@ class Node(NamedTuple):
 @compiled
 def new_node(size: int, width: int, second: bool) -> Node:
     """Scratch for n variables with at most ``width`` positions each, with or without a second quadratic."""
-    whole, real, table = np.zeros((5, size), dtype=np.int64), np.zeros((8, size)), np.zeros((3, size, width))
-    gram, more = np.zeros((size, size)), size if second else 0
-    extra, mixed = np.zeros((3, more)), np.zeros((2, more, more))
+    whole, real, table = np.zeros((5, size), dtype=np.int64), np.zeros((11, size)), np.zeros((3, size, width))
+    gram = np.zeros((3 if second else 1, size, size))
+    # Without a second quadratic the arrays of both are those of the first.
+    both, extra = (2, 1) if second else (0, 0)
+    both_link = 10 if second else 1
     return Node(
-        whole[0], gram, real[0], real[1], real[2], real[3], real[4], table[0], table[1], table[2], whole[1],
-        np.full((size, 3), -1), real[5], real[6], whole[2], real[7], mixed[0], extra[0], extra[1],
-        mixed[1] if second else gram, extra[2] if second else real[1], whole[3], whole[4],
+        whole[0], gram[0], real[0], real[1], real[2], real[3], real[4], table[0], table[1], table[2], whole[1],
+        np.full((size, 3), -1), real[5], real[6], whole[2], real[7], gram[extra], real[8], real[9], gram[both],
+        real[both_link], whole[3], whole[4],
     )  # fmt: skip
 
 

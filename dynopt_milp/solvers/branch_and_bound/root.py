@@ -77,9 +77,10 @@ def prove_at_root(
         for i in range(size):
             for j in range(size):
                 gram[i, j] += factor[row, i] * factor[row, j]
-    best, value, doubt = call(kernels[START], simple_start, (
+    best, value, doubt = call(
+        kernels[START], simple_start,
         factor, gram, target, costs, lower, upper, underlying, residual, starts, greedy_steps,
-    ))  # fmt: skip
+    )  # fmt: skip
     most = value + doubt
     if value == 0:  # where risks cancel to nothing, whole numbers have to say whether they do
         return most == 0, best, most, 0.0, 0
@@ -88,9 +89,10 @@ def prove_at_root(
     spent = least_cost(costs, lower, upper)
     radius = max(most - spent, 0.0)
     unlike = np.zeros((zero, zero), dtype=np.bool_)
-    some, merged = call(kernels[BOX], merged_box, (
+    some, merged = call(
+        kernels[BOX], merged_box,
         factor, gram, target, costs, lower, upper, underlying, twin, residual, radius, most, unlike,
-    ))  # fmt: skip
+    )  # fmt: skip
     first, last, ratio = merged.lower, merged.upper, merged.ratio
     sums, widest, entries = sums_of(merged.variable, ratio, first.size, best), 0.0, 0.0
     for a in range(sums.size):
@@ -113,15 +115,16 @@ def prove_at_root(
         highest[a] = np.int64(last[a] - first[a])
         index[a] = stack.best[a] = np.int64(sums[a] - first[a])
     stack.value[0] = value
-    found = call(kernels[IMPROVE], improve, (lattice, nothing, highest, index, 0.0, hull, 10 * size))
+    found = call(kernels[IMPROVE], improve, lattice, nothing, highest, index, 0.0, hull, 10 * size)
     if found < value:
         stack.value[0] = found
         for a in range(size):
             stack.best[a] = index[a]
     begin(stack, lattice, claim.goal, spent)
-    ended = call(kernels[SEARCH], search, (
+    ended = call(
+        kernels[SEARCH], search,
         lattice, coupling, dual, stack, node, claim, slack, hull, plan, one, few, kernels,
-    ))  # fmt: skip
+    )  # fmt: skip
     known, known_value = first + stack.best, stack.value[0]
     if ended != DONE:
         opened = stack.state[OPEN]
@@ -137,9 +140,10 @@ def prove_at_root(
         more = work // size
         if weak:
             more = WEAK_NODES if size <= WEAK_SIZE else 0
-        ended = call(kernels[SEARCH], search, (
+        ended = call(
+            kernels[SEARCH], search,
             lattice, coupling, dual, stack, node, claim, slack, hull, plan, ahead, more, kernels,
-        ))  # fmt: skip
+        )  # fmt: skip
     proved = ended == DONE
     if stack.value[0] < known_value * (1 - GAIN):
         known = lattice.first + stack.best

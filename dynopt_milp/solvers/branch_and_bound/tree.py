@@ -295,9 +295,10 @@ def try_ruled(
     held = np.empty(index.size, dtype=np.int64)
     for i in range(index.size):
         held[i] = dual.chosen[lattice.start[i] + index[i]]
-    wrong = call(kernels[IMPROVE_RULED], improve_ruled, (
+    wrong = call(
+        kernels[IMPROVE_RULED], improve_ruled,
         lattice, coupling, low, high, index, held, claim.inner, claim.goal.edge, PENALTY * stack.value[0], rounds,
-    ))  # fmt: skip
+    )  # fmt: skip
     if wrong == 0:
         consider_ruled(lattice, coupling, stack.value, stack.best, dual.held, index, held, claim)
 
@@ -352,9 +353,10 @@ def search(
         paid += constant
         if size == 0:
             if ruled:
-                call_later(kernels[LEAF], close_leaf, (
+                call_later(
+                    kernels[LEAF], close_leaf, None,
                     lattice, coupling, stack.value, stack.best, dual.held, node.low, scratch, claim, cut,
-                ), None)  # fmt: skip
+                )  # fmt: skip
             else:
                 consider(lattice, stack, node.low, claim)
             continue
@@ -364,16 +366,18 @@ def search(
             forget_envelopes(node, size)
             kappa_extra = load_extra(lattice, coupling, dual, node, size)
         build_envelopes(priced, node, none, size, 0.0)
-        cone, omega, root = call(kernels[CONE], cone_bound, (
+        cone, omega, root = call(
+            kernels[CONE], cone_bound,
             priced, node, size, kappa, paid, cut, goal, omega, cone_rounds, second, kappa_extra,
-        ))  # fmt: skip
+        )  # fmt: skip
         if ruled and cone < cut:
             turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
             raised = (cone, omega, root, paid, kappa_extra, goal)
-            cone, omega, root, paid, kappa_extra, goal = call_later(kernels[RAISE], raise_bound, (
+            cone, omega, root, paid, kappa_extra, goal = call_later(
+                kernels[RAISE], raise_bound, raised,
                 lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, cone,
                 root, 0.0, 0.0, turns, cone_rounds, kernels,
-            ), raised)  # fmt: skip
+            )  # fmt: skip
         if cone >= cut:
             continue
         if cone > bound:
@@ -395,16 +399,18 @@ def search(
             constant = -weight * goal.buffer * goal.buffer if goal.edge else least * most * weight - goal.buffer
             kappa_whole = join_quadratics(node, size, weight, kappa, kappa_extra, second)
             build_envelopes(priced, node, none, size, weight)
-            hull = call(kernels[HULL], hull_bound, (
+            hull = call(
+                kernels[HULL], hull_bound,
                 priced, node, size, kappa_whole, paid, cut, goal, weight, constant, hull_rounds,
-            ))  # fmt: skip
+            )  # fmt: skip
             if ruled and hull < cut:
                 turns = ROOT_TURNS if stack.state[NODES] == 1 else NODE_TURNS
                 raised = (hull, omega, root, paid, kappa_extra, goal)
-                hull, omega, root, paid, kappa_extra, goal = call_later(kernels[RAISE], raise_bound, (
+                hull, omega, root, paid, kappa_extra, goal = call_later(
+                    kernels[RAISE], raise_bound, raised,
                     lattice, coupling, dual, node, size, kappa, kappa_extra, paid, cut, goal, claim.goal, omega, hull,
                     root, weight, constant, turns, hull_rounds, kernels,
-                ), raised)  # fmt: skip
+                )  # fmt: skip
                 kappa_whole = kappa + kappa_extra / weight
             record(stack, HULLS_TRIED, hull >= cut)
             if hull >= cut:
@@ -416,11 +422,12 @@ def search(
         if stack.state[NODES] % TRY_EVERY == 1:
             round_point(lattice, node, size, index, low, high)
             if ruled:
-                call_later(kernels[ROUNDED], try_ruled, (
+                call_later(
+                    kernels[ROUNDED], try_ruled, None,
                     lattice, coupling, dual, stack, index, low, high, claim, rounds, kernels,
-                ), None)  # fmt: skip
+                )  # fmt: skip
             else:
-                call(kernels[IMPROVE], improve, (lattice, low, high, index, claim.inner, goal.edge, rounds))
+                call(kernels[IMPROVE], improve, lattice, low, high, index, claim.inner, goal.edge, rounds)
                 consider(lattice, stack, index, claim)
             cut = stack.value[0] * (1 - slack)
 
@@ -444,19 +451,21 @@ def search(
             push(stack, node, dual.multiplier, size, least, most, bound, omega, nothing, nothing, yes)
             continue
         if not ruled and plan.active and size >= SPHERE_SIZE and worth_trying(stack, SPHERES_TRIED, SPHERE_PAYS):
-            ended = call(kernels[SPHERE], search_sphere, (
+            ended = call(
+                kernels[SPHERE], search_sphere,
                 lattice, node, size, kappa, paid, stack.value, stack.best, claim, slack, plan, least, most,
-            ))  # fmt: skip
+            )  # fmt: skip
             record(stack, SPHERES_TRIED, ended)
             if ended:
                 continue
             cut = stack.value[0] * (1 - slack)
         if hull <= cone:
             weight = 0.0
-        outcome, split, at = call(kernels[CHOOSE], choose, (
+        outcome, split, at = call(
+            kernels[CHOOSE], choose,
             priced, node, size, kappa_whole if weight > 0 else kappa, paid, cut, goal, omega, max(cone, hull), weight,
             constant, candidates, scores, second, kappa_extra,
-        ))  # fmt: skip
+        )  # fmt: skip
         if outcome == TIGHTER:
             push(stack, node, dual.multiplier, size, least, most, bound, omega, nothing, nothing, yes)
         elif outcome != CLOSED:
