@@ -90,6 +90,22 @@ class Domain:
             last = step
         return np.asarray(last)
 
+    def neighbours(
+        self, previous: FloatArray, origin: FloatArray, positions: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+        """The next allowed position above each of ``positions``, shape (n,), and the next below; ±∞ if none is."""
+
+        def below(previous: FloatArray, origin: FloatArray, most: FloatArray) -> FloatArray:
+            last = self.last_allowed(previous, origin, most)
+            while True:
+                some = np.isfinite(last)
+                wrong = some & ~self.allows(np.where(some, last, origin), previous, origin)
+                if not wrong.any():
+                    return last
+                last = np.where(wrong, self.last_allowed(previous, origin, last - 1), last)
+
+        return -below(-previous, -origin, -positions - 1), below(previous, origin, positions - 1)
+
     def permuted(self, places: IntegerArray) -> Domain:
         """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""
         return Domain(self.lot[places], self.least[places], self.least_order[places], self.most_order[places])

@@ -80,6 +80,10 @@ class NormCap:
             kept[row] = float(exact_norm(self.factor, self.residual, away[row], self.centre)) <= most
         return np.asarray(kept)
 
+    def violations(self, away: FloatArray) -> FloatArray:
+        """By how much each row k − o of ``away``, shape (N, n), is outside: 0 where it is inside, to round-off."""
+        return np.where(self.kept(away), 0.0, np.maximum(self.norms(away) - self.limit, UNDERFLOW))
+
     def permuted(self, places: IntegerArray) -> NormCap:
         """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""
         residual = None if self.residual is None else self.residual.permuted(places)

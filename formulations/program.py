@@ -385,6 +385,12 @@ class TrackingProgram:
             return np.ones(portfolios.shape, dtype=bool)
         return domain.allows(portfolios, self.previous, self.zero)
 
+    def neighbours(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The next allowed position above each of ``positions``, shape (n,), and the next below; ±∞ if none is."""
+        if self.domain is None:
+            return positions + 1, positions - 1
+        return self.domain.neighbours(self.previous, self.zero, positions)
+
     def keeps_rules(self, portfolios: ArrayLike) -> Any:
         """Whether rules are kept: by a portfolio, shape (n,), or by each of many, (N, n). The box is not looked at."""
         points = np.asarray(portfolios, dtype=np.float64)

@@ -65,6 +65,14 @@ class Row:
         terms = terms + by[HOLDINGS] * (away != 0) + by[ORDERS] * (traded != 0)
         return terms if self.tables is None else terms + self.tables.at(portfolios)
 
+    def violations(self, portfolios: FloatArray, previous: FloatArray, origin: FloatArray) -> FloatArray:
+        """By how much each of ``portfolios``, shape (N, n), exceeds b: 0 where it does not, to round-off."""
+        terms = self.terms(portfolios, previous, origin)
+        with np.errstate(invalid="ignore"):
+            total = terms.sum(axis=1)
+            most = self.limit + ROW_ROUND_OFF * (abs(self.limit) + np.abs(terms).sum(axis=1))
+            return np.where(total <= most, 0.0, np.nan_to_num(total - self.limit, nan=np.inf, posinf=np.inf))
+
     def permuted(self, places: IntegerArray) -> Row:
         """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""
         tables = None if self.tables is None else self.tables.permuted(places)

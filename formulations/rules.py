@@ -14,7 +14,7 @@ import numpy as np
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 from formulations.domain import Domain
 from formulations.norm_cap import NormCap
-from formulations.row import ROW_ROUND_OFF, Row
+from formulations.row import Row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,21 +50,17 @@ class Rules:
         if self.domain is not None:
             kept &= self.domain.allows(portfolios, previous, origin).all(axis=1)
         for row in self.rows:
-            terms = row.terms(portfolios, previous, origin)
-            size = abs(row.limit) + np.abs(terms).sum(axis=1)
-            with np.errstate(invalid="ignore"):
-                kept &= terms.sum(axis=1) <= row.limit + ROW_ROUND_OFF * size
+            kept &= row.violations(portfolios, previous, origin) == 0
         for cap in self.caps:
             some = np.flatnonzero(kept)
             kept[some] = cap.kept(portfolios[some] - origin)
         return np.asarray(kept)
 
-    def violations(self, positions: FloatArray, previous: FloatArray, origin: FloatArray) -> FloatArray:
-        """By how much one portfolio, shape (n,), breaks each row and each cap, shape (m + q,): 0 where it does not."""
-        portfolio = positions[None]
-        sums = [float(row.terms(portfolio, previous, origin).sum()) - row.limit for row in self.rows]
-        norms = [float(cap.norms(portfolio - origin)[0]) - cap.limit for cap in self.caps]
-        return np.asarray(np.maximum(np.array([*sums, *norms]), 0.0))
+    def violations(self, portfolios: FloatArray, previous: FloatArray, origin: FloatArray) -> FloatArray:
+        """By how much each of ``portfolios``, shape (N, n), breaks each row and cap, shape (N, m + q); 0 if kept."""
+        rows = [row.violations(portfolios, previous, origin) for row in self.rows]
+        caps = [cap.violations(portfolios - origin) for cap in self.caps]
+        return np.stack([*rows, *caps], axis=1) if rows or caps else np.zeros((len(portfolios), 0))
 
     def permuted(self, places: IntegerArray) -> Rules:
         """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""

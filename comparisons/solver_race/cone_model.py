@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp import Problem
-from dynopt_milp.solvers.greedy import greedy_positions
+from dynopt_milp.solvers.greedy import greedy_search
 from formulations import FloatArray, TrackingProgram, bounding_box
 
 FAR = 100.0
@@ -56,7 +56,7 @@ class ConeModel:
 def cone_model(problem: Problem) -> ConeModel:
     """The model of a problem."""
     program = problem.program()
-    greedy = greedy_positions(program)[0]
+    greedy = greedy_search(program)[0]
     value = program.objective(greedy)
     lower, upper = bounding_box(program, value, value)
     far = FAR * max(1.0, float(np.abs(program.target).max()), float(np.abs(program.previous).max()))

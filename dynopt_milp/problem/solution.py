@@ -24,7 +24,8 @@ class Status(enum.Enum):
     FEASIBLE = "feasible"
     """An answer within the limits; how far from the best it can be is what the gap says."""
     NO_SOLUTION = "no_solution"
-    """A limit was hit before any answer was found, or floating point cannot tell whether there is one."""
+    """A limit was hit before any answer was found, floating point cannot tell whether there is one, or greedy ended at
+    a portfolio that breaks a rule."""
     INFEASIBLE = "infeasible"
     """Limits and constraints leave no portfolio; proved."""
 
@@ -195,6 +196,8 @@ class NoPortfolioError(DynoptError):
                 what = "no whole contracts are within the buffer, the limits and the constraints"
         elif solution.stopped_by is StoppedBy.PRECISION:
             what, remedy = "floating point cannot tell whether there is one", "widen the buffer or the limits"
+        elif solution.stopped_by is StoppedBy.HEURISTIC:
+            what, remedy = f"{solution.optimizer} ended at one that breaks a rule", "use exact"
         else:
             what = "none was found in time"
         why = f"{what}; {remedy}" if solution.conflict is None else str(solution.conflict)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from formulations import FloatArray, Rules, TrackingProgram
+from formulations import FloatArray, TrackingProgram
 
 
 def broken_rule(program: TrackingProgram, instruments: Sequence[str], positions: FloatArray) -> str | None:
@@ -26,12 +26,9 @@ def broken_rule(program: TrackingProgram, instruments: Sequence[str], positions:
     if not allowed.all():
         place = int(np.argmin(allowed))
         return f"{positions[place]:g} contracts of {instruments[place]} are not among the positions that rules allow"
-    excess = rules.violations(positions, program.previous, program.zero)
-    alone = [Rules(rows=(row,)) for row in rules.rows] + [Rules(caps=(cap,)) for cap in rules.caps]
+    excess = rules.violations(positions[None], program.previous, program.zero)[0]
     names = [f"sum {number}" for number in range(1, len(rules.rows) + 1)]
     names += [f"risk cap {number}" for number in range(1, len(rules.caps) + 1)]
     limits = [row.limit for row in rules.rows] + [cap.limit for cap in rules.caps]
-    for name, rule, limit, by in zip(names, alone, limits, excess, strict=True):
-        if not rule.kept(positions[None], program.previous, program.zero)[0]:
-            return f"{name} of the rules, at most {limit:g}, is exceeded by {by:g}"
-    return "the rules are broken together"
+    first = int(np.argmax(excess > 0))
+    return f"{names[first]} of the rules, at most {limits[first]:g}, is exceeded by {excess[first]:g}"

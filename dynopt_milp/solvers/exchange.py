@@ -55,7 +55,7 @@ def exchange(task: Task, start: FloatArray, admits: Callable[[FloatArray], bool]
         after, step = positions[instrument] + sign, sign
         outside = (after < program.lower[instrument]) | (after > program.upper[instrument])
         if not fixed:
-            after = next_allowed(program, positions)
+            after = np.concatenate(program.neighbours(positions))
             outside = (after < program.lower[instrument]) | (after > program.upper[instrument]) | ~np.isfinite(after)
             after = np.where(outside, positions[instrument], after)
             step = after - positions[instrument]
@@ -87,15 +87,6 @@ def _further_cost(
     up, down = after.reshape(2, -1)
     with np.errstate(invalid="ignore"):
         return np.concatenate([program.cost_by_instrument(up) - here, program.cost_by_instrument(down) - here])
-
-
-def next_allowed(program: TrackingProgram, positions: FloatArray) -> FloatArray:
-    """The next position above each that its domain allows, then the next below, shape (2n,); infinite if none is."""
-    domain = program.domain
-    assert domain is not None
-    down = domain.last_allowed(program.previous, program.zero, positions - 1)
-    up = -domain.last_allowed(-program.previous, -program.zero, -positions - 1)
-    return np.concatenate([up, down])
 
 
 def _first_improvement(

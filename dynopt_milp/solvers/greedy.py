@@ -1,8 +1,13 @@
 """The book's greedy search: the baseline that the exact optimum is measured against.
 
-From zero, or from the limit nearest to zero where zero is not allowed, it adds one contract at a time, each the one
-that lowers the objective most, always in the direction of the target, until none lowers it. It goes one way only and
-never looks back. Kept as the book has it: one evaluation of the whole objective for each candidate.
+From zero, or from the allowed position nearest to zero where zero is not allowed, it moves one instrument at a time to
+its next allowed position, each time the one that lowers the objective most, always in the direction of the target,
+until none lowers it. It goes one way only and never looks back. Kept as the book has it: one evaluation of the whole
+objective for each candidate.
+
+The book has no rules for whole portfolios. With them a step is a candidate if it breaks no rule by more than the
+portfolio before it did; a rule that is broken at the start can so be kept at the end, and one that is kept stays so. If
+one is still broken at the end there is no answer.
 
 Source: R. Carver, *Advanced Futures Trading Strategies* (2023), strategy twenty-five.
 """
@@ -12,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy
@@ -20,6 +26,8 @@ from formulations import FloatArray, TrackingProgram
 
 GoesOn = Callable[[FloatArray], bool]
 """From the portfolio so far, shape (n,), to whether the search may go on."""
+GROWTH = 1e-12
+"""Of a violation: what it may seem to grow by as float64 adds the terms of another portfolio."""
 
 
 def always(_: FloatArray) -> bool:
@@ -28,85 +36,116 @@ def always(_: FloatArray) -> bool:
 
 
 def solve_greedy(task: Task) -> Answer:
-    """Run the greedy search.
+    """Run the greedy search; there is no answer where it ends at a portfolio that breaks a rule.
 
     Raises
     ------
     UnsupportedError
-        With a formulation other than ``penalty``, with user constraints, or with rules.
+        With a formulation other than ``penalty``, or with user constraints.
     """
     if not task.formulation.is_sum:
         raise UnsupportedError(
             f"the greedy search is defined for 'penalty', not {task.formulation.name!r}; use exact", field="formulation"
         )
     if task.constraints is not None:
-        raise UnsupportedError("the greedy search knows limits only, no constraints; use exact", field="constraints")
-    if task.formulation.program.rules:
-        raise UnsupportedError("the greedy search knows limits only, no rules; use exact", field="rules")
+        raise UnsupportedError(
+            "the greedy search knows limits and rules only, no constraints; use exact", field="constraints"
+        )
+    program = task.formulation.program
 
     def goes_on(positions: FloatArray) -> bool:
-        task.report(positions)
+        if program.keeps_rules(positions):
+            task.report(positions)
         return task.seconds_left() > 0
 
-    positions, finished = greedy_positions(task.formulation.program, goes_on)
+    positions, finished = greedy_search(program, goes_on=goes_on)
     stopped_by = StoppedBy.HEURISTIC if finished else StoppedBy.TIME
-    return Answer(positions=positions, lower_bound=0.0, stopped_by=stopped_by, solver="greedy (book)")
-
-
-def greedy_positions(program: TrackingProgram, goes_on: GoesOn = always) -> tuple[FloatArray, bool]:
-    """The portfolio where the greedy search ends, and whether it got there before ``goes_on`` stopped it.
-
-    Ties, to the last bit of float64, go to the first instrument.
-    """
-    start, direction = start_and_direction(program.lower, program.upper, program.target)
-    value = on_one_side_only(program, program.objective)
-    return greedy_search(value, start, direction, program.lower, program.upper, goes_on)
-
-
-def on_one_side_only(
-    program: TrackingProgram, value: Callable[[FloatArray], float]
-) -> Callable[[FloatArray], float]:  # fmt: skip
-    """A value function that is +inf where the program's underlyings would be held with opposite signs."""
-    if not program.underlyings():
-        return value
-    return lambda positions: value(positions) if program.one_sided(positions) else np.inf
-
-
-def start_and_direction(lower: FloatArray, upper: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Where the search starts, contracts, and which way (−1, 0 or 1) it goes with each instrument, shape (n,) each.
-
-    Beyond a binding limit there is one way only; elsewhere it is the target's.
-    """
-    start = np.clip(0.0, lower, upper)
-    return start, np.where(start != 0, np.sign(start), np.sign(target))
+    kept = positions if program.keeps_rules(positions) else None
+    return Answer(positions=kept, lower_bound=0.0, stopped_by=stopped_by, solver="greedy (book)")
 
 
 def greedy_search(
-    value: Callable[[FloatArray], float],
-    start: FloatArray,
-    direction: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
-    goes_on: GoesOn = always,
-) -> tuple[FloatArray, bool]:
-    """The greedy search on any value function, from any portfolio, with a direction (−1, 0 or 1) for each instrument.
+    program: TrackingProgram, value: Callable[[FloatArray], float] | None = None, *, start: FloatArray | None = None,
+    direction: FloatArray | None = None, goes_on: GoesOn = always,
+) -> tuple[FloatArray, bool]:  # fmt: skip
+    """The portfolio where the greedy search ends, and whether it got there before ``goes_on`` stopped it.
 
-    ``goes_on`` is asked before each step, with the portfolio there. Returns the last portfolio, shape (n,), and whether
-    the search ended by itself.
+    Within the box, the domain, the sides and the rules of the program. Ties, to the last bit of float64, go to the
+    first instrument.
+
+    Parameters
+    ----------
+    program : TrackingProgram
+    value : callable, optional
+        From a portfolio, shape (n,), to what is to be small; the objective of the program if not given.
+    start : ndarray, shape (n,), optional
+        Where to begin: at the allowed positions nearest to it. Zero if not given.
+    direction : ndarray, shape (n,), optional
+        Which way to go, −1, 0 or 1. If not given: towards the target, and where zero is not allowed away from it.
+    goes_on : callable
+        Asked before each step, with the portfolio there.
+
+    Returns
+    -------
+    positions : ndarray, shape (n,)
+        Whole contracts; they may break rules that were broken at the start, and domains that leave no position.
+    finished : bool
+        Whether the search ended by itself.
     """
-    positions = start.copy()
-    best = value(positions)
+    positions = nearest_allowed(program, np.zeros(program.size) if start is None else start)
+    if direction is None:
+        direction = direction_from(positions, program.target)
+    if not program.allows(positions).all():  # an instrument has no allowed position
+        return positions, True
+    value = program.objective if value is None else value
+    best = value(positions) if program.one_sided(positions) else np.inf
     while goes_on(positions):
-        after = positions + direction
-        candidates = np.flatnonzero((direction != 0) & (lower <= after) & (after <= upper))
-        values = np.full(positions.size, np.inf)
-        for instrument in candidates:
-            step = positions.copy()
-            step[instrument] += direction[instrument]
-            values[instrument] = value(step)
-        chosen = int(np.argmin(values))
-        if not values[chosen] < best:
+        above, below = program.neighbours(positions)
+        after = np.where(direction > 0, above, below)
+        inside = np.isfinite(after) & (program.lower <= after) & (after <= program.upper)
+        candidates = np.flatnonzero(inside & (direction != 0))
+        steps = np.tile(positions, (candidates.size, 1))
+        steps[np.arange(candidates.size), candidates] = after[candidates]
+        values = np.full(candidates.size, np.inf)
+        for place in np.flatnonzero(no_worse(program, positions, steps)):
+            values[place] = value(steps[place])
+        chosen = int(np.argmin(values)) if candidates.size else 0
+        if not candidates.size or not values[chosen] < best:
             return positions, True
-        positions[chosen] += direction[chosen]
-        best = float(values[chosen])
+        positions, best = steps[chosen], float(values[chosen])
     return positions, False
+
+
+def direction_from(start: FloatArray, target: FloatArray) -> FloatArray:
+    """Which way (−1, 0 or 1) the search goes with each instrument, shape (n,).
+
+    Where zero is not allowed there is one way only; elsewhere it is the target's.
+    """
+    return np.where(start != 0, np.sign(start), np.sign(target))
+
+
+def nearest_allowed(program: TrackingProgram, wanted: FloatArray) -> FloatArray:
+    """The allowed position nearest to each of ``wanted``, shape (n,), on the side of the target if two are.
+
+    Where an instrument has none, it is the nearest within its limits.
+    """
+    point = np.clip(wanted, program.lower, program.upper)
+    allowed = program.allows(point)
+    if allowed.all():
+        return point
+    above, below = program.neighbours(point)
+    up = np.where(above <= program.upper, above - point, np.inf)
+    down = np.where(below >= program.lower, point - below, np.inf)
+    other = np.where((up < down) | ((up == down) & (program.target > point)), above, below)
+    return np.where(allowed | ~np.isfinite(np.minimum(up, down)), point, other)
+
+
+def no_worse(program: TrackingProgram, positions: FloatArray, steps: FloatArray) -> NDArray[np.bool_]:
+    """Which of ``steps``, shape (N, n), break no rule by more than ``positions``, and hold no opposite sides."""
+    fine: NDArray[np.bool_] = program.one_sided(steps)
+    rules = program.rules
+    if rules is None or not rules.coupled:
+        return fine
+    before = rules.violations(positions[None], program.previous, program.zero)
+    after = rules.violations(steps, program.previous, program.zero)
+    return fine & (after <= before * (1 + GROWTH)).all(axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
 from dynopt_milp.solvers.exchange import exchange
-from dynopt_milp.solvers.greedy import greedy_positions
+from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.scaled_starts import best_scaled
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray
@@ -66,7 +66,7 @@ def _greedy(task: Task) -> FloatArray:
         steps += 1
         return steps <= short or (steps <= MOST_GREEDY_STEPS and task.seconds_left() > 0)
 
-    return greedy_positions(program, goes_on)[0]
+    return greedy_search(program, goes_on=goes_on)[0]
 
 
 def best_of(task: Task, starts: Iterable[FloatArray], check: ConstraintCheck) -> FloatArray | None:

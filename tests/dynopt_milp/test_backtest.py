@@ -32,7 +32,7 @@ from dynopt_milp.errors import (
     UnsupportedError,
 )
 from dynopt_milp.show.pictures import draw_backtests
-from dynopt_milp.solvers.greedy import greedy_positions
+from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.static_portfolios import risk_parity
@@ -216,7 +216,7 @@ def broken_on(day: str) -> Callable[[Problem], Any]:
     def mine(problem: Problem) -> Any:
         if next(calls) == int(day):
             raise ZeroDivisionError("no data today")
-        return greedy_positions(problem.program())[0]
+        return greedy_search(problem.program())[0]
 
     return mine
 
@@ -235,7 +235,7 @@ def test_a_rebalance_that_cannot_be_solved_is_reported_and_keeps_what_is_held(ma
 
 def test_an_optimizer_of_ones_own_is_priced_and_checked(market: Market, greedy: Backtest) -> None:
     def mine(problem: Problem) -> np.ndarray:
-        return greedy_positions(problem.program())[0]
+        return greedy_search(problem.program())[0]
 
     run = backtest(market, optimizer=mine, **YEAR)
     assert set(run.rebalances["optimizer"]) == {"mine"}

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 from dynopt_milp import Limits, Problem, Status, StoppedBy
 from dynopt_milp import rules as house
-from dynopt_milp.errors import CertificationError, SolverError, UnboundedError, UnsupportedError
+from dynopt_milp.errors import CertificationError, SolverError, UnboundedError
 from dynopt_milp.solvers.broken_rule import broken_rule
 from dynopt_milp.solvers.certificate import Certified, certify
 from dynopt_milp.solvers.cvxpy import solve_cvxpy
 from dynopt_milp.solvers.enumerate import solve_enumerate
 from dynopt_milp.solvers.exchange import exchange
-from dynopt_milp.solvers.greedy import solve_greedy
 from dynopt_milp.solvers.own_optimizer import own_method
 from dynopt_milp.solvers.scip.solver import solve_scip
 from dynopt_milp.solvers.task import Answer, Method, Task
@@ -192,11 +191,6 @@ def test_an_optimizer_of_ones_own_has_to_keep_rules() -> None:
 
     with pytest.raises(SolverError, match="rounded returned a portfolio that breaks a rule: sum 1"):
         own_method(rounded, problem)(task)
-
-
-def test_greedy_says_that_it_knows_no_rules() -> None:
-    with pytest.raises(UnsupportedError, match="rules: the greedy search knows limits only"):
-        solve_greedy(task_of(simple(rows=(Row.of(2, 3.0, gross=1.0),))))
 
 
 def test_without_a_portfolio_and_a_bound_it_is_not_called_infeasible() -> None:

@@ -80,9 +80,10 @@ def test_a_portfolio_keeps_rules_if_formulas_say_so(seed: int) -> None:
         if sure:
             assert kept == expected == program.keeps_rules(point)
             assert program.contains(point) == kept
-        excess = rules.violations(point, held, zero)
-        assert excess.shape == (len(rules.rows) + len(rules.caps),)
+        excess = rules.violations(point[None], held, zero)
+        assert excess.shape == (1, len(rules.rows) + len(rules.caps))
         assert (excess >= 0).all()
+        assert ((excess == 0).all() and bool(program.allows(point).all())) == program.keeps_rules(point)
 
 
 @settings(max_examples=200)

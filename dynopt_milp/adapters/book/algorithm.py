@@ -30,7 +30,7 @@ from dynopt_milp.problem.plausible import MOST_MULTIPLIER, implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.problem.underlying import to_underlyings
-from dynopt_milp.solvers.greedy import greedy_search, on_one_side_only
+from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
 from dynopt_milp.solvers.solving import DEFAULT_BUFFER
@@ -287,8 +287,7 @@ def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
         program, first = problem.program(), np.clip(start, lower, upper)
         for members in program.opposite(first):  # no step leads out of it
             first[members] = np.clip(0.0, lower[members], upper[members])
-        value = on_one_side_only(program, program.objective)
-        return greedy_search(value, first, direction, lower, upper)[0]
+        return greedy_search(program, start=first, direction=direction)[0]
 
     return greedy
 

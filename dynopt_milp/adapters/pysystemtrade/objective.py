@@ -35,7 +35,7 @@ from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.problem.underlying import underlying_of
-from dynopt_milp.solvers.greedy import greedy_search, on_one_side_only, start_and_direction
+from dynopt_milp.solvers.greedy import direction_from, greedy_search
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
 from dynopt_milp.trades.outcome import Rebalance
@@ -364,12 +364,8 @@ class ObjectiveFunction:
         """Greedy on all of ``evaluate``, in the order of names; every underlying stays on one side."""
         order, unit = problem.order(), problem.weight_per_contract
         back = np.argsort(order)
-        lower, upper = problem.lower[order], problem.upper[order]
         program = problem.program().permuted(order)
-        found, _ = greedy_search(
-            on_one_side_only(program, lambda positions: self.evaluate(positions[back] * unit)),
-            *start_and_direction(lower, upper, problem.optimal_positions[order]), lower, upper,
-        )  # fmt: skip
+        found, _ = greedy_search(program, lambda positions: self.evaluate(positions[back] * unit))
         return found[back]
 
     def _day(self) -> Problem:
@@ -460,7 +456,8 @@ class ObjectiveFunction:
         return lower, upper
 
     def _start_and_direction(self) -> tuple[FloatArray, FloatArray]:
-        return start_and_direction(*self._box(), self._wanted())
+        start = np.clip(0.0, *self._box())
+        return start, direction_from(start, self._wanted())
 
     def _wanted(self) -> FloatArray:
         """Unrounded contracts of the valid instruments."""
