@@ -36,7 +36,7 @@ class InputError(DynoptError, ValueError):
     """
 
     def __init__(self, message: str, *, field: str, instrument: str | None = None) -> None:
-        where = field if instrument is None else f"{field} of {instrument}"
+        where = field if instrument is None else f"{field} of {' '.join(str(instrument).split())}"  # one line
         super().__init__(f"{where}: {message}")
         self.field = field
         self.instrument = instrument

@@ -200,11 +200,11 @@ class TrackingProgram:
     ) -> TrackingProgram:  # fmt: skip
         """Make a program of float64 arrays that are known to form one; they become read-only and are not copied."""
         program = object.__new__(cls)
-        for name, array in ({"holding": None, "origin": None} | arrays).items():
+        for name, array in ({"holding": None, "origin": None, "underlying": underlying} | arrays).items():
             if array is not None:
                 array.setflags(write=False)
             object.__setattr__(program, name, array)
-        parts = {"residual": residual, "tables": tables, "underlying": underlying, "rules": rules, "_lengths": None}
+        parts = {"residual": residual, "tables": tables, "rules": rules, "_lengths": None}
         for name, part in parts.items():
             object.__setattr__(program, name, part)
         return program

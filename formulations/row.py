@@ -61,8 +61,12 @@ class Row:
     def terms(self, portfolios: FloatArray, previous: FloatArray, origin: FloatArray) -> Any:
         """aᵢ(kᵢ) of every position of one portfolio, or of each of many, shape (..., n)."""
         away, traded, by = portfolios - origin, portfolios - previous, self.coefficients
-        terms = by[NET] * away + by[GROSS] * np.abs(away) + by[TURNOVER] * np.abs(traded)
-        terms = terms + by[HOLDINGS] * (away != 0) + by[ORDERS] * (traded != 0)
+        parts = ((NET, away), (GROSS, np.abs(away)), (TURNOVER, np.abs(traded)), (HOLDINGS, away != 0),
+                 (ORDERS, traded != 0))  # fmt: skip
+        terms = np.zeros(np.shape(away))
+        for line, part in parts:
+            if by[line].any():
+                terms = terms + by[line] * part
         return terms if self.tables is None else terms + self.tables.at(portfolios)
 
     def violations(self, portfolios: FloatArray, previous: FloatArray, origin: FloatArray) -> FloatArray:
@@ -71,7 +75,8 @@ class Row:
         with np.errstate(invalid="ignore"):
             total = terms.sum(axis=1)
             most = self.limit + ROW_ROUND_OFF * (abs(self.limit) + np.abs(terms).sum(axis=1))
-            return np.where(total <= most, 0.0, np.nan_to_num(total - self.limit, nan=np.inf, posinf=np.inf))
+            by = total - self.limit
+            return np.where(total <= most, 0.0, np.where(np.isnan(by), np.inf, by))
 
     def permuted(self, places: IntegerArray) -> Row:
         """The same with instruments in another order, or some of them: place i holds what stood at places[i]."""

@@ -1,12 +1,14 @@
 """A box that holds every portfolio of another box that keeps the rules.
 
-Three arguments, each a proof:
+Four arguments, each a proof:
 
 1. domain: what lies beyond the last position that is allowed is cut off.
 2. rows: aᵢ(kᵢ) ≤ b − Σⱼ≠ᵢ min aⱼ, each minimum over the box. Between o and p and beyond them aᵢ is a straight line, so
    that minima and the last position within a bound have closed forms, on infinite sides, too. Tables, whose boxes are
    finite, are looked at entry by entry.
 3. caps: ‖G(k − o − t)‖ ≤ ρ bounds k as a tracking error does (`bounding_box`).
+4. pairs of rows: l ≤ Σ αᵢ(kᵢ − oᵢ) ≤ b leaves nothing where l > b, whatever bounds k; nor where all αᵢ are multiples of
+   one number, of which no multiple is between them.
 
 A rule is kept with the round-off that it states, so all are widened by more than that: with η of every term and of b,
 a portfolio that `Rules.kept` admits has Σ(aᵢ − η|aᵢ|) ≤ b + η|b| in exact arithmetic.
@@ -14,6 +16,8 @@ a portfolio that `Rules.kept` admits has Σ(aᵢ − η|aᵢ|) ≤ b + η|b| in 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +55,8 @@ def rule_box(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> 
     lower, upper = lower.copy(), upper.copy()
     if not rules:
         return lower, upper
+    if _contradict(rules.rows):
+        return np.zeros(lower.size), np.full(lower.size, -1.0)
     _allowed(program, lower, upper)
     for cap in rules.caps:
         _capped(program, cap, lower, upper)
@@ -69,6 +75,34 @@ def rule_box(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> 
         if (lower > upper).any() or (np.array_equal(before[0], lower) and np.array_equal(before[1], upper)):
             break
     return lower, upper
+
+
+def _contradict(rows: Sequence[Row]) -> bool:
+    """Argument 4."""
+    most: dict[bytes, float] = {}
+    for row in rows:
+        net = row.coefficients[NET] + 0.0  # no negative zeros: equal rows are to have equal bytes
+        if row.tables is not None or row.coefficients[NET + 1 :].any() or not net.any():
+            continue
+        unit, limit = _unit(net), row.limit + WIDER * ROW_ROUND_OFF * abs(row.limit)
+        if unit > 0:
+            times = limit / unit
+            limit = unit * math.floor(times + ROW_ROUND_OFF * (1 + abs(times)))
+        most[net.tobytes()] = min(most.get(net.tobytes(), math.inf), limit)
+        opposite = most.get((0.0 - net).tobytes(), math.inf)
+        if limit + opposite < -WIDER * ROW_ROUND_OFF * (abs(limit) + abs(opposite)):
+            return True
+    return False
+
+
+def _unit(coefficients: FloatArray) -> float:
+    """A number of which all are whole multiples; 0 if none is seen."""
+    sizes = np.abs(coefficients[coefficients != 0])
+    if (sizes == sizes[0]).all():
+        return float(sizes[0])
+    if (sizes == np.floor(sizes)).all() and sizes.max() < 1 / UNIT:
+        return float(math.gcd(*sizes.astype(np.int64).tolist()))
+    return 0.0
 
 
 def _capped(program: TrackingProgram, cap: NormCap, lower: FloatArray, upper: FloatArray) -> None:

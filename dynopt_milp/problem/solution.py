@@ -167,10 +167,10 @@ class Solution:
 
 def relative_gap(objective: float, lower_bound: float) -> float:
     """(objective − lower bound) ÷ |objective|; 0 if they are equal, +inf without an answer."""
-    if objective == lower_bound:
-        return 0.0
     if not math.isfinite(objective):
         return math.inf
+    if objective == lower_bound:
+        return 0.0
     return (objective - lower_bound) / abs(objective) if objective else math.inf
 
 

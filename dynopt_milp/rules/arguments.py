@@ -37,7 +37,7 @@ def of_rule(kind: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        where = error.field if error.instrument is None else f"{error.field} of {error.instrument}"
+        where = error.field if error.instrument is None else f"{error.field} of {' '.join(error.instrument.split())}"
         said = str(error).removeprefix(f"{where}: ").replace("\n", " ")
         refused = CovarianceError if isinstance(error, CovarianceError) else RulesError
         raise refused(f"{kind}: {error.field}: {said}", field="rules", instrument=error.instrument) from None

@@ -60,9 +60,10 @@ def parts_of(rules: Iterable[Rule], setting: Setting) -> tuple[Rules, ...]:
     CovarianceError
         If that of one is not a covariance.
     """
-    parts = []
-    for rule in rules:
-        with of_rule(rule.kind):
+    rules, parts = tuple(rules), []
+    kinds = [rule.kind for rule in rules]
+    for place, rule in enumerate(rules):
+        with of_rule(rule.kind if kinds.count(rule.kind) == 1 else f"{rule.kind} (rule {place + 1})"):
             parts.append(rule.parts(setting))
     return tuple(parts)
 

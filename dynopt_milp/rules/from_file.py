@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dynopt_milp.errors import FormatError
+from dynopt_milp.errors import CovarianceError, FormatError, RulesError
 from dynopt_milp.rules.counts import max_holdings, max_orders, one_of
 from dynopt_milp.rules.groups import group
 from dynopt_milp.rules.risks import risk, tracking_error
@@ -40,7 +40,7 @@ def rule_from_dict(content: Any, source: str = "rules") -> Rule:
     FormatError
         If there is no such function, or an argument is missing or unknown.
     RulesError, CovarianceError
-        If the function refuses a value.
+        If the function refuses a value; the field is the source.
     """
     if not isinstance(content, dict) or "rule" not in content:
         raise FormatError("expected objects with the field rule", field=source)
@@ -55,4 +55,8 @@ def rule_from_dict(content: Any, source: str = "rules") -> Rule:
     for name, argument in arguments.items():
         if argument.default is inspect.Parameter.empty and name not in given:
             raise FormatError(f"{kind}: {name} is missing", field=source)
-    return KINDS[kind](**given)
+    try:
+        return KINDS[kind](**given)
+    except (RulesError, CovarianceError) as error:
+        said = str(error).partition(f"{kind}: ")[2]
+        raise type(error)(f"{kind}: {said}", field=source, instrument=error.instrument) from None

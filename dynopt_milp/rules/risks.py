@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -13,7 +13,18 @@ from dynopt_milp.errors import CovarianceError, InputError
 from dynopt_milp.io.first_few import first_few
 from dynopt_milp.io.labelled import check_instruments
 from dynopt_milp.io.matrix import to_matrix
-from dynopt_milp.rules.arguments import MOST_RISK, is_many, members, names_of, of_rule, share, shown
+from dynopt_milp.rules.arguments import (
+    MOST_RISK,
+    Amounts,
+    amounts,
+    by_instrument,
+    is_many,
+    members,
+    names_of,
+    of_rule,
+    share,
+    shown,
+)
 from dynopt_milp.rules.rule import Rule
 from dynopt_milp.rules.setting import Setting
 from formulations import FloatArray, NormCap, Residual, Rules
@@ -119,17 +130,26 @@ class TrackingError(Rule):
     """‖F(k − τ)‖ ≤ ρ; see :func:`tracking_error`."""
 
     limit: float
+    target: Amounts | None = None
     kind: ClassVar[str] = "tracking_error"
     raised: ClassVar[tuple[str, ...]] = ("limit",)
 
     @property
     def formula(self) -> str:
         """In symbols."""
-        return f"sqrt(e'Σe) ≤ {shown(self.limit)}"
+        own = "" if self.target is None else ", τ of its own"
+        return f"sqrt(e'Σe) ≤ {shown(self.limit)}{own}"
+
+    def with_target(self, target: Mapping[str, float]) -> Rule:
+        """The same of this target, if it has none of its own."""
+        return self if self.target is not None else replace(self, target=tuple(sorted(target.items())))
 
     def parts(self, setting: Setting) -> Rules:
         """A cap on the norm of what is away from the target."""
-        return Rules(caps=(NormCap(setting.factor, setting.target, self.limit, setting.residual),))
+        target = setting.target.copy()
+        if self.target is not None:
+            target = by_instrument(self.target, setting.instruments, "target")
+        return Rules(caps=(NormCap(setting.factor, target, self.limit, setting.residual),))
 
 
 def risk(limit: float, names: Iterable[str] | None = None, covariance: Any = None) -> Rule:
@@ -159,21 +179,25 @@ def risk(limit: float, names: Iterable[str] | None = None, covariance: Any = Non
         return Risk(share(limit, "limit", MOST_RISK), chosen, given)
 
 
-def tracking_error(limit: float) -> Rule:
+def tracking_error(limit: float, target: Any = None) -> Rule:
     """Annual tracking error at most: sqrt(e'Σe) ≤ limit, with e = U(τ − k).
 
     Parameters
     ----------
     limit : float
         Share of capital, not negative, at most 5.
+    target : number, Series or dict, optional
+        Another τ, contracts, whole or not: a benchmark, say. A number for all, or by instrument; then every instrument
+        of the problem has one. Default: that of the problem.
 
     Raises
     ------
     RulesError
-        If it is anything else; above 5 it looks like per cent.
+        If the limit is anything else (above 5 it looks like per cent), or a position of the target is no number.
     """
     with of_rule("tracking_error"):
-        return TrackingError(share(limit, "limit", MOST_RISK))
+        given = None if target is None else amounts(target, "target")
+        return TrackingError(share(limit, "limit", MOST_RISK), given)
 
 
 def _rows(matrix: FloatArray) -> tuple[tuple[float, ...], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -51,6 +52,10 @@ class Rule(ABC):
 
     def labelled(self, instruments: tuple[str, ...]) -> Rule:
         """The same with names where there were none; ``instruments`` are those of the problem, in its order."""
+        return self
+
+    def with_target(self, target: Mapping[str, float]) -> Rule:
+        """The same in a problem of another target: what it says of the target, it says of this one."""
         return self
 
     def to_dict(self) -> dict[str, Any]:

@@ -328,7 +328,7 @@ def _nearest(
     low, high, best, same = max(way * before, least), way * member.needed(problem, found), found, 0
     proved = False
     for _ in range(MOST_STEPS):
-        beside = high - NEAR * max(abs(high), abs(low))
+        beside = high - NEAR * max(abs(high), abs(low), abs(before))
         proved = beside <= low
         if proved:
             break

@@ -35,8 +35,8 @@ def finite_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
         listed = first_few(names, 5)
         if not np.isfinite(value):
             raise UnboundedError(
-                f"nothing bounds {listed}: a portfolio that meets the constraints would, and none is known; give a "
-                "start that meets them, or limits (lower and upper)",
+                f"nothing bounds {listed}: a portfolio that keeps {_kept(task)} would, and none is known; give a start "
+                "that does, or limits (lower and upper)",
                 field="limits",
                 instrument=names[0],
             )
@@ -47,6 +47,12 @@ def finite_box(task: Task, value: float) -> tuple[FloatArray, FloatArray]:
             instrument=names[0],
         )
     return lower, upper
+
+
+def _kept(task: Task) -> str:
+    """What a portfolio has to keep beside limits."""
+    asked = {"rules": task.formulation.program.rules, "constraints": task.constraints}
+    return " and ".join([name for name, there in asked.items() if there]) or "within the buffer"
 
 
 def _dependent(factor: FloatArray, loose: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -42,8 +42,8 @@ def best_scaled(
     whole = np.clip(whole, program.lower, program.upper)
     whole = whole[program.keeps_rules(whole) & program.one_sided(whole)]
     values = task.formulation.values(whole)
-    for place in np.argsort(values, kind="stable"):
-        if not np.isfinite(values[place]) or task.seconds_left() == 0:
+    for tried, place in enumerate(np.argsort(values, kind="stable")):
+        if not np.isfinite(values[place]) or (tried and task.seconds_left() == 0):  # one in any case
             break
         if check.settles(whole[place]):
             return [whole[place]]

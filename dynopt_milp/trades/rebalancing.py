@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from itertools import chain
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,7 +21,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Constraints
-from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
+from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades, later_factors
 from dynopt_milp.trades.outcome import Rebalance
 from formulations import FloatArray, IntegerArray
 
@@ -53,9 +54,10 @@ def rebalance(
     buffer_rule : {"book", "edge", "deadband"} or None
         ``"book"``: trade round(α(k° − p)), α = max((T − B)/T, 0), T the distance from p to k°. What is held outside its
         limits is traded first: p is then the nearest position within, and for sizes of an underlying on opposite
-        sides, which are to be on one, k°. Where rounding leaves such sizes on opposite sides they go to k°, and where
-        it breaks a constraint, all positions do. ``"edge"``: the cheapest whole-contract trade to within B of
-        k°. ``"deadband"``: one solve, of tracking error beyond B plus cost. ``None``: trade to k°.
+        sides, which are to be on one, k°. Where rounding leaves such sizes on opposite sides they go to k°. Where the
+        portfolio that is so left would break a rule or a constraint, α is the first from there up to 1 that leaves
+        none broken. ``"edge"``: the cheapest whole-contract trade to within B of k°. ``"deadband"``: one solve, of
+        tracking error beyond B plus cost. ``None``: trade to k°.
     buffer_fraction, risk_target : float
         Not negative; 0.05 and 0.2 in the book.
 
@@ -85,8 +87,9 @@ def rebalance(
             constraints=constraints,
         )  # fmt: skip
 
+    check = ConstraintCheck(constraints, problem.program())
+
     def admitted(positions: IntegerArray | FloatArray) -> bool:
-        check = ConstraintCheck(constraints, problem.program())
         if check.decidable:
             return check.admits(positions)
         fixed = problem.replace(limits=Limits(lower=positions, upper=positions))
@@ -103,9 +106,11 @@ def rebalance(
         near = _on_one_side(problem, np.clip(held, problem.lower, problem.upper), best)
         distance = program.distance(near[order], best[order])
         adjustment = adjustment_factor(distance, buffer)
-        final = _on_one_side(problem, near + buffered_trades(near, best, adjustment), best)
-        if not admitted(final):
-            final, adjustment = best, 1.0
+        later = later_factors(near, best, adjustment) if check.decidable else (1.0,)
+        for tried in chain((adjustment,), later):
+            adjustment, final = tried, _on_one_side(problem, near + buffered_trades(near, best, tried), best)
+            if tried == 1 or admitted(final):
+                break
     elif buffer_rule == "deadband":
         distance, adjustment = program.tracking_error(held[order]), None
     else:
@@ -113,13 +118,15 @@ def rebalance(
     if buffer_rule == "edge":
         adjustment = None
         if buffer > 0:
-            # The limits as numbers: rules such as same_side refer to the target, which is another here.
+            # The limits as numbers: limits such as same_side refer to the target, which is another here; so do rules.
             limits = Limits(lower=problem.lower, upper=problem.upper, one_side=problem.limits.one_side)
-            around_best = problem.replace(optimal_positions=best, limits=limits, cost_multiplier=1.0)
+            wanted = dict(zip(problem.instruments, problem.optimal_positions.tolist(), strict=True))
+            around_best = problem.replace(
+                optimal_positions=best, limits=limits, cost_multiplier=1.0,
+                rules=[rule.with_target(wanted) for rule in problem.rules],
+            )  # fmt: skip
             outcome = solved(around_best, "buffer_edge", best)
             final = _found(outcome)
-            if not admitted(final):  # a rule on the tracking error is about the target, which is another there
-                final, outcome = best, optimised
     contracts = final.astype(np.int64)
     contracts.setflags(write=False)
     proved = optimised.status is Status.OPTIMAL and outcome.status is Status.OPTIMAL

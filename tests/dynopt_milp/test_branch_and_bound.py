@@ -308,6 +308,18 @@ def test_the_smallest_numbers_compile_nothing_again() -> None:
     assert len(search.signatures) == before
 
 
+def test_underlyings_in_another_order_compile_nothing_again() -> None:
+    problem = Problem(
+        np.full((2, 2), 0.01), [1.2, -2.3], [0.1, 0.2], [0, 1], 1e-4, instruments=["B", "A"], underlying=["U", "U"],
+        limits=Limits(lower=-3, upper=3, one_side=True),
+    )  # fmt: skip
+    solve(problem.replace(instruments=["A", "B"]))
+    before = [len(kernel.signatures) for kernel in (prove_at_root, merged_box)]
+    for formulation in ("penalty", "deadband"):
+        assert solve(problem, formulation=formulation, buffer=0.001).status is Status.OPTIMAL
+    assert [len(kernel.signatures) for kernel in (prove_at_root, merged_box)] == before
+
+
 def test_what_floating_point_leaves_open_is_answered_by_whoever_proved_more() -> None:
     problem = example_problem(capital=250_000)
     own, exact = solve(problem, "branch_and_bound", gap=0), solve(problem, "exact", gap=0)

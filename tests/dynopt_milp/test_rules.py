@@ -509,3 +509,14 @@ def test_units_that_float64_cannot_add_up_are_refused() -> None:
 
 def test_a_margin_of_nothing_is_fine() -> None:
     assert allowed(drawn(np.random.default_rng(0), rules=[house.margin(0, 0)])).all()
+
+
+def test_of_several_rules_of_a_kind_an_error_says_which() -> None:
+    groups = [house.group([name], upper=1) for name in ("A", "Z\nQ")]
+    with pytest.raises(RulesError, match=r"^rules of Z Q: group \(rule 3\): names: is not among"):
+        Problem(np.eye(1), [1.0], [0.1], instruments=["A"], rules=[house.gross(1), *groups])
+
+
+def test_a_bad_value_in_a_file_names_the_file() -> None:
+    with pytest.raises(RulesError, match=r"^b\.json: rules of A: margin: per_contract: expected a number that is not"):
+        house.rule_from_dict({"rule": "margin", "per_contract": {"A": -1}, "budget": 3}, "b.json: rules")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynopt_milp import Limits, Problem, Status, solve
+from dynopt_milp import Limits, Problem, Status, example_problem, solve
 from dynopt_milp import rules as house
 from dynopt_milp.rules import Rule
 from dynopt_milp.rules.from_file import KINDS
@@ -320,6 +320,77 @@ def test_without_limits_a_first_portfolio_is_found_where_no_part_of_the_target_k
     found = solve(problem)
     assert found.status is Status.OPTIMAL
     assert np.asarray(found.contracts).tolist() == contracts
+
+
+def test_what_rules_bound_may_be_far_from_all_that_is_named() -> None:
+    problem = Problem(
+        np.eye(3) * 0.04, [1.6, -2.2, 0.7], [0.1] * 3, instruments=["A", "B", "C"],
+        limits=Limits(lower={"A": 0, "B": 0}, upper={"A": 100, "B": 100}),
+        rules=house.group(["A", "B"], lower=30, of="contracts"),
+    )  # fmt: skip
+    found = solve(problem, gap=GAP)
+    assert found.status is Status.OPTIMAL
+    assert np.asarray(found.contracts).tolist() == [17, 13, 1]
+    far = example_problem(250_000).replace(
+        rules=house.group(["NIKKEI_micro", "GAS_mini"], lower=0.8, upper=2.0, of="gross")
+    )
+    assert solve(far, time_limit=5).contracts is not None
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [house.net(lower=1), house.net(upper=0.5)],
+        [house.exposure({"A": 2.0, "B": 4.0}, lower=3, upper=3)],  # an odd multiple of two
+        [house.group(["A", "B"], lower=0.2, upper=0.8, of="contracts"), house.gross(9)],
+        [house.exposure({"B": 0.3}, lower=0.1, upper=0.2), house.net(lower=1)],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["exact", "scip", "enumerate"])
+def test_bounds_that_cross_leave_nothing_though_nothing_bounds_positions(rules: list[Rule], method: str) -> None:
+    problem = Problem(np.eye(2) * 0.04, [1.6, -2.2], [0.3, 0.2], instruments=["A", "B"], rules=rules)
+    found = solve(problem, method)
+    assert found.status is Status.INFEASIBLE
+    assert found.gap == np.inf
+    assert found.to_dict()["gap"] is None
+    if method == "exact":
+        assert found.conflict is not None
+        assert found.conflict.irreducible
+        assert found.conflict.remedies
+
+
+@pytest.mark.parametrize(
+    ("rule", "contracts"),
+    [
+        (house.exposure({"A": 2.0, "B": -3.0}, lower=1, upper=1), [2, 1]),
+        (house.exposure({"A": 0.1, "B": 0.1}, lower=0.3, upper=0.3), [2, 1]),  # 0.1 + 0.1 + 0.1 is not 0.3
+        (house.net(lower=0.3, upper=0.3), [1, 0]),
+    ],
+    ids=str,
+)
+def test_bounds_that_meet_do_not_cross(rule: Rule, contracts: list[int]) -> None:
+    problem = Problem(
+        np.eye(2) * 0.04, [1.6, 0.8], [0.3, 0.2], instruments=["A", "B"], rules=rule, limits=Limits(lower=-9, upper=9)
+    )  # fmt: skip
+    found = solve(problem)
+    assert found.status is Status.OPTIMAL
+    assert np.asarray(found.contracts).tolist() == contracts
+
+
+def test_without_time_the_answer_is_what_is_wanted_scaled_down() -> None:
+    random, size = np.random.default_rng(1), 60
+    returns, target = random.normal(size=(70, size)) * 0.02, random.normal(size=size) * 2
+    names = [f"I{place:03d}" for place in range(size)]
+    groups = [house.group(random.choice(names, 5, replace=False).tolist(), upper=0.4, of="gross") for _ in range(20)]
+    problem = Problem(
+        returns.T @ returns, target, random.uniform(0.01, 0.3, size), np.rint(target), 1e-4, 50, instruments=names,
+        rules=[house.gross(10), house.max_holdings(40), *groups],
+    )  # fmt: skip
+    program = problem.program()
+    scaled = [np.round(scale * target) for scale in np.linspace(0, 1, 41)]
+    best = min(program.objective(one) for one in scaled if program.contains(one))
+    assert solve(problem, time_limit=0).objective <= best
 
 
 # The real problems, where SCIP proves them within its time.

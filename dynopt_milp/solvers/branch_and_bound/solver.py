@@ -212,8 +212,9 @@ def _nearby(task: Task, starts: FloatArray) -> Answer | None:
     if not loose.any() or (lower > upper).any():
         return None
     known = np.concatenate([starts, program.previous[None], program.zero[None], np.rint(program.target)[None]])
-    near_lower = np.minimum(np.maximum(lower, known.min(axis=0) - NEARBY), upper)
-    near_upper = np.maximum(np.minimum(upper, known.max(axis=0) + NEARBY), near_lower)
+    # What is bounded is searched whole: rules may ask for a position far from all of these.
+    near_lower = np.where(loose, np.minimum(np.maximum(lower, known.min(axis=0) - NEARBY), upper), lower)
+    near_upper = np.where(loose, np.maximum(np.minimum(upper, known.max(axis=0) + NEARBY), near_lower), upper)
     near = replace(task, formulation=replace(task.formulation, program=program.with_box(near_lower, near_upper)))
     try:
         prepared = prepare(near, program.factor.T @ program.factor, np.inf)
