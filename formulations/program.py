@@ -355,7 +355,8 @@ class TrackingProgram:
 
     def contains(self, positions: ArrayLike) -> bool:
         """Whether the portfolio is made of whole contracts inside the box, keeps rules and sides."""
-        return self.in_box(positions) and bool(self.one_sided(positions)) and bool(self.keeps_rules(positions))
+        sided = self.underlying is None or bool(self.one_sided(positions))
+        return sided and self.in_box(positions) and (self.rules is None or bool(self.keeps_rules(positions)))
 
     def in_box(self, positions: ArrayLike) -> bool:
         """Whether the portfolio is made of whole contracts inside the box."""

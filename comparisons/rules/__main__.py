@@ -39,11 +39,13 @@ def race_with_rules(options: Namespace, output: Console, progress: Console) -> N
     market = read_market(options.folder) if weekly else None
     instances = all_instances(tuple(options.parts), market, options.instances, quick=options.quick)
     limit = study.QUICK_TIME_LIMIT if options.quick else options.seconds
+    limits = study.LIMITS if limit is None else dict.fromkeys(study.LIMITS, limit)
     with Progress(count(tuple(options.parts), quick=options.quick), "problems", show=progress.is_terminal) as bar:
         study.race(instances, racers, time_limit=limit, path=path, advance=bar.advance)
     results = load(path, study.MEASURED)  # with the digits that are kept
     write_environment(
-        folder / study.ENVIRONMENT.name, "one thread a solver", f"time limit: {limit:g} s a problem",
+        folder / study.ENVIRONMENT.name, "one thread a solver",
+        "time limits: " + ", ".join(f"{part} {seconds:g} s" for part, seconds in limits.items()),
         more=versions_of(study.SOLVERS),
     )  # fmt: skip
     print_table(output, study.summary(results), "Race")
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--instances", type=Path, default=INSTANCES, help="folder of the shared problems")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="which problems; by default all")
     parser.add_argument("--racers", nargs="+", choices=tuple(RACERS), default=tuple(RACERS), help="by default all")
-    parser.add_argument("--seconds", type=float, default=study.TIME_LIMIT, help="time limit of each call")
+    parser.add_argument("--seconds", type=float, help="time limit of each call; by default 60, weekly problems 10")
     parser.add_argument("--quick", action="store_true", help="a few minutes; results go to runs/")
     return run_study(parser, race_with_rules, arguments)
 

@@ -20,7 +20,9 @@ from dynopt_milp import Problem, rules
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, PAGE = FOLDER / "results.csv", FOLDER / "environment.txt", FOLDER / "README.md"
 QUICK = FOLDER / "runs"
-TIME_LIMIT, QUICK_TIME_LIMIT = 60.0, 5.0
+LIMITS = {TABLE: 60.0, ALONE: 10.0, PAIR: 10.0, MINLPLIB: 60.0}
+"""Seconds of a call, by part: the 400 weekly problems are raced by six."""
+QUICK_TIME_LIMIT = 5.0
 CALLS = 5
 SHORT = 2.0
 """Seconds: longer calls of the branch and bound are not repeated."""
@@ -51,7 +53,7 @@ def race(
     instances: Iterable[RuledInstance],
     racers: Sequence[RuleRacer],
     *,
-    time_limit: float = TIME_LIMIT,
+    time_limit: float | None = None,
     path: Path = RESULTS,
     advance: Advance = lambda _: None,
 ) -> pd.DataFrame:
@@ -63,8 +65,8 @@ def race(
     ----------
     instances : iterable of RuledInstance
     racers : sequence of RuleRacer
-    time_limit : float
-        Seconds of each call.
+    time_limit : float, optional
+        Seconds of each call; those of ``LIMITS`` if not given.
     path : Path
         The results.
     advance : callable
@@ -87,7 +89,8 @@ def race(
             if racer.own and not warm:
                 warm_up(racers)
                 warm = True
-            rows = with_row(rows, row(instance, racer.name, measured(racer, instance, time_limit)))
+            limit = LIMITS[instance.part] if time_limit is None else time_limit
+            rows = with_row(rows, row(instance, racer.name, measured(racer, instance, limit)))
             save(rows, path, DIGITS)
         advance(f"{instance.name}, {instance.case}")
     return rows

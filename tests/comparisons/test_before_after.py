@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -43,6 +44,24 @@ def test_a_worker_says_what_the_call_returns(market: Market, tmp_path: Path) -> 
         seconds, answer = study.ask(process, "solve", path)
     assert seconds > 0
     assert answer == solve(Problem.from_json(path)).positions.tolist()
+
+
+def test_compilation_is_timed_in_an_empty_cache_and_rules_where_there_are_some(tmp_path: Path) -> None:
+    package = tmp_path / "dynopt_milp" / "solvers" / "branch_and_bound"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").write_text("")
+    empty = "assert not os.listdir(os.environ['NUMBA_CACHE_DIR'])"
+    work = f"import os\n\ndef warm_up():\n    {empty}\n    sum(range(300_000))\n"
+    (package / "__init__.py").write_text(work)
+    free, ruled = study.compile_seconds(tmp_path)
+    assert free > 0
+    assert np.isnan(ruled)
+    (package / "__init__.py").write_text(f"{work}\nwarm_up_ruled = warm_up\n")
+    rows = study.compilation(tmp_path, tmp_path)
+    assert rows["kind"].tolist() == [study.COMPILE, study.COMPILE_RULES]
+    assert (rows[["before_seconds", "after_seconds", "ratio"]] > 0).all(axis=None)
+    assert study.table(rows.assign(size=np.nan, capital=np.nan)).empty
 
 
 def test_a_folder_without_the_package_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

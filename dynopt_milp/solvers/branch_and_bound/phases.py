@@ -15,7 +15,6 @@ from dynopt_milp.solvers.branch_and_bound.dive import dive
 from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
 from dynopt_milp.solvers.branch_and_bound.levels import MOST, MOST_NODES, NEXT, SpherePlan, make_levels, no_plan
 from dynopt_milp.solvers.branch_and_bound.merge import split_sums, sums_of
-from dynopt_milp.solvers.branch_and_bound.multipliers import new_dual
 from dynopt_milp.solvers.branch_and_bound.node import Node, new_node
 from dynopt_milp.solvers.branch_and_bound.prepare import Prepared
 from dynopt_milp.solvers.branch_and_bound.root import AHEAD, FIRST_NODES
@@ -79,9 +78,8 @@ class Search:
     def __init__(self, task: Task, prepared: Prepared, incumbent: FloatArray | None, value: float) -> None:
         self._task, self._formulation = task, task.formulation
         self._merged, self._lattice, self._claim = prepared.merged, prepared.lattice, prepared.claim
-        self._rows, self._coupling = prepared.rows, prepared.coupling
+        self._coupling, self._dual = prepared.coupling, prepared.dual
         lattice = self._lattice
-        self._dual = new_dual(lattice, self._coupling)
         self._widths = lattice.start[1:] - lattice.start[:-1]
         size = self._widths.size
         self._slack = search_slack(task.gap)

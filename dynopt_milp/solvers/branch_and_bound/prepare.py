@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice
 from dynopt_milp.solvers.branch_and_bound.merge import WHOLE_RATIO, Merged, new_lattice, sums_of
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
+from dynopt_milp.solvers.branch_and_bound.multipliers import Dual, new_dual
 from dynopt_milp.solvers.branch_and_bound.rule_arrays import cap_arrays, row_arrays, told_apart
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.task import Task
@@ -34,8 +36,10 @@ class Prepared:
     merged: Merged
     lattice: Lattice
     claim: Claim
-    rows: RowArrays
     coupling: Coupling
+    dual: Dual
+    rows: RowArrays | None = None
+    """Those of rules for more than one position; None without."""
     whole: bool = True
     """Whether it is all of the box, and not a neighbourhood."""
 
@@ -70,19 +74,32 @@ def prepare(
                 "or use scip",
                 field="limits",
             )
-        costs, rows = program.costs(), row_arrays(program)
+        costs = program.costs()
         lattice, claim = new_lattice(program.factor, merged, costs, float(form.buffer), form.edge)
         if not unlike.size:
-            return Prepared(merged, lattice, claim, rows, no_coupling())
+            return Prepared(merged, lattice, claim, *_without_rules(lattice))
         if value < np.inf:  # without rules first: there are fewer positions then to list the splits of
             lattice, claim = tightened(lattice, claim, value * (1 + TIGHTENED), addresses())
         whole = near is None or lattice.cost.size <= FEW
         if near is not None and not whole:
             lattice, claim = _neighbourhood(merged, lattice, claim, near)
+        rows = row_arrays(program)
         few, coupling = new_coupling(lattice, merged, costs, rows, cap_arrays(program), WHOLE_RATIO)
         if few or unlike.all():
-            return Prepared(merged, lattice, claim, rows, coupling, whole)
+            return Prepared(merged, lattice, claim, coupling, new_dual(lattice, coupling), rows, whole)
         unlike[:] = True  # too many splits to list: every size on its own
+
+
+def _without_rules(lattice: Lattice) -> tuple[Coupling, Dual]:
+    """What rules would need, empty; the arrays are made once, as each takes a while to come out of a kernel."""
+    coupling, dual = _empty()
+    return coupling, dual._replace(lattice=lattice)
+
+
+@cache
+def _empty() -> tuple[Coupling, Dual]:
+    coupling, table, line = no_coupling(), np.zeros((0, 0)), np.zeros(0)
+    return coupling, new_dual(Lattice(table, table, line, line, np.zeros(0, dtype=np.int64), line), coupling)
 
 
 def _neighbourhood(

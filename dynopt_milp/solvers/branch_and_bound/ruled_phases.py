@@ -26,7 +26,8 @@ class RuledSearch(Search):
     def __init__(
         self, task: Task, prepared: Prepared, incumbent: FloatArray | None, value: float, starts: FloatArray
     ) -> None:  # fmt: skip
-        self._starts = starts
+        assert prepared.rows is not None
+        self._starts, self._rows = starts, prepared.rows
         super().__init__(task, prepared, incumbent, value)
         if incumbent is None:
             self._try_starts()
