@@ -13,7 +13,14 @@ import pandas as pd
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
-from dynopt_milp.errors import DynoptError, InputError, LimitsError, UnknownNameError, UnsupportedError
+from dynopt_milp.errors import (
+    DynoptError,
+    InputError,
+    LimitsError,
+    RulesError,
+    UnknownNameError,
+    UnsupportedError,
+)
 from dynopt_milp.io.labelled import not_negative
 from dynopt_milp.io.whole import whole
 from dynopt_milp.problem.holding import ROLL_TRADES
@@ -24,6 +31,7 @@ from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, TargetPositions
+from dynopt_milp.strategy.rules_of_day import DayRules
 from dynopt_milp.trades.rebalancing import rebalance
 from formulations import FloatArray
 
@@ -77,6 +85,7 @@ class Decisions:
     time_limit: float | None
     holding: str | None = None
     roll_trades: float = ROLL_TRADES
+    rules: DayRules | None = None
 
     def decide(
         self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]], capital: float
@@ -96,7 +105,7 @@ class Decisions:
 
         Raises
         ------
-        UnknownNameError, UnsupportedError
+        UnknownNameError, UnsupportedError, RulesError
             If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
         """
         kept = self._without_gone(date, held)
@@ -111,7 +120,7 @@ class Decisions:
             else:
                 positions = self._optimised(targets, kept, fraction, row)
             self._say_frozen(targets, kept, row)
-        except (UnknownNameError, UnsupportedError):
+        except (UnknownNameError, UnsupportedError, RulesError):
             raise  # an argument is at fault; every other day would fail too
         except DynoptError as error:
             row = known | {"status": FAILED, "reason": " ".join(str(error).split())}
@@ -202,7 +211,7 @@ class Decisions:
                     without=tuple(refused),
                     **settings,
                 )
-            except (LimitsError, UnknownNameError, UnsupportedError):
+            except (LimitsError, UnknownNameError, UnsupportedError, RulesError):
                 raise
             except InputError as error:
                 if error.instrument in refused or error.instrument not in targets.weights.index:
@@ -216,8 +225,10 @@ class Decisions:
     def _optimised(self, targets: TargetPositions, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
         problem = self._problem(
             targets, held, row, cost_multiplier=self.cost_multiplier, limits=self.limits, holding=self.holding,
-            roll_trades=self.roll_trades,
+            roll_trades=self.roll_trades, rules=self.rules,
         )  # fmt: skip
+        if self.rules is not None:
+            row[RULES_BROKEN] = broken_rules(problem, problem.previous_positions)
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(
             problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door
@@ -272,6 +283,14 @@ def _towards(targets: TargetPositions, held: pd.Series, how: str) -> pd.Series:
     return positions
 
 
+def broken_rules(problem: Problem, positions: FloatArray) -> int:
+    """How many of a problem's rules positions, shape (n,), break."""
+    program = problem.program()
+    return sum(
+        not part.kept(positions[None], program.previous, program.zero)[0] for part in problem.parts_of_rules()
+    )  # fmt: skip
+
+
 def _portfolio(solution: Solution) -> dict[str, Any]:
     """What an optimizer would hold, as JSON has it; nothing where it found nothing."""
     if solution.contracts is None:
@@ -291,9 +310,15 @@ REBALANCE_COLUMNS = (
 )  # fmt: skip
 
 
+RULES_BROKEN = "rules_broken"
+"""Column of runs with house rules: how many of the day's rules what was held broke before the rebalance."""
+
+
 def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
     """The record of decisions as a frame by day; numbers that do not exist are NaN, texts empty."""
-    further = [name for entry in entries for name in entry if name.endswith(("_objective", "_seconds"))]
+    further = [
+        name for entry in entries for name in entry if name.endswith(("_objective", "_seconds")) or name == RULES_BROKEN
+    ]
     columns = [*REBALANCE_COLUMNS[:11], *dict.fromkeys(further), *REBALANCE_COLUMNS[11:]]
     frame = pd.DataFrame(
         [[entry.get(name) for name in columns] for entry in entries],

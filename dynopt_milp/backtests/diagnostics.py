@@ -154,6 +154,14 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
                 "the gap says how far from the best they can be", (MORE_TIME,),
             )
         )  # fmt: skip
+    if broken := performance.get("num_rules_broken"):
+        found.append(
+            _finding(
+                "rules broken between rebalances", "note", broken, "0",
+                "markets moved, or an order waited for a price: what was decided kept the rules of its day, what was "
+                "held at the next rebalance did not; the column 'rules_broken' of the rebalances counts them",
+            )
+        )  # fmt: skip
     if kept := performance.get("num_kept"):
         found.append(
             _finding(

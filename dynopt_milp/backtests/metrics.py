@@ -60,7 +60,9 @@ def performance(
         ``avg_tracking_error`` (after trading, mean over rebalances), ``avg_adjustment_factor`` (None where the buffer
         rule has none), ``idm``, ``num_instruments`` (the most that were alive), ``num_rebalances``, ``num_optimal``,
         ``num_not_proved`` (left open by an optimizer that proves something; a heuristic proves nothing and is not
-        counted), ``num_failed``, ``num_kept`` (at which an instrument could not be decided and kept its position),
+        counted), ``num_failed``, ``num_rules_broken`` (with house rules: at which what was held, when the rebalance
+        began, broke a rule of the day), ``num_kept`` (at which an instrument could not be decided and kept its
+        position),
         ``num_without_rolls`` (instruments that were held on days on which their contract month is not known),
         ``num_days_without_rolls`` (those days, added up over the instruments), ``without_rolls`` (of each of the
         instruments: ``first`` and ``last`` of those ``days``, and how many it was ``held``), ``costs_counted`` (what
@@ -116,6 +118,8 @@ def performance(
         "days": days,
         "account_lost": None if lost is None else f"{lost:%Y-%m-%d}",
     }
+    if "rules_broken" in rebalances:
+        counts["num_rules_broken"] = int((rebalances["rules_broken"] > 0).sum())
     words = {
         "without_rolls": without,
         "costs_counted": costs_counted(positions.columns[held.any()], without, rolls_known=rolls_known),

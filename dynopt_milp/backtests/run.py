@@ -35,10 +35,12 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
+from dynopt_milp.rules.among import rules_among
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs, same
 from dynopt_milp.strategy.market_notes import market_notes
+from dynopt_milp.strategy.rules_of_day import DayRules, is_function, rules_described
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
@@ -71,6 +73,7 @@ def backtest(
     compound: bool = False,
     one_side: bool = True,
     holding_cost: bool = False,
+    rules: DayRules | None = None,
 ) -> Backtest:
     """Run a strategy over the years.
 
@@ -138,6 +141,13 @@ def backtest(
         Count in the objective what the rolls until the next rebalance cost, from the rolls a year that are known on
         the day (:func:`~dynopt_milp.holding_cost`).
 
+    rules : list of Rule, Rule or callable, optional
+        House rules (:mod:`dynopt_milp.rules`) that every decision keeps, after the buffer, by the data of its day; or
+        a function from a :class:`~dynopt_milp.strategy.RebalanceDay` to those of the day. Of instruments that are not
+        in a rebalance names and numbers are left out; what is held of them does not count. What is held can leave the
+        rules until the next decision, as markets move and orders wait for a price: ``rules_broken`` of the rebalances.
+        ``"rounded"`` and ``"unrounded"`` know none.
+
     Returns
     -------
     Backtest
@@ -161,7 +171,7 @@ def backtest(
     check_optimizer(optimizer, others=UNOPTIMISED)
     switches = {"portfolios": portfolios, "compound": compound, "one_side": one_side, "holding_cost": holding_cost}
     switches = {name: true_or_false(value, name) for name, value in switches.items()}
-    _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits)
+    _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits, rules)
     roll_trades = not_negative(roll_trades, "roll_trades", most=MOST_ROLL_TRADES)
     if isinstance(beside, str) or beside is None:
         raise InputError(f"expected a list of optimizers, found {beside!r}", field="beside")
@@ -171,7 +181,7 @@ def backtest(
     others = dict(zip(distinct_names((optimizer, *beside), "beside")[1:], beside, strict=True))
     for other in beside:
         check_optimizer(other, "beside", UNOPTIMISED)
-        _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits)
+        _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits, rules)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     if inputs is None:
         inputs = Inputs(market, strategy, float(capital))
@@ -181,7 +191,7 @@ def backtest(
         backtest, market, strategy, capital=capital, frequency=frequency, cost_multiplier=cost_multiplier,
         buffer_rule=buffer_rule, buffer_fraction=buffer_fraction, start=start, end=end, limits=limits, gap=gap,
         time_limit=time_limit, show_progress=show_progress, inputs=inputs, roll_trades=roll_trades, compound=compound,
-        one_side=one_side, holding_cost=holding_cost,
+        one_side=one_side, holding_cost=holding_cost, rules=rules,
     )  # fmt: skip
     days = _days(market, start, end)
     decisions = _decision_days(inputs, days, frequency)
@@ -208,6 +218,8 @@ def backtest(
         "simulated": market.simulated,
         "versions": versions(),
     }
+    if rules is not None:  # a run without them has the settings that it has had before there were any
+        settings["rules"] = rules_described(rules, list(market.instruments))
     task = Decisions(
         inputs,
         optimizer,
@@ -221,6 +233,7 @@ def backtest(
         time_limit,
         frequency if holding_cost else None,
         roll_trades,
+        rules,
     )
     names = list(market.instruments)
     ends = [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
@@ -317,7 +330,7 @@ def _decision_days(inputs: Inputs, days: pd.DatetimeIndex, frequency: str) -> pd
 
 def _check(
     market: Any, strategy: Any, capital: Any, optimizer: Any, cost_multiplier: Any, buffer_rule: Any, fraction: Any,
-    also: Any, limits: Any,
+    also: Any, limits: Any, rules: Any,
 ) -> None:  # fmt: skip
     """Refuse what would fail on every day, before any work."""
     if not isinstance(market, Market):
@@ -332,6 +345,10 @@ def _check(
             f"{optimizer!r} holds the target positions and knows no limits but {', '.join(KEPT_BY_TARGETS)}; use exact",
             field="limits",
         )
+    if rules is not None and not is_function(rules):  # a function is asked on each day
+        rules_among(rules, market.instruments, market.instruments)
+    if optimizer in UNOPTIMISED and rules is not None:
+        raise UnsupportedError(f"{optimizer!r} holds the target positions and knows no rules; use exact", field="rules")
     positive(capital, "capital", most=MOST_CAPITAL)
     not_negative(cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
     if not callable(fraction):

@@ -10,12 +10,15 @@ import numpy as np
 from dynopt_milp.errors import DynoptError, InputError, SolverError, UnsupportedError
 from dynopt_milp.io.labelled import to_whole
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import SolveInterrupted, StoppedBy
+from dynopt_milp.problem.solution import Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers.broken_rule import broken_rule
 from dynopt_milp.solvers.task import Answer, Method, Task
 
 Optimizer = Callable[[Problem], Any]
-"""From a problem to whole contracts: a Series, a dict, or an array in the order of the problem's instruments."""
+"""From a problem to whole contracts: a Series, a dict, or an array in the order of the problem's instruments.
+
+Or to a :class:`~dynopt_milp.Solution`: where it is one of that very problem, its lower bound and status count as well.
+"""
 
 
 def optimizer_name(optimizer: str | Optimizer) -> str:
@@ -36,6 +39,11 @@ def distinct_names(optimizers: Iterable[str | Optimizer], field: str) -> list[st
         if names.count(name) > 1:
             raise InputError(f"{name!r} appears more than once; give every optimizer a name of its own", field=field)
     return names
+
+
+def _within(name: str) -> str:
+    """What a claim of an optimizer of the user's own leaves out."""
+    return f"proved as far as {name} says, within constraints of its own if it has any"
 
 
 def own_method(optimizer: Optimizer, problem: Problem) -> Method:
@@ -67,6 +75,13 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
             raise
         except Exception as error:
             raise SolverError(f"{name} raised {type(error).__name__}: {error}") from error
+        solution = returned if isinstance(returned, Solution) else None
+        if solution is not None:
+            if solution.contracts is None:
+                none_exists = solution.status is Status.INFEASIBLE and solution.problem is problem
+                stopped_by = StoppedBy.INFEASIBILITY if none_exists else solution.stopped_by
+                return Answer(None, solution.lower_bound, stopped_by, f"{name} (own)", solution.nodes, _within(name))
+            returned = solution.positions
         try:
             positions = problem.labelled(to_whole(returned, problem.instruments, "positions"))
         except InputError as error:
@@ -85,6 +100,10 @@ def own_method(optimizer: Optimizer, problem: Problem) -> Method:
         broken = broken_rule(task.formulation.program, task.instruments, ordered)
         if broken is not None:
             raise SolverError(f"{name} returned a portfolio that breaks a rule: {broken}")
-        return Answer(positions=ordered, lower_bound=0.0, stopped_by=StoppedBy.HEURISTIC, solver=f"{name} (own)")
+        if solution is None or solution.problem is not problem or solution.formulation != task.formulation.name:
+            return Answer(positions=ordered, lower_bound=0.0, stopped_by=StoppedBy.HEURISTIC, solver=f"{name} (own)")
+        return Answer(
+            ordered, solution.lower_bound, solution.stopped_by, f"{name} (own)", solution.nodes, _within(name)
+        )
 
     return run

@@ -13,6 +13,7 @@ from dynopt_milp.strategy.forecasts import TrendFollowing, capped, ewmac, long_o
 from dynopt_milp.strategy.inputs import Inputs, TargetPositions
 from dynopt_milp.strategy.look_ahead import check_no_look_ahead
 from dynopt_milp.strategy.risk import RiskDecomposition, risk_decomposition
+from dynopt_milp.strategy.rules_of_day import RebalanceDay
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
 from dynopt_milp.strategy.static_portfolios import (
     STATIC_PORTFOLIOS,
@@ -37,6 +38,7 @@ __all__ = [
     "FittedCorrelation",
     "FixedShares",
     "Inputs",
+    "RebalanceDay",
     "RiskDecomposition",
     "Strategy",
     "TargetPositions",

@@ -20,9 +20,11 @@ from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import beside_kept
 from dynopt_milp.problem.plausible import MOST_CAPITAL
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.rules.rule import Rule
 from dynopt_milp.strategy.checked_frame import checked_frame
 from dynopt_milp.strategy.correlation import Correlation, weekly_returns
 from dynopt_milp.strategy.costs import contract_values, sr_costs
+from dynopt_milp.strategy.rules_of_day import DayRules, RebalanceDay, rules_of_day
 from dynopt_milp.strategy.shares import shares_in_order
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
 from dynopt_milp.strategy.static_portfolios import FixedShares, Universe
@@ -249,6 +251,7 @@ class Inputs:
         without: Sequence[str] = (),
         holding: str | None = None,
         roll_trades: float = ROLL_TRADES,
+        rules: DayRules | None = None,
     ) -> Problem:
         """The rebalance of a day, of everything that has a share of risk or is held and alive.
 
@@ -272,6 +275,9 @@ class Inputs:
             day (``Market.rolls_a_year``; nothing where they are not). Default: no cost of holding.
         roll_trades : float
             Trades that a roll costs.
+        rules : list of Rule, Rule or callable, optional
+            House rules of instruments of the market, of which those count that are in the rebalance; or a function from
+            a :class:`~dynopt_milp.strategy.RebalanceDay` to rules.
 
         Raises
         ------
@@ -302,7 +308,11 @@ class Inputs:
             ruled = left[limits_of(limits, others, self._names).one_side_of(tuple(others))]
             kept = [(self._underlyings[place], contracts[place]) for place in ruled]
             own = beside_kept(own, tuple(names), underlyings, target, now, kept)
-        value, cost = (self._arrays[name][row, places] for name in ("values", "costs"))
+        value, cost, volatility = (self._arrays[name][row, places] for name in ("values", "costs", "volatility"))
+        house: tuple[Rule, ...] = ()
+        if rules is not None:
+            series = (pd.Series(numbers, names, copy=True) for numbers in (now, value, volatility, cost))
+            house = rules_of_day(rules, RebalanceDay(date, money, *series), self._names)
         return Problem(
             covariance=self._covariance(date, places),
             optimal_positions=target,
@@ -317,6 +327,7 @@ class Inputs:
             else holding_cost(self._rolls_a_year(row)[places], cost / value, holding, roll_trades=roll_trades),
             underlying=underlyings,
             capital=money,
+            rules=house,
         )
 
     def _rolls_a_year(self, row: int) -> FloatArray:
