@@ -55,7 +55,8 @@ def further(columns: Iterable[str]) -> list[str]:
 def cell_rows(cell: Cell, run: Backtest, also: Sequence[str] = ()) -> pd.DataFrame:
     """One row for each rebalance of a run along the cell's path, with the columns of :data:`ROW_COLUMNS`.
 
-    Where there is no exact portfolio the status is ``"failed"`` and ``reason`` says why. Each optimizer in ``also`` has
+    Where there is no exact portfolio the status is ``"failed"`` and ``reason`` says why; where greedy has none its
+    columns are empty. Each optimizer in ``also`` has
     columns of its own, :func:`further_columns`.
     """
     columns = [*ROW_COLUMNS, *(column for name in also for column in further_columns(name))]
@@ -72,6 +73,9 @@ def cell_rows(cell: Cell, run: Backtest, also: Sequence[str] = ()) -> pd.DataFra
                 continue
             if found["status"] == FAILED:
                 row |= {"status": FAILED, "reason": found["reason"]} if name == "exact" else {}
+                continue
+            if not isinstance(found["positions"], dict):  # none was found, or there is none
+                row |= {"status": FAILED, "reason": f"exact: {found['status']}"} if name == "exact" else {}
                 continue
             row |= {
                 f"{name}_objective": found["objective"],

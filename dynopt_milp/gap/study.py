@@ -26,8 +26,10 @@ from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.limits import LimitsLike, described, limits_of
+from dynopt_milp.rules.among import rules_among
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
+from dynopt_milp.strategy.rules_of_day import DayRules, is_function, rules_described
 from dynopt_milp.strategy.strategy import Strategy
 
 CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
@@ -48,6 +50,7 @@ def run_gap_study(
     also: Sequence[str | Optimizer] = (),
     limits: LimitsLike | None = None,
     holding_cost: bool = False,
+    rules: DayRules | None = None,
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
     show_progress: bool = False,
@@ -76,6 +79,10 @@ def run_gap_study(
         count that are in it. There is no ``one_side`` but what they say.
     holding_cost : bool
         As in :func:`~dynopt_milp.backtest`: greedy and exact both count the rolls until the next rebalance.
+    rules : list of Rule, Rule or callable, optional
+        As in :func:`~dynopt_milp.backtest`, for every solve; of a smaller size those names count that are in it. Where
+        greedy ends at a portfolio that breaks a rule there is no gap: ``num_without_greedy`` of a cell's line counts
+        those, and along greedy's own path the rebalance has failed.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each solve but greedy's, which is run to its end.
     show_progress : bool
@@ -89,7 +96,7 @@ def run_gap_study(
     Raises
     ------
     InputError, HistoryError
-        If the grid or the limits do not fit the market; before any work.
+        If the grid, the limits or the rules do not fit the market; before any work.
     FormatError
         If the folder holds another study.
     FileError
@@ -107,11 +114,14 @@ def run_gap_study(
     holding_cost = true_or_false(holding_cost, "holding_cost")
     if not callable(limits):
         limits_of(limits, market.instruments, market.instruments)
+    if rules is not None and not is_function(rules):
+        rules_among(rules, market.instruments, market.instruments)
     out, strategy = Path(out), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     study = StudySettings(
-        market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, holding_cost
-    )
+        market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, holding_cost,
+        rules,
+    )  # fmt: skip
     settings = {
         "format": FORMAT, "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
         "end": _text(grid.end), "subset_seed": grid.seed, "gap": gap, "time_limit": time_limit, "versions": versions(),
@@ -119,6 +129,8 @@ def run_gap_study(
         "limits": described(limits), "holding_cost": holding_cost,
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
+    if rules is not None:
+        settings["rules"] = rules_described(rules, list(market.instruments))
     if cluster is not None:
         check_cluster(cluster)
     with run_folder(out, settings, CELLS):

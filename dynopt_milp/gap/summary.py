@@ -53,6 +53,8 @@ def count_differences(pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
     """
     counts: dict[str, list[int]] = {}
     for greedy, exact in pairs:
+        if not (isinstance(greedy, str) and isinstance(exact, str)):  # one of them has no portfolio
+            continue
         for name, one, other in compared(greedy, exact):
             found = counts.setdefault(name, [0, 0, 0, 0])
             found[0] += 1
@@ -73,8 +75,9 @@ def count_differences(pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
 
 
 def differences(rows: pd.DataFrame) -> list[int]:
-    """How many instruments greedy and exact hold different numbers of, by rebalance."""
-    pairs = zip(rows["greedy_positions"], rows["exact_positions"], strict=True)
+    """How many instruments greedy and exact hold different numbers of, by rebalance where both have a portfolio."""
+    both = rows.dropna(subset=["greedy_positions", "exact_positions"])
+    pairs = zip(both["greedy_positions"], both["exact_positions"], strict=True)
     return [sum(one != other for _, one, other in compared(greedy, exact)) for greedy, exact in pairs]
 
 
@@ -127,7 +130,9 @@ CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
     "mean_sign_gap": lambda rows: rows.gaps["sign_gap"].mean(),
     "mean_tracking_error_gap": lambda rows: rows.gaps["tracking_error_gap"].mean(),
     "mean_cost_gap": lambda rows: rows.gaps["cost_gap"].mean(),
-    "greedy_optimal": lambda rows: _share((rows.gaps["gap"] <= DEFAULT_GAP).to_numpy()),
+    "greedy_optimal": lambda rows: _share(
+        (rows.gaps["gap"] <= DEFAULT_GAP).to_numpy()
+    ),  # without a portfolio it is not
     "instruments_different": lambda rows: _share(np.array(differences(rows.proved))),
     "most_gap": lambda rows: gaps(rows.open)["most_gap"].max(),
     "median_greedy_seconds": lambda rows: rows.all["greedy_seconds"].dropna().median(),
@@ -145,7 +150,9 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     """One cell in a line.
 
     Rebalances where exact was proved enter means and percentiles; the others are counted in ``num_not_proved`` and have
-    their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing. A further
+    their largest possible gap in ``most_gap``. Failed ones are counted in ``failed`` and enter nothing. Where exact was
+    proved and greedy ended at a portfolio that breaks a rule there is no gap; ``num_without_greedy``, if there are any,
+    counts them. A further
     optimizer has ``mean_NAME_gap`` (where it found something), ``NAME_optimal`` (a failure is none), ``NAME_failed``
     and ``median_NAME_seconds``.
     """
@@ -154,6 +161,8 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
     parts = _Rows(rows, proved, rows[~failed & (rows["status"] != "optimal")], rows[failed], gaps(proved))
     figures: dict[str, Any] = {name: rows[name].iloc[0] for name in CELL_COLUMNS}
     figures |= {name: figure(parts) for name, figure in CELL_FIGURES.items()}
+    if without := int(proved["greedy_objective"].isna().sum()):
+        figures["num_without_greedy"] = without
     for name in further(rows.columns):
         worse = proved[f"{name}_objective"] / proved["exact_objective"] - 1
         optimal = _share((worse <= DEFAULT_GAP).to_numpy())

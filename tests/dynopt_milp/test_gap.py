@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import Market, Strategy, simulated_market, solve
+from dynopt_milp import Market, Strategy, rules, simulated_market, solve
 from dynopt_milp.backtests import backtest
 from dynopt_milp.backtests.same_side import reachable
 from dynopt_milp.errors import (
@@ -28,6 +28,7 @@ from dynopt_milp.errors import (
     HistoryError,
     InputError,
     MissingPackage,
+    RulesError,
     StudyInterrupted,
     UnknownNameError,
     WorkerError,
@@ -70,6 +71,34 @@ def assert_same_study(one: Path, other: Path) -> None:
     frames = [pd.read_csv(folder / "summary.csv") for folder in (one, other)]
     frames = [frame.loc[:, ~frame.columns.str.contains("seconds")] for frame in frames]
     pd.testing.assert_frame_equal(frames[0], frames[1], check_exact=True)
+
+
+def test_with_house_rules_greedy_keeps_them_or_has_no_gap(market: Market, tmp_path: Path) -> None:
+    grid = replace(GRID, capitals=(1_000_000,), cost_multipliers=(10,), paths=("exact", "greedy"))
+    house = [rules.max_holdings(4), rules.max_orders(1), rules.one_of(["GOLD", "GOLD_micro"])]
+    summary = run_gap_study(market, grid, tmp_path, rules=house)
+    rows = rows_of(tmp_path)
+    along_exact = rows[rows["path"] == "exact"]
+    assert (along_exact["status"] == "optimal").all()
+    without = along_exact["greedy_objective"].isna()
+    assert 0 < without.sum() < len(along_exact)
+    assert along_exact.loc[without, "greedy_positions"].isna().all()
+    assert summary.loc[summary["path"] == "exact", "num_without_greedy"].sum() == without.sum()
+    for name in ("greedy_positions", "exact_positions"):
+        for text, held in rows[[name, "held_positions"]].dropna().itertuples(index=False):
+            positions, before = json.loads(text), json.loads(held)
+            assert len(positions) <= 4
+            assert not {"GOLD", "GOLD_micro"} <= set(positions)
+            assert sum(positions.get(key, 0) != before.get(key, 0) for key in {*positions, *before}) <= 1
+    both = rows.dropna(subset=["greedy_objective"])
+    assert (both["greedy_objective"] >= both["exact_objective"] * (1 - 1e-9)).all()
+    failed = rows[(rows["path"] == "greedy") & (rows["status"] == "failed")]
+    assert failed["reason"].str.contains("greedy ended at one that breaks a rule").all()
+    write_report(tmp_path)
+    with pytest.raises(FormatError, match="rules"):
+        run_gap_study(market, grid, tmp_path, rules=rules.max_holdings(4))
+    with pytest.raises(RulesError, match="rules of SILVER: one_of"):
+        run_gap_study(market, grid, tmp_path / "other", rules=rules.one_of(["SILVER", "GOLD"]))
 
 
 def test_exact_is_below_same_side_is_below_greedy_and_the_parts_add_up(study: Path) -> None:
