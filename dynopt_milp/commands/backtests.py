@@ -55,6 +55,7 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_optimizer, of_output, of_strategy, of_study
+from dynopt_milp.commands.rule_options import MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
 from dynopt_milp.errors import BacktestInterrupted, InputError
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.labelled import one_of
@@ -92,6 +93,10 @@ def backtest(
     shrinkage: Shrinkage = 0.0,
     same_side: SameSide = None,
     one_side: OneSide = True,
+    rules: RulesFile = None,
+    max_risk: MaxRisk = None,
+    max_holdings: MaxHoldings = None,
+    min_order: MinOrder = None,
     optimizer: OptimizerName = "exact",
     also: Also = "",
     beside: Annotated[
@@ -109,6 +114,7 @@ def backtest(
     """A strategy over the years, in whole contracts, net of costs."""
 
     def run() -> int:
+        house = chosen_rules(rules, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )
@@ -139,6 +145,7 @@ def backtest(
             time_limit=time_limit,
             out=out,
             show_progress=Console(stderr=True).is_terminal,
+            rules=house or None,
         )
         runs = {optimizer: result} | result.beside
         if out is not None:

@@ -17,6 +17,8 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
+from dynopt_milp.rules.among import rules_among
+from dynopt_milp.rules.rule import Rule
 from dynopt_milp.show.backtests import show_market, show_notes
 from dynopt_milp.strategy.market_notes import market_notes
 from dynopt_milp.strategy.strategy import Strategy
@@ -70,6 +72,7 @@ class ProblemSource:
     shrinkage: float
     cost_multiplier: float
     limits: Limits | None
+    rules: tuple[Rule, ...]
     holding: str | None
     roll_trades: float
     notes: bool
@@ -128,7 +131,8 @@ class ProblemSource:
         asked = Limits() if self.limits is None else self.limits
         if "one_side" in self.given and not asked.one_side and made.limits.one_side:
             raise InputError("the problem file has one_side; take it out there", field="--no-one-side")
-        return made.replace(limits=made.limits & asked), _capital(made) | known
+        asked_too = {"limits": made.limits & asked, "rules": (*made.rules, *self.rules)}
+        return made.replace(**asked_too), _capital(made) | known
 
     def _of_covariance(self, covariance: Path, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if self.data is not None:
@@ -145,6 +149,7 @@ class ProblemSource:
             capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits, shrinkage=self.shrinkage,
             period=self.period, holding=self.holding, roll_trades=self.roll_trades,
         )  # fmt: skip
+        made = made.replace(rules=self.rules)
         reference = reference_prices(targets)
         if reference.empty:
             return made, _capital(made)
@@ -174,6 +179,11 @@ class ProblemSource:
             )
         else:
             made = problem_of_day_and_targets(market, strategy, capital, targets, self.date, positions, **common)
+        house = rules_among(self.rules, made.instruments, market.instruments)
+        made = made.replace(rules=house)
+        for rule in self.rules:
+            if rule not in house:
+                notes.append(f"{rule}: some of its instruments are not in the rebalance, and are left out of it")
         show_market(market, console)
         if self.notes:
             show_notes(market, console)

@@ -49,6 +49,7 @@ from dynopt_milp.commands.market_options import (
 from dynopt_milp.commands.panels import of_market, of_output, of_problem
 from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.commands.record import Record
+from dynopt_milp.commands.rule_options import MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
 from dynopt_milp.errors import FileError, InputError
 from dynopt_milp.io.files_read import files_read
 from dynopt_milp.io.labelled import not_negative
@@ -118,6 +119,10 @@ def rebalance(
     same_side: SameSide = None,
     close: Close = None,
     one_side: OneSide = None,
+    rules: RulesFile = None,
+    max_risk: MaxRisk = None,
+    max_holdings: MaxHoldings = None,
+    min_order: MinOrder = None,
     optimizer: OptimizerName = "exact",
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
@@ -144,6 +149,7 @@ def rebalance(
                 one_side=one_side or (one_side is None and data is not None),
                 long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close,
             ),
+            rules=chosen_rules(rules, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order),
             holding=frequency if holding_cost else None, roll_trades=roll_trades,
             notes=notes, on_suspect=on_suspect,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),
@@ -170,7 +176,7 @@ def rebalance(
         return result, known | {"files": files}
 
     def run() -> int:
-        record = Record(out, log, (problem, targets, held, covariance, instruments_table), data, date)
+        record = Record(out, log, (problem, targets, held, covariance, instruments_table, rules), data, date)
         with record.kept() as entry:
             result, known = decided(source())
             if out is not None:

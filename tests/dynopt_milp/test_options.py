@@ -13,7 +13,7 @@ from dynopt_milp.commands.cli import app
 from tests.command_line import run
 
 COMMANDS: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
-PANELS = ["Problem", "Market", "Strategy", "Limits", "Optimizer", "Buffer", "Study", "Output"]
+PANELS = ["Problem", "Market", "Strategy", "Limits", "House rules", "Optimizer", "Buffer", "Study", "Output"]
 LONG = ("rebalance", "backtest", "compare", "gap")
 OTHER_TEXT = {"--out": "a file of trades, a page, or a folder"}
 OTHER_DEFAULT = {
