@@ -22,6 +22,7 @@ from formulations.residual import Residual
 from formulations.restriction import Restriction, restrict
 from formulations.row import Row
 from formulations.rule_box import rule_box
+from formulations.rule_refutation import refuted
 from formulations.rules import Rules
 from formulations.search_form import SearchForm
 from formulations.separable_cost import Costs, CostTables
@@ -58,6 +59,7 @@ __all__ = [
     "exact_price",
     "extract_diagonal",
     "price",
+    "refuted",
     "restrict",
     "rule_box",
     "set_frozen_state",

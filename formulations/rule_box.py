@@ -246,6 +246,16 @@ class _Terms:
         return last
 
 
+def corners_of(program: TrackingProgram, row: Row, lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """What each position counts in a row without its table, or less, at the corners of a finite box, shape (8, n).
+
+    With the round-off that rows allow taken off. Between corners it is a straight line, so that the minimum over the
+    box is at one of them; so it is of any sum of rows.
+    """
+    eta = WIDER * ROW_ROUND_OFF + program.size * UNIT
+    return _Terms(row.coefficients, program.previous, program.zero, eta).corners(lower, upper)
+
+
 def _bounded(program: TrackingProgram, row: Row, lower: FloatArray, upper: FloatArray) -> None:
     """Argument 2."""
     size = program.size

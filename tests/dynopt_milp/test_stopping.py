@@ -200,7 +200,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> 
 
 SCIP = "dynopt_milp.solvers.scip"
 WHERE = [
-    ("scip", "dynopt_milp.solvers.incumbent:greedy_positions", 0),
+    ("scip", "dynopt_milp.solvers.incumbent:greedy_search", 0),
     ("scip", "dynopt_milp.solvers.incumbent:exchange", 0),
     ("scip", "dynopt_milp.solvers.exchange:_first_improvement", 1),
     ("scip", f"{SCIP}.solver:finite_box", 0),

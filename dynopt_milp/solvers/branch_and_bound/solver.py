@@ -43,7 +43,7 @@ from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.scaled_starts import FEW_SCALES, SCALES, best_scaled
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, NormCap, Penalty, ProgramArrays, Row, Rules, TrackingProgram, rule_box
+from formulations import FloatArray, NormCap, Penalty, ProgramArrays, Row, Rules, TrackingProgram, refuted, rule_box
 from formulations.row import TURNOVER
 
 
@@ -192,6 +192,8 @@ def _search_ruled(task: Task, starts: FloatArray, incumbent: FloatArray | None, 
             if near.whole:
                 return search.run()
             incumbent, value, starts = search.incumbent, search.value, starts[:0]
+    if incumbent is None and refuted(program, *rule_box(program, program.lower, program.upper)):
+        return Answer(None, np.inf, StoppedBy.INFEASIBILITY, SOLVER)
     prepared = prepare(task, gram, value)
     if prepared is None:
         if incumbent is not None:  # round-off has cut off what is known
