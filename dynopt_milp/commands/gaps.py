@@ -38,6 +38,7 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_output, of_study
+from dynopt_milp.commands.rule_options import MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
@@ -67,6 +68,10 @@ def gap(
     shrinkage: Shrinkage = 0.0,
     same_side: SameSide = None,
     one_side: OneSide = False,
+    rules: RulesFile = None,
+    max_risk: MaxRisk = None,
+    max_holdings: MaxHoldings = None,
+    min_order: MinOrder = None,
     also: Also = "",
     gap_to_prove: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
@@ -85,6 +90,7 @@ def gap(
     def run() -> int:
         from dynopt_milp.gap import GapGrid, run_gap_study
 
+        house = chosen_rules(rules, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )
@@ -115,6 +121,7 @@ def gap(
             also=comma_separated(also),
             limits=chosen_limits(one_side=bool(one_side), same_side=same_side),
             holding_cost=holding_cost,
+            rules=house or None,
             gap=gap_to_prove,
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,
@@ -128,6 +135,8 @@ def gap(
                 console.print(
                     "\nopen: not proved within the time limit; they enter no mean, see most_gap in summary.csv"
                 )
+            if without := int(summary.get("num_without_greedy", pd.Series(dtype=float)).sum()):
+                console.print(f"\nno gap: on {without} rebalances greedy ended at a portfolio that breaks a rule")
             if summary["failed"].sum():
                 console.print("\nfailed: without an optimum; the column reason in rebalances.parquet says why")
             console.print(f"\nkept in {out}: rebalances.parquet, summary.csv")

@@ -136,3 +136,15 @@ def test_a_backtest_keeps_them(tmp_path: Path) -> None:
     refused = run(*words, "--optimizer", "rounded", cwd=tmp_path)
     assert refused.returncode == 2
     assert "'rounded' holds the target positions and knows no rules" in " ".join(refused.stderr.split())
+
+
+def test_a_gap_study_keeps_them_and_says_where_greedy_has_no_gap(tmp_path: Path) -> None:
+    words = (
+        "gap", "--instruments", "US10,ES_micro,NQ_micro,CORN", "--start", "2018-01-01", "--end", "2018-02-28", "--path",
+        "exact", "--capital", "1000000", "--cost-multiplier", "1", "--max-holdings", "2", "--rules", "orders.toml",
+        "--out", "g",
+    )  # fmt: skip
+    (tmp_path / "orders.toml").write_text('[[rules]]\nrule = "max_orders"\nmost = 1\n')
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "greedy ended at a portfolio that breaks a rule" in " ".join(done.stdout.split())
