@@ -67,8 +67,8 @@ def _read_live(folder: Path) -> Answer:
     source = ProblemSource(
         problem=None, targets=folder / "targets.csv", covariance=folder / "covariance.csv", period=None, data=None,
         capital=None, date=None, held=folder / "held.csv", instruments=None, base_currency="USD", strategy=Strategy,
-        shrinkage=0.0, cost_multiplier=50.0, limits=None, holding=None, roll_trades=1.0, notes=False, given=frozenset(),
-        on_suspect="freeze", instruments_table=None,
+        shrinkage=0.0, cost_multiplier=50.0, limits=None, rules=(), holding=None, roll_trades=1.0, notes=False,
+        given=frozenset(), on_suspect="freeze", instruments_table=None,
     )  # fmt: skip
     problem, known = source.read(Console(file=io.StringIO()))
     return Answer(_of_problem(problem), frozenset(known["notes"]))
