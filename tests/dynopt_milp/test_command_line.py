@@ -238,8 +238,8 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def wait_until_it_solves(process: int, busy: float = 3.0) -> None:
-    """Until it has used so many seconds of a core, of which importing the package takes one or two."""
+def wait_until_it_solves(process: int, busy: float = 6.0) -> None:
+    """Until it has used so many seconds of a core, of which importing and loading kernels takes two to four."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         time.sleep(0.05)
