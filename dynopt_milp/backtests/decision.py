@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
-from dynopt_milp.backtests.metrics import FAILED, STATIC, TEXTS
+from dynopt_milp.backtests.metrics import FAILED, RULES_BROKEN, STATIC, TEXTS
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
 from dynopt_milp.errors import (
     DynoptError,
@@ -308,10 +308,6 @@ REBALANCE_COLUMNS = (
     "adjustment_factor", "trades", "cost", "seconds", "instruments", "idm", "buffer", "capital",
     "rounded_tracking_error", "stopped_by", "reason",
 )  # fmt: skip
-
-
-RULES_BROKEN = "rules_broken"
-"""Column of runs with house rules: how many of the day's rules what was held broke before the rebalance."""
 
 
 def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:

@@ -23,6 +23,9 @@ HEURISTIC = StoppedBy.HEURISTIC.value
 STATIC = "static"
 """The status of a rebalance that optimises nothing."""
 
+RULES_BROKEN = "rules_broken"
+"""Column of runs with house rules: how many of the day's rules what was held broke before the rebalance."""
+
 
 def performance(
     returns: pd.DataFrame,
@@ -118,8 +121,8 @@ def performance(
         "days": days,
         "account_lost": None if lost is None else f"{lost:%Y-%m-%d}",
     }
-    if "rules_broken" in rebalances:
-        counts["num_rules_broken"] = int((rebalances["rules_broken"] > 0).sum())
+    if RULES_BROKEN in rebalances:
+        counts["num_rules_broken"] = int((rebalances[RULES_BROKEN] > 0).sum())
     words = {
         "without_rolls": without,
         "costs_counted": costs_counted(positions.columns[held.any()], without, rolls_known=rolls_known),

@@ -35,12 +35,11 @@ from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
-from dynopt_milp.rules.among import rules_among
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs, same
 from dynopt_milp.strategy.market_notes import market_notes
-from dynopt_milp.strategy.rules_of_day import DayRules, is_function, rules_described
+from dynopt_milp.strategy.rules_of_day import DayRules, of_market, rules_described
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
@@ -140,7 +139,6 @@ def backtest(
     holding_cost : bool
         Count in the objective what the rolls until the next rebalance cost, from the rolls a year that are known on
         the day (:func:`~dynopt_milp.holding_cost`).
-
     rules : list of Rule, Rule or callable, optional
         House rules (:mod:`dynopt_milp.rules`) that every decision keeps, after the buffer, by the data of its day; or
         a function from a :class:`~dynopt_milp.strategy.RebalanceDay` to those of the day. Of instruments that are not
@@ -345,8 +343,7 @@ def _check(
             f"{optimizer!r} holds the target positions and knows no limits but {', '.join(KEPT_BY_TARGETS)}; use exact",
             field="limits",
         )
-    if rules is not None and not is_function(rules):  # a function is asked on each day
-        rules_among(rules, market.instruments, market.instruments)
+    of_market(rules, market.instruments, market.instruments)
     if optimizer in UNOPTIMISED and rules is not None:
         raise UnsupportedError(f"{optimizer!r} holds the target positions and knows no rules; use exact", field="rules")
     positive(capital, "capital", most=MOST_CAPITAL)

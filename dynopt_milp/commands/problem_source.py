@@ -131,8 +131,8 @@ class ProblemSource:
         asked = Limits() if self.limits is None else self.limits
         if "one_side" in self.given and not asked.one_side and made.limits.one_side:
             raise InputError("the problem file has one_side; take it out there", field="--no-one-side")
-        asked_too = {"limits": made.limits & asked, "rules": (*made.rules, *self.rules)}
-        return made.replace(**asked_too), _capital(made) | known
+        ruled = made.replace(limits=made.limits & asked, rules=(*made.rules, *self.rules))
+        return ruled, _capital(made) | known
 
     def _of_covariance(self, covariance: Path, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if self.data is not None:

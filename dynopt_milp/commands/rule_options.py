@@ -13,7 +13,7 @@ from dynopt_milp.rules.rule import Rule
 from dynopt_milp.rules.rules_file import read_rules
 
 RulesFile = Annotated[
-    Path | None, of_rules("--rules", metavar="FILE", help="House rules, .toml or .json: see the page House rules.")
+    Path | None, of_rules("--rules", metavar="FILE", help="House rules, .toml or .json: a table or object a rule.")
 ]
 MaxRisk = Annotated[
     float | None, of_rules(help="Annual risk of the portfolio at most, share of capital.", show_default="none")

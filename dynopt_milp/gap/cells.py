@@ -23,11 +23,10 @@ from dynopt_milp.gap.rows import CELL_COLUMNS, cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
 from dynopt_milp.io.atomic import refuse_unreadable, reported, write_atomically
 from dynopt_milp.problem.limits import Limits, LimitsLike
-from dynopt_milp.rules.among import rules_among
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.strategy.inputs import Inputs
-from dynopt_milp.strategy.rules_of_day import DayRules, is_function
+from dynopt_milp.strategy.rules_of_day import DayRules, of_market
 from dynopt_milp.strategy.strategy import Strategy
 
 CONSEQUENCES = (
@@ -71,14 +70,11 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
     limits = study.limits
     if isinstance(limits, Limits):
         limits = limits.among(market.instruments, study.market.instruments)
-    rules = study.rules
-    if rules is not None and not is_function(rules):
-        rules = rules_among(rules, market.instruments, study.market.instruments)
     common: dict[str, Any] = {
         "capital": cell.capital, "frequency": cell.frequency, "start": study.start, "end": study.end, "inputs": inputs,
         "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule, "limits": limits,
         "one_side": False, "holding_cost": study.holding_cost,  # sides are what the limits say
-        "rules": rules,
+        "rules": of_market(study.rules, market.instruments, study.market.instruments),
     }  # fmt: skip
     run = backtest(
         market, study.strategy, optimizer=cell.path, out=record, portfolios=True, gap=study.gap,

@@ -26,10 +26,9 @@ from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.limits import LimitsLike, described, limits_of
-from dynopt_milp.rules.among import rules_among
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
-from dynopt_milp.strategy.rules_of_day import DayRules, is_function, rules_described
+from dynopt_milp.strategy.rules_of_day import DayRules, of_market, rules_described
 from dynopt_milp.strategy.strategy import Strategy
 
 CELLS, REBALANCES, SUMMARY = "cells", "rebalances.parquet", "summary.csv"
@@ -114,8 +113,7 @@ def run_gap_study(
     holding_cost = true_or_false(holding_cost, "holding_cost")
     if not callable(limits):
         limits_of(limits, market.instruments, market.instruments)
-    if rules is not None and not is_function(rules):
-        rules_among(rules, market.instruments, market.instruments)
+    of_market(rules, market.instruments, market.instruments)
     out, strategy = Path(out), Strategy() if strategy is None else strategy
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     study = StudySettings(

@@ -130,9 +130,8 @@ CELL_FIGURES: dict[str, Callable[[_Rows], float]] = {
     "mean_sign_gap": lambda rows: rows.gaps["sign_gap"].mean(),
     "mean_tracking_error_gap": lambda rows: rows.gaps["tracking_error_gap"].mean(),
     "mean_cost_gap": lambda rows: rows.gaps["cost_gap"].mean(),
-    "greedy_optimal": lambda rows: _share(
-        (rows.gaps["gap"] <= DEFAULT_GAP).to_numpy()
-    ),  # without a portfolio it is not
+    # Where greedy has no portfolio it is not optimal.
+    "greedy_optimal": lambda rows: _share((rows.gaps["gap"] <= DEFAULT_GAP).to_numpy()),
     "instruments_different": lambda rows: _share(np.array(differences(rows.proved))),
     "most_gap": lambda rows: gaps(rows.open)["most_gap"].max(),
     "median_greedy_seconds": lambda rows: rows.all["greedy_seconds"].dropna().median(),

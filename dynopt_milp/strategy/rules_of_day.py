@@ -72,6 +72,11 @@ def rules_of_day(rules: DayRules | None, day: RebalanceDay, known: Sequence[str]
     return rules_among(of_day, day.instruments, known)
 
 
+def of_market(rules: DayRules | None, instruments: Sequence[str], known: Sequence[str]) -> DayRules | None:
+    """The rules among some instruments of a market, checked; a function, which is asked on each day, as it is."""
+    return rules if rules is None or is_function(rules) else rules_among(rules, instruments, known)
+
+
 def is_function(rules: Any) -> bool:
     """Whether the rules of a day are asked for on each day."""
     return callable(rules) and not isinstance(rules, Rule)
