@@ -41,6 +41,7 @@ from dynopt_milp.errors import (
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from dynopt_milp.problem.holding import holding_cost
 from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.order_costs import OrderCosts
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.solvers.solving import solve
@@ -74,6 +75,7 @@ __all__ = [
     "Market",
     "MissingPackage",
     "NoPortfolioError",
+    "OrderCosts",
     "Problem",
     "Rebalance",
     "RebalanceHistory",

@@ -6,7 +6,7 @@ line by line.
 """
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
-from formulations.bounding_box import bounding_box
+from formulations.bounding_box import OUTWARD, bounding_box
 from formulations.buffer_edge import BufferEdge
 from formulations.deadband import Deadband
 from formulations.diagonal import extract_diagonal
@@ -15,6 +15,7 @@ from formulations.dual_bound import DualBound
 from formulations.formulation import Formulation, Model, Priced
 from formulations.integer_hull import IntegerHull
 from formulations.norm_cap import NormCap
+from formulations.order_cost import OrderCost
 from formulations.penalty import Penalty
 from formulations.pricing import Price, accurate_price, exact_price, price
 from formulations.program import ARRAYS, NONE, ProgramArrays, ProgramError, TrackingProgram, decided_side
@@ -30,6 +31,7 @@ from formulations.separable_cost import Costs, CostTables
 __all__ = [
     "ARRAYS",
     "NONE",
+    "OUTWARD",
     "BufferEdge",
     "CostTables",
     "Costs",
@@ -42,6 +44,7 @@ __all__ = [
     "IntegerHull",
     "Model",
     "NormCap",
+    "OrderCost",
     "Penalty",
     "Price",
     "Priced",

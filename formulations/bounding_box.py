@@ -1,9 +1,9 @@
 """A finite box that holds every portfolio worth looking at.
 
-Every k with ‖F(k − τ)‖ ≤ R, Σᵢ γᵢ|kᵢ − pᵢ| ≤ C and lower ≤ k ≤ upper lies in it. With R and C from a known
+Every k with ‖F(k − τ)‖ ≤ R, trades that cost C at most and lower ≤ k ≤ upper lies in it. With R and C from a known
 portfolio's value, that is every portfolio at least as good. Four arguments, each a proof:
 
-1. cost: γᵢ|kᵢ − pᵢ| ≤ C.
+1. cost: γᵢ|kᵢ − pᵢ| ≤ C and, where an order has an impact, ιᵢ|kᵢ − pᵢ|^{3/2} ≤ C.
 2. risk: for any Y, with M ≥ |I − YF|, |dᵢ| ≤ ‖Yᵢ‖R + Σⱼ Mᵢⱼ|dⱼ|, d = k − τ. Where F has full column rank, Y is its
    pseudo-inverse and M next to nothing: with θ = max Σⱼ Mᵢⱼ‖Yⱼ‖/‖Yᵢ‖ < 1, |dᵢ| ≤ ‖Yᵢ‖R ÷ (1 − θ).
 3. signs: for variables that have one limit only, with Q the projection away from those that have none and G = QF:
@@ -76,6 +76,10 @@ def _box(program: TrackingProgram, radius: float, budget: float) -> tuple[FloatA
     costly = program.cost > 0
     distance = budget / program.cost[costly]
     _tighten(lower, upper, costly, program.previous[costly] - distance, program.previous[costly] + distance)
+    if program.orders is not None:
+        moved = program.orders.impact > 0
+        distance = (budget / program.orders.impact[moved]) ** (2 / 3)
+        _tighten(lower, upper, moved, program.previous[moved] - distance, program.previous[moved] + distance)
 
     if not np.isfinite(radius):
         return lower, upper

@@ -8,21 +8,24 @@ written over the same choice together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from formulations.arrays import FloatArray
-from formulations.program import TrackingProgram
+from formulations.program import ProgramError, TrackingProgram
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 
+MOST_POINTS = 100_000  # of a choice: more is not a model that a solver could do anything with
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """The points of one position, what its tables say that each costs, and which is chosen."""
+    """The points of one position, what each costs beside its kinked lines, and which is chosen."""
 
     points: FloatArray
     costs: FloatArray
@@ -52,14 +55,22 @@ class Choices:
     constraints: list[Any] = field(default_factory=list)
     _made: dict[int, Choice] = field(default_factory=dict)
 
-    def of(self, place: int) -> Choice:
-        """The choice of one instrument, whose box is finite, among the positions that tables and domain allow."""
+    def of(self, place: int, what: str) -> Choice:
+        """The choice of one instrument among the positions that its table and domain allow.
+
+        Raises
+        ------
+        ProgramError
+            If its box is not finite, or too wide; ``what`` is the field that asks for the choice.
+        """
         import cvxpy as cp
+
+        if not self.program.upper[place] - self.program.lower[place] < MOST_POINTS:
+            raise ProgramError(what, "needs limits, for something that is no convex function of", place)
 
         if place not in self._made:
             program = self.program
-            bare = replace(program, cost=np.zeros(program.size), holding=None)
-            points, costs = bare.table_of(place)
+            points, costs = program.beside_kinks(place)
             points, costs = points[np.isfinite(costs)], costs[np.isfinite(costs)]
             chosen = cp.Variable(max(len(points), 1), boolean=self.integer, nonneg=not self.integer)
             if points.size:

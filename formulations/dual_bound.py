@@ -6,9 +6,9 @@ from below,
 
     value(k) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ ((F'ψ)ᵢ kᵢ + cᵢ(kᵢ)) ≥ −ψ'Fτ − ‖ψ‖B + Σᵢ minimum of term i over [lᵢ, uᵢ]
 
-and the minimum of a term sits at lᵢ, uᵢ or a kink of cᵢ, unless it has a table. No solver has to be believed: it only
-proposes ψ. The terms also give reduced-cost bounds: a position at which the sum exceeds the value of a known portfolio
-can be cut off the box.
+and the minimum of a term sits at lᵢ, uᵢ or a kink of cᵢ, unless it has a table or a cost of orders. No solver has to be
+believed: it only proposes ψ. The terms also give reduced-cost bounds: a position at which the sum exceeds the value of
+a known portfolio can be cut off the box.
 
 Source: the dual of the square-root lasso, A. Belloni, V. Chernozhukov, L. Wang (2011); gap-safe rules, E. Ndiaye et
 al. (2017).
@@ -106,7 +106,7 @@ class DualBound:
         kinks = np.clip(np.stack([program.previous, program.zero]), self.lower, self.upper)
         corners = np.stack([self.lower, self.upper, *kinks])
         least = np.asarray((slopes * corners + program.cost_by_instrument(corners)).min(axis=0))
-        for place in [] if program.tables is None else np.flatnonzero(program.tables.width):
+        for place in np.flatnonzero(program.listed):
             points, costs = program.with_box(self.lower, self.upper).table_of(int(place))
             least[place] = (slopes[place] * points + costs).min(initial=np.inf)
         return least

@@ -156,13 +156,13 @@ class Formulation(ABC):
     def _cost(self, positions: cp.Variable, integer: bool) -> tuple[cp.Expression, list[Any]]:
         """The cost of positions, the constraints that it needs, and the program's rules.
 
-        A table becomes a choice among its points (`choices`), and so does what rules say that is not convex
-        (`rule_model`).
+        A table, or a cost of orders, becomes a choice among its points (`choices`), and so does what rules say that is
+        not convex (`rule_model`).
 
         Raises
         ------
         ProgramError
-            If a rule needs limits that a position does not have.
+            If a rule, or a cost of orders, needs limits that a position does not have.
         """
         import cvxpy as cp
 
@@ -171,10 +171,9 @@ class Formulation(ABC):
         cost = program.cost @ cp.abs(positions - program.previous)
         if program.holding is not None and program.holding.any():
             cost = cost + program.holding @ cp.abs(positions - program.zero)
-        if program.tables is not None:
-            for place in np.flatnonzero(program.tables.width):
-                choice = choices.of(int(place))
-                cost = cost + choice.costs @ choice.chosen
+        for place in np.flatnonzero(program.listed):
+            choice = choices.of(int(place), "orders")
+            cost = cost + choice.costs @ choice.chosen
         rules = rule_constraints(program, positions, choices)
         return cost, [*choices.constraints, *rules]
 

@@ -83,7 +83,7 @@ def exact_price(program: TrackingProgram, positions: FloatArray, buffer: float =
 
 def _cost_error(program: TrackingProgram, cost: Any) -> Any:
     """How far sums of costs, which are not negative, can be from the exact ones; an infinite one is infinite."""
-    error = (program.size + 6) * UNIT_ROUND_OFF * cost
+    error = (program.size + (6 if program.orders is None else 16)) * UNIT_ROUND_OFF * cost
     finite = program.tables is None and program.domain is None
     return error if finite else np.where(np.isfinite(cost), error, 0.0)
 

@@ -12,18 +12,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 from formulations.domain import Domain
+from formulations.order_cost import PARTS, OrderCost
 from formulations.residual import Residual
 from formulations.rules import Rules
 from formulations.separable_cost import (
+    COMMISSION,
     FIRST,
     FURTHER,
     HELD,
     HOLDING,
+    IMPACT,
     LEAST,
     LEAST_ORDER,
+    LINES,
     LOT,
     MOST_ORDER,
+    ORDER_FEE,
+    ORDER_LEAST,
     ORIGIN,
+    ROLLS,
     UNIT,
     Costs,
     CostTables,
@@ -36,6 +43,8 @@ ProgramArrays = tuple[
 ]  # fmt: skip
 """F, τ, costs (lines, start, table), lower, upper, underlyings, classes of twins and κ."""
 ARRAYS = ("factor", "target", "previous", "cost", "lower", "upper")
+COMMISSION_ROUND_OFF = 1e-12
+"""By how much a commission may exceed what it is a part of: both were multiplied by the same numbers."""
 NONE = -1
 """The underlying of an instrument whose side is free."""
 
@@ -61,9 +70,9 @@ class ProgramError(ValueError):
 class TrackingProgram:
     """Which whole contracts track a fractional target, net of the cost of getting there.
 
-    ``tracking_error(k) = ‖F(k − τ)‖₂`` and ``separable_cost(k) = Σᵢ γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ)`` (see
-    `separable_cost`) over the integer points k of a box, of which those may be left out that have positions of opposite
-    signs in one underlying. All arrays are copied, made float64 and read-only.
+    ``tracking_error(k) = ‖F(k − τ)‖₂`` and ``separable_cost(k)``, the sum of what trades and positions cost (see the
+    module of that name), over the integer points k of a box, of which those may be left out that have positions of
+    opposite signs in one underlying. All arrays are copied, made float64 and read-only.
 
     Parameters
     ----------
@@ -83,6 +92,9 @@ class TrackingProgram:
         η ≥ 0, the penalty for holding one contract, in the unit of ``factor``; None: nothing.
     tables : CostTables, optional
         T; where there is one the box is finite, inside its range. None: nothing.
+    orders : OrderCost, optional
+        What orders cost beside their contracts; commissions are parts of ``cost`` and, ρ times, of ``holding``. None:
+        nothing.
     underlying : array_like of int, shape (n,), optional
         Instruments with the same number, which is not negative, may not be held with opposite signs; −1 where the
         side is free. None: all are.
@@ -95,7 +107,7 @@ class TrackingProgram:
     ------
     ProgramError
         If a shape is wrong, a number is not finite, ``previous`` or a limit is not whole, a cost is negative, a table
-        does not cover the box, or limits cross.
+        does not cover the box, a commission is larger than the cost of a contract, or limits cross.
     """
 
     factor: FloatArray
@@ -107,6 +119,7 @@ class TrackingProgram:
     residual: Residual | None = None
     holding: FloatArray | None = None
     tables: CostTables | None = None
+    orders: OrderCost | None = None
     underlying: IntegerArray | None = None
     origin: FloatArray | None = None
     rules: Rules | None = None
@@ -156,6 +169,8 @@ class TrackingProgram:
             _refuse(("origin",), self.origin != np.round(self.origin), "is not a whole number")
         if self.tables is not None:
             self._check_tables(self.tables, "tables")
+        if self.orders is not None:
+            self._check_orders(self.orders)
         if self.rules is not None:
             self._check_rules(self.rules)
 
@@ -169,10 +184,25 @@ class TrackingProgram:
             what = "negative or not a number" if name == "tables" else "not finite"
             raise ProgramError(name, f"has an entry that is {what}", place)
         last = tables.first + tables.width - 1
+        lower, upper = self.lower, self.upper
+        if self.domain is not None:
+            most = self.domain.most_order
+            lower, upper = np.maximum(lower, self.previous - most), np.minimum(upper, self.previous + most)
         _refuse(
-            (name,), (tables.width > 0) & ~((tables.first <= self.lower) & (self.upper <= last)),
-            "does not cover the limits",
+            (name,), (tables.width > 0) & ~((tables.first <= lower) & (upper <= last)), "does not cover the limits"
         )  # fmt: skip
+
+    def _check_orders(self, orders: OrderCost) -> None:
+        for name in PARTS:
+            part: FloatArray = getattr(orders, name)
+            if part.shape != (self.size,):
+                raise ProgramError("orders", f"expected {name} of {self.size} instruments, found {part.shape}")
+            _refuse(("orders",), ~(np.isfinite(part) & (part >= 0)), f"has a {name} that is negative or not finite")
+        most = 1 + COMMISSION_ROUND_OFF
+        _refuse(("orders",), orders.commission > self.cost * most, "has a commission above the cost of a contract")
+        held = np.zeros(self.size) if self.holding is None else self.holding
+        above = orders.rolls * orders.commission > held * most
+        _refuse(("orders",), above & (orders.least > 0), "has a commission of rolls above the cost of holding")
 
     def _check_rules(self, rules: Rules) -> None:
         for row in rules.rows:
@@ -195,7 +225,7 @@ class TrackingProgram:
 
     @classmethod
     def unchecked(
-        cls, residual: Residual | None = None, tables: CostTables | None = None,
+        cls, residual: Residual | None = None, tables: CostTables | None = None, orders: OrderCost | None = None,
         underlying: IntegerArray | None = None, rules: Rules | None = None, **arrays: FloatArray | None,
     ) -> TrackingProgram:  # fmt: skip
         """Make a program of float64 arrays that are known to form one; they become read-only and are not copied."""
@@ -204,7 +234,7 @@ class TrackingProgram:
             if array is not None:
                 array.setflags(write=False)
             object.__setattr__(program, name, array)
-        parts = {"residual": residual, "tables": tables, "rules": rules, "_lengths": None}
+        parts = {"residual": residual, "tables": tables, "orders": orders, "rules": rules, "_lengths": None}
         for name, part in parts.items():
             object.__setattr__(program, name, part)
         return program
@@ -223,7 +253,7 @@ class TrackingProgram:
     def costs(self) -> Costs:
         """What positions cost, as arrays, read-only."""
         tables = no_tables(self.size) if self.tables is None else self.tables
-        lines = np.zeros((10, self.size))
+        lines = np.zeros((LINES, self.size))
         lines[HELD], lines[UNIT], lines[FIRST] = self.previous, self.cost, tables.first
         if self.origin is not None:
             lines[ORIGIN] = self.origin
@@ -237,6 +267,11 @@ class TrackingProgram:
             lines[LOT], lines[LEAST] = domain.lot, domain.least
             lines[LEAST_ORDER], lines[MOST_ORDER] = domain.least_order, domain.most_order
             lines[FURTHER] = (lines[FURTHER] > 0) | domain.some
+        if self.orders is not None:
+            orders = self.orders
+            lines[ORDER_FEE], lines[ORDER_LEAST], lines[COMMISSION] = orders.fee, orders.least, orders.commission
+            lines[IMPACT], lines[ROLLS] = orders.impact, orders.rolls
+            lines[FURTHER] = (lines[FURTHER] > 0) | orders.some
         lines.setflags(write=False)
         return Costs(lines, tables.start, tables.table)
 
@@ -272,11 +307,13 @@ class TrackingProgram:
         return np.asarray(np.sqrt((residuals * residuals).sum(axis=1)))
 
     def separable_costs(self, portfolios: ArrayLike) -> FloatArray:
-        """Σᵢ γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) for each row k of ``portfolios``, shape (N, n)."""
+        """What trades and positions cost for each row k of ``portfolios``, shape (N, n)."""
         points = np.asarray(portfolios, dtype=np.float64)
         costs = np.abs(points - self.previous) @ self.cost
         if self.holding is not None:
             costs = costs + self._from_origin(points) @ self.holding
+        if self.orders is not None:
+            costs = costs + self._of_orders(self.orders, points).sum(axis=-1)
         if self.tables is not None:
             costs = costs + self.tables.at(points).sum(axis=-1)
         if self.domain is not None:
@@ -284,35 +321,71 @@ class TrackingProgram:
         return np.asarray(costs)
 
     def cost_by_instrument(self, positions: ArrayLike) -> FloatArray:
-        """γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) of every position of one portfolio, or of each of many, shape (..., n)."""
+        """What every position costs of one portfolio, or of each of many, shape (..., n)."""
         points = np.asarray(positions, dtype=np.float64)
         costs = self._kinked(points, slice(None))
+        if self.orders is not None:
+            costs = costs + self._of_orders(self.orders, points)
         if self.tables is not None:
             costs = costs + self.tables.at(points)
         return costs if self.domain is None else np.where(self.allows(points), costs, np.inf)
 
     def table_of(self, place: int) -> tuple[FloatArray, FloatArray]:
         """The positions of one instrument in its box, which is finite, and what each costs."""
+        points, costs = self.beside_kinks(place)
+        return points, self._kinked(points, place) + costs
+
+    def beside_kinks(self, place: int) -> tuple[FloatArray, FloatArray]:
+        """The same without γ and η: what orders cost, T, and +∞ where a position is not allowed."""
         points = np.arange(self.lower[place], self.upper[place] + 1)
-        costs = self._kinked(points, place)
-        if self.tables is not None and self.tables.width[place]:
-            first, table = self.tables.of_place(place)
-            costs = costs + table[int(points[0] - first) : int(points[-1] - first) + 1]
+        costs = self._further(points, place)
         if self.domain is not None:
             alone = self.domain.permuted(np.full(1, place))
             costs = np.where(alone.allows(points[:, None], self.previous[place], self.zero[place])[:, 0], costs, np.inf)
         return points, costs
 
+    def _further(self, points: FloatArray, place: int) -> FloatArray:
+        """What orders cost, and T, of positions of one instrument that are one contract apart, inside its range."""
+        costs = np.zeros(points.size)
+        if self.orders is not None:
+            costs = costs + self._of_orders(self.orders, points, place)
+        if self.tables is not None and self.tables.width[place] and points.size:
+            first, table = self.tables.of_place(place)
+            costs = costs + table[int(points[0] - first) : int(points[-1] - first) + 1]
+        return costs
+
     def least_cost(self) -> float:
         """Σᵢ min cᵢ over the box, less what float64 can be wrong by: no portfolio costs less."""
-        if self.holding is None and self.tables is None:
+        if self.holding is None and self.tables is None and self.orders is None:
             return 0.0
         corners = np.clip(np.stack([self.previous, self.zero, self.lower, self.upper]), self.lower, self.upper)
         with np.errstate(invalid="ignore"):  # no cost × no limit
             least = np.nanmin(self._kinked(corners, slice(None)), axis=0)
-        for place in [] if self.tables is None else np.flatnonzero(self.tables.width):
-            least[place] = self.table_of(int(place))[1].min()
+        for place in np.flatnonzero(self.listed):
+            points = self._where_least(int(place))
+            least[place] = (self._kinked(points, place) + self._further(points, int(place))).min(initial=np.inf)
         return float(least.sum()) * (1 - (self.size + 8) * 2.0**-52)
+
+    @property
+    def listed(self) -> NDArray[np.bool_]:
+        """Which instruments have a table or a cost of orders: what they cost has more than two kinks, shape (n,)."""
+        tabled = np.zeros(self.size, dtype=bool) if self.tables is None else self.tables.width > 0
+        return tabled if self.orders is None else tabled | self.orders.some
+
+    def _where_least(self, place: int) -> FloatArray:
+        """Positions of one instrument of which one costs least: without a table, those between p and o, in its box."""
+        ends = self.lower[place], self.upper[place]
+        if self.tables is None or not self.tables.width[place]:
+            kinks = sorted((self.previous[place], self.zero[place]))
+            ends = min(max(kinks[0], ends[0]), ends[1]), min(max(kinks[1], ends[0]), ends[1])
+        return np.arange(ends[0], ends[1] + 1)
+
+    def _of_orders(self, orders: OrderCost, positions: FloatArray, places: Any = slice(None)) -> FloatArray:
+        """What orders cost beside their contracts, those of rolls included, for positions of these instruments."""
+        paid = orders.of_orders(np.abs(positions - self.previous[places]), places)
+        if orders.rolls.any():
+            paid = paid + orders.rolls[places] * orders.of_orders(np.abs(positions - self.zero[places]), places)
+        return paid
 
     def _kinked(self, positions: FloatArray, places: Any) -> FloatArray:
         """γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| of positions of these instruments."""
@@ -330,16 +403,20 @@ class TrackingProgram:
         return self.distance(positions, self.target)
 
     def trading_cost(self, positions: ArrayLike) -> float:
-        """Σᵢ γᵢ|kᵢ − pᵢ| of one portfolio, shape (n,)."""
-        return float(np.abs(np.asarray(positions, dtype=np.float64) - self.previous) @ self.cost)
+        """Σᵢ γᵢ|kᵢ − pᵢ| + oᵢ(|kᵢ − pᵢ|) of one portfolio, shape (n,)."""
+        traded = np.abs(np.asarray(positions, dtype=np.float64) - self.previous)
+        paid = float(traded @ self.cost)
+        return paid if self.orders is None else paid + float(self.orders.of_orders(traded).sum())
 
     def holding_cost(self, positions: ArrayLike) -> float:
-        """Σᵢ ηᵢ|kᵢ − oᵢ| of one portfolio, shape (n,)."""
-        return 0.0 if self.holding is None else float(self._from_origin(np.asarray(positions, float)) @ self.holding)
+        """Σᵢ ηᵢ|kᵢ − oᵢ| + ρᵢoᵢ(|kᵢ − oᵢ|) of one portfolio, shape (n,)."""
+        held = self._from_origin(np.asarray(positions, dtype=np.float64))
+        paid = 0.0 if self.holding is None else float(held @ self.holding)
+        return paid if self.orders is None else paid + float(self.orders.rolls @ self.orders.of_orders(held))
 
     def separable_cost(self, positions: ArrayLike) -> float:
-        """Σᵢ γᵢ|kᵢ − pᵢ| + ηᵢ|kᵢ − oᵢ| + Tᵢ(kᵢ) of one portfolio, shape (n,)."""
-        if self.holding is None and self.tables is None and self.domain is None:
+        """What trades and positions of one portfolio cost, shape (n,)."""
+        if self.holding is None and self.tables is None and self.orders is None and self.domain is None:
             return self.trading_cost(positions)
         return float(self.separable_costs(positions))
 
@@ -430,6 +507,7 @@ class TrackingProgram:
             cost=self.cost * cost,
             holding=None if self.holding is None else self.holding * cost,
             tables=None if self.tables is None else self.tables.scaled(cost),
+            orders=None if self.orders is None else self.orders.scaled(cost),
             residual=None if self.residual is None else self.residual.scaled(tracking),
         )
 
@@ -456,6 +534,7 @@ class TrackingProgram:
         return TrackingProgram.unchecked(
             residual=None if self.residual is None else self.residual.permuted(places),
             tables=None if self.tables is None else self.tables.permuted(places),
+            orders=None if self.orders is None else self.orders.permuted(places),
             underlying=None if self.underlying is None else self.underlying[places],
             rules=None if self.rules is None else self.rules.permuted(places),
             **{name: np.ascontiguousarray(getattr(self, name)[..., places]) for name in (*ARRAYS, *some)},

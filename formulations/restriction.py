@@ -72,6 +72,7 @@ def restrict(formulation: Formulation, lower: FloatArray, upper: FloatArray) -> 
         upper=np.append(upper[free], 0.0),
         holding=None if program.holding is None else np.append(program.holding[free], 0.0),
         tables=None if program.tables is None else program.tables.permuted(np.flatnonzero(free)).with_one_more(),
+        orders=None if program.orders is None else program.orders.permuted(np.flatnonzero(free)).with_one_more(),
         underlying=None if program.underlying is None else np.append(program.underlying[free], NONE),
         origin=None if program.origin is None else np.append(program.origin[free], 0.0),
         rules=None if program.rules is None else _restricted(program, program.rules, free, lower),

@@ -25,8 +25,6 @@ from formulations.row import GROSS, HOLDINGS, NET, ORDERS, ROW_ROUND_OFF, TURNOV
 if TYPE_CHECKING:
     import cvxpy as cp
 
-MOST_POINTS = 100_000  # of a choice: more is not a model that a solver could do anything with
-
 
 class RuleModel:
     """The rules of a program as cvxpy constraints on its positions.
@@ -161,10 +159,7 @@ class RuleModel:
         return np.asarray(alone.terms(points, self._program.previous[one], self._program.zero[one])[:, 0])
 
     def _choice(self, place: int) -> Choice:
-        program = self._program
-        if not program.upper[place] - program.lower[place] < MOST_POINTS:
-            raise ProgramError("rules", "needs limits, for a rule that is no convex function of", place)
-        return self._choices.of(place)
+        return self._choices.of(place, "rules")
 
     def _indicator(self, place: int, kind: int, at: FloatArray) -> Any:
         """1[k ≠ o], or 1[k ≠ p], of one instrument."""

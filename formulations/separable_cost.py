@@ -1,11 +1,12 @@
 """What positions cost, one instrument at a time.
 
-    c(k) = Σᵢ cᵢ(kᵢ),      cᵢ(k) = γᵢ|k − pᵢ| + ηᵢ|k − oᵢ| + Tᵢ(k)
+    c(k) = Σᵢ cᵢ(kᵢ),      cᵢ(k) = γᵢ|k − pᵢ| + ηᵢ|k − oᵢ| + oᵢ(|k − pᵢ|) + ρᵢoᵢ(|k − oᵢ|) + Tᵢ(k)
 
 γ is the penalty for trading one contract from the held position p, η that for holding one until the next rebalance
-(o = 0, unless positions are counted from elsewhere). T is any function that is not negative, given as a table over a
-range of whole numbers: a fee for an order, a least commission, an impact that grows faster than the order. It is +∞
-where a position is not allowed (lots, least sizes), and so outside its range. Nothing here asks cᵢ to be convex.
+(o = 0, unless positions are counted from elsewhere). oᵢ(q) is what an order of q contracts costs beside them
+(`order_cost`): a fee, a least commission, an impact that grows faster than the order; ρ is how many orders rolls take.
+T is any other function that is not negative, given as a table over a range of whole numbers. It is +∞ where a position
+is not allowed (lots, least sizes), and so outside its range. Nothing here asks cᵢ to be convex.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from numpy.typing import ArrayLike
 from formulations.arrays import FloatArray, IntegerArray, set_frozen_state
 
 HELD, UNIT, ORIGIN, HOLDING, FIRST, FURTHER, LOT, LEAST, LEAST_ORDER, MOST_ORDER = range(10)
+ORDER_FEE, ORDER_LEAST, COMMISSION, IMPACT, ROLLS = range(10, 15)
+LINES = 15
 """Rows of :class:`Costs`."""
 
 
@@ -29,9 +32,9 @@ class Costs(NamedTuple):
 
     Attributes
     ----------
-    lines : ndarray, shape (10, n)
-        p, γ, o, η, the smallest position of each table, whether there is more than γ (0 or 1), and the domain
-        (`domain`): ℓ, m, s and S.
+    lines : ndarray, shape (15, n)
+        p, γ, o, η, the smallest position of each table, whether there is more than γ (0 or 1), the domain (`domain`):
+        ℓ, m, s and S, and the cost of orders (`order_cost`): φ, m, κ, ι and ρ.
     start : ndarray of int, shape (n + 1,)
         Where each table begins in ``table``; the next begins where it ends.
     table : ndarray

@@ -5,6 +5,7 @@ from dynopt_milp.problem.conflict import Conflict, Remedy
 from dynopt_milp.problem.eigenvalues import clip_eigenvalues
 from dynopt_milp.problem.holding import holding_cost
 from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.order_costs import OrderCosts
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
 from dynopt_milp.problem.underlying import underlying_of
@@ -16,6 +17,7 @@ __all__ = [
     "Conflict",
     "Limits",
     "NoPortfolioError",
+    "OrderCosts",
     "Problem",
     "Remedy",
     "Solution",

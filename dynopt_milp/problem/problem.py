@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.atomic import write_atomically
@@ -32,13 +32,14 @@ from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.covariance_factor import Factor, factor_by_name
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import on_one_side
+from dynopt_milp.problem.order_costs import PARTS, OrderCosts, check_order_costs, order_costs_of
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER
 from dynopt_milp.problem.problem_file import content_of, fields_of, read_content
 from dynopt_milp.problem.underlying import to_underlyings
 from dynopt_milp.rules.combined import combined, parts_of, rules_of
 from dynopt_milp.rules.rule import Rule
 from dynopt_milp.rules.setting import Setting
-from formulations import FloatArray, IntegerArray, Residual, Rules, TrackingProgram, set_frozen_state
+from formulations import FloatArray, IntegerArray, OrderCost, Residual, Rules, TrackingProgram, set_frozen_state
 
 # What one contract adds to the objective, between which squares and their sums neither overflow nor vanish.
 LEAST_UNIT, MOST_UNIT = 1e-130, 1e130
@@ -49,7 +50,7 @@ RulesLike = Sequence[Rule] | Rule
 """House rules, or one."""
 ARGUMENTS = (
     "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
-    "cost_multiplier", "limits", "instruments", "holding_cost", "underlying", "capital", "rules",
+    "cost_multiplier", "limits", "instruments", "holding_cost", "underlying", "capital", "rules", "order_costs",
 )  # fmt: skip
 """The fields that the constructor takes; the others follow from them."""
 
@@ -93,6 +94,9 @@ class Problem:
         money with it.
     rules : list or tuple of Rule, optional
         House rules, made by the functions of :mod:`dynopt_milp.rules`; one alone needs no list. Default: none.
+    order_costs : OrderCosts, optional
+        What an order costs beside its contracts: a fee, a least commission, an impact; shares of capital. It counts λ
+        times, as all costs do. Default: nothing.
 
     Raises
     ------
@@ -122,6 +126,7 @@ class Problem:
     underlying: tuple[str, ...]
     capital: float | None
     rules: tuple[Rule, ...]
+    order_costs: OrderCosts | None
     notes: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
@@ -148,6 +153,7 @@ class Problem:
         underlying: Underlyings | None = None,
         capital: float | None = None,
         rules: RulesLike | None = None,
+        order_costs: OrderCosts | None = None,
     ) -> None:
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
@@ -176,9 +182,14 @@ class Problem:
         refuse(np.abs(target) > MOST_CONTRACTS, target, names, "optimal_positions", most)
         with np.errstate(over="ignore"):
             _check_risk(names, np.sqrt(made.covariance.diagonal()) * weight)
-            _check_cost(names, multiplier, cost, weight, "cost_in_weight_terms", "trading")
+            _check_cost(names, multiplier, cost, weight, "cost_in_weight_terms", "trading a contract")
             if holding.any():
-                _check_cost(names, multiplier, holding, weight, "holding_cost", "holding")
+                _check_cost(names, multiplier, holding, weight, "holding_cost", "holding a contract")
+            orders = order_costs_of(order_costs, names)
+            if orders is not None:
+                check_order_costs(orders, names, cost * weight, holding * weight, put["previous_positions"])
+                for name, part in zip(PARTS[:-1], orders.arrays(), strict=False):
+                    _check_cost(names, multiplier, part, np.ones(len(names)), name, "an order")
         for name, array in put.items():
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
@@ -195,6 +206,7 @@ class Problem:
         object.__setattr__(self, "underlying", underlyings)
         money = None if capital is None else positive(capital, "capital", most=MOST_CAPITAL)
         object.__setattr__(self, "capital", money)
+        object.__setattr__(self, "order_costs", orders)
         object.__setattr__(self, "_sides", sides)
         object.__setattr__(self, "_program", None)
         object.__setattr__(self, "rules", rules_of(rules, names))
@@ -224,6 +236,7 @@ class Problem:
         holding_cost_per_contract: Vector | float = 0.0,
         underlying: Underlyings | None = None,
         rules: RulesLike | None = None,
+        order_costs: OrderCosts | None = None,
     ) -> Problem:
         """A problem from capital, prices and contract specifications.
 
@@ -247,6 +260,8 @@ class Problem:
             Of trading one contract (half the spread and the commission), in the base currency. Default 0.
         holding_cost_per_contract : Series, dict, array_like or number
             Of holding one contract until the next rebalance, in the base currency. Default 0.
+        order_costs : OrderCosts, optional
+            Of orders beside their contracts, in the base currency. Default: nothing.
 
         Raises
         ------
@@ -285,6 +300,7 @@ class Problem:
             underlying=underlying,
             capital=money,
             rules=rules,
+            order_costs=order_costs_of(order_costs, names, money),
         )
 
     @classmethod
@@ -340,17 +356,19 @@ class Problem:
         """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, λ η u, box and rules."""
         if self._program is None:
             factor = self._factor * self.weight_per_contract
+            cost = self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract
+            holding = self.cost_multiplier * self.holding_cost * self.weight_per_contract
+            orders = self.order_costs
             program = TrackingProgram.unchecked(
                 residual=self._residual,
                 factor=factor,
                 target=self.optimal_positions,
                 previous=self.previous_positions,
-                cost=self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract,
+                cost=cost,
                 lower=self.lower,
                 upper=self.upper,
-                holding=self.cost_multiplier * self.holding_cost * self.weight_per_contract
-                if self.holding_cost.any()
-                else None,
+                holding=holding if self.holding_cost.any() else None,
+                orders=None if orders is None else orders.penalty(self.cost_multiplier, cost, holding),
                 underlying=self._sides,
                 rules=combined(self._parts(factor)) if self.rules else None,
             )
@@ -366,7 +384,8 @@ class Problem:
         factor.setflags(write=False)
         setting = Setting(
             self.instruments, self.weight_per_contract, self.cost_in_weight_terms, self.previous_positions,
-            self.optimal_positions, self.lower == self.upper, factor, self._residual, _factored,
+            self.optimal_positions, None if self.order_costs is None else OrderCost(*self.order_costs.arrays()),
+            self.lower, self.upper, factor, self._residual, _factored,
         )  # fmt: skip
         return parts_of(self.rules, setting)
 
@@ -389,6 +408,12 @@ class Problem:
     def order(self) -> NDArray[np.intp]:
         """The places of the instruments in the order of their names."""
         return self._order
+
+    def trading_costs(self, positions: ArrayLike) -> FloatArray:
+        """What the trades to these positions, shape (n,), cost, without λ: shares of capital, shape (n,)."""
+        traded = np.abs(np.asarray(positions, dtype=np.float64) - self.previous_positions)
+        costs = traded * (self.cost_in_weight_terms * self.weight_per_contract)
+        return costs if self.order_costs is None else costs + self.order_costs.of_orders(traded)
 
     def labelled(self, values: Any) -> pd.Series:
         """A Series by instrument."""
@@ -476,13 +501,13 @@ def _check_cost(
         lost = (rate > 0) & (multiplier > 0) & ((penalty < LEAST_COST) | (cost < LEAST_COST))
         if lost.any():
             raise InputError(
-                f"the penalty for {what} a contract is positive and below {LEAST_COST:g}, which float64 does not "
+                f"the penalty for {what} is positive and below {LEAST_COST:g}, which float64 does not "
                 "hold; use other units",
                 field=field, instrument=names[int(np.argmax(lost))],
             )  # fmt: skip
     dearest = int(np.argmax(cost))
     if not cost[dearest] <= MOST_UNIT:
         raise InputError(
-            f"the penalty for {what} a contract is {cost[dearest]:g}; expected at most {MOST_UNIT:g}",
+            f"the penalty for {what} is {cost[dearest]:g}; expected at most {MOST_UNIT:g}",
             field=field, instrument=names[dearest],
         )  # fmt: skip

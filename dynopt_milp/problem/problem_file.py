@@ -1,8 +1,8 @@
 """Problem files: JSON, format ``dynopt-milp problem 2``, every array in the order of ``instruments``.
 
 Limits stand there as they were asked for: the rules by name, and the numbers. House rules name their
-instruments. Format 1, which is read as well, has numbers alone, no cost of holding, no underlyings, no capital and no
-house rules.
+instruments. Format 1, which is read as well, has numbers alone, no costs of holding and of orders, no underlyings, no
+capital and no house rules.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dynopt_milp.errors import FormatError
 from dynopt_milp.io.files_read import read_bytes
 from dynopt_milp.io.labelled import positive
 from dynopt_milp.problem.limits import RULES, SIDES, Limits
+from dynopt_milp.problem.order_costs import order_costs_from_dict
 from dynopt_milp.rules.from_file import rule_from_dict
 from dynopt_milp.rules.rule import Rule
 
@@ -26,7 +27,7 @@ VECTORS = ("weight_per_contract", "optimal_positions", "previous_positions", "co
 REQUIRED = ("format", "instruments", "covariance", *VECTORS, "cost_multiplier")
 LISTS = ("holding_cost", "underlying", *SIDES)
 """Further fields with an entry for each instrument."""
-OPTIONAL = {FIRST_FORMAT: SIDES, FORMAT: ("capital", "rules", *LISTS, *RULES)}
+OPTIONAL = {FIRST_FORMAT: SIDES, FORMAT: ("capital", "order_costs", "rules", *LISTS, *RULES)}
 MISSING = {"lower": -np.inf, "upper": np.inf}
 """What null is, as a limit."""
 
@@ -112,7 +113,13 @@ def fields_of(content: Any, source: str) -> dict[str, Any]:
         house = [rule_from_dict(rule, f"{source}: rules") for rule in content["rules"]]
     if "capital" in content:
         positive(content["capital"], "capital")  # null would be none
+    orders = None
+    if "order_costs" in content:
+        orders = order_costs_from_dict(
+            content["order_costs"], f"{source}: order_costs", lambda part, field: _check_list(part, size, field)
+        )
     return {
+        "order_costs": orders,
         "limits": Limits(**limits),
         "instruments": tuple(instruments),
         "rules": house,
@@ -145,6 +152,8 @@ def content_of(fields: dict[str, Any]) -> dict[str, Any]:
     content["previous_positions"] = [int(position) for position in fields["previous_positions"]]
     if fields["holding_cost"].any():
         content["holding_cost"] = fields["holding_cost"].tolist()
+    if fields["order_costs"] is not None:
+        content["order_costs"] = fields["order_costs"].to_dict()
     if fields["underlying"] != names:
         content["underlying"] = list(fields["underlying"])
     for name in limits.given:
@@ -172,6 +181,9 @@ def in_order(content: dict[str, Any], order: NDArray[np.intp]) -> dict[str, Any]
     for name in ("instruments", *VECTORS, *LISTS):
         if name in content:
             moved[name] = [content[name][place] for place in order]
+    if "order_costs" in content:
+        parts = content["order_costs"]
+        moved["order_costs"] = {name: [part[place] for place in order] for name, part in parts.items()}
     moved["covariance"] = [[content["covariance"][row][column] for column in order] for row in order]
     for rule in RULES:
         if isinstance(content.get(rule), list):

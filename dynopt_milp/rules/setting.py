@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from formulations import FloatArray, IntegerArray, Residual
+from formulations import FloatArray, IntegerArray, OrderCost, Residual
 
 
 class Factored(Protocol):
@@ -46,8 +46,10 @@ class Setting:
         Names, n of them.
     weight, cost, previous, target : ndarray, shape (n,)
         u, c, p and τ.
-    frozen : ndarray of bool, shape (n,)
-        Which instruments have one position left.
+    orders : OrderCost or None
+        What orders cost beside their contracts, in the unit of c u.
+    lower, upper : ndarray, shape (n,)
+        The limits; infinite where there is none.
     factor, residual
         Those of the program, F = R U.
     factored : callable
@@ -59,10 +61,17 @@ class Setting:
     cost: FloatArray
     previous: FloatArray
     target: FloatArray
-    frozen: NDArray[np.bool_]
+    orders: OrderCost | None
+    lower: FloatArray
+    upper: FloatArray
     factor: FloatArray
     residual: Residual
     factored: Callable[[FloatArray, tuple[str, ...], FloatArray], Factored]
+
+    @property
+    def frozen(self) -> NDArray[np.bool_]:
+        """Which instruments have one position left, shape (n,)."""
+        return np.asarray(self.lower == self.upper)
 
     @property
     def size(self) -> int:

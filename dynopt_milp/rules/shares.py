@@ -7,10 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from dynopt_milp.errors import InputError
 from dynopt_milp.rules.arguments import MOST_RISK, MOST_SHARES, bounds, of_rule, share, shown, shown_between
 from dynopt_milp.rules.rule import Rule, rows_between
 from dynopt_milp.rules.setting import Setting
-from formulations import Rules
+from formulations import OUTWARD, CostTables, Domain, FloatArray, OrderCost, Row, Rules
+from formulations.row import ORDERS
+
+MOST_ENTRIES = 100_000
+"""Positions of one instrument that a budget for costs may admit where an order's cost has to be listed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,7 +76,7 @@ class Turnover(Rule):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cost(Rule):
-    """Σ cᵢuᵢ|kᵢ − pᵢ| ≤ b; see :func:`cost`."""
+    """Σ cᵢuᵢ|kᵢ − pᵢ| ≤ b, with what orders cost beside; see :func:`cost`."""
 
     budget: float
     kind: ClassVar[str] = "cost"
@@ -83,10 +88,39 @@ class Cost(Rule):
         return f"Σ cᵢuᵢ|kᵢ − pᵢ| ≤ {shown(self.budget)}"
 
     def parts(self, setting: Setting) -> Rules:
-        """A row."""
+        """A row, with a table where the cost of an order has a minimum or an impact."""
         with np.errstate(over="ignore"):
             each = setting.cost * setting.weight
-        return rows_between(setting, None, self.budget, "turnover", each)
+        made = rows_between(setting, None, self.budget, "turnover", each)
+        return made if setting.orders is None else self._with_orders(made.rows[0], setting, setting.orders, each)
+
+    def _with_orders(self, row: Row, setting: Setting, orders: OrderCost, each: FloatArray) -> Rules:
+        """The row with what orders cost, too, and how many contracts of each the budget admits at most."""
+        most = np.full(setting.size, np.inf)
+        with np.errstate(divide="ignore"):
+            for unit, power in ((each, 1), (orders.impact, 2 / 3)):
+                paid = (self.budget / unit[unit > 0]) ** power
+                most[unit > 0] = np.minimum(most[unit > 0], np.floor(paid * (1 + OUTWARD)))
+        falls = (orders.least > 0) & (orders.commission > 0)
+        listed, tables = falls | (orders.impact > 0), {}
+        for place in np.flatnonzero(listed):
+            held = setting.previous[place]
+            first = max(held - most[place], setting.lower[place])
+            last = min(held + most[place], setting.upper[place])
+            if not last - first < MOST_ENTRIES:
+                raise InputError(
+                    "the budget admits more contracts than can be listed, and their orders have a minimum or an "
+                    "impact; give limits (lower and upper)", field="budget", instrument=setting.instruments[place],
+                )  # fmt: skip
+            points = np.arange(first, max(first, last) + 1)
+            least = orders.least[place] if falls[place] else 0.0
+            bare = OrderCost.of(1, least=least, commission=orders.commission[place], impact=orders.impact[place])
+            tables[int(place)] = first, bare.of_orders(np.abs(points - held)[:, None])[:, 0]
+        by = row.coefficients.copy()
+        by[ORDERS] = orders.fee + np.where(falls, 0.0, orders.least)
+        made = Row(by, row.limit, CostTables.of(setting.size, tables) if tables else None)
+        domain = Domain.of(setting.size, most_order=np.where(listed, most, np.inf))
+        return Rules(rows=(made,), domain=domain if domain.some.any() else None)
 
 
 def gross(limit: float) -> Rule:
@@ -142,6 +176,8 @@ def turnover(limit: float) -> Rule:
 
 def cost(budget: float) -> Rule:
     """Cost of the trades of this rebalance at most: Σ cᵢuᵢ|kᵢ − pᵢ| ≤ budget, without λ.
+
+    What orders cost beside their contracts (``OrderCosts``) is part of it.
 
     Parameters
     ----------

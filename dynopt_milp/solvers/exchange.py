@@ -81,7 +81,7 @@ def _further_cost(
     """What moving each of these instruments alone, to these positions, adds to the cost."""
     held = program.previous[instrument]
     paid: FloatArray = program.cost[instrument] * (np.abs(after - held) - np.abs(positions[instrument] - held))
-    if program.holding is None and program.tables is None and program.domain is None:
+    if program.holding is None and not program.listed.any() and program.domain is None:
         return paid
     here = program.cost_by_instrument(positions)
     up, down = after.reshape(2, -1)

@@ -16,18 +16,18 @@ def model_of(task: Task, formulation: Formulation) -> Model:
     Raises
     ------
     UnboundedError
-        If a rule needs limits where nothing bounds a position.
+        If a rule, or a cost of orders, needs limits where nothing bounds a position.
     UnsupportedError
-        If a rule has too many positions to choose among.
+        If it has too many positions to choose among.
     """
     try:
         return formulation.model()
     except ProgramError as error:
-        if error.field != "rules":
+        if error.field not in ("rules", "orders"):
             raise
         if not (np.isfinite(formulation.program.lower) & np.isfinite(formulation.program.upper)).all():
             finite_box(task, np.inf)  # says which
         raise UnsupportedError(
             "solvers that are given the model cannot choose among so many positions; give limits (lower and upper)",
-            field="rules",
+            field="rules" if error.field == "rules" else "order_costs",
         ) from None

@@ -15,7 +15,7 @@ from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import in_order
 from dynopt_milp.problem.solution import Solution, Status, StoppedBy, by_name
-from formulations import FloatArray, IntegerArray, set_frozen_state
+from formulations import IntegerArray, set_frozen_state
 
 FORMAT = "dynopt-milp trades 1"
 """What a rebalance as JSON says it is."""
@@ -99,12 +99,12 @@ class Rebalance:
     @property
     def cost(self) -> float:
         """What the trades cost, share of capital, without the multiplier."""
-        return float(np.abs(self.contracts - self.problem.previous_positions) @ self._cost_of_one())
+        return float(self.problem.trading_costs(self.contracts).sum())
 
     @property
     def costs(self) -> pd.Series:
         """The same by instrument."""
-        return self.problem.labelled(np.abs(self.contracts - self.problem.previous_positions) * self._cost_of_one())
+        return self.problem.labelled(self.problem.trading_costs(self.contracts))
 
     @property
     def notional(self) -> pd.Series:
@@ -168,9 +168,6 @@ class Rebalance:
             "fingerprint": self.fingerprint,
             "problem": self.problem.to_dict(),
         }
-
-    def _cost_of_one(self) -> FloatArray:
-        return self.problem.cost_in_weight_terms * self.problem.weight_per_contract
 
     def _money(self, capital: float) -> dict[str, Any]:
         """Costs and values in the base currency."""

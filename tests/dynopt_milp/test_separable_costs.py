@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from formulations import (
     FloatArray,
     Formulation,
     IntegerHull,
+    OrderCost,
     Penalty,
     ProgramError,
     TrackingProgram,
@@ -67,7 +71,21 @@ def small_program(seed: int) -> TrackingProgram:
     if (lower > upper).any():
         return small_program(seed + 1_000_000)
     tables = some_tables(rng, held, lower, upper, scale) if rng.random() < 0.5 else None
-    return TrackingProgram(**arrays, lower=lower, upper=upper, tables=tables)
+    program = TrackingProgram(**arrays, lower=lower, upper=upper, tables=tables)
+    return replace(program, orders=some_orders(rng, program, scale)) if rng.random() < 0.5 else program
+
+
+def some_orders(rng: np.random.Generator, program: TrackingProgram, scale: float) -> OrderCost:
+    """Fees, least commissions, impacts and orders of rolls, each for some of the instruments."""
+
+    def some(size: float) -> FloatArray:
+        return rng.exponential(size, size=program.size) * (rng.random(program.size) < 0.5)
+
+    rolls = np.zeros(program.size) if program.holding is None else some(0.5)
+    commission = program.cost * rng.random(program.size)
+    if program.holding is not None:
+        commission[rolls > 0] = np.minimum(commission, program.holding / np.maximum(rolls, 1e-9))[rolls > 0]
+    return OrderCost(some(0.3) * scale, some(0.9) * scale, commission, some(0.1) * scale, rolls)
 
 
 def some_tables(
@@ -181,8 +199,76 @@ def test_the_least_cost_is_below_that_of_every_point() -> None:
         ranges = [np.arange(low, high + 1) for low, high in zip(program.lower, program.upper, strict=True)]
         costs = program.separable_costs(np.array(list(itertools.product(*ranges))))
         assert program.least_cost() <= costs.min()
-        if program.holding is not None or program.tables is not None:
+        if program.holding is not None or program.tables is not None or program.orders is not None:
             assert program.least_cost() == pytest.approx(costs.min(), rel=1e-9)
+
+
+def cost_of_an_order(orders: OrderCost, place: int, contracts: int) -> Fraction:
+    """In exact arithmetic, but for a square root that is good to forty digits."""
+    if contracts == 0:
+        return Fraction()
+    root = Fraction(math.isqrt(contracts * 10**80), 10**40)
+    fee, least, commission, impact = (
+        Fraction(float(part[place])) for part in (orders.fee, orders.least, orders.commission, orders.impact)
+    )
+    return fee + max(least - commission * contracts, Fraction()) + impact * contracts * root
+
+
+def test_what_orders_cost_is_what_the_formula_says() -> None:
+    some = 0
+    for seed in range(80):
+        program = small_program(seed)
+        if program.orders is None:
+            continue
+        some += 1
+        bare = replace(program, orders=None)
+        point = np.clip(np.round(program.target), program.lower, program.upper)
+        traded, away = np.abs(point - program.previous), np.abs(point - program.zero)
+        trades = [cost_of_an_order(program.orders, place, int(q)) for place, q in enumerate(traded)]
+        rolls = [
+            Fraction(float(program.orders.rolls[place])) * cost_of_an_order(program.orders, place, int(q))
+            for place, q in enumerate(away)
+        ]
+        paid = Fraction(program.separable_cost(point)) - Fraction(bare.separable_cost(point))
+        assert float(paid) == pytest.approx(float(sum(trades) + sum(rolls)), rel=1e-12, abs=1e-15)
+        assert program.trading_cost(point) == pytest.approx(float(sum(trades)) + bare.trading_cost(point), rel=1e-13)
+        assert program.holding_cost(point) == pytest.approx(float(sum(rolls)) + bare.holding_cost(point), rel=1e-13)
+        assert program.separable_costs(point[None])[0] == program.separable_cost(point)
+    assert some > 20
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_without_limits_orders_have_the_best_of_all_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size, infinite = int(rng.integers(1, 4)), np.inf
+    bounded = TrackingProgram(
+        factor=rng.normal(size=(size, size)), target=rng.normal(size=size) * 2, previous=rng.integers(-2, 3, size),
+        cost=rng.uniform(0.1, 0.4, size), holding=rng.uniform(0.2, 0.3, size), lower=np.full(size, -12.0),
+        upper=np.full(size, 12.0), underlying=np.full(size, -1),
+    )  # fmt: skip
+    bounded = replace(bounded, orders=some_orders(rng, bounded, 1.0))
+    free = replace(bounded, lower=np.full(size, -infinite), upper=np.full(size, infinite))
+    for formulation in (Penalty, Deadband):
+        buffer = () if formulation is Penalty else (0.5,)
+        best = least(formulation(bounded, *buffer))
+        found = solved(formulation(free, *buffer), solve_branch_and_bound)
+        assert found.status.value == "optimal"
+        assert found.objective == pytest.approx(best, rel=2 * GAP)
+
+
+def test_commissions_are_parts_of_costs() -> None:
+    arrays = {
+        "factor": np.eye(1), "target": np.ones(1), "previous": np.zeros(1), "cost": np.ones(1), "lower": -np.ones(1),
+        "upper": np.ones(1),
+    }  # fmt: skip
+    with pytest.raises(ProgramError, match=r"orders\[0\]: has a commission above the cost of a contract"):
+        TrackingProgram(**arrays, orders=OrderCost.of(1, least=1.0, commission=1.5))
+    with pytest.raises(ProgramError, match="has a commission of rolls above the cost of holding"):
+        TrackingProgram(**arrays, orders=OrderCost.of(1, least=1.0, commission=0.5, rolls=0.1))
+    with pytest.raises(ProgramError, match="has a fee that is negative or not finite"):
+        TrackingProgram(**arrays, orders=OrderCost.of(1, fee=-1.0))
+    with pytest.raises(ProgramError, match="expected fee of 1 instruments"):
+        TrackingProgram(**arrays, orders=OrderCost.of(2, fee=1.0))
 
 
 def test_what_is_no_cost_is_refused() -> None:

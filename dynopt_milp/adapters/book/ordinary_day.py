@@ -31,7 +31,7 @@ from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades
 from formulations import FloatArray, IntegerArray, Penalty, Residual, TrackingProgram
 from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.program import free_sides
-from formulations.separable_cost import HELD, UNIT, no_tables
+from formulations.separable_cost import HELD, LINES, UNIT, no_tables
 
 # Variances, weights per contract and costs of an ordinary day; others are no error, but take the other way.
 LEAST_NUMBER, MOST_NUMBER = 1e-60, 1e60
@@ -134,7 +134,7 @@ def program_of_day(
 ) -> tuple[bool, DayArrays]:
     """Whether the day is ordinary, and the arrays of its program; limits are infinite."""
     size = unit.size
-    target, deviation, lines = np.empty(size), np.empty(size), np.zeros((10, size))
+    target, deviation, lines = np.empty(size), np.empty(size), np.zeros((LINES, size))
     previous, penalty = lines[HELD], lines[UNIT]
     correlation, factor, limit = np.empty((size, size)), np.zeros((size, size)), np.full(size, np.inf)
     twin = np.empty(size, dtype=np.int64)

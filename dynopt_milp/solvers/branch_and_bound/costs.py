@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
 from formulations.bounding_box import OUTWARD
 from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.separable_cost import (
+    COMMISSION,
     FIRST,
     FURTHER,
     HELD,
     HOLDING,
+    IMPACT,
     LEAST,
     LEAST_ORDER,
     LOT,
     MOST_ORDER,
+    ORDER_FEE,
+    ORDER_LEAST,
     ORIGIN,
+    ROLLS,
     UNIT,
     Costs,
 )
@@ -30,13 +37,21 @@ def has_table(costs: Costs, i: int) -> bool:
 
 
 @part
+def has_orders(costs: Costs, i: int) -> bool:
+    """Whether orders of instrument i cost more than their contracts (`formulations.order_cost`)."""
+    lines = costs.lines
+    some: bool = lines[ORDER_FEE, i] > 0 or lines[ORDER_LEAST, i] > 0 or lines[IMPACT, i] > 0
+    return some
+
+
+@part
 def is_listed(costs: Costs, i: int) -> bool:
-    """Whether what instrument i costs is no formula, but known position by position: it has a table, or a domain."""
+    """Whether what instrument i costs is no line with two kinks: it has a table, a domain, or a cost of orders."""
     lines = costs.lines
     if lines[FURTHER, i] == 0:
         return False
     domain = lines[LOT, i] > 1 or lines[LEAST, i] > 1 or lines[LEAST_ORDER, i] > 1 or lines[MOST_ORDER, i] < np.inf
-    return domain or has_table(costs, i)
+    return domain or has_table(costs, i) or has_orders(costs, i)
 
 
 @part
@@ -55,11 +70,27 @@ def is_allowed(costs: Costs, i: int, position: float) -> bool:
 
 
 @part
-def kinked_cost(costs: Costs, i: int, position: float) -> float:
+def order_cost(costs: Costs, i: int, contracts: float) -> float:
+    """What an order of so many contracts of instrument i costs beside them."""
+    if contracts == 0:
+        return 0.0
+    lines = costs.lines
+    short = max(lines[ORDER_LEAST, i] - lines[COMMISSION, i] * contracts, 0.0)
+    paid: float = lines[ORDER_FEE, i] + short + lines[IMPACT, i] * (contracts * math.sqrt(contracts))
+    return paid
+
+
+@part
+def plain_cost(costs: Costs, i: int, position: float) -> float:
     """What a position of instrument i costs without its table, whether it is allowed or not."""
     lines = costs.lines
-    paid: float = lines[UNIT, i] * abs(position - lines[HELD, i])
-    paid += lines[HOLDING, i] * abs(position - lines[ORIGIN, i])
+    traded, away = abs(position - lines[HELD, i]), abs(position - lines[ORIGIN, i])
+    paid: float = lines[UNIT, i] * traded
+    paid += lines[HOLDING, i] * away
+    if has_orders(costs, i):
+        paid += order_cost(costs, i, traded)
+        if lines[ROLLS, i] > 0:
+            paid += lines[ROLLS, i] * order_cost(costs, i, away)
     return paid
 
 
@@ -72,7 +103,7 @@ def cost_of(costs: Costs, i: int, position: float) -> float:
         return paid
     if not is_allowed(costs, i, position):
         return np.inf
-    paid = kinked_cost(costs, i, position)
+    paid = plain_cost(costs, i, position)
     if has_table(costs, i):
         entry = position - lines[FIRST, i]
         if entry < 0 or entry >= costs.start[i + 1] - costs.start[i]:
@@ -84,30 +115,39 @@ def cost_of(costs: Costs, i: int, position: float) -> float:
 @part
 def cheapest_place(costs: Costs, i: int, low: float, high: float) -> float:
     """Where instrument i costs least, from ``low`` to ``high``; where it is held, if that ties."""
-    best = min(max(costs.lines[HELD, i], low), high)
+    held = min(max(costs.lines[HELD, i], low), high)
     other = min(max(costs.lines[ORIGIN, i], low), high)
-    if kinked_cost(costs, i, other) < kinked_cost(costs, i, best):
-        best = other
-    if has_table(costs, i):
-        position = low
-        while position <= high:
-            if cost_of(costs, i, position) < cost_of(costs, i, best):
-                best = position
+    best = other if plain_cost(costs, i, other) < plain_cost(costs, i, held) else held
+    if not is_listed(costs, i):
+        return float(best)
+    if has_table(costs, i) or has_orders(costs, i):
+        first, last = low, high
+        if not has_table(costs, i):  # beyond the kinks costs do not fall
+            first = max(next_allowed(costs, i, min(held, other), -1.0), low)
+            last = min(next_allowed(costs, i, max(held, other), 1.0), high)
+        position, least = first, cost_of(costs, i, best)
+        while position <= last:
+            paid = cost_of(costs, i, position)
+            if paid < least:
+                best, least = position, paid
             position += 1
-    elif is_listed(costs, i):  # beyond the kinks costs rise: one of the two allowed positions next to the best
-        above, below = best, best
-        for _ in range(widest_hole(costs, i)):
-            if is_allowed(costs, i, above) or above > high:
-                break
-            above += 1
-        for _ in range(widest_hole(costs, i)):
-            if is_allowed(costs, i, below) or below < low:
-                break
-            below -= 1
-        best = above
-        if not cost_of(costs, i, above) <= cost_of(costs, i, below) or above > high:
-            best = below
+        return float(best)
+    above, below = next_allowed(costs, i, best, 1.0), next_allowed(costs, i, best, -1.0)  # beyond the kinks costs rise
+    best = above
+    if not cost_of(costs, i, above) <= cost_of(costs, i, below) or above > high:
+        best = below
     return float(min(max(best, low), high))
+
+
+@part
+def next_allowed(costs: Costs, i: int, position: float, step: float) -> float:
+    """The first position of instrument i from this one on that is in its domain, or one beyond the widest hole."""
+    at = position
+    for _ in range(widest_hole(costs, i)):
+        if is_allowed(costs, i, at):
+            break
+        at += step
+    return at
 
 
 @part
@@ -124,7 +164,13 @@ def least_of(costs: Costs, i: int, low: float, high: float) -> float:
         return cost_of(costs, i, cheapest_place(costs, i, low, high))
     held = min(max(costs.lines[HELD, i], low), high)
     origin = min(max(costs.lines[ORIGIN, i], low), high)
-    return min(kinked_cost(costs, i, held), kinked_cost(costs, i, origin))
+    least = min(plain_cost(costs, i, held), plain_cost(costs, i, origin))
+    if has_orders(costs, i):
+        position = min(held, origin) + 1
+        while position < max(held, origin):
+            least = min(least, plain_cost(costs, i, position))
+            position += 1
+    return least
 
 
 @part
@@ -169,6 +215,8 @@ def within_costs(
             costs.lines[HOLDING, i],
         )
         paid = budget * (1 + OUTWARD) / unit if unit > 0 else np.inf
+        if costs.lines[IMPACT, i] > 0:
+            paid = min(paid, (budget / costs.lines[IMPACT, i]) ** (2 / 3) * (1 + OUTWARD))
         paid += OUTWARD * (1 + abs(held))
         if costs.lines[FURTHER, i] != 0:
             paid = min(paid, costs.lines[MOST_ORDER, i])
@@ -187,7 +235,7 @@ def within_costs(
                 low[i] = max(low[i], np.ceil(kink - far))
             if kink == max(held, origin):
                 high[i] = min(high[i], np.floor(kink + far))
-        if has_table(costs, i):
+        if has_table(costs, i) or (has_orders(costs, i) and high[i] - low[i] < np.inf):
             while low[i] <= high[i] and not cost_of(costs, i, low[i]) <= own:
                 low[i] += 1
             while high[i] >= low[i] and not cost_of(costs, i, high[i]) <= own:

@@ -88,7 +88,7 @@ def priced(
             paid += cost_of(costs, i, positions[i])
         spread += math.sqrt(gram[i, i]) * abs(positions[i] - target[i])
     error = math.sqrt(square)
-    doubt = (target.size + len(factor) + 8) * UNIT_ROUND_OFF * (spread + paid)
+    doubt = (target.size + len(factor) + 16) * UNIT_ROUND_OFF * (spread + paid)
     if spread > 0:
         doubt += UNDERFLOW
     if residual > 0:

@@ -17,7 +17,7 @@ def formulation_cone(formulation: Formulation) -> tuple[ConicProgram, slice]:
     Points outside the box have no meaning: what is simpler inside it is written in the simpler way.
     """
     program = formulation.program
-    kinked = program.tables is None and not program.underlyings() and not program.rules  # kinked lines in a box
+    kinked = not program.listed.any() and not program.underlyings() and not program.rules  # kinked lines in a box
     if formulation.is_sum and kinked:
         return _sum_cone(formulation), slice(0, program.size)
     nowhere = np.full(program.size, np.inf)

@@ -217,18 +217,19 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
 
 
 def _normalised(task: Task, value: float, lower: FloatArray, upper: FloatArray) -> tuple[Formulation, float]:
-    """The formulation at SCIP's scale; where underlyings have a side, in the box that makes it linear."""
+    """The formulation at SCIP's scale; where positions have to be listed, or have a side, in the box for that."""
     normalised, unit = task.formulation.normalised(value)
-    if normalised.program.underlyings():
+    program = normalised.program
+    if program.underlyings() or program.rules or program.listed.any():
         normalised = replace(normalised, program=normalised.program.with_box(lower, upper))
     return normalised, unit
 
 
 def _sided(task: Task, formulation: Formulation) -> tuple[Formulation | None, bool]:
-    """The formulation before any portfolio is known; with rules, and where underlyings have a side, in a box for them.
+    """The formulation before any portfolio is known; with rules, costs of orders or underlyings, in a box for them.
 
-    None if the box is empty. Where nothing bounds a position under rules, the box is one around the target; the second
-    result is whether that leaves nothing out.
+    None if the box is empty. Where nothing bounds a position, the box is one around the target, unless underlyings have
+    a side; the second result is whether that leaves nothing out.
 
     Raises
     ------
@@ -236,12 +237,14 @@ def _sided(task: Task, formulation: Formulation) -> tuple[Formulation | None, bo
         If nothing bounds some of the positions.
     """
     program = formulation.program
-    if not program.underlyings() and not program.rules:
+    listed = bool(program.listed.any())
+    if not program.underlyings() and not program.rules and not listed:
         return formulation, True
     everywhere = True
     lower, upper = bounding_box(program, formulation.tracking_radius(np.inf), np.inf)
-    if program.rules and not (lower > upper).any():
-        lower, upper = rule_box(program, lower, upper)
+    if (program.rules or listed) and not (lower > upper).any():
+        if program.rules:
+            lower, upper = rule_box(program, lower, upper)
         if (lower > upper).any():
             return None, True
         everywhere = bool((np.isfinite(lower) & np.isfinite(upper)).all())
