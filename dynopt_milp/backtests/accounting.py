@@ -7,6 +7,7 @@ import pandas as pd
 
 from dynopt_milp.data.market import Market
 from dynopt_milp.problem.holding import ROLL_TRADES
+from dynopt_milp.strategy.order_costs import DailyOrderCosts
 from formulations import FloatArray
 
 
@@ -20,15 +21,20 @@ class Accounts:
         Of trading one contract, base currency.
     roll_trades : float
         Trades that a roll costs.
+    orders : DailyOrderCosts, optional
+        What orders cost beside their contracts, those of rolls, too. Default: nothing.
     """
 
-    def __init__(self, market: Market, costs: pd.DataFrame, roll_trades: float = ROLL_TRADES) -> None:
+    def __init__(
+        self, market: Market, costs: pd.DataFrame, roll_trades: float = ROLL_TRADES,
+        orders: DailyOrderCosts | None = None,
+    ) -> None:  # fmt: skip
         self._change = market.adjusted.ffill().diff().to_numpy()
         self._unit = market.rates().to_numpy()
         self._multiplier = market.specifications["multiplier"].to_numpy()
         self._rolled = market.rolls().to_numpy()
         self._cost = costs[list(market.instruments)].to_numpy()
-        self._roll_trades = roll_trades
+        self._roll_trades, self._orders = roll_trades, orders
 
     def by_instrument(self, positions: FloatArray, row: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Profit before costs, cost of trades and cost of rolls, base currency, days × n each.
@@ -47,7 +53,11 @@ class Accounts:
         change = np.where(before != 0, self._change[days], 0.0)
         earned = np.nan_to_num(before * change * self._unit[days] * self._multiplier)
         paid = traded * np.where(traded != 0, self._cost[days], 0.0)
-        return earned, paid, rolled * self._roll_trades * np.where(rolled != 0, self._cost[days], 0.0)
+        roll = rolled * self._roll_trades * np.where(rolled != 0, self._cost[days], 0.0)
+        if self._orders is not None:
+            paid += self._orders.paid(traded, days)
+            roll += self._roll_trades * self._orders.paid(rolled, days)
+        return earned, paid, roll
 
     def money(self, positions: FloatArray, row: int) -> FloatArray:
         """The same of all instruments together, shape (days, 3)."""
@@ -88,7 +98,7 @@ def contracts_traded(positions: pd.DataFrame) -> pd.DataFrame:
 def trading_costs(costs: pd.DataFrame, positions: pd.DataFrame) -> pd.DataFrame:
     """Cost of the trades of every instrument on every day, base currency, days × instruments.
 
-    Contracts traded × cost of one contract on the day of the trade.
+    Contracts traded × cost of one contract on the day of the trade, without what orders cost beside their contracts.
 
     Parameters
     ----------
@@ -120,7 +130,7 @@ def roll_costs(
 ) -> pd.DataFrame:  # fmt: skip
     """Cost of the rolls of every instrument on every day, base currency, days × instruments.
 
-    Contracts rolled × trades a roll × cost of trading one contract on that day.
+    Contracts rolled × trades a roll × cost of trading one contract on that day, without what orders cost beside them.
 
     Parameters
     ----------

@@ -61,7 +61,8 @@ def run_comparison(
         Each run is kept in ``out/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
     show_progress : bool
     **settings
-        Further arguments of :func:`~dynopt_milp.backtest`.
+        Further arguments of :func:`~dynopt_milp.backtest`. ``"unrounded"`` and ``"rounded"`` are run without ``rules``,
+        which they do not know: what the others are compared with.
 
     Returns
     -------
@@ -84,6 +85,7 @@ def run_comparison(
     for name, strategy in strategies.items():
         inputs = Inputs(market, strategy, float(capital))
         for called, optimizer in zip(names, optimizers, strict=True):
+            known = settings | {"rules": None} if optimizer in UNOPTIMISED else settings
             runs[name, called] = backtest(
                 market,
                 strategy,
@@ -92,7 +94,7 @@ def run_comparison(
                 inputs=inputs,
                 out=None if out is None else out / name / called,
                 show_progress=show_progress,
-                **settings,
+                **known,
             )
     return runs
 

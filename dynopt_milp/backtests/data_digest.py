@@ -63,7 +63,7 @@ class DataDigest:
                 prices.loc[suspect.date, suspect.instrument] = np.inf
         prices = prices.loc[:, prices.notna().any()]
         names, widths = list(prices.columns), {name: _bin(prices[name]) for name in prices.columns}
-        table = market.specifications.loc[names].drop(columns=list(NOT_DECIDING))
+        table = market.specifications.loc[names, market.stated()].drop(columns=list(NOT_DECIDING))
         digests = {
             PRICE: _by_column(prices, _exact),
             ADJUSTED: _by_column(

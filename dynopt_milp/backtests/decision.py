@@ -133,8 +133,11 @@ class Decisions:
         traded = (positions - held).abs()
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
         row["trades"] = whole(math.fsum(traded.to_numpy()))
-        paid = math.fsum((traded * costs).where(traded > 0, 0.0).to_numpy())
-        row["cost"] = paid / capital
+        paid = (traded * costs).where(traded > 0, 0.0).to_numpy()
+        if (orders := self.inputs.order_costs) is not None:
+            place = int(self.inputs.market.days.searchsorted(date))
+            paid = paid + orders.paid(traded.to_numpy()[None], slice(place, place + 1))[0]
+        row["cost"] = math.fsum(paid) / capital
         kept_positions = {str(name): whole(number) for name, number in positions.items() if number != 0}
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions

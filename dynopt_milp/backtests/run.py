@@ -78,7 +78,8 @@ def backtest(
 
     After the close of a rebalance day the trades are decided from what is known then; each is done at the next close of
     its own market, at that day's cost, and earns from the day after. On the first day with another contract month, what
-    was held at the close before is rolled, at that day's cost. Capital is fixed, unless it is to ``compound``.
+    was held at the close before is rolled, at that day's cost. What orders cost beside their contracts, by the market's
+    specifications, is part of both. Capital is fixed, unless it is to ``compound``.
 
     Parameters
     ----------
@@ -235,7 +236,8 @@ def backtest(
     )
     names = list(market.instruments)
     ends = [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
-    record = Record(inputs, Execution(market), Accounts(market, inputs.costs, roll_trades), ends[0], compound=compound)
+    accounts = Accounts(market, inputs.costs, roll_trades, inputs.order_costs)
+    record = Record(inputs, Execution(market), accounts, ends[0], compound=compound)
     entries: list[dict[str, Any]] = []
     with Journal(Path(out), settings) if out is not None else nullcontext() as journal:
         done = {} if journal is None else journal.entries

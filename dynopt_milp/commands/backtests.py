@@ -55,7 +55,7 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_optimizer, of_output, of_strategy, of_study
-from dynopt_milp.commands.rule_options import MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
+from dynopt_milp.commands.rule_options import MarginBudget, MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
 from dynopt_milp.errors import BacktestInterrupted, InputError
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.labelled import one_of
@@ -94,6 +94,7 @@ def backtest(
     same_side: SameSide = None,
     one_side: OneSide = True,
     rules: RulesFile = None,
+    margin: MarginBudget = None,
     max_risk: MaxRisk = None,
     max_holdings: MaxHoldings = None,
     min_order: MinOrder = None,
@@ -114,7 +115,7 @@ def backtest(
     """A strategy over the years, in whole contracts, net of costs."""
 
     def run() -> int:
-        house = chosen_rules(rules, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
+        house = chosen_rules(rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )
@@ -203,6 +204,11 @@ def compare(
     shrinkage: Shrinkage = 0.0,
     same_side: SameSide = None,
     one_side: OneSide = True,
+    rules: RulesFile = None,
+    margin: MarginBudget = None,
+    max_risk: MaxRisk = None,
+    max_holdings: MaxHoldings = None,
+    min_order: MinOrder = None,
     optimizers: Annotated[str, of_optimizer(metavar="A,B,...", help=f"Some of {OPTIMIZERS}.")] = (
         "unrounded,rounded,greedy,exact"
     ),
@@ -221,6 +227,7 @@ def compare(
         from dynopt_milp.show.comparisons import show_comparison
         from dynopt_milp.show.pictures import save_comparison
 
+        house = chosen_rules(rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )
@@ -255,7 +262,12 @@ def compare(
             holding_cost=holding_cost,
             gap=gap,
             time_limit=time_limit,
+            rules=house or None,
         )
+        free = [name for name in _listed(optimizers, "optimizers") if house and name in UNOPTIMISED]
+        if free:
+            said.append(f"{' and '.join(free)}: held as the targets are, without the rules")
+            console.print(said[-1])
         for (strategy, name), one in runs.items():
             _say_extended(one, None if out is None else out / strategy / name, console)
         table = comparison_table(runs)

@@ -38,7 +38,7 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_output, of_study
-from dynopt_milp.commands.rule_options import MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
+from dynopt_milp.commands.rule_options import MarginBudget, MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.records import records
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
@@ -69,6 +69,7 @@ def gap(
     same_side: SameSide = None,
     one_side: OneSide = False,
     rules: RulesFile = None,
+    margin: MarginBudget = None,
     max_risk: MaxRisk = None,
     max_holdings: MaxHoldings = None,
     min_order: MinOrder = None,
@@ -90,7 +91,7 @@ def gap(
     def run() -> int:
         from dynopt_milp.gap import GapGrid, run_gap_study
 
-        house = chosen_rules(rules, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
+        house = chosen_rules(rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )

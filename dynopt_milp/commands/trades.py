@@ -49,7 +49,7 @@ from dynopt_milp.commands.market_options import (
 from dynopt_milp.commands.panels import of_market, of_output, of_problem
 from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.commands.record import Record
-from dynopt_milp.commands.rule_options import MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
+from dynopt_milp.commands.rule_options import MarginBudget, MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
 from dynopt_milp.errors import FileError, InputError
 from dynopt_milp.io.files_read import files_read
 from dynopt_milp.io.labelled import not_negative
@@ -120,6 +120,7 @@ def rebalance(
     close: Close = None,
     one_side: OneSide = None,
     rules: RulesFile = None,
+    margin: MarginBudget = None,
     max_risk: MaxRisk = None,
     max_holdings: MaxHoldings = None,
     min_order: MinOrder = None,
@@ -149,7 +150,9 @@ def rebalance(
                 one_side=one_side or (one_side is None and data is not None),
                 long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close,
             ),
-            rules=chosen_rules(rules, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order),
+            rules=chosen_rules(
+            rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order
+        ),
             holding=frequency if holding_cost else None, roll_trades=roll_trades,
             notes=notes, on_suspect=on_suspect,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),

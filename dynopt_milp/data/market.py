@@ -30,11 +30,21 @@ SPECIFICATIONS = {
     "commission_share": float,
     "sr_cost": float,
     "rolls_a_year": float,
+    "per_order": float,
+    "minimum": float,
+    "impact": float,
+    "margin": float,
 }
 """The columns of ``Market.specifications``, in order."""
 
-OPTIONAL = ("sr_cost", "rolls_a_year")
+OPTIONAL = ("sr_cost", "rolls_a_year", "margin")
 """The columns of numbers that an instrument need not have."""
+
+COSTS = ("half_spread", "commission", "commission_share")
+"""The columns of what a contract costs."""
+
+ORDERS = ("per_order", "minimum", "impact")
+"""The columns of what an order costs beside its contracts."""
 
 ROLL_DAYS = 730
 """Calendar days over which rolls are counted where the specifications do not say how many there are a year."""
@@ -85,7 +95,11 @@ class Market:
         instrument is its own, by its own name), ``half_spread`` (half of bid to ask, price points), ``commission`` (per
         contract, currency units), ``commission_share`` (per contract, share of its value; of the two commissions the
         larger is paid) and ``sr_cost`` (cost of one trade as a share of annual risk; NaN, or given instead of the other
-        three), and ``rolls_a_year`` (NaN: see :meth:`rolls_a_year`).
+        three), and ``rolls_a_year`` (NaN: see :meth:`rolls_a_year`). What an order costs beside its contracts:
+        ``per_order`` (a fee, currency units), ``minimum`` (the least commission of an order, currency units) and
+        ``impact`` (price points by which an order of one contract moves its own price, on average; q contracts move it
+        √q times as far), all 0 where they are not given. ``margin`` is the margin of a contract, currency units (NaN:
+        not known).
     base_currency : str
     notes : tuple of DataNote
         What was dropped or left out on the way here, and why.
@@ -313,6 +327,12 @@ class Market:
             suspects=tuple(one for one in self.suspects if one.date in kept and one.instrument not in others),
         )
 
+    def stated(self) -> list[str]:
+        """The columns of the specifications, of costs of orders and of margins those that say something."""
+        silent = [*ORDERS, "margin"]
+        said = (self.specifications[silent].fillna(0.0) != 0).any()
+        return [column for column in self.specifications.columns if column not in silent or said[column]]
+
     def report(self) -> pd.DataFrame:
         """What was dropped and why: instrument, rule, rows, reason."""
         return pd.DataFrame(
@@ -323,7 +343,7 @@ class Market:
     def fingerprint(self) -> str:
         """A hash of everything in it but the notes: the same for the same data, whatever their order."""
         digest = hashlib.sha256(self.base_currency.encode())
-        frames = [self.prices, self.adjusted, self.fx.sort_index(axis=1), self.specifications]
+        frames = [self.prices, self.adjusted, self.fx.sort_index(axis=1), self.specifications[self.stated()]]
         for frame in frames if self.contract_months is None else [*frames, self.contract_months]:
             digest.update(pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes())
             digest.update("\0".join(map(str, frame.columns)).encode())
@@ -357,9 +377,11 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
     if absent:
         raise DataError(f"the column {absent[0]} is missing", field="specifications")
     refuse_unknown(table.columns, SPECIFICATIONS, "specifications", DataError)
-    for column, value in (("name", ""), ("half_spread", 0.0), ("commission", 0.0), ("commission_share", 0.0)):
+    if "name" not in table:
+        table["name"] = ""
+    for column in (*COSTS, *ORDERS):
         if column not in table:
-            table[column] = value
+            table[column] = 0.0
     for column in OPTIONAL:
         if column not in table:
             table[column] = np.nan
@@ -368,7 +390,7 @@ def _checked_specifications(table: pd.DataFrame) -> pd.DataFrame:
         table = table[list(SPECIFICATIONS)].astype(SPECIFICATIONS)
     except (TypeError, ValueError) as error:
         raise DataError(f"expected numbers where numbers belong: {error}", field="specifications") from None
-    for column in ("multiplier", "half_spread", "commission", "commission_share", *OPTIONAL):
+    for column in ("multiplier", *COSTS, *ORDERS, *OPTIONAL):
         values = table[column]
         bad = ~(np.isfinite(values) & (values >= 0))
         if column in OPTIONAL:

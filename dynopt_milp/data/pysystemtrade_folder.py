@@ -75,6 +75,7 @@ CONFIG_COLUMNS = {
     "Slippage": "half_spread",
     "PerBlock": "commission",
     "Percentage": "commission_share",
+    "PerTrade": "minimum",
 }
 """The columns of the instrument configuration, and what they are in ``Market.specifications``."""
 
@@ -92,9 +93,9 @@ def read_pysystemtrade(
     """A market from pysystemtrade's CSV folder or Parquet store, cleaned by the rules of
     :mod:`dynopt_milp.data.assemble`.
 
-    Prices count on days that both files of an instrument have. A minimum commission per order (PerTrade) cannot be
-    expressed per contract; it is ignored, with a note. ``X_mini`` and ``X_micro`` are sizes of ``X`` by their names
-    (:func:`~dynopt_milp.problem.underlying_of`), whether or not X is in the folder.
+    Prices count on days that both files of an instrument have. Of the commissions per contract, as a share and per
+    trade the largest is paid: PerTrade is the least of an order. ``X_mini`` and ``X_micro`` are sizes of ``X`` by their
+    names (:func:`~dynopt_milp.problem.underlying_of`), whether or not X is in the folder.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def read_pysystemtrade(
     chosen = None if instruments is None else check_instruments(instruments)
     names = sorted(set.union(*files.values())) if chosen is None else sorted(chosen)
     table = folder / CONFIG if instruments_table is None else Path(instruments_table)
-    specifications, notes = _specifications(table, names)
+    specifications, notes = _specifications(table, names), list[DataNote]()
     series = {}
     for name in names:
         absent = [kind for kind in files if name not in files[kind]]
@@ -173,7 +174,7 @@ def layout_of(folder: Path) -> Layout | None:
     return found[0] if found else None
 
 
-def _specifications(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, list[DataNote]]:
+def _specifications(path: Path, names: Sequence[str]) -> pd.DataFrame:
     if not path.exists():
         raise FileError(
             "there is no such file; put pysystemtrade's table of instruments there, or say where it is "
@@ -189,13 +190,8 @@ def _specifications(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, lis
     table = table[table.index.isin(names)]
     if "Slippage" not in table:
         table = table.assign(Slippage=_spreads(path.parent / SPREADS, path).reindex(table.index))
-    notes = [
-        DataNote(str(name), "ignored", 0, f"the minimum of {float(minimum):g} per order: commissions are per contract")
-        for name, minimum in zip(table.index, table["PerTrade"].to_numpy(float), strict=True)
-        if minimum > 0
-    ]
     underlying = [underlying_of(str(name)) for name in table.index]
-    return table[list(CONFIG_COLUMNS)].rename(columns=CONFIG_COLUMNS).assign(underlying=underlying), notes
+    return table[list(CONFIG_COLUMNS)].rename(columns=CONFIG_COLUMNS).assign(underlying=underlying)
 
 
 def _spreads(path: Path, config: Path) -> pd.Series:

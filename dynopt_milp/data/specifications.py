@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.data.market import SPECIFICATIONS
+from dynopt_milp.data.market import COSTS, ORDERS, SPECIFICATIONS
 from dynopt_milp.errors import DataError
 from dynopt_milp.io.known_columns import refuse_unknown
 from dynopt_milp.io.labelled import check_distinct
 from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_MULTIPLIER
 
-COSTS = ("half_spread", "commission", "commission_share")
 SHARES = ("commission_share", "sr_cost")
 
 
@@ -45,6 +44,9 @@ def specification_table(specifications: pd.DataFrame, names: Sequence[str]) -> p
     if "sr_cost" in table:
         given = [column for column in COSTS if column in table]
         table.loc[table["sr_cost"].notna(), given] = table.loc[table["sr_cost"].notna(), given].fillna(0.0)
+    for column in ORDERS:
+        if column in table:
+            table[column] = table[column].fillna(0.0)
     return table
 
 
@@ -57,9 +59,10 @@ def specification_fault(table: pd.DataFrame, name: str) -> str:
         return "its specification has no currency"
     if not 0 < entries["multiplier"] <= MOST_MULTIPLIER:
         return f"its multiplier should be positive and at most {MOST_MULTIPLIER:g}, and is {entries['multiplier']:g}"
-    if not (np.isnan(entries.get("rolls_a_year", np.nan)) or 0 <= entries["rolls_a_year"] < np.inf):
-        return f"its rolls_a_year should be a number that is not negative, and is {entries['rolls_a_year']:g}"
-    needed = [column for column in COSTS if column in entries]
+    for column in ("rolls_a_year", "margin"):
+        if not (np.isnan(entries.get(column, np.nan)) or 0 <= entries[column] < np.inf):
+            return f"its {column} should be a number that is not negative, and is {entries[column]:g}"
+    needed = [column for column in (*COSTS, *ORDERS) if column in entries]
     if "half_spread" not in entries and "sr_cost" not in entries:
         return "its specification says nothing of costs; give half_spread and commission, or sr_cost (0 if free)"
     if "sr_cost" in entries and ("half_spread" not in entries or not np.isnan(entries["sr_cost"])):

@@ -148,8 +148,9 @@ _complex = np.vectorize(lambda entry: isinstance(entry, (complex, np.complexfloa
 
 
 def to_vector(
-    value: Any, instruments: tuple[str, ...], field: str, *, missing: float | None = None, infinite: bool = False
-) -> FloatArray:
+    value: Any, instruments: tuple[str, ...], field: str, *, missing: float | None = None, infinite: bool = False,
+    gaps: bool = False,
+) -> FloatArray:  # fmt: skip
     """One number per instrument, float64, shape (n,), in the order of ``instruments``.
 
     Parameters
@@ -163,13 +164,16 @@ def to_vector(
     missing : float, optional
         What an instrument without a label gets. Without it, a missing instrument is an error.
     infinite : bool
-        Whether infinities are allowed (limits). NaN never is.
+        Whether infinities are allowed (limits).
+    gaps : bool
+        Whether NaN is allowed, for what is not known; an instrument without a label has it, then.
 
     Raises
     ------
     InputError
         If an instrument is missing, unknown or appears twice, the length is wrong or an entry is not a number.
     """
+    missing = math.nan if gaps else missing
     if isinstance(value, pd.Series):
         check_distinct(value.index, field)
         in_order = value.dtype.kind in NUMBERS and tuple(value.index) == instruments
@@ -198,7 +202,9 @@ def to_vector(
         vector = np.array(entries, dtype=np.float64)  # of no subclass
     else:
         vector = np.array([as_number(entry, field, name) for entry, name in zip(entries, instruments, strict=True)])
-    refuse(np.isnan(vector) if infinite else ~np.isfinite(vector), vector, instruments, field, "a finite number")
+    bad = ~np.isfinite(vector)
+    bad = bad & ~np.isinf(vector) if infinite else bad
+    refuse(bad & ~np.isnan(vector) if gaps else bad, vector, instruments, field, "a finite number")
     return vector
 
 

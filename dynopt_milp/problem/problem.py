@@ -51,6 +51,7 @@ RulesLike = Sequence[Rule] | Rule
 ARGUMENTS = (
     "covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms",
     "cost_multiplier", "limits", "instruments", "holding_cost", "underlying", "capital", "rules", "order_costs",
+    "margin",
 )  # fmt: skip
 """The fields that the constructor takes; the others follow from them."""
 
@@ -97,6 +98,9 @@ class Problem:
     order_costs : OrderCosts, optional
         What an order costs beside its contracts: a fee, a least commission, an impact; shares of capital. It counts λ
         times, as all costs do. Default: nothing.
+    margin : Series, dict, array_like or number, shape (n,), optional
+        m ≥ 0: margin of one contract ÷ capital, for rules of margin that do not bring their own (see
+        :func:`dynopt_milp.rules.margin`), and to say what is held. NaN, or no label, where it is not known.
 
     Raises
     ------
@@ -127,6 +131,7 @@ class Problem:
     capital: float | None
     rules: tuple[Rule, ...]
     order_costs: OrderCosts | None
+    margin: FloatArray | None
     notes: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
@@ -154,6 +159,7 @@ class Problem:
         capital: float | None = None,
         rules: RulesLike | None = None,
         order_costs: OrderCosts | None = None,
+        margin: Vector | float | None = None,
     ) -> None:
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
@@ -207,6 +213,7 @@ class Problem:
         money = None if capital is None else positive(capital, "capital", most=MOST_CAPITAL)
         object.__setattr__(self, "capital", money)
         object.__setattr__(self, "order_costs", orders)
+        object.__setattr__(self, "margin", _margins(margin, names))
         object.__setattr__(self, "_sides", sides)
         object.__setattr__(self, "_program", None)
         object.__setattr__(self, "rules", rules_of(rules, names))
@@ -237,6 +244,7 @@ class Problem:
         underlying: Underlyings | None = None,
         rules: RulesLike | None = None,
         order_costs: OrderCosts | None = None,
+        margin_per_contract: Vector | float | None = None,
     ) -> Problem:
         """A problem from capital, prices and contract specifications.
 
@@ -262,6 +270,8 @@ class Problem:
             Of holding one contract until the next rebalance, in the base currency. Default 0.
         order_costs : OrderCosts, optional
             Of orders beside their contracts, in the base currency. Default: nothing.
+        margin_per_contract : Series, dict, array_like or number, optional
+            In the base currency; NaN, or no label, where it is not known. Default: not known.
 
         Raises
         ------
@@ -301,6 +311,7 @@ class Problem:
             capital=money,
             rules=rules,
             order_costs=order_costs_of(order_costs, names, money),
+            margin=None if margin_per_contract is None else _margins(margin_per_contract, names) / money,
         )
 
     @classmethod
@@ -385,7 +396,7 @@ class Problem:
         setting = Setting(
             self.instruments, self.weight_per_contract, self.cost_in_weight_terms, self.previous_positions,
             self.optimal_positions, None if self.order_costs is None else OrderCost(*self.order_costs.arrays()),
-            self.lower, self.upper, factor, self._residual, _factored,
+            self.margin, self.lower, self.upper, factor, self._residual, _factored,
         )  # fmt: skip
         return parts_of(self.rules, setting)
 
@@ -415,6 +426,13 @@ class Problem:
         costs = traded * (self.cost_in_weight_terms * self.weight_per_contract)
         return costs if self.order_costs is None else costs + self.order_costs.of_orders(traded)
 
+    def margin_held(self, positions: ArrayLike) -> float | None:
+        """Margin of positions, shape (n,), share of capital; None where that of one that is held is not known."""
+        held = np.abs(np.asarray(positions, dtype=np.float64))
+        if self.margin is None or np.isnan(self.margin[held > 0]).any():
+            return None
+        return float(held[held > 0] @ self.margin[held > 0])
+
     def labelled(self, values: Any) -> pd.Series:
         """A Series by instrument."""
         return pd.Series(np.asarray(values), index=_index(self.instruments).view(), copy=True)
@@ -440,6 +458,16 @@ def _order(instruments: tuple[str, ...]) -> NDArray[np.intp]:
 def _index(instruments: tuple[str, ...]) -> pd.Index:
     """Making an index takes longer than half of all solves."""
     return pd.Index(instruments, name="instrument")
+
+
+def _margins(given: Any, names: tuple[str, ...]) -> Any:
+    """Margins as an array, read-only, NaN where there is none; None where nothing is known at all."""
+    if given is None:
+        return None
+    margins = to_vector(given, names, "margin", gaps=True) + 0.0
+    refuse(margins < 0, margins, names, "margin", "a number that is not negative")
+    margins.setflags(write=False)
+    return None if np.isnan(margins).all() else margins
 
 
 def _names(instruments: Any, covariance: Any, optimal_positions: Any) -> Any:

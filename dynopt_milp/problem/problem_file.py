@@ -2,12 +2,13 @@
 
 Limits stand there as they were asked for: the rules by name, and the numbers. House rules name their
 instruments. Format 1, which is read as well, has numbers alone, no costs of holding and of orders, no underlyings, no
-capital and no house rules.
+margins, no capital and no house rules.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from dynopt_milp.rules.rule import Rule
 FORMAT, FIRST_FORMAT = "dynopt-milp problem 2", "dynopt-milp problem 1"
 VECTORS = ("weight_per_contract", "optimal_positions", "previous_positions", "cost_in_weight_terms")
 REQUIRED = ("format", "instruments", "covariance", *VECTORS, "cost_multiplier")
-LISTS = ("holding_cost", "underlying", *SIDES)
+LISTS = ("holding_cost", "underlying", "margin", *SIDES)
 """Further fields with an entry for each instrument."""
 OPTIONAL = {FIRST_FORMAT: SIDES, FORMAT: ("capital", "order_costs", "rules", *LISTS, *RULES)}
 MISSING = {"lower": -np.inf, "upper": np.inf}
@@ -128,6 +129,7 @@ def fields_of(content: Any, source: str) -> dict[str, Any]:
             for name in ("covariance", "cost_multiplier", *VECTORS, "capital", "holding_cost", "underlying")
             if name in content
         },
+        **({"margin": _numbers(content["margin"], math.nan)} if "margin" in content else {}),
     }
 
 
@@ -154,6 +156,8 @@ def content_of(fields: dict[str, Any]) -> dict[str, Any]:
         content["holding_cost"] = fields["holding_cost"].tolist()
     if fields["order_costs"] is not None:
         content["order_costs"] = fields["order_costs"].to_dict()
+    if fields["margin"] is not None:
+        content["margin"] = [None if math.isnan(number) else number for number in fields["margin"].tolist()]
     if fields["underlying"] != names:
         content["underlying"] = list(fields["underlying"])
     for name in limits.given:
@@ -191,8 +195,8 @@ def in_order(content: dict[str, Any], order: NDArray[np.intp]) -> dict[str, Any]
     return moved
 
 
-def _numbers(limit: list[Any], missing: float) -> list[Any]:
-    return [missing if number is None else number for number in limit]
+def _numbers(given: list[Any], missing: float) -> list[Any]:
+    return [missing if number is None else number for number in given]
 
 
 def _rule(value: Any, field: str) -> Any:

@@ -17,7 +17,6 @@ from dynopt_milp.rules.arguments import (
     Amounts,
     amounts,
     bounds,
-    by_instrument,
     members,
     names_of,
     of_rule,
@@ -25,6 +24,7 @@ from dynopt_milp.rules.arguments import (
 )
 from dynopt_milp.rules.rule import Rule, rows_between
 from dynopt_milp.rules.setting import Setting
+from dynopt_milp.rules.sums import margins_of
 from formulations import Rules
 
 TERMS = {"net": "uᵢkᵢ", "gross": "uᵢ|kᵢ|", "contracts": "kᵢ", "margin": "mᵢ|kᵢ|"}
@@ -57,8 +57,8 @@ class Group(Rule):
         each = np.ones(setting.size)
         if self.of in ("net", "gross"):
             each = setting.weight
-        elif self.per_contract is not None:
-            each = by_instrument(self.per_contract, setting.instruments, "per_contract", missing=0.0)
+        elif self.of == "margin":
+            each = margins_of(self.per_contract, setting, chosen)
         return rows_between(setting, self.lower, self.upper, FORMS[self.of], np.where(chosen, each, 0.0))
 
 
@@ -77,7 +77,8 @@ def group(
     of : {"net", "gross", "contracts", "margin"}
         Σ uᵢkᵢ, Σ uᵢ|kᵢ|, Σ kᵢ (a signed sum) or Σ mᵢ|kᵢ|.
     per_contract : number, Series or dict, optional
-        m ≥ 0, for ``"margin"`` alone, of all of ``names``; bounds are in its currency.
+        m ≥ 0, for ``"margin"`` alone, of all of ``names``; bounds are in its currency. Default: as in
+        :func:`~dynopt_milp.rules.margin`; bounds are shares of capital then.
 
     Raises
     ------
@@ -88,12 +89,12 @@ def group(
     with of_rule("group"):
         chosen, what = names_of(names), one_of(of, TERMS, "of")
         least = 0.0 if FORMS[what] == "gross" else -math.inf
-        most = MOST_SHARES if what in ("net", "gross") else math.inf
+        shares = what in ("net", "gross") or (what == "margin" and per_contract is None)
+        most = MOST_SHARES if shares else math.inf
         low, high = bounds(lower, upper, least=least, most=most)
-        if (per_contract is not None) != (what == "margin"):
-            expected = "is missing; of='margin' needs it" if what == "margin" else "is for of='margin' alone"
-            raise InputError(expected, field="per_contract")
-        if what != "margin":
+        if per_contract is not None and what != "margin":
+            raise InputError("is for of='margin' alone", field="per_contract")
+        if per_contract is None:
             return Group(chosen, low, high, what, None)
         each = amounts(per_contract, "per_contract", least=0.0)
         lacking = set(chosen) - {name for name, _ in each} if isinstance(each, tuple) else set()

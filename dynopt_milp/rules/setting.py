@@ -48,6 +48,8 @@ class Setting:
         u, c, p and τ.
     orders : OrderCost or None
         What orders cost beside their contracts, in the unit of c u.
+    margin : ndarray, shape (n,), or None
+        Of a contract, share of capital; NaN where it is not known.
     lower, upper : ndarray, shape (n,)
         The limits; infinite where there is none.
     factor, residual
@@ -62,6 +64,7 @@ class Setting:
     previous: FloatArray
     target: FloatArray
     orders: OrderCost | None
+    margin: FloatArray | None
     lower: FloatArray
     upper: FloatArray
     factor: FloatArray

@@ -25,18 +25,25 @@ def quoted_costs(market: Market) -> pd.DataFrame:
     share of annual risk (``sr_cost``) instead: that × annual standard deviation × value of the contract. NaN before
     there is a price (or a standard deviation).
     """
-    table, value, rates = market.specifications, contract_values(market), market.rates()
-    traded = market.prices.ffill().abs() * rates * table["multiplier"].to_numpy()
-    share = traded * table["commission_share"].to_numpy()
-    flat = rates * table["commission"].to_numpy()
-    spread = rates * (table["half_spread"] * table["multiplier"]).to_numpy()
-    quoted = spread + flat.where(flat > share, share)
+    table, rates = market.specifications, market.rates()
+    quoted = rates * (table["half_spread"] * table["multiplier"]).to_numpy() + quoted_commissions(market)
     as_risk = table["sr_cost"].notna().to_numpy()
     if as_risk.any():
-        of_risk = value * EwmaVolatility()(market) * table["sr_cost"].to_numpy()
+        of_risk = contract_values(market) * EwmaVolatility()(market) * table["sr_cost"].to_numpy()
         names = quoted.columns[as_risk]
         quoted[names] = of_risk[names]
-    return quoted.where(traded.notna())
+    return quoted.where(market.prices.ffill().notna())
+
+
+def quoted_commissions(market: Market) -> pd.DataFrame:
+    """What of the cost of one contract is commission, base currency: the larger of the two of the specifications.
+
+    NaN before there is a price where it is a share of the traded price.
+    """
+    table, rates = market.specifications, market.rates()
+    share = market.prices.ffill().abs() * rates * table["multiplier"].to_numpy() * table["commission_share"].to_numpy()
+    flat = rates * table["commission"].to_numpy()
+    return flat.where(flat > share, share)
 
 
 def contract_values(market: Market) -> pd.DataFrame:

@@ -18,12 +18,14 @@ from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import beside_kept
+from dynopt_milp.problem.order_costs import order_costs_of
 from dynopt_milp.problem.plausible import MOST_CAPITAL
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.rules.rule import Rule
 from dynopt_milp.strategy.checked_frame import checked_frame
 from dynopt_milp.strategy.correlation import Correlation, weekly_returns
 from dynopt_milp.strategy.costs import contract_values, sr_costs
+from dynopt_milp.strategy.order_costs import DailyOrderCosts
 from dynopt_milp.strategy.rules_of_day import DayRules, RebalanceDay, rules_of_day
 from dynopt_milp.strategy.shares import shares_in_order
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
@@ -70,7 +72,8 @@ class Inputs:
     Nothing of a day depends on later days. An instrument is *alive* on a day if it had a price within the last ninety
     calendar days and has had a volatility, a forecast and a cost; it can be traded if it had one within the last ten,
     unless a later one was set aside (``Market.frozen``).
-    Where a function of the strategy says NaN, what it said before stays.
+    Where a function of the strategy says NaN, what it said before stays. What orders cost beside their contracts is of
+    the market's specifications (:attr:`order_costs`; None where it is nothing), and so are the margins of contracts.
 
     Parameters
     ----------
@@ -93,6 +96,8 @@ class Inputs:
     costs: pd.DataFrame = field(init=False)
     values: pd.DataFrame = field(init=False)
     sr_costs: pd.DataFrame = field(init=False)
+    order_costs: DailyOrderCosts | None = field(init=False)
+    margins: pd.DataFrame = field(init=False)
     _names: tuple[str, ...] = field(init=False)
     _underlyings: tuple[str, ...] = field(init=False)
     _days: pd.DatetimeIndex = field(init=False)
@@ -126,6 +131,7 @@ class Inputs:
         frames = {
             "volatility": volatility, "forecasts": forecasts, "costs": costs, "values": values,
             "sr_costs": sr_costs(costs, values, volatility),
+            "margins": market.rates() * market.specifications["margin"].to_numpy(),
         }  # fmt: skip
         prepared = {
             "_names": market.instruments, "_underlyings": tuple(market.specifications["underlying"]),
@@ -133,6 +139,7 @@ class Inputs:
             "_correlations": correlations, "_multiplier_correlations": of_multiplier,
             "_age": age, "_alive": alive.to_numpy(), "_frozen": frozen, "_closed": (age > CLOSED_AFTER) | frozen,
             "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},
+            "order_costs": DailyOrderCosts.of(market, costs),
         }  # fmt: skip
         for name, content in (frames | prepared).items():
             object.__setattr__(self, name, content)
@@ -311,8 +318,12 @@ class Inputs:
         value, cost, volatility = (self._arrays[name][row, places] for name in ("values", "costs", "volatility"))
         house: tuple[Rule, ...] = ()
         if rules is not None:
-            series = (pd.Series(numbers, names, copy=True) for numbers in (now, value, volatility, cost))
+            margins = self._arrays["margins"][row, places]
+            series = (pd.Series(numbers, names, copy=True) for numbers in (now, value, volatility, cost, margins))
             house = rules_of_day(rules, RebalanceDay(date, money, *series), self._names)
+        rolls: FloatArray | float = 0.0
+        if holding is not None:
+            rolls = holding_cost(self._rolls_a_year(row)[places], 1.0, holding, roll_trades=roll_trades)
         return Problem(
             covariance=self._covariance(date, places),
             optimal_positions=target,
@@ -325,9 +336,13 @@ class Inputs:
             holding_cost=0.0
             if holding is None
             else holding_cost(self._rolls_a_year(row)[places], cost / value, holding, roll_trades=roll_trades),
+            order_costs=order_costs_of(
+                None if self.order_costs is None else self.order_costs.on_day(row, places, rolls), tuple(names), money
+            ),
             underlying=underlyings,
             capital=money,
             rules=house,
+            margin=self._arrays["margins"][row, places] / money,
         )
 
     def _rolls_a_year(self, row: int) -> FloatArray:

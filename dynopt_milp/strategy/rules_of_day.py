@@ -31,6 +31,8 @@ class RebalanceDay:
         Annual standard deviation of percentage returns.
     costs : Series, by instrument
         Of trading one contract, base currency.
+    margins : Series, by instrument
+        Of one contract, base currency, as the specifications have them; NaN where they do not.
     """
 
     date: pd.Timestamp
@@ -39,6 +41,7 @@ class RebalanceDay:
     values: pd.Series
     volatility: pd.Series
     costs: pd.Series
+    margins: pd.Series
 
     @property
     def instruments(self) -> list[str]:

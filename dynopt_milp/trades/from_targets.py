@@ -16,6 +16,7 @@ from dynopt_milp.io.labelled import NUMBERS, as_number, one_of, to_vector
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import REBALANCES_A_YEAR, ROLL_TRADES, holding_cost
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
+from dynopt_milp.problem.order_costs import OrderCosts
 from dynopt_milp.problem.plausible import MOST_VARIANCE, not_annual
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
@@ -50,8 +51,11 @@ def problem_of_targets(
         ``position`` (unrounded contracts), and either ``weight_per_contract`` and ``cost_in_weight_terms`` or, with a
         capital, ``price``, ``multiplier`` and ``cost_per_contract`` (base currency) and perhaps ``fx`` and
         ``reference_price`` (see :func:`reference_prices`). ``lower`` and ``upper`` are limits, ``underlying`` says
-        which are sizes of one contract (see ``Limits.one_side``), ``rolls_a_year`` how often each rolls. A column
-        ``note`` is not looked at, and others are refused.
+        which are sizes of one contract (see ``Limits.one_side``), ``rolls_a_year`` how often each rolls. What orders
+        cost beside their contracts: ``per_order``, ``minimum`` (with ``commission``, what of the cost of a contract
+        counts towards it) and ``impact``, see :class:`~dynopt_milp.OrderCosts`; and ``margin`` of a contract, NaN where
+        it is not known: base currency, or shares of capital beside ``weight_per_contract``. A column ``note`` is not
+        looked at, and others are refused.
     covariance : DataFrame
         Annual (or see ``period``), of percentage returns, or of price changes as shares of the reference price where
         there is one; instruments without a target are left out.
@@ -107,6 +111,7 @@ def problem_of_targets(
         "limits": _limits(targets, limits), "instruments": names, "underlying": targets.get("underlying"),
     }  # fmt: skip
     rolls = _rolls_a_year(targets, holding)
+    orders, margin = _order_costs(targets, rolls, holding, roll_trades), targets.get("margin")
     if "weight_per_contract" in targets:
         values = ("price", "reference_price", "multiplier", "fx", "cost_per_contract")
         _unused(targets, values, "there is weight_per_contract")
@@ -116,7 +121,8 @@ def problem_of_targets(
         cost = targets.get("cost_in_weight_terms", 0.0)
         given = Problem(
             weight_per_contract=targets["weight_per_contract"], cost_in_weight_terms=cost,
-            holding_cost=holding_cost(rolls, cost, holding, roll_trades=roll_trades) if holding else 0.0, **common,
+            holding_cost=holding_cost(rolls, cost, holding, roll_trades=roll_trades) if holding else 0.0,
+            order_costs=orders, margin=margin, **common,
         )  # fmt: skip
         return _with_shrinkage(_annual(given, usual, period), share)
     for column in ("price", "multiplier"):
@@ -134,7 +140,7 @@ def problem_of_targets(
         multipliers=targets["multiplier"], fx=targets.get("fx", 1.0),
         cost_per_contract=cost,
         holding_cost_per_contract=holding_cost(rolls, cost, holding, roll_trades=roll_trades) if holding else 0.0,
-        **common,
+        order_costs=orders, margin_per_contract=margin, **common,
     )  # fmt: skip
     return _with_shrinkage(_annual(given, usual, period), share)
 
@@ -245,6 +251,23 @@ def _rolls_a_year(targets: pd.DataFrame, holding: str | None) -> pd.Series | Non
         raise InputError(f"expected a number that is not negative, found {rolls[name]:g}", field="rolls_a_year",
                          instrument=str(name))  # fmt: skip
     return rolls
+
+
+def _order_costs(
+    targets: pd.DataFrame, rolls: pd.Series | None, holding: str | None, roll_trades: float
+) -> OrderCosts | None:
+    """What orders cost beside their contracts, where columns of the targets say so."""
+    given = {name: targets[name] for name in ("per_order", "minimum", "commission", "impact") if name in targets}
+    if "minimum" in given and "commission" not in given:
+        raise InputError(
+            "is no column of the targets; give what of the cost of a contract counts towards the minimum",
+            field="commission",
+        )
+    if not given:
+        return None
+    return OrderCosts(
+        **given, rolls=holding_cost(rolls, 1.0, holding, roll_trades=roll_trades) if holding is not None else 0.0
+    )
 
 
 def _with_shrinkage(problem: Problem, share: float) -> Problem:

@@ -17,15 +17,19 @@ from formulations import FloatArray
 POSITION_COLUMNS = ("instrument", "position")
 TERMS = (
     "weight_per_contract", "cost_in_weight_terms", "price", "reference_price", "multiplier", "fx", "cost_per_contract",
-    "rolls_a_year",
+    "rolls_a_year", "per_order", "minimum", "commission", "impact", "margin",
 )  # fmt: skip
 """Further columns of numbers that a file of targets may have."""
 UNDERLYING = "underlying"
 """A further column of names: instruments with the same are sizes of one contract; empty, an instrument is its own."""
 SIDES = ("lower", "upper")
 """Further columns of limits, whole contracts."""
-EMPTY_CELLS = {"reference_price": np.nan, "lower": -np.inf, "upper": np.inf}
-"""The columns that may have empty cells, and what these become: the price stands for itself, there is no limit."""
+EMPTY_CELLS = {
+    "reference_price": np.nan, "lower": -np.inf, "upper": np.inf, "per_order": 0.0, "minimum": 0.0, "impact": 0.0,
+    "margin": np.nan,
+}  # fmt: skip
+"""The columns that may have empty cells, and what these become: the price stands for itself, there is no limit, an
+order costs nothing beside its contracts, a margin is not known."""
 
 TARGET_COLUMNS = ("position", *TERMS, *SIDES, UNDERLYING)
 """All columns that targets may have, by instrument."""
@@ -53,8 +57,7 @@ def read_targets(path: Path) -> pd.DataFrame:
     -------
     DataFrame, by instrument
         ``position``, and those of :data:`TERMS`, :data:`SIDES` and :data:`UNDERLYING` that the file has. A column
-        ``note`` is left out, any other is refused. Empty cells of numbers are as :data:`EMPTY_CELLS` says, NaN in
-        ``reference_price``.
+        ``note`` is left out, any other is refused. Empty cells of numbers are as :data:`EMPTY_CELLS` says.
 
     Raises
     ------

@@ -37,7 +37,8 @@ def script(
 ) -> pd.DataFrame:  # fmt: skip
     """Returns and account by day from files' columns alone: PRICE, PRICE_CONTRACT and the back-adjusted price.
 
-    ``table`` has multiplier, currency, half_spread, commission and commission_share, ``fx`` rates by day and currency.
+    ``table`` has multiplier, currency, half_spread, commission, commission_share, per_order, minimum and impact, ``fx``
+    rates by day and currency.
     """
     money = pd.DataFrame(0.0, positions.index, ["gross", "trading_cost", "roll_cost"])
     for name, held in positions.items():
@@ -50,15 +51,20 @@ def script(
         contract = own["PRICE_CONTRACT"].dropna().astype(int)
         changed = contract.index[contract != contract.shift().fillna(contract)]
         before = held.shift(fill_value=0.0)
-        cost = rate * (
-            spec["half_spread"] * spec["multiplier"]
-            + np.maximum(spec["commission"], price.abs() * spec["multiplier"] * spec["commission_share"])
-        )
+        commission = np.maximum(spec["commission"], price.abs() * spec["multiplier"] * spec["commission_share"])
+        cost = rate * (spec["half_spread"] * spec["multiplier"] + commission)
+
+        def order(
+            contracts: pd.Series, commission: pd.Series = commission, spec: pd.Series = spec, rate: pd.Series = rate
+        ) -> pd.Series:
+            fees = spec["per_order"] + np.maximum(commission * contracts, spec["minimum"]) - commission * contracts
+            return (rate * (fees + spec["impact"] * spec["multiplier"] * contracts**1.5)).where(contracts > 0, 0.0)
+
         money["gross"] += (before * change * spec["multiplier"] * rate).where(before != 0, 0.0)
         trades = (held - before).abs()
-        money["trading_cost"] += (trades * cost).where(trades != 0, 0.0)
+        money["trading_cost"] += (trades * cost).where(trades != 0, 0.0) + order(trades)
         rolled = before.abs() * held.index.isin(changed)
-        money["roll_cost"] += (rolled * roll_trades * cost).where(rolled != 0, 0.0)
+        money["roll_cost"] += (rolled * roll_trades * cost).where(rolled != 0, 0.0) + roll_trades * order(rolled)
     money["cost"] = money["trading_cost"] + money["roll_cost"]
     money["net"] = money["gross"] - money["cost"]
     account = capital + money["net"].cumsum()
@@ -81,10 +87,26 @@ def files(folder: Path, market: Market) -> dict[str, pd.DataFrame]:
     return found
 
 
-@pytest.mark.parametrize(("roll_trades", "compound"), [(1.0, False), (2.0, True)])
-def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(roll_trades: float, compound: bool) -> None:
+def with_order_costs(market: Market) -> Market:
+    """A fee, a least commission and an impact for some of the instruments, in their currencies and points."""
+    table = market.specifications.copy()
+    places = np.arange(len(table))
+    table["per_order"] = np.where(places % 3 == 0, 2.5, 0.0)
+    table["minimum"] = np.where(places % 2 == 0, 15.0, 0.0)
+    table["impact"] = np.where(places % 4 < 2, 0.3 * table["half_spread"], 0.0)
+    return replace(market, specifications=table)
+
+
+@pytest.mark.parametrize(
+    ("roll_trades", "compound", "orders"),
+    [(1.0, False, False), (2.0, True, False), (1.0, False, True), (2.0, True, True)],
+)
+def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(
+    roll_trades: float, compound: bool, orders: bool
+) -> None:
     folder = shared("data/pysystemtrade")
     market = read_pysystemtrade(folder)
+    market = with_order_costs(market) if orders else market
     run = backtest(
         market, capital=5e5, optimizer="rounded", start="2012-01-01", end="2016-12-31", roll_trades=roll_trades,
         compound=compound,
@@ -93,7 +115,7 @@ def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(roll_trades: flo
     table = config.rename(
         columns={"Pointsize": "multiplier", "Currency": "currency", "Slippage": "half_spread", "PerBlock": "commission",
                  "Percentage": "commission_share"}
-    )  # fmt: skip
+    ).join(market.specifications[["per_order", "minimum", "impact"]])  # fmt: skip
     found = script(
         run.positions, files(folder, market), table, market.fx, capital=5e5, roll_trades=roll_trades, compound=compound
     )
@@ -106,6 +128,9 @@ def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(roll_trades: flo
     assert run.performance["max_drawdown_of_peak_pct"] == pytest.approx(100 * ((peak - account) / peak).max())
     assert run.performance["max_drawdown_of_capital_pct"] == pytest.approx(100 * ((peak - account) / 5e5).max())
     assert found["roll_cost"].sum() > 0.3 * found["trading_cost"].sum()
+    bare = table.assign(per_order=0.0, minimum=0.0, impact=0.0)
+    plain = script(run.positions, files(folder, market), bare, market.fx, capital=5e5, roll_trades=1.0, compound=False)
+    assert (found["trading_cost"].sum() > 1.05 * plain["trading_cost"].sum()) == orders
     assert run.profits.sum(axis=1).to_numpy() == pytest.approx(account.diff().fillna(0.0).to_numpy(), abs=1e-5)
     held = list(run.instruments.index[run.instruments["days_held"] > 0][:5])
     assert len(held) == 5

@@ -423,7 +423,9 @@ BAD: dict[str, tuple[Callable[[], Any], str, str | None]] = {
     "one of one": (lambda: house.one_of(["CORN"]), "one_of: names: expected at least 2", None),
     "one of the same": (lambda: house.one_of(["CORN", "CORN"]), "one_of: names: appears more", "CORN"),
     "of what": (lambda: house.group(["CORN"], 0, of="beta"), "group: of: there is no 'beta'; there are net", None),
-    "no margins": (lambda: house.group(["CORN"], 0, of="margin"), "group: per_contract: is missing", None),
+    "margins of net": (lambda: house.group(["CORN"], 0, per_contract=5), "group: per_contract: is for", None),
+    "no budget": (lambda: house.margin(5), "margin: budget: is missing", None),
+    "a budget in per cent": (lambda: house.margin(budget=250), "margin: budget: 250 looks like per cent", None),
     "margins for net": (lambda: house.group(["CORN"], 0, per_contract=1), "for of='margin' alone", None),
     "margins of others": (
         lambda: house.group(["CORN", "ZINC"], 0, of="margin", per_contract={"CORN": 1}), "group: per_contract", "ZINC"
@@ -452,6 +454,8 @@ UNFIT: dict[str, tuple[Any, str, str | None]] = {
     "unknown margin": ([house.margin({"GOLD": 1}, 5)], "rules of GOLD: margin: per_contract: is not", "GOLD"),
     "unknown exposure": ([house.exposure({"GOLD": 1}, 5)], "rules of GOLD: exposure: coefficients", "GOLD"),
     "unknown lot": ([house.lot({"GOLD": 1})], "rules of GOLD: lot: contracts", "GOLD"),
+    "no margins": ([house.margin(budget=0.5)], "rules: margin: per_contract: is missing", None),
+    "no margins of a group": ([house.group(["CORN"], 0, of="margin")], "rules: group: per_contract: is missing", None),
     "margin of some": ([house.margin({"CORN": 1}, 5)], "rules of ZINC: margin: per_contract: is missing", "ZINC"),
     "unknown in a group": (
         [house.group(["CORN"], 0, of="margin", per_contract={"CORN": 1, "GOLD": 1})], "GOLD: group: per_contract",

@@ -196,9 +196,11 @@ def test_times_with_a_zone_keep_the_day_written(folder: Path, zones: tuple[str, 
     assert read_pysystemtrade(folder).fingerprint() == expected
 
 
-def test_a_minimum_per_order_is_ignored_with_a_note(folder: Path) -> None:
+def test_a_commission_per_trade_is_the_least_of_an_order(folder: Path) -> None:
     change(folder, CONFIG_FILE, "0.1,2.3,0,0", "0.1,2.3,0,20")
-    assert rules(read_pysystemtrade(folder)) == {"ignored": 0}
+    market = read_pysystemtrade(folder)
+    assert rules(market) == {}
+    assert market.specifications.at["GOLD", "minimum"] == 20
 
 
 def test_an_instrument_without_an_asset_class_is_kept(folder: Path) -> None:

@@ -75,10 +75,12 @@ def test_a_return_is_the_change_of_the_adjusted_over_yesterdays_traded_price(
 def test_specifications_are_those_of_the_configuration() -> None:
     kospi = whole().specifications.loc["KOSPI"].to_dict()
     assert math.isnan(kospi.pop("sr_cost"))
+    assert math.isnan(kospi.pop("margin"))
     assert kospi == {
         "rolls_a_year": pytest.approx(np.nan, nan_ok=True),
         "name": "Korean equity index KOSPI", "multiplier": 500_000.0, "currency": "KRW", "asset_class": "Equity",
         "half_spread": 0.025, "commission": 0.0, "commission_share": 0.0004, "underlying": "KOSPI",
+        "per_order": 0.0, "minimum": 0.0, "impact": 0.0,
     }  # fmt: skip
 
 
