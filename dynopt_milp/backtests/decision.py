@@ -10,8 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.backtests.binding import PRICES, prices_of_rules
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
-from dynopt_milp.backtests.metrics import FAILED, RULES_BROKEN, STATIC, TEXTS
+from dynopt_milp.backtests.metrics import (
+    FAILED,
+    MARGIN,
+    MARGIN_USED,
+    OF_RULES,
+    RULES_BIND,
+    RULES_BROKEN,
+    RULES_COST,
+    STATIC,
+    TEXTS,
+)
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
 from dynopt_milp.errors import (
     DynoptError,
@@ -32,6 +43,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, TargetPositions
 from dynopt_milp.strategy.rules_of_day import DayRules
+from dynopt_milp.trades.outcome import Rebalance
 from dynopt_milp.trades.rebalancing import rebalance
 from formulations import FloatArray
 
@@ -86,6 +98,7 @@ class Decisions:
     holding: str | None = None
     roll_trades: float = ROLL_TRADES
     rules: DayRules | None = None
+    price_rules: bool = False
 
     def decide(
         self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]], capital: float
@@ -264,9 +277,28 @@ class Decisions:
                 found[name] = _portfolio(other)
         if self.portfolios:
             row["portfolios"] = found
+        row |= self._of_rules(problem, result)
         positions = held.copy()
         positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
         return positions
+
+    def _of_rules(self, problem: Problem, result: Rebalance) -> dict[str, Any]:
+        """What rules cost, and the margin of what was decided, where either is known."""
+        found: dict[str, Any] = {}
+        margin = problem.margin_held(result.contracts)
+        if margin is not None:
+            found[MARGIN] = margin
+        budgets = [use for use in result.rules_used if use.rule.startswith("margin") and use.limit > 0]
+        if budgets:
+            found[MARGIN_USED] = max(use.used / use.limit for use in budgets)
+        if problem.rules:
+            measured = prices_of_rules(
+                problem, result.optimised, each=self.price_rules, gap=self.gap, time_limit=self.time_limit
+            )
+            if measured is not None:
+                found[RULES_COST], found[PRICES] = measured
+                found[RULES_BIND] = sum(price != 0 for price in found[PRICES].values())
+        return found
 
     def _compared(self, optimizer: str | Optimizer, problem: Problem) -> Solution:
         if optimizer == SAME_SIDE:
@@ -316,7 +348,7 @@ REBALANCE_COLUMNS = (
 def rows(entries: list[dict[str, Any]]) -> pd.DataFrame:
     """The record of decisions as a frame by day; numbers that do not exist are NaN, texts empty."""
     further = [
-        name for entry in entries for name in entry if name.endswith(("_objective", "_seconds")) or name == RULES_BROKEN
+        name for entry in entries for name in entry if name.endswith(("_objective", "_seconds")) or name in OF_RULES
     ]
     columns = [*REBALANCE_COLUMNS[:11], *dict.fromkeys(further), *REBALANCE_COLUMNS[11:]]
     frame = pd.DataFrame(

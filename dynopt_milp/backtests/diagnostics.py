@@ -119,6 +119,7 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
         return [whole, *found]
     if settings["optimizer"] not in UNOPTIMISED:  # the remedies are those of the optimisation
         found += [
+            *_rules_that_bind(performance),
             *_tracking_and_turnover(performance, settings),
             *_adjustment(performance, rebalances, settings),
             *_risk_ratio(performance),
@@ -170,6 +171,25 @@ def _unsolved(performance: Mapping[str, Any]) -> list[Finding]:
             )
         )  # fmt: skip
     return found
+
+
+def _rules_that_bind(performance: Mapping[str, Any]) -> list[Finding]:
+    """Which rules bind, the ones first that bind most often, and what each costs where that is known."""
+    asked = {name: of_one for name, of_one in performance.get("rules", {}).items() if of_one["binding"]}
+    if not asked:
+        return []
+    words = []
+    for name, of_one in list(asked.items())[:SHOWN]:
+        price = of_one["mean_price"]
+        paid = "" if price is None else f", {price:.2%} of capital each time" + (
+            "" if of_one["priced"] == of_one["binding"] else f" where it binds alone ({of_one['priced']:,})"
+        )  # fmt: skip
+        words.append(f"{name} at {of_one['binding']:,}{paid}")
+    more = f"; and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""
+    mean = performance["avg_rules_cost"]
+    threshold = f"rebalances, of {performance['num_rebalances']:,}; {mean:.2%} of capital in the objective, mean of all"
+    why = f"the optimum without any rule would break them: {'; '.join(words)}{more}"
+    return [_finding("rules bind", "note", performance["num_rules_bind"], threshold, why)]
 
 
 def _long_enough(performance: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from dynopt_milp.backtests.binding import PRICES
 from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.metrics import TEXTS
 from dynopt_milp.errors import FileError, FormatError
@@ -192,6 +193,11 @@ def _check_entry(entry: dict[str, Any]) -> None:
     for portfolio in entry.get("portfolios", {}).values():
         if not isinstance(portfolio["status"], str):
             raise ValueError("a status is a text")
+    for price in entry.get(PRICES, {}).values():
+        if not (price is None or math.isfinite(price)):
+            raise ValueError("prices of rules are numbers")
     for name, figure in entry.items():
-        if name not in ("date", "positions", "portfolios", *TEXTS) and not (figure is None or math.isfinite(figure)):
+        if name not in ("date", "positions", "portfolios", PRICES, *TEXTS) and not (
+            figure is None or math.isfinite(figure)
+        ):
             raise ValueError(f"{name} is a number")

@@ -25,6 +25,12 @@ STATIC = "static"
 
 RULES_BROKEN = "rules_broken"
 """Column of runs with house rules: how many of the day's rules what was held broke before the rebalance."""
+RULES_BIND, RULES_COST = "rules_bind", "rules_cost"
+"""Likewise, where the optimum is proved: how many rules bind, and what all of them cost in the objective."""
+MARGIN, MARGIN_USED = "margin", "margin_used"
+"""Columns, where margins are known: margin of what was decided, share of capital; and share of the budget of a rule."""
+OF_RULES = (RULES_BROKEN, RULES_BIND, RULES_COST, MARGIN, MARGIN_USED)
+"""Columns of the rebalances that not every run has."""
 
 
 def performance(
@@ -64,7 +70,10 @@ def performance(
         rule has none), ``idm``, ``num_instruments`` (the most that were alive), ``num_rebalances``, ``num_optimal``,
         ``num_not_proved`` (left open by an optimizer that proves something; a heuristic proves nothing and is not
         counted), ``num_failed``, ``num_rules_broken`` (with house rules: at which what was held, when the rebalance
-        began, broke a rule of the day), ``num_kept`` (at which an instrument could not be decided and kept its
+        began, broke a rule of the day), ``num_rules_bind`` (at which a rule bound) and ``avg_rules_cost`` (what they
+        cost in the objective, mean over rebalances that were proved), ``avg_margin`` and ``largest_margin`` (where
+        margins are known, of what was decided, share of capital), ``avg_margin_used`` and ``largest_margin_used`` (with
+        a rule of margin, share of its budget), ``num_kept`` (at which an instrument could not be decided and kept its
         position),
         ``num_without_rolls`` (instruments that were held on days on which their contract month is not known),
         ``num_days_without_rolls`` (those days, added up over the instruments), ``without_rolls`` (of each of the
@@ -123,6 +132,12 @@ def performance(
     }
     if RULES_BROKEN in rebalances:
         counts["num_rules_broken"] = int((rebalances[RULES_BROKEN] > 0).sum())
+    if RULES_BIND in rebalances:
+        counts["num_rules_bind"] = int((rebalances[RULES_BIND] > 0).sum())
+        figures["avg_rules_cost"] = rebalances[RULES_COST].mean()
+    for name in (MARGIN, MARGIN_USED):
+        if name in rebalances:
+            figures |= {f"avg_{name}": rebalances[name].mean(), f"largest_{name}": rebalances[name].max()}
     words = {
         "without_rolls": without,
         "costs_counted": costs_counted(positions.columns[held.any()], without, rolls_known=rolls_known),

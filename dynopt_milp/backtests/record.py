@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.accounting import Accounts, added, contracts_rolled, contracts_traded
+from dynopt_milp.backtests.binding import rules_in_figures
 from dynopt_milp.backtests.decision import portfolios_by_day, rows
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.metrics import lost_on, opposite_days, performance, target_figures
@@ -140,6 +141,8 @@ class Record:
             {name: series.loc[until] for name, series in notional.items()},
             {"unrounded": unrounded.loc[until], "rounded": rounded.loc[until]}, rebalances,
         )  # fmt: skip
+        if asked := rules_in_figures(entries):
+            figures["rules"] = asked
         figures["num_opposite_days"] = opposite_days(positions.loc[until], market.specifications["underlying"])
         profits = self._frame(parts[0] - (parts[1] + parts[2]))
         return Backtest(

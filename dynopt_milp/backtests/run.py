@@ -73,6 +73,7 @@ def backtest(
     one_side: bool = True,
     holding_cost: bool = False,
     rules: DayRules | None = None,
+    price_rules: bool = False,
 ) -> Backtest:
     """Run a strategy over the years.
 
@@ -145,7 +146,11 @@ def backtest(
         a function from a :class:`~dynopt_milp.strategy.RebalanceDay` to those of the day. Of instruments that are not
         in a rebalance names and numbers are left out; what is held of them does not count. What is held can leave the
         rules until the next decision, as markets move and orders wait for a price: ``rules_broken`` of the rebalances.
-        ``"rounded"`` and ``"unrounded"`` know none.
+        ``"rounded"`` and ``"unrounded"`` know none. A rule binds if the optimum without any rule breaks it: how often,
+        and what it costs in the objective, is in ``performance["rules"]``.
+    price_rules : bool
+        Solve again without each rule where several bind, for the price of each; else a price is known where a rule
+        binds alone.
 
     Returns
     -------
@@ -168,7 +173,8 @@ def backtest(
     if strategy is None:
         strategy = Strategy() if inputs is None else inputs.strategy
     check_optimizer(optimizer, others=UNOPTIMISED)
-    switches = {"portfolios": portfolios, "compound": compound, "one_side": one_side, "holding_cost": holding_cost}
+    switches = {"portfolios": portfolios, "compound": compound, "one_side": one_side, "holding_cost": holding_cost,
+                "price_rules": price_rules}  # fmt: skip
     switches = {name: true_or_false(value, name) for name, value in switches.items()}
     _check(market, strategy, capital, optimizer, cost_multiplier, buffer_rule, buffer_fraction, also, limits, rules)
     roll_trades = not_negative(roll_trades, "roll_trades", most=MOST_ROLL_TRADES)
@@ -190,7 +196,7 @@ def backtest(
         backtest, market, strategy, capital=capital, frequency=frequency, cost_multiplier=cost_multiplier,
         buffer_rule=buffer_rule, buffer_fraction=buffer_fraction, start=start, end=end, limits=limits, gap=gap,
         time_limit=time_limit, show_progress=show_progress, inputs=inputs, roll_trades=roll_trades, compound=compound,
-        one_side=one_side, holding_cost=holding_cost, rules=rules,
+        one_side=one_side, holding_cost=holding_cost, rules=rules, price_rules=price_rules,
     )  # fmt: skip
     days = _days(market, start, end)
     decisions = _decision_days(inputs, days, frequency)
@@ -219,6 +225,7 @@ def backtest(
     }
     if rules is not None:  # a run without them has the settings that it has had before there were any
         settings["rules"] = rules_described(rules, list(market.instruments))
+        settings["price_rules"] = switches["price_rules"]
     task = Decisions(
         inputs,
         optimizer,
@@ -233,6 +240,7 @@ def backtest(
         frequency if holding_cost else None,
         roll_trades,
         rules,
+        switches["price_rules"],
     )
     names = list(market.instruments)
     ends = [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]

@@ -55,7 +55,15 @@ from dynopt_milp.commands.market_options import (
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_optimizer, of_output, of_strategy, of_study
-from dynopt_milp.commands.rule_options import MarginBudget, MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
+from dynopt_milp.commands.rule_options import (
+    MarginBudget,
+    MaxHoldings,
+    MaxRisk,
+    MinOrder,
+    PriceRules,
+    RulesFile,
+    chosen_rules,
+)
 from dynopt_milp.errors import BacktestInterrupted, InputError
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.labelled import one_of
@@ -98,6 +106,7 @@ def backtest(
     max_risk: MaxRisk = None,
     max_holdings: MaxHoldings = None,
     min_order: MinOrder = None,
+    price_rules: PriceRules = False,
     optimizer: OptimizerName = "exact",
     also: Also = "",
     beside: Annotated[
@@ -147,6 +156,7 @@ def backtest(
             out=out,
             show_progress=Console(stderr=True).is_terminal,
             rules=house or None,
+            price_rules=price_rules,
         )
         runs = {optimizer: result} | result.beside
         if out is not None:

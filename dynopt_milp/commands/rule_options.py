@@ -31,6 +31,11 @@ MinOrder = Annotated[
 ]
 
 
+PriceRules = Annotated[
+    bool, of_rules("--price-rules", help="Solve again without each rule that binds, for the price of each.")
+]
+
+
 def chosen_rules(
     rules: Path | None, *, margin: float | None = None, max_risk: float | None = None, max_holdings: int | None = None,
     min_order: int | None = None,

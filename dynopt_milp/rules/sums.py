@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.rules.arguments import (
-    MOST_SHARES,
     Amounts,
     amounts,
     bounds,
@@ -24,6 +23,9 @@ from dynopt_milp.rules.arguments import (
 from dynopt_milp.rules.rule import Rule, rows_between
 from dynopt_milp.rules.setting import Setting
 from formulations import FloatArray, Rules
+
+MOST_MARGIN = 5.0
+"""Of capital: 500 %. What is more looks like per cent."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,7 +90,7 @@ def margin(per_contract: Any = None, budget: float | None = None) -> Rule:
         if budget is None:
             raise InputError("is missing", field="budget")
         if per_contract is None:
-            return Margin(None, share(budget, "budget", MOST_SHARES))
+            return Margin(None, share(budget, "budget", MOST_MARGIN))
         return Margin(amounts(per_contract, "per_contract", least=0.0), number(budget, "budget", least=0.0))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from dynopt_milp.backtests.metrics import MARGIN, MARGIN_USED
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.io.colours import optimizer_colours
 from dynopt_milp.io.records import records
@@ -26,6 +27,7 @@ from dynopt_milp.show.backtests import figure_rows, finding_text
 from dynopt_milp.show.captions import capital_words, caption, costs_of
 from dynopt_milp.show.months import costs_by_year, returns_by_month
 from dynopt_milp.show.pictures import yearly_tracking_error
+from dynopt_milp.show.rules import HEADS, rule_rows
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -94,6 +96,9 @@ def _page(run: Backtest) -> str:
         years=records(costs_by_year(run).reset_index()),
         rolls_known=run.performance["annual_contracts_rolled"] is not None,
         worst=worst_days(run),
+        rule_heads=HEADS,
+        rules=rule_rows(run),
+        margin=_margin_chart(run, span),
         tracking=_tracking_chart(run, span),
         expected=run.performance["avg_tracking_error"],
         realised=run.performance["realised_tracking_error"],
@@ -231,6 +236,19 @@ def _tracking_chart(run: Backtest, span: Span) -> Markup:
     ]
     title = "tracking error to the fractions, a year"
     return line_chart(lines, label=title, y_title=title, percent=True, from_zero=True, height=240, span=span)
+
+
+def _margin_chart(run: Backtest, span: Span) -> Markup | None:
+    """Margin of what was decided: of the budget of a rule, or of capital; None where neither is known."""
+    kinds = {MARGIN_USED: "share of its budget", MARGIN: f"share of {capital_words([run])}"}
+    for column, of_what in kinds.items():
+        if column in run.rebalances:
+            held, title = until_lost(run, run.rebalances[column]), f"margin of what was decided, {of_what}"
+            line = Line("margin", held.index, held.to_numpy())
+            return line_chart(
+                [line], label=title, y_title=title, percent=True, from_zero=True, height=200, span=span
+            )  # fmt: skip
+    return None
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -15,6 +15,7 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.io.first_few import first_few
 from dynopt_milp.show.captions import capital_words, caption, costs_of
+from dynopt_milp.show.rules import HEADS, rule_rows
 from dynopt_milp.strategy.market_notes import market_notes
 
 ROWS = (
@@ -32,12 +33,17 @@ ROWS = (
     ("tracking error, expected", "avg_tracking_error", "{:.2%}"),
     ("tracking error, realised", "realised_tracking_error", "{:.2%}"),
     ("gross notional, share of {capital}", "avg_gross_notional", "{:.1f}"),
+    ("margin, share of {capital}", "avg_margin", "{:.1%}"),
+    ("margin, share of its budget", "avg_margin_used", "{:.1%}"),
+    ("  largest", "largest_margin_used", "{:.1%}"),
+    ("cost of rules in the objective", "avg_rules_cost", "{:.3%}"),
     ("adjustment factor", "avg_adjustment_factor", "{:.2f}"),
     ("rebalances", "num_rebalances", "{:,}"),
     ("  proven optimal", "num_optimal", "{:,}"),
     ("  not proven", "num_not_proved", "{:,}"),
     ("  failed", "num_failed", "{:,}"),
     ("  an instrument kept as it was", "num_kept", "{:,}"),
+    ("  at which rules bind", "num_rules_bind", "{:,}"),
     ("seconds a rebalance, median", "median_solver_seconds", "{:.3f}"),
 )
 LEFT_OUT_AT_ZERO = ("num_optimal", "num_not_proved", "num_kept")
@@ -143,10 +149,27 @@ def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
     """Print the figures of runs side by side, then what went wrong, then what is unusual."""
     console.print(f"{caption(runs.values())}\ncosts counted: {costs_of(runs.values())}\n", highlight=False)
     console.print(_table(runs, figure_rows(runs)))
+    show_rules(runs, console)
     show_failures(runs, console)
     for name, run in runs.items():
         for finding in run.findings:
             console.print(Text(f"{finding.level}: {name}: {finding_text(finding)}"))
+
+
+def show_rules(runs: Mapping[str, Backtest], console: Console) -> None:
+    """Print how often each house rule bound, and what it cost, for each run that has rules."""
+    for name, run in runs.items():
+        rows = rule_rows(run)
+        if not rows:
+            continue
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        for place, head in enumerate(HEADS):
+            of_run = len(runs) > 1 and not place
+            table.add_column(Text(f"{name}: {head}" if of_run else head), justify="right" if place else "left")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        console.print()
+        console.print(table)
 
 
 def show_failures(runs: Mapping[str, Backtest], console: Console) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, Status, StoppedBy
+from dynopt_milp.rules.used import RuleUse
 from dynopt_milp.trades.outcome import Rebalance
 
 HUNDREDTH = 0.005
@@ -97,6 +98,12 @@ def show_rebalance(result: Rebalance, console: Console, made_from: Mapping[str, 
         ("risk", f"{risk['held']:.4%} of capital a year held, {risk['new']:.4%} new, {risk['wanted']:.4%} wanted"),
         ("cost of trades", f"{result.cost:.6%} of capital" + _in_money(result.cost, capital)),
         ("notional", f"{result.notional.abs().sum():.2f} times capital, gross"),
+        *(
+            []
+            if result.margin is None
+            else [("margin", f"{result.margin:.2%} of capital{_in_money(result.margin, capital)}")]
+        ),
+        *(("rule", _rule_use(use)) for use in result.rules_used),
         ("optimizer", f"{result.optimised.optimizer}, {result.optimised.solver}"),
         ("time", f"{result.seconds:.2f} s"),
     ]  # fmt: skip
@@ -110,6 +117,11 @@ def show_rebalance(result: Rebalance, console: Console, made_from: Mapping[str, 
         further["notional"] = [f"{value:,.0f}" if value else "" for value in result.notional * capital]
         further["cost"] = [f"{value:,.2f}" if value else "" for value in result.costs * capital]
     _show_positions(problem, result.positions, result.trades, console, trades_only=True, further=further)
+
+
+def _rule_use(use: RuleUse) -> str:
+    """What is used of a bound, and the bound."""
+    return f"{use.rule}: {use.used:,.6g} of at {'least' if use.at_least else 'most'} {use.limit:,.6g}"
 
 
 def _show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: Console) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import in_order
 from dynopt_milp.problem.solution import Solution, Status, StoppedBy, by_name
+from dynopt_milp.rules.used import RuleUse, rules_used
 from formulations import IntegerArray, set_frozen_state
 
 FORMAT = "dynopt-milp trades 1"
@@ -107,6 +108,20 @@ class Rebalance:
         return self.problem.labelled(self.problem.trading_costs(self.contracts))
 
     @property
+    def rules_used(self) -> list[RuleUse]:
+        """What the positions use of the rules that are sums or norms, in the order of the rules."""
+        program = self.problem.program()
+        held = self.contracts.astype(np.float64)
+        return rules_used(
+            self.problem.rules, self.problem.parts_of_rules(), held, program.previous, program.zero
+        )  # fmt: skip
+
+    @property
+    def margin(self) -> float | None:
+        """Margin of the positions, share of capital; None where that of one that is held is not known."""
+        return self.problem.margin_held(self.contracts)
+
+    @property
     def notional(self) -> pd.Series:
         """What the positions are worth, share of capital, by instrument; negative is short."""
         return self.problem.labelled(self.contracts * self.problem.weight_per_contract)
@@ -159,6 +174,8 @@ class Rebalance:
             "tracking_error_before": self.tracking_error_before,
             "risk": self.risk,
             "cost": self.cost,
+            "margin": self.margin,
+            "rules_used": [asdict(use) for use in self.rules_used],
             **({} if capital is None else {"money": self._money(capital)}),
             "seconds": self.seconds,
             "stopped_by": self.stopped_by.value,
