@@ -45,6 +45,8 @@ ProgramArrays = tuple[
 ARRAYS = ("factor", "target", "previous", "cost", "lower", "upper")
 COMMISSION_ROUND_OFF = 1e-12
 """By how much a commission may exceed what it is a part of: both were multiplied by the same numbers."""
+FEW_POSITIONS = 256
+"""Which are priced at once, where the cheapest is looked for."""
 NONE = -1
 """The underlying of an instrument whose side is free."""
 
@@ -373,12 +375,21 @@ class TrackingProgram:
         return tabled if self.orders is None else tabled | self.orders.some
 
     def _where_least(self, place: int) -> FloatArray:
-        """Positions of one instrument of which one costs least: without a table, those between p and o, in its box."""
-        ends = self.lower[place], self.upper[place]
-        if self.tables is None or not self.tables.width[place]:
-            kinks = sorted((self.previous[place], self.zero[place]))
-            ends = min(max(kinks[0], ends[0]), ends[1]), min(max(kinks[1], ends[0]), ends[1])
-        return np.arange(ends[0], ends[1] + 1)
+        """Positions of one instrument of which one costs least: without a table, those between p and o, in its box.
+
+        Of many, between which costs are convex (`order_cost`), those next to the least are left.
+        """
+        first, last = self.lower[place], self.upper[place]
+        if self.tables is not None and self.tables.width[place]:
+            return np.arange(first, last + 1)
+        kinks = np.clip(sorted((self.previous[place], self.zero[place])), first, last)
+        low, high = kinks[0] + 1, kinks[1] - 1
+        while high - low > FEW_POSITIONS:
+            middle = np.floor((low + high) / 2)
+            points = np.array([middle, middle + 1])
+            costs = self._kinked(points, place) + self._further(points, place)
+            low, high = (low, middle) if costs[0] <= costs[1] else (middle + 1, high)
+        return np.concatenate([kinks, np.arange(low, high + 1)])
 
     def _of_orders(self, orders: OrderCost, positions: FloatArray, places: Any = slice(None)) -> FloatArray:
         """What orders cost beside their contracts, those of rolls included, for positions of these instruments."""

@@ -192,7 +192,7 @@ def test_lies_about_a_buffer_are_caught() -> None:
     none = Claim("solver", "infeasible", None, 1e-6, math.inf, math.inf)
     assert rules(none, problem, Question("buffer_edge", inside)) == {"infeasible", "bound"}
     assert rules(none, problem, Question("buffer_edge", outside)) == set()
-    cost = values.paid(nearest) / 2**values.digits
+    cost = values.paid(nearest)[0] / 2**values.digits
     there = Claim("solver", "optimal", nearest, 1e-6, cost, cost * (1 - 1e-12))
     assert rules(there, problem, Question("buffer_edge", inside)) == set()
     assert rules(there, problem, Question("buffer_edge", outside)) == {"edge"}

@@ -57,12 +57,7 @@ def prices_of_rules(
     free = without(set(range(len(problem.rules))))
     if free is None:
         return None
-    program, names = problem.program(), rule_names(problem.rules)
-    point = free.positions.to_numpy()[None].astype(float)
-    binding = [
-        place for place, part in enumerate(problem.parts_of_rules())
-        if not part.kept(point, program.previous, program.zero)[0]
-    ]  # fmt: skip
+    binding, names = problem.broken_rules(free.positions), rule_names(problem.rules)
     cost = max(best.objective - free.objective, 0.0) if binding else 0.0
     prices: dict[str, float | None] = dict.fromkeys(names, 0.0)
     for place in binding:

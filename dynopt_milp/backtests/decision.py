@@ -244,7 +244,7 @@ class Decisions:
             roll_trades=self.roll_trades, rules=self.rules,
         )  # fmt: skip
         if self.rules is not None:
-            row[RULES_BROKEN] = broken_rules(problem, problem.previous_positions)
+            row[RULES_BROKEN] = len(problem.broken_rules(problem.previous_positions))
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0
         result = rebalance(
             problem, self.optimizer, buffer_rule=self.buffer_rule,  # type: ignore[arg-type]  # checked at the door
@@ -316,14 +316,6 @@ def _towards(targets: TargetPositions, held: pd.Series, how: str) -> pd.Series:
     traded = [name for name in target.index if name not in targets.closed and np.isfinite(target[name])]
     positions[traded] = target[traded] if how == "unrounded" else target[traded].round()
     return positions
-
-
-def broken_rules(problem: Problem, positions: FloatArray) -> int:
-    """How many of a problem's rules positions, shape (n,), break."""
-    program = problem.program()
-    return sum(
-        not part.kept(positions[None], program.previous, program.zero)[0] for part in problem.parts_of_rules()
-    )  # fmt: skip
 
 
 def _portfolio(solution: Solution) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.strategy.costs import Costs, quoted_costs
 from dynopt_milp.strategy.forecasts import Forecasts, long_only
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.rules_of_day import DayRules, of_market
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.strategy.volatility import (
     BOOK_LONG_RUN_WEIGHT,
@@ -45,6 +46,7 @@ def backtest_portfolio_with_dynamic_optimization(
     *,
     optimizer: str | Optimizer | None = None,
     limits: LimitsLike | None = None,
+    rules: DayRules | None = None,
     forecasts: Forecasts = long_only,
     costs: Costs = quoted_costs,
     show_progress: bool = False,
@@ -70,6 +72,10 @@ def backtest_portfolio_with_dynamic_optimization(
         where ``run_greedy_algorithm`` or ``run_exact_algorithm`` was replaced, that.
     limits : Limits or callable, optional
         As :func:`~dynopt_milp.backtest` takes them.
+    rules : list of Rule, Rule or callable, optional
+        House rules as :func:`~dynopt_milp.backtest` takes them, which hold for a search that was replaced, too: where
+        its positions break one, the rebalance fails and positions stay. Names of instruments in ``data`` that are not
+        in the portfolio are left out; a function uses the names of its day.
     forecasts, costs : callable
         As a :class:`~dynopt_milp.Strategy` takes them. Default: 10 always, and the costs of ``SR_cost``.
     show_progress : bool
@@ -99,8 +105,8 @@ def backtest_portfolio_with_dynamic_optimization(
     run, weights, _ = _run(
         portfolio_weights, data, instruments_df, capital, risk_target, forecasts, costs,
         start=start_date, end=end_date, optimizer=chosen_optimizer(optimizer, limits), limits=limits,
-        frequency=rebalance_frequency, cost_multiplier=cost_multiplier, buffer_rule="book" if use_buffering else None,
-        buffer_fraction=buffer_fraction, show_progress=show_progress,
+        rules=rules, frequency=rebalance_frequency, cost_multiplier=cost_multiplier,
+        buffer_rule="book" if use_buffering else None, buffer_fraction=buffer_fraction, show_progress=show_progress,
     )  # fmt: skip
     performance = _performance(run) | {
         "rebalance_frequency": rebalance_frequency,
@@ -175,6 +181,7 @@ def compare_static_vs_dynamic_optimization(
     *,
     optimizer: str | Optimizer | None = None,
     limits: LimitsLike | None = None,
+    rules: DayRules | None = None,
     start_date: Any = START,
     end_date: Any = END,
     data_directory: Any = None,
@@ -184,7 +191,8 @@ def compare_static_vs_dynamic_optimization(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Every portfolio of :func:`run_portfolio_comparison`, static (fractions, daily) and dynamic (weekly).
 
-    Parameters are those of :func:`run_portfolio_comparison` and :func:`backtest_portfolio_with_dynamic_optimization`.
+    Parameters are those of :func:`run_portfolio_comparison` and :func:`backtest_portfolio_with_dynamic_optimization`;
+    ``limits`` and ``rules`` are of the dynamic ones.
 
     Returns
     -------
@@ -197,11 +205,12 @@ def compare_static_vs_dynamic_optimization(
     found = {}
     given = {"forecasts": (forecasts, long_only), "costs": (costs, quoted_costs)}
     own = {name: function for name, (function, default) in given.items() if function is not default}
+    house = {} if rules is None else {"rules": rules}  # a replacement need not know of them
     for name, weights in strategies.items():
         dynamic = current("backtest_portfolio_with_dynamic_optimization")(
             weights, data, instruments_df, capital, risk_target, start_date, end_date, cost_multiplier,
             use_buffering, rebalance_frequency="weekly", optimizer=optimizer, limits=limits,
-            show_progress=show_progress, **own,
+            show_progress=show_progress, **house, **own,
         )  # fmt: skip
         first = dynamic["backtest"].positions.index[0]  # the first weekly rebalance: both begin there
         static = current("backtest_portfolio_with_individual_data")(
@@ -213,7 +222,7 @@ def compare_static_vs_dynamic_optimization(
 
 def _run(
     portfolio_weights: Mapping[str, float], data: Frames, instruments_df: pd.DataFrame, capital: float,
-    risk_target: float, forecasts: Forecasts, costs: Costs, **settings: Any,
+    risk_target: float, forecasts: Forecasts, costs: Costs, rules: DayRules | None = None, **settings: Any,
 ) -> tuple[Backtest, dict[str, float], Inputs]:  # fmt: skip
     weights = weights_among(portfolio_weights, list(data))
     market = market_from_guide_frames({name: data[name] for name in weights}, instruments_df)
@@ -228,6 +237,7 @@ def _run(
     replaced = [replacement(f"calculate_{name}") for name in ("optimal_unrounded_position", "weight_per_contract")]
     kind = Inputs if replaced == [None, None] else ReplacedInputs
     inputs = kind(market, strategy, capital)
+    settings |= {"rules": of_market(rules, list(weights), list(data))}
     run = backtest(market, capital=capital, inputs=inputs, one_side=False, **settings)  # the guide has no such rule
     return run, weights, inputs
 

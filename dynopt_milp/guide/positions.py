@@ -13,7 +13,8 @@ from dynopt_milp.guide.current import current, replaceable, replacement
 from dynopt_milp.guide.replacements import chosen_optimizer, refuse_replaced
 from dynopt_milp.problem.book import BOOK_VOLATILITY_SPAN, DAYS_A_YEAR
 from dynopt_milp.problem.limits import LimitsLike
-from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.problem import Problem, RulesLike
+from dynopt_milp.rules.among import rules_among
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST
@@ -42,6 +43,7 @@ def calculate_dynamic_portfolio_positions(
     *,
     optimizer: str | Optimizer | None = None,
     limits: LimitsLike | None = None,
+    rules: RulesLike | None = None,
 ) -> dict[str, Any]:
     """The positions of one day.
 
@@ -63,6 +65,9 @@ def calculate_dynamic_portfolio_positions(
         Default: ``"exact"``; or, where ``run_greedy_algorithm`` or ``run_exact_algorithm`` was replaced, that.
     limits : Limits or callable, optional
         As in :class:`~dynopt_milp.Problem`.
+    rules : list of Rule or Rule, optional
+        House rules as in :class:`~dynopt_milp.Problem`; names of instruments in ``instruments_data`` that are left out
+        of the portfolio are left out of them, and what is held of those does not count.
 
     Returns
     -------
@@ -78,6 +83,8 @@ def calculate_dynamic_portfolio_positions(
         If no instrument has data and returns, there are fewer than 50 days, or no two instruments have returns on one.
     InputError
         If :class:`~dynopt_milp.Problem` refuses a number, or a name is missing or unknown.
+    NoPortfolioError, SolverError
+        If limits and rules leave no portfolio, greedy ends at one that breaks a rule, or a search of one's own does.
     UnsupportedError
         If a function of the guide was replaced that would have no effect.
     """
@@ -126,6 +133,7 @@ def calculate_dynamic_portfolio_positions(
         cost_multiplier=cost_multiplier,
         limits=limits,
         underlying=underlying or None,
+        rules=rules_among(rules, names, list(instruments_data)),
     )
     result = rebalance(
         problem, chosen, buffer_rule="book" if use_buffering else None, buffer_fraction=buffer_fraction,

@@ -391,6 +391,12 @@ class Problem:
         """What each rule is in the program: its rows and caps, which stand there in this order, or its domain."""
         return self._parts(self.program().factor)
 
+    def broken_rules(self, positions: ArrayLike) -> list[int]:
+        """The places in ``rules`` of those that positions, shape (n,), break."""
+        program, point = self.program(), np.asarray(positions, dtype=np.float64)[None]
+        kept = [part.kept(point, program.previous, program.zero)[0] for part in self.parts_of_rules()]
+        return [place for place, keeps in enumerate(kept) if not keeps]
+
     def _parts(self, factor: FloatArray) -> tuple[Rules, ...]:
         factor.setflags(write=False)
         setting = Setting(

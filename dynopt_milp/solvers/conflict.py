@@ -101,7 +101,13 @@ class Searches:
             return start, 0.0
         target = program.zero + cap.centre
         alone = replace(
-            program, factor=cap.factor, target=target, residual=cap.residual, cost=np.zeros(target.size), holding=None
+            program,
+            factor=cap.factor,
+            target=target,
+            residual=cap.residual,
+            cost=np.zeros(target.size),
+            holding=None,
+            orders=None,
         )
         try:
             answer = self._answer(problem, alone, NEAR / 2, (start[problem.order()],))

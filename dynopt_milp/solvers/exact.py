@@ -72,7 +72,7 @@ def solve_exact(task: Task) -> Answer:
         return own
     try:
         other = solve_scip(task)
-    except (UnboundedError, SolverError):  # where nothing but round-off bounds positions, say
+    except (UnboundedError, UnsupportedError, SolverError):  # where nothing but round-off bounds positions, say
         if own is None or own.positions is None:
             raise
         return own

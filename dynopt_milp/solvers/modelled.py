@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from dynopt_milp.errors import UnsupportedError
@@ -20,13 +23,29 @@ def model_of(task: Task, formulation: Formulation) -> Model:
     UnsupportedError
         If it has too many positions to choose among.
     """
+    with choices_in_words():
+        try:
+            return formulation.model()
+        except ProgramError:
+            if not (np.isfinite(formulation.program.lower) & np.isfinite(formulation.program.upper)).all():
+                finite_box(task, np.inf)  # says which
+            raise
+
+
+@contextmanager
+def choices_in_words() -> Iterator[None]:
+    """Whatever inside is too much to choose among is an error that says what to do.
+
+    Raises
+    ------
+    UnsupportedError
+        Where a rule, or a cost of orders, has too many positions.
+    """
     try:
-        return formulation.model()
+        yield
     except ProgramError as error:
         if error.field not in ("rules", "orders"):
             raise
-        if not (np.isfinite(formulation.program.lower) & np.isfinite(formulation.program.upper)).all():
-            finite_box(task, np.inf)  # says which
         raise UnsupportedError(
             "solvers that are given the model cannot choose among so many positions; give limits (lower and upper)",
             field="rules" if error.field == "rules" else "order_costs",

@@ -61,6 +61,7 @@ class ExactValues:
         self.digits = max((self.square_exponent + 1) // 2 + ROOT_DIGITS, self._cost_exponent)
         self.size = size
         self.rules = ExactRules.of(problem)
+        self._orders = None if problem.order_costs is None else _exact_orders(problem)
 
     @cached_property
     def cost(self) -> list[float]:
@@ -96,11 +97,28 @@ class ExactValues:
                 total += away[place] * (2 * cross + row[place] * away[place])
         return total
 
-    def paid(self, portfolio: Portfolio) -> int:
-        """Σ λ c u |k − p| + λ η u |k| in units of 2^−digits."""
+    def paid(self, portfolio: Portfolio) -> tuple[int, int]:
+        """Σ λ c u |k − p| + λ η u |k| and what orders cost beside them, enclosed, in units of 2^−digits."""
         pairs = zip(self._cost, self._holding, portfolio, self.held, strict=True)
         total = sum(cost * abs(number - held) + holding * abs(number) for cost, holding, number, held in pairs)
-        return total << self.digits - self._cost_exponent
+        low = high = total << self.digits - self._cost_exponent
+        if self._orders is not None:
+            for order, number, held in zip(self._orders, portfolio, self.held, strict=True):
+                low += self.floor(order.paid(abs(number - held)) + order.rolls * order.paid(abs(number)))
+                high += self.ceil(order.paid(abs(number - held), 1) + order.rolls * order.paid(abs(number), 1))
+        return low, high
+
+    def order_floats(self, points: FloatArray) -> FloatArray:
+        """What orders of portfolios, a row each, cost beside their contracts, to round-off."""
+        if self._orders is None:
+            return np.zeros(len(points))
+        total = np.zeros(len(points))
+        for place, order in enumerate(self._orders):
+            for away, times in ((np.abs(points[:, place] - self.held[place]), 1.0),
+                                (np.abs(points[:, place]), float(order.rolls))):  # fmt: skip
+                short = np.maximum(float(order.least) - float(order.commission) * away, 0.0)
+                total += times * np.where(away > 0, float(order.fee) + short + float(order.impact) * away**1.5, 0.0)
+        return total
 
     def is_one_sided(self, portfolio: Portfolio) -> bool:
         """Whether no underlying that is to be on one side has positions of opposite signs."""
@@ -122,13 +140,13 @@ class ExactValues:
             return None
         if question.constrained and sum(map(int.__mul__, question.weights, portfolio)) > question.most:
             return None
-        cost = self.paid(portfolio)
+        least, most = self.paid(portfolio)
         if question.edge:
-            return (cost, cost) if self.is_within(portfolio, question.buffer) else None
+            return (least, most) if self.is_within(portfolio, question.buffer) else None
         low, high = self.tracking_error(portfolio)
         if question.formulation == "deadband":
             low, high = max(low - self.ceil(question.buffer), 0), max(high - self.floor(question.buffer), 0)
-        return low + cost, high + cost
+        return low + least, high + most
 
     def is_within(self, portfolio: Portfolio, buffer: float | Fraction) -> bool:
         """Whether e'Σe ≤ B², decided exactly."""
@@ -162,6 +180,33 @@ class ExactValues:
     def text(self, value: int) -> str:
         """A value to twenty digits."""
         return decimal_text(Fraction(value, 1 << self.digits))
+
+
+@dataclass(frozen=True)
+class ExactOrder:
+    """What an order of one instrument costs beside its contracts, times λ."""
+
+    fee: Fraction
+    least: Fraction
+    commission: Fraction
+    impact: Fraction
+    rolls: Fraction
+
+    def paid(self, contracts: int, above: int = 0) -> Fraction:
+        """Of so many contracts, by a root that is rounded down, or ``above`` = 1: up."""
+        if contracts == 0:
+            return Fraction()
+        root = Fraction(math.isqrt(contracts**3 << 2 * ROOT_DIGITS) + above, 1 << ROOT_DIGITS)
+        return self.fee + max(self.least - self.commission * contracts, Fraction()) + self.impact * root
+
+
+def _exact_orders(problem: Problem) -> list[ExactOrder]:
+    assert problem.order_costs is not None
+    multiplier = Fraction(problem.cost_multiplier)
+    return [
+        ExactOrder(*(multiplier * Fraction(float(part)) for part in parts[:4]), Fraction(float(parts[4])))
+        for parts in zip(*problem.order_costs.arrays(), strict=True)
+    ]
 
 
 EDGE = 1 + 2 * Fraction(EDGE_ROUND_OFF)

@@ -48,6 +48,8 @@ def draw_rules(problem: Problem, random: Random, bounding: bool = False) -> tupl
     count = int(random.choice([1, 1, 1, 2, 2, 2, 2, 3, 4]))
     for place in range(count):
         kinds = BOUNDING if bounding and place == 0 else tuple(KINDS)
+        if problem.order_costs is not None:  # what they are part of is checked elsewhere
+            kinds = tuple(kind for kind in kinds if kind != "cost")
         kind = str(random.choice(kinds))
         one = same if together else around[int(random.integers(len(around)))]
         made.append({"rule": kind} | _Drawn(problem, np.array(one, dtype=np.float64), random).arguments(kind))

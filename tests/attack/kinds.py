@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dynopt_milp import Limits, Problem, example_problem
+from dynopt_milp import Limits, OrderCosts, Problem, example_problem
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import RULES
 from dynopt_milp.rules import rule_from_dict
@@ -32,6 +32,7 @@ class Given:
     multiplier: float | None = None
     limits: dict[str, Any] | None = None
     holding: FloatArray | None = None
+    orders: dict[str, list[float]] | None = None
     underlying: list[str] | None = None
     planted: list[tuple[int, ...]] = field(default_factory=list)
     ruled: bool = False
@@ -54,7 +55,9 @@ class Given:
             "limits": self.limits or {}, "instruments": names(self.size),
         } | ({} if self.holding is None else {"holding_cost": self.holding.tolist()}) | (
             {} if self.underlying is None else {"underlying": self.underlying}
-        ) | ({"rules": self.rules} if self.rules else {})  # fmt: skip
+        ) | ({} if self.orders is None else {"order_costs": self.orders}) | (
+            {"rules": self.rules} if self.rules else {}
+        )  # fmt: skip
 
 
 def names(size: int) -> list[str]:
@@ -65,7 +68,8 @@ def names(size: int) -> list[str]:
 def make(arguments: dict[str, Any]) -> Problem:
     """The problem of these arguments."""
     rules = [rule_from_dict(rule) for rule in arguments.get("rules", [])]
-    return Problem(**arguments | {"limits": Limits(**arguments["limits"]), "rules": rules})
+    orders = OrderCosts(**arguments["order_costs"]) if "order_costs" in arguments else None
+    return Problem(**arguments | {"limits": Limits(**arguments["limits"]), "rules": rules, "order_costs": orders})
 
 
 def draw(kind: str, random: Random) -> Given:
@@ -83,6 +87,11 @@ def draw(kind: str, random: Random) -> Given:
         given.limits = _limits(given, random)
     if random.random() < 0.25:
         given.holding = _cost(given, random) * _power(random, -3, 0)
+    if random.random() < 0.2:
+        with suppress(InputError):  # more may be held than there can be with costs of orders
+            orders = _orders(given, random)
+            make(given.arguments() | {"order_costs": orders})
+            given.orders = orders
     if random.random() < 0.25:
         given.underlying = _underlying(given, random)
         with suppress(InputError):  # limits may demand opposite positions of two sizes
@@ -163,6 +172,26 @@ def _cost(given: Given, random: Random) -> FloatArray:
     if random.random() < 0.3:
         cost[random.random(size) < 0.5] = 0.0
     return cost
+
+
+def _orders(given: Given, random: Random) -> dict[str, list[float]]:
+    """Fees, least commissions, impacts and orders of rolls, each for some, of about what contracts cost and risk."""
+    size, multiplier = given.size, given.multiplier or 1.0
+    assert given.cost is not None
+    contract = given.cost * given.weight
+    scale = np.where(contract > 0, contract, _risk(given) / multiplier)
+
+    def some(least: float, most: float) -> FloatArray:
+        return scale * 10.0 ** random.uniform(least, most, size) * (random.random(size) < 0.5)
+
+    commission = contract * random.choice([0.0, 0.3, 1.0], size)
+    orders = {"per_order": some(-2, 1), "minimum": some(-1, 1), "commission": commission, "impact": some(-3, 0.5)}
+    if given.holding is not None and random.random() < 0.5:
+        held = given.holding * given.weight
+        rolls = random.uniform(0, 1, size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            orders["rolls"] = np.where(commission > 0, np.minimum(rolls, held / commission), rolls)
+    return {name: part.tolist() for name, part in orders.items()}
 
 
 def _box(centre: FloatArray, random: Random) -> dict[str, Any]:

@@ -117,6 +117,7 @@ def _add_best_around(known: Known, centre: Portfolio, moves: FloatArray) -> None
     low, high = _estimates(values, centre, moves)
     lost = 4e-16 * (values.size + 4)
     trades = np.abs(points - values.held) @ np.array(values.cost) + np.abs(points) @ np.array(values.holding)
+    trades = trades + values.order_floats(points)
     if question.edge:
         edge = question.buffer
         value_low = np.where(low <= edge, trades * (1 - lost), np.inf)

@@ -164,6 +164,5 @@ class Referee:
         if self.question.edge:
             if not self.values.is_within(contracts, Fraction(self.question.buffer) * EDGE):
                 return None
-            cost = self.values.paid(contracts)
-            return cost, cost
+            return self.values.paid(contracts)
         return self.values.value(contracts, self.question, AGAIN)

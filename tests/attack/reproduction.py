@@ -8,7 +8,7 @@ from typing import Any
 HEAD = """from math import inf
 from types import SimpleNamespace
 import numpy as np
-from dynopt_milp import Limits, Problem, rebalance, rules, solve
+from dynopt_milp import Limits, OrderCosts, Problem, rebalance, rules, solve
 from dynopt_milp.adapters.book import BookAlgorithm
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 """
@@ -16,7 +16,10 @@ from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 
 def reproduction(arguments: dict[str, Any], call: str) -> str:
     """The program: floats read as the same ones, and the call is made twice, as solvers load within the first."""
-    fields = "".join(f"    {name}={value!r},\n" for name, value in arguments.items() if name not in ("limits", "rules"))
+    apart = ("limits", "rules", "order_costs")
+    fields = "".join(f"    {name}={value!r},\n" for name, value in arguments.items() if name not in apart)
+    if "order_costs" in arguments:
+        fields += f"    order_costs=OrderCosts(**{arguments['order_costs']!r}),\n"
     limits = ", ".join(f"{name}={value!r}" for name, value in arguments["limits"].items())
     house = ", ".join(map(_written, arguments.get("rules", [])))
     kept = f"    rules=[{house}],\n" if house else ""

@@ -121,7 +121,7 @@ def _methods(problem: Problem, question: Question, random: Random) -> list[str]:
     often = RULED if problem.rules else OFTEN
     chosen = [name for name in METHODS if chance[name] < often.get(name, 0.0)]
     plain = question.formulation == "penalty"
-    free = not problem.holding_cost.any() and not problem.program().underlyings()
+    free = not problem.holding_cost.any() and not problem.program().underlyings() and problem.order_costs is None
     fits = {
         "enumerate": np.prod(problem.upper - problem.lower + 1) <= MOST_POINTS,
         "greedy": plain and float(np.abs(problem.optimal_positions).sum()) < 300,

@@ -11,8 +11,9 @@ What is different from the book's own functions is listed in docs/swap-in.md.
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -22,14 +23,19 @@ from numpy.typing import NDArray
 
 from dynopt_milp.adapters.repaired_problem import repaired_problem
 from dynopt_milp.adapters.valid_instruments import contracts, with_valid_data
-from dynopt_milp.errors import DataWarning, InputError, UnknownNameError, UnprovedWarning
+from dynopt_milp.errors import DataWarning, InputError, RulesError, UnknownNameError, UnprovedWarning
 from dynopt_milp.io.labelled import not_negative, refuse_masked_or_complex, to_vector
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.plausible import MOST_MULTIPLIER, implausible
-from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.problem import Problem, RulesLike
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
+from dynopt_milp.problem.solution import Solution, Status, StoppedBy
 from dynopt_milp.problem.underlying import to_underlyings
+from dynopt_milp.rules.among import names_in, rules_among
+from dynopt_milp.rules.combined import rules_of
+from dynopt_milp.rules.from_file import rule_from_dict
+from dynopt_milp.rules.rule import Rule
 from dynopt_milp.solvers.greedy import greedy_search
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
@@ -43,6 +49,10 @@ ARRAYS = (
     "unrounded_optimal_position_weights", "previous_position_weights", "weight_per_contract", "starting_weights",
     "direction_as_np", "cost_in_weight_terms_as_np",
 )  # fmt: skip
+PLACE = re.compile("0|[1-9][0-9]*")
+"""What rules call an instrument that has no name."""
+HouseRules = RulesLike | Callable[[list[str]], RulesLike | None]
+"""House rules, or one; or a function from a list of instruments to theirs."""
 
 
 class Day(Protocol):
@@ -103,14 +113,21 @@ class BookAlgorithm:
     holding_cost : float or sequence of float, shape (n,), optional
         Of holding one contract until the next rebalance, in weight terms (:func:`~dynopt_milp.holding_cost`), for all
         or for each in their order; it counts λ times. Default, as in the book: none.
+    rules : list of Rule, Rule or callable, optional
+        House rules (:mod:`dynopt_milp.rules`), kept after the buffer, of the instruments with valid data: names and
+        numbers of others are left out. In a list places stand for names, as texts, from ``"0"``, and arrays have the
+        order of the day; a function is given the made-up names, all of them in their order, and uses those.
 
     Raises
     ------
     InputError
         When it is made, if a setting is out of range. When it is called, if the day lacks an attribute, arrays differ
         in length, what is held is not whole contracts, or the arrays are not a valid :class:`~dynopt_milp.Problem`.
+    RulesError
+        When it is made, if what is given are no rules, or rules of other names than places. When it is called, if the
+        day has no such place, or a rule lacks a number.
     UnboundedError, SolverError, NoPortfolioError
-        As in :func:`~dynopt_milp.rebalance`.
+        As in :func:`~dynopt_milp.rebalance`; the last as well where greedy ends at a portfolio that breaks a rule.
     """
 
     optimizer: str | Optimizer = "exact"
@@ -122,6 +139,7 @@ class BookAlgorithm:
     shrinkage: float = 0.0
     underlying: Mapping[int, str] | Sequence[str] | None = None
     holding_cost: float | Sequence[float] | FloatArray | None = None
+    rules: HouseRules | None = None
 
     def __post_init__(self) -> None:
         not_negative(self.cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
@@ -131,6 +149,8 @@ class BookAlgorithm:
             raise InputError("is needed for one_side: which instruments are sizes of one contract", field="underlying")
         if not callable(self.limits):
             limits_of(self.limits, ())
+        if not callable(self.rules):
+            _check_rules(self.rules)
         check_settings(self.optimizer, self.gap, self.time_limit)
         check_shrinkage(self.shrinkage)
         if isinstance(self.holding_cost, (int, float)):
@@ -157,6 +177,7 @@ class BookAlgorithm:
         if not valid.any():
             return weights
         limits, underlying = self._limits(names, valid), self._underlyings(names)
+        rules = self._rules(names, valid)
         given["holding_cost"] = to_vector(
             0.0 if self.holding_cost is None else self.holding_cost, names, "holding_cost"
         )
@@ -166,7 +187,7 @@ class BookAlgorithm:
             names, underlying = (
                 tuple(texts[place] for place in np.flatnonzero(valid)) for texts in (names, underlying)
             )
-        done, note = self._rebalanced(covariance, given, names, limits, underlying)
+        done, note = self._rebalanced(covariance, given, names, limits, underlying, rules)
         for text in filter(None, (note, implausible(covariance))):
             warnings.warn(text, DataWarning, stacklevel=2)
         best = done.optimised
@@ -179,7 +200,8 @@ class BookAlgorithm:
 
     @property
     def _looks_at_held(self) -> bool:
-        return self.cost_multiplier > 0 or self.buffer is not None or self.limits is not None
+        given = (self.buffer, self.limits, self.rules)
+        return self.cost_multiplier > 0 or any(setting is not None for setting in given)
 
     def _ordinary(
         self, covariance: FloatArray, given: dict[str, FloatArray], names: tuple[str, ...]
@@ -187,7 +209,7 @@ class BookAlgorithm:
         """Contracts to hold, the short way; None if the day or a setting is not ordinary."""
         if self.optimizer != "exact" or self.limits is not None or self.time_limit is not None or self.gap < LEAST_GAP:
             return None
-        if self.underlying is not None or self.holding_cost is not None:
+        if self.underlying is not None or self.holding_cost is not None or self.rules is not None:
             return None
         from dynopt_milp.adapters.book.ordinary_day import ordinary_day  # numba, which greedy does without
 
@@ -202,14 +224,14 @@ class BookAlgorithm:
 
     def _rebalanced(
         self, covariance: FloatArray, here: dict[str, FloatArray], names: tuple[str, ...], limits: Limits,
-        underlying: tuple[str, ...],
+        underlying: tuple[str, ...], rules: tuple[Rule, ...],
     ) -> tuple[Rebalance, str]:  # fmt: skip
         """The rebalance of instruments with valid data, and what was repaired."""
         unit = here["weight_per_contract"]
         held = cost = np.zeros(len(unit))
         if self._looks_at_held:
             held = contracts(here["previous_position_weights"], unit, names, "previous_position_weights")
-        if self.cost_multiplier > 0:
+        if self.cost_multiplier > 0 or any(rule.kind == "cost" for rule in rules):
             cost = here["cost_in_weight_terms_as_np"]
         problem, note = repaired_problem(
             covariance,
@@ -222,6 +244,7 @@ class BookAlgorithm:
             instruments=names,
             holding_cost=here["holding_cost"],
             underlying=underlying,
+            rules=rules,
         )
         optimizer = self.optimizer
         if optimizer == "greedy":
@@ -236,6 +259,11 @@ class BookAlgorithm:
     def _limits(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> Limits:
         """The limits of the instruments that can be optimised."""
         return limits_of(self.limits, names).among([names[place] for place in np.flatnonzero(valid)], names)
+
+    def _rules(self, names: tuple[str, ...], valid: NDArray[np.bool_]) -> tuple[Rule, ...]:
+        """The rules of the instruments that can be optimised, by their made-up names."""
+        rules = self.rules(list(names)) if callable(self.rules) else _by_name(self.rules, names)
+        return rules_among(rules, [names[place] for place in np.flatnonzero(valid)], names)
 
     def _underlyings(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Of all instruments; an instrument's own name where there is none."""
@@ -281,15 +309,62 @@ def _arrays(day: Any) -> tuple[FloatArray, dict[str, FloatArray]]:
     return given.pop("covariance_matrix"), given
 
 
+def _check_rules(rules: Any) -> None:
+    """Refuse what are no rules, and rules that name something else than places; how many there are the day says."""
+    listed = rules if isinstance(rules, (list, tuple)) else () if rules is None else (rules,)
+    if not all(isinstance(rule, Rule) for rule in listed):  # a covariance without names is of a day
+        rules_of([rule for rule in rules if not isinstance(rule, Rule)] if listed is rules else rules, ())
+    _check_places(listed, PLACE.fullmatch, 'texts from "0" on; or give a function from names to rules')
+
+
+def _by_name(rules: Any, names: tuple[str, ...]) -> list[Rule]:
+    """Rules of places as rules of the names there."""
+    of_place = {str(place): name for place, name in enumerate(names)}
+    listed = rules_of(rules, tuple(of_place))
+    _check_places(listed, of_place.__contains__, f'texts from "0" to "{len(names) - 1}"')
+    return [_renamed(rule, of_place) for rule in listed]
+
+
+def _check_places(rules: Iterable[Rule], is_place: Callable[[str], Any], expected: str) -> None:
+    for rule in rules:
+        for name in names_in(rule):
+            if not is_place(name):
+                said = f"{rule.kind}: instruments have no names here; expected their places, {expected}"
+                raise RulesError(said, field="rules", instrument=name)
+
+
+def _renamed(rule: Rule, names: Mapping[str, str]) -> Rule:
+    """The same rule of instruments by other names."""
+    content = rule.to_dict()
+    for field, value in content.items():
+        if isinstance(value, list):
+            content[field] = [names[name] for name in value]
+        elif isinstance(value, dict) and "rows" in value:  # a covariance
+            content[field] = value | {"instruments": [names[name] for name in value["instruments"]]}
+        elif isinstance(value, dict):
+            content[field] = {names[name]: number for name, number in value.items()}
+    return rule_from_dict(content)
+
+
 def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
-    def greedy(problem: Problem) -> FloatArray:
+    def greedy(problem: Problem) -> FloatArray | Solution:
         lower, upper = problem.lower, problem.upper
         program, first = problem.program(), np.clip(start, lower, upper)
         for members in program.opposite(first):  # no step leads out of it
             first[members] = np.clip(0.0, lower[members], upper[members])
-        return greedy_search(program, start=first, direction=direction)[0]
+        found, _ = greedy_search(program, start=first, direction=direction)
+        return found if program.keeps_rules(found) else breaks_a_rule(problem)
 
     return greedy
+
+
+def breaks_a_rule(problem: Problem) -> Solution:
+    """What a greedy search comes to that ends at a portfolio that breaks a rule: none, as in ``solve``."""
+    return Solution(
+        problem=problem, contracts=None, objective=np.inf, lower_bound=0.0, status=Status.NO_SOLUTION,
+        stopped_by=StoppedBy.HEURISTIC, optimizer="greedy", formulation="penalty", solver="greedy (book)",
+        seconds=0.0, nodes=0,
+    )  # fmt: skip
 
 
 greedy = BookAlgorithm("greedy", cost_multiplier=0.0)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynopt_milp.adapters.book.algorithm import HouseRules, breaks_a_rule
 from dynopt_milp.adapters.pysystemtrade.callers_kind import (
     keys_by_rule,
     names_and_matrix,
@@ -34,7 +35,10 @@ from dynopt_milp.problem.one_side import beside_kept, on_one_side
 from dynopt_milp.problem.plausible import implausible
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
+from dynopt_milp.problem.solution import Solution
 from dynopt_milp.problem.underlying import underlying_of
+from dynopt_milp.rules.among import rules_among
+from dynopt_milp.rules.rule import Rule
 from dynopt_milp.solvers.greedy import direction_from, greedy_search
 from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_settings
@@ -92,6 +96,11 @@ class ObjectiveFunction:
         Of holding one contract until the next rebalance, in weight terms like ``costs``
         (:func:`~dynopt_milp.holding_cost`); it counts λ times, whether or not it is known what is held. Every
         valid instrument needs one. Default: none.
+    rules : list of Rule, Rule or callable, optional
+        House rules (:mod:`dynopt_milp.rules`) of instruments that have a target, kept after the buffer; names and
+        numbers of those without valid data are left out. Or a function from the valid instruments to their rules. What
+        is held of instruments outside the rebalance, without a target or valid data, does not count in them. Where it
+        is not known what is held, orders are counted from nothing, and their cost is none.
 
     Attributes
     ----------
@@ -106,9 +115,12 @@ class ObjectiveFunction:
     UnsupportedError
         For a ``constraint_function`` with another optimizer than greedy.
     UnknownNameError, InputError
-        If an argument is not of its kind, there is no such optimizer, or limits name an instrument without a target.
+        If an argument is not of its kind, there is no such optimizer, or limits or rules name an instrument without a
+        target.
         When something is asked of it: for a valid instrument without a cost, a maximum that is NaN, held positions that
         are not whole contracts, limits that leave no position, and whatever makes no :class:`~dynopt_milp.Problem`.
+    NoPortfolioError
+        When something is asked of it: if limits and rules leave no portfolio, or greedy ends at one that breaks a rule.
 
     Notes
     -----
@@ -136,6 +148,7 @@ class ObjectiveFunction:
         shrinkage: float = 0.0,
         underlying: Any = None,
         holding_cost: Any = None,
+        rules: HouseRules | None = None,
     ) -> None:
         self.contracts_optimal, self.covariance_matrix = contracts_optimal, covariance_matrix
         self.per_contract_value, self.costs, self.speed_control = per_contract_value, costs, speed_control
@@ -170,6 +183,9 @@ class ObjectiveFunction:
         self.limits = limits
         if not callable(limits):
             limits_of(limits, list(self._target), list(self._target))
+        self.rules = rules
+        if not callable(rules):
+            rules_among(rules, list(self._target), list(self._target))
         self._names, self._matrix = names_and_matrix(covariance_matrix)
         self._keys, self._valid_matrix = self._valid()
         self._problem: Problem | None = None
@@ -216,12 +232,13 @@ class ObjectiveFunction:
     def calculate_costs(self, weights: FloatArray) -> float:
         """λ times the cost of some weights, share of capital: of getting there from the held ones, and of holding them.
 
-        Where it is not known what is held, getting there costs nothing.
+        Where it is not known what is held, getting there costs nothing. Rules change nothing here.
         """
         if not self._keys:
             return 0.0
         positions = np.asarray(weights, dtype=np.float64) / self.per_contract_value_as_np
-        return self._day().program().separable_cost(positions)
+        program = self._day().program()
+        return program.trading_cost(positions) + program.holding_cost(positions)
 
     def constraint_function_value(self, weights: FloatArray) -> float:
         """What the constraint function says of some weights; 0 if there is none."""
@@ -336,11 +353,13 @@ class ObjectiveFunction:
             outside = (held < day.lower) | (held > day.upper)
             for sizes in day.program().opposite(held):
                 outside[sizes] = True
-            if not outside.any():
+            wrong = [f"outside the limits of {', '.join(np.array(self._keys)[outside])}"] if outside.any() else []
+            if not day.program().keeps_rules(held):
+                wrong.append(f"against rules ({'; '.join(str(day.rules[at]) for at in day.broken_rules(held))})")
+            if not wrong:
                 self._say("debug", f"held portfolio within the buffer of {self.tracking_error_buffer:.4f}: no trades")
                 return np.asarray(held, dtype=np.int64)
-            names = ", ".join(np.array(self._keys)[outside])
-            self._say("warning", f"held portfolio within the buffer, but outside the limits of {names}: optimised")
+            self._say("warning", f"held portfolio within the buffer, but {' and '.join(wrong)}: optimised")
         done = self._rebalanced()
         text = (
             f"{done.optimised.optimizer}: {done.status.value}, objective {done.optimised.objective:.6f}, lower bound "
@@ -354,19 +373,23 @@ class ObjectiveFunction:
         if self.result is None:
             known = not self.no_prior_positions_provided
             self.result = rebalance(
-                self._day(), self._greedy if self.constraint_function is not None else self.optimizer,
+                self._day(), self._own_greedy() if self.constraint_function is not None else self.optimizer,
                 buffer_rule="book" if known else None, buffer_fraction=self.tracking_error_buffer if known else 0.0,
                 risk_target=1.0, gap=self.gap, time_limit=self.time_limit,
             )  # fmt: skip
         return self.result
 
-    def _greedy(self, problem: Problem) -> FloatArray:
-        """Greedy on all of ``evaluate``, in the order of names; every underlying stays on one side."""
-        order, unit = problem.order(), problem.weight_per_contract
-        back = np.argsort(order)
-        program = problem.program().permuted(order)
-        found, _ = greedy_search(program, lambda positions: self.evaluate(positions[back] * unit))
-        return found[back]
+    def _own_greedy(self) -> Optimizer:
+        """Greedy on all of ``evaluate``, in the order of names; every underlying stays on one side, and rules hold."""
+
+        def greedy(problem: Problem) -> FloatArray | Solution:
+            order, unit = problem.order(), problem.weight_per_contract
+            back = np.argsort(order)
+            program = problem.program().permuted(order)
+            found, _ = greedy_search(program, lambda positions: self.evaluate(positions[back] * unit))
+            return found[back] if program.keeps_rules(found) else breaks_a_rule(problem)
+
+        return greedy
 
     def _day(self) -> Problem:
         """The rebalance as this package has it."""
@@ -388,6 +411,7 @@ class ObjectiveFunction:
                 instruments=tuple(self._keys),
                 holding_cost=holding,
                 underlying=self._underlyings() if limits.one_side else None,
+                rules=self._house(),
             )
             for text in filter(None, (note, implausible(self._valid_matrix), *self._problem.notes)):
                 self._say("warning", text)
@@ -446,6 +470,12 @@ class ObjectiveFunction:
                 own, tuple(self._keys), self._underlyings(), self._wanted(), self._held_contracts(), alone
             )
         return own
+
+    def _house(self) -> tuple[Rule, ...]:
+        """The rules of the valid instruments."""
+        if callable(self.rules):
+            return rules_among(self.rules(list(self._keys)), self._keys, self._keys)
+        return rules_among(self.rules, self._keys, list(self._target))
 
     def _box(self) -> tuple[FloatArray, FloatArray]:
         """The limits in contracts."""

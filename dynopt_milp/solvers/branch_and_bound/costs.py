@@ -120,23 +120,42 @@ def cheapest_place(costs: Costs, i: int, low: float, high: float) -> float:
     best = other if plain_cost(costs, i, other) < plain_cost(costs, i, held) else held
     if not is_listed(costs, i):
         return float(best)
-    if has_table(costs, i) or has_orders(costs, i):
-        first, last = low, high
-        if not has_table(costs, i):  # beyond the kinks costs do not fall
-            first = max(next_allowed(costs, i, min(held, other), -1.0), low)
-            last = min(next_allowed(costs, i, max(held, other), 1.0), high)
-        position, least = first, cost_of(costs, i, best)
-        while position <= last:
+    least = cost_of(costs, i, best)
+    if has_table(costs, i):
+        position = low
+        while position <= high:
             paid = cost_of(costs, i, position)
             if paid < least:
                 best, least = position, paid
             position += 1
         return float(best)
-    above, below = next_allowed(costs, i, best, 1.0), next_allowed(costs, i, best, -1.0)  # beyond the kinks costs rise
-    best = above
-    if not cost_of(costs, i, above) <= cost_of(costs, i, below) or above > high:
-        best = below
-    return float(min(max(best, low), high))
+    # Beyond the kinks costs do not fall, and between them they are convex: the best is next to one of these.
+    for place in (held, other, cheapest_between(costs, i, min(held, other), max(held, other))):
+        for step in (-1.0, 1.0):
+            at = next_allowed(costs, i, place, step)
+            if low <= at <= high:
+                paid = cost_of(costs, i, at)
+                if paid < least:
+                    best, least = at, paid
+    return float(best)
+
+
+@part
+def cheapest_between(costs: Costs, i: int, first: float, last: float) -> float:
+    """Where instrument i costs least between what is held and nothing, both left out; ``first`` if nothing is between.
+
+    There it is convex: lines, max(m − κq, 0) and q^{3/2} of the distances to both. Its domain is not looked at.
+    """
+    if last - first < 2 or not has_orders(costs, i):
+        return first
+    low, high = first + 1, last - 1
+    while low < high:
+        middle = np.floor((low + high) / 2)
+        if plain_cost(costs, i, middle) <= plain_cost(costs, i, middle + 1):
+            high = middle
+        else:
+            low = middle + 1
+    return float(low)
 
 
 @part
@@ -164,13 +183,9 @@ def least_of(costs: Costs, i: int, low: float, high: float) -> float:
         return cost_of(costs, i, cheapest_place(costs, i, low, high))
     held = min(max(costs.lines[HELD, i], low), high)
     origin = min(max(costs.lines[ORIGIN, i], low), high)
-    least = min(plain_cost(costs, i, held), plain_cost(costs, i, origin))
-    if has_orders(costs, i):
-        position = min(held, origin) + 1
-        while position < max(held, origin):
-            least = min(least, plain_cost(costs, i, position))
-            position += 1
-    return least
+    between = plain_cost(costs, i, cheapest_between(costs, i, min(held, origin), max(held, origin)))
+    between *= 1 - 4 * UNIT_ROUND_OFF * abs(held - origin)  # a slope of less than round-off misleads the search
+    return float(min(plain_cost(costs, i, held), plain_cost(costs, i, origin), between))
 
 
 @part
@@ -198,6 +213,26 @@ def least_cost(costs: Costs, lower: np.ndarray, upper: np.ndarray) -> float:
         if costs.lines[FURTHER, i] != 0:
             total += least_of(costs, i, lower[i], upper[i])
     return total * (1 - (lower.size + 8) * 2 * UNIT_ROUND_OFF)
+
+
+@part
+def farthest_within(costs: Costs, i: int, kink: float, end: float, step: float, most: float) -> float:
+    """The last position from a kink to ``end``, in whose direction (±1) costs do not fall, that costs at most so much.
+
+    ``end`` itself if it is infinite or on the other side; the kink, if not even that does.
+    """
+    if not abs(end) < np.inf or (end - kink) * step <= 0 or plain_cost(costs, i, end) <= most:
+        return end
+    inside, outside = 0.0, abs(end - kink)
+    while outside - inside > 1:
+        middle = np.floor((inside + outside) / 2)
+        if not inside < middle < outside:  # beyond what float64 counts
+            break
+        if plain_cost(costs, i, kink + step * middle) <= most:
+            inside = middle
+        else:
+            outside = middle
+    return float(kink + step * outside) if outside - inside > 1 else float(kink + step * inside)
 
 
 @part
@@ -235,7 +270,10 @@ def within_costs(
                 low[i] = max(low[i], np.ceil(kink - far))
             if kink == max(held, origin):
                 high[i] = min(high[i], np.floor(kink + far))
-        if has_table(costs, i) or (has_orders(costs, i) and high[i] - low[i] < np.inf):
+        if has_orders(costs, i):
+            low[i] = farthest_within(costs, i, min(held, origin), low[i], -1.0, own)
+            high[i] = farthest_within(costs, i, max(held, origin), high[i], 1.0, own)
+        if has_table(costs, i):
             while low[i] <= high[i] and not cost_of(costs, i, low[i]) <= own:
                 low[i] += 1
             while high[i] >= low[i] and not cost_of(costs, i, high[i]) <= own:

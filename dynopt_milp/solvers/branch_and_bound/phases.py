@@ -158,8 +158,10 @@ class Search:
         if not self._stack.value[0] < self._value * (1 - GAIN):
             return
         portfolio = self._split(index)
+        if not (np.isfinite(portfolio).all() and self._formulation.program.in_box(portfolio)):  # there is no such split
+            return
         value = self._formulation.priced(portfolio).high
-        if value < self._value and self._formulation.program.in_box(portfolio):
+        if value < self._value:
             self._incumbent, self._value = portfolio, value
             self._stack.value[0] = min(self._stack.value[0], value)
             self._stack.best[:] = index

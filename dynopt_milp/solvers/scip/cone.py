@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_array
 
+from dynopt_milp.solvers.modelled import choices_in_words
 from dynopt_milp.solvers.scip.conic import ConicProgram, conic_program
 from formulations import FloatArray, Formulation, IntegerArray, TrackingProgram
 
@@ -15,13 +16,20 @@ def formulation_cone(formulation: Formulation) -> tuple[ConicProgram, slice]:
     """The formulation's conic data, without its box, and the columns of the positions.
 
     Points outside the box have no meaning: what is simpler inside it is written in the simpler way.
+
+    Raises
+    ------
+    UnsupportedError
+        Where a rule, or a cost of orders, has too many positions to choose among.
     """
     program = formulation.program
     kinked = not program.listed.any() and not program.underlyings() and not program.rules  # kinked lines in a box
     if formulation.is_sum and kinked:
         return _sum_cone(formulation), slice(0, program.size)
     nowhere = np.full(program.size, np.inf)
-    model = replace(formulation, program=program.with_box(-nowhere, nowhere)).model() if kinked else formulation.model()
+    written = replace(formulation, program=program.with_box(-nowhere, nowhere)) if kinked else formulation
+    with choices_in_words():
+        model = written.model()
     compiled = conic_program(model.problem())
     return compiled, compiled.columns[model.positions.id]
 
