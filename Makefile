@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ study-holding: .venv/installed ## Sizes on one side and the cost of holding: mak
 
 study-rules: .venv/installed ## House rules against other solvers: make study-rules DATA=folder [INSTANCES=folder] (comparisons/rules)
 	@$(BIN)/python -m comparisons.rules $(DATA) $(if $(INSTANCES),--instances $(INSTANCES))
+
+study-rules-years: .venv/installed ## Fifteen years with house rules: make study-rules-years DATA=folder (comparisons/rules)
+	@$(BIN)/python -m comparisons.rules.years $(DATA)
 
 study-before: .venv/installed ## As fast as before, and the same answers? make study-before DATA=folder BEFORE=checkout (comparisons/before_after)
 	@$(BIN)/python -m comparisons.before_after $(DATA) $(BEFORE)

@@ -1,7 +1,8 @@
 """The functions of the dynamic-optimisation guide, by the names and arguments its users know.
 
 Each is a thin wrapper: dictionaries come in and go out, the work is done elsewhere in the package. Added are the
-arguments ``optimizer`` and ``limits``, and ``forecasts`` and ``costs`` of backtests. What is different, and why:
+arguments ``optimizer``, ``limits`` and ``rules``, and ``forecasts`` and ``costs`` of backtests. What is different, and
+why:
 
 - What the guide's functions print and replace by zeros or simple rounding raises a typed error here.
 - ``initial_positions`` of the optimizers are the contracts held, from which trades are charged.
