@@ -10,7 +10,7 @@ import numpy as np
 
 from dynopt_milp.errors import FormatError, InputError
 from dynopt_milp.io.labelled import Vector, refuse, to_vector
-from formulations import FloatArray, OrderCost
+from formulations import FloatArray, OrderCost, set_frozen_state
 
 PARTS = ("per_order", "minimum", "commission", "impact", "rolls")
 """The fields of :class:`OrderCosts`."""
@@ -63,6 +63,8 @@ class OrderCosts:
     commission: Vector | float = 0.0
     impact: Vector | float = 0.0
     rolls: Vector | float = 0.0
+
+    __setstate__ = set_frozen_state
 
     def among(self, instruments: tuple[str, ...], divided_by: float = 1.0) -> OrderCosts:
         """The same as arrays in the order of the instruments, read-only, money divided by a capital.

@@ -147,7 +147,7 @@ def assert_remedy(problem: Problem, member: Member, others: list[Member], remedy
 def test_conflicts_and_remedies_against_enumeration() -> None:
     seen, limits = set(), set()
     found = proved = hopeless = 0
-    for seed in range(300):
+    for seed in range(200):
         random = np.random.default_rng(seed)
         problem = problem_of(random, int(random.integers(1, 5)))
         kinds = [KINDS[seed % len(KINDS)], *random.choice(KINDS, int(random.integers(1, 4)))]
@@ -168,7 +168,7 @@ def test_conflicts_and_remedies_against_enumeration() -> None:
         hopeless += not conflict.remedies
     assert seen == {kind.split()[0] for kind in KINDS if kind != "least"}
     assert limits == {"lower", "upper", "only", "one_side"}
-    assert found > 150
+    assert found > 100
     assert proved > 0.85 * found  # the others have no portfolio without limits either, which is not proved
     assert hopeless
 

@@ -71,7 +71,7 @@ def assert_one_run(folder: Path, market: Market, tmp_path: Path, **settings: Any
 
 
 @pytest.mark.parametrize("frequency", ["daily", "weekly", "monthly"])
-@pytest.mark.parametrize("end", ["2016-03-16", "2016-03-25", "2016-03-28", "2016-03-31"])
+@pytest.mark.parametrize("end", ["2016-03-16", "2016-03-28"])
 def test_a_finished_run_extended_by_new_rows_is_one_run(
     market: Market, tmp_path: Path, frequency: str, end: str
 ) -> None:
@@ -491,7 +491,7 @@ def test_every_number_has_a_digest_of_its_own_but_the_two_zeros() -> None:
     table = pd.DataFrame({"name": ["a"], "currency": ["USD"], "multiplier": [1.0]}, index=["A"])
     given = SimpleNamespace(
         prices=frame, adjusted=frame.clip(-1, 1), fx=pd.DataFrame({"USD": 1.0}, days), specifications=table,
-        contract_months=None, suspects=(),
+        contract_months=None, suspects=(), stated=lambda: list(table.columns),
     )  # fmt: skip
     found = digest(given).digests["price"]["A"].to_numpy()
     assert found[0] == found[1] != 0
