@@ -16,7 +16,7 @@ PRICES = "rules"
 
 
 def prices_of_rules(
-    problem: Problem, best: Solution, *, each: bool, gap: float, time_limit: float | None
+    problem: Problem, best: Solution, buffer: float, *, each: bool, gap: float, time_limit: float | None
 ) -> tuple[float, dict[str, float | None]] | None:
     """What the rules of a rebalance cost together, and each by itself.
 
@@ -28,7 +28,9 @@ def prices_of_rules(
     problem : Problem
         With rules.
     best : Solution
-        Its proved optimum.
+        Its proved optimum, of any formulation.
+    buffer : float
+        That of the formulation, where it has one.
     each : bool
         Whether to solve again for the price of each where several bind.
     gap, time_limit
@@ -49,7 +51,10 @@ def prices_of_rules(
     def without(places: set[int]) -> Solution | None:
         kept = [rule for place, rule in enumerate(problem.rules) if place not in places]
         try:
-            found = solve(problem.replace(rules=kept), gap=gap, time_limit=time_limit, start=best.positions)
+            found = solve(
+                problem.replace(rules=kept), formulation=best.formulation, buffer=buffer, gap=gap,
+                time_limit=time_limit, start=best.positions,
+            )  # fmt: skip
         except DynoptError:  # where nothing but rules bounds positions
             return None
         return found if found.status is Status.OPTIMAL else None

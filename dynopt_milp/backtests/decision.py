@@ -293,8 +293,9 @@ class Decisions:
             found[MARGIN_USED] = max(use.used / use.limit for use in budgets)
         if problem.rules:
             measured = prices_of_rules(
-                problem, result.optimised, each=self.price_rules, gap=self.gap, time_limit=self.time_limit
-            )
+                problem, result.optimised, result.buffer, each=self.price_rules, gap=self.gap,
+                time_limit=self.time_limit,
+            )  # fmt: skip
             if measured is not None:
                 found[RULES_COST], found[PRICES] = measured
                 found[RULES_BIND] = sum(price != 0 for price in found[PRICES].values())

@@ -15,10 +15,13 @@ from rich.console import Console
 
 from dynopt_milp import (
     Backtest,
+    Inputs,
+    Limits,
     Market,
     OrderCosts,
     Problem,
     RulesError,
+    Strategy,
     backtest,
     rebalance,
     rules,
@@ -56,7 +59,7 @@ def test_a_rule_binds_where_the_free_optimum_breaks_it_and_costs_what_the_optimu
         best, free = solve(problem), solve(problem.replace(rules=None))
         if best.contracts is None:
             continue
-        measured = prices_of_rules(problem, best, each=True, gap=1e-6, time_limit=None)
+        measured = prices_of_rules(problem, best, 0.01, each=True, gap=1e-6, time_limit=None)
         assert measured is not None
         cost, prices = measured
         held = free.positions.to_numpy()
@@ -76,7 +79,7 @@ def test_a_rule_binds_where_the_free_optimum_breaks_it_and_costs_what_the_optimu
                 assert price == 0
         bound = sum(broken.values())
         several, alone = several + (bound > 1), alone + (bound == 1)
-        cheap = prices_of_rules(problem, best, each=False, gap=1e-6, time_limit=None)
+        cheap = prices_of_rules(problem, best, 0.01, each=False, gap=1e-6, time_limit=None)
         assert cheap is not None
         if bound == 1:
             assert cheap[1] == pytest.approx(prices, abs=3e-6 * best.objective)
@@ -88,7 +91,7 @@ def test_a_rule_binds_where_the_free_optimum_breaks_it_and_costs_what_the_optimu
 
 def test_without_a_proof_nothing_is_said() -> None:
     problem = drawn(0, [rules.max_holdings(1)])
-    assert prices_of_rules(problem, solve(problem, "greedy"), each=False, gap=1e-6, time_limit=None) is None
+    assert prices_of_rules(problem, solve(problem, "greedy"), 0.01, each=False, gap=1e-6, time_limit=None) is None
 
 
 def test_names_are_the_same_from_day_to_day_and_tell_rules_apart() -> None:
@@ -183,6 +186,21 @@ def test_a_run_says_which_rules_bind_and_what_margin_is_held(market: Market, rul
     finding = next(one for one in ruled.findings if one.name == "rules bind")
     assert finding.figure == figures["num_rules_bind"]
     assert "margin at " in finding.remedy
+
+
+@pytest.mark.parametrize("buffer_rule", ["edge", "deadband", None])
+def test_prices_are_those_of_what_is_minimised(market: Market, buffer_rule: Any) -> None:
+    inputs = Inputs(market, Strategy(), 250_000)
+    short = YEAR | {"end": "2018-02-28"}
+    done = backtest(market, rules=HOUSE, buffer_rule=buffer_rule, inputs=inputs, **short)
+    formulation = "deadband" if buffer_rule == "deadband" else "penalty"
+    costs = []
+    for day, row in done.rebalances.iterrows():
+        problem = inputs.problem(day, done.positions.loc[day], rules=HOUSE, limits=Limits(one_side=True))
+        best, free = (solve(made, formulation=formulation) for made in (problem, problem.replace(rules=None)))
+        costs.append(best.objective - free.objective)
+        assert row["rules_cost"] == pytest.approx(costs[-1], abs=3e-6 * best.objective)
+    assert max(costs) > 0
 
 
 def test_all_prices_are_there_when_asked_for_and_a_run_goes_on_with_them(market: Market, tmp_path: Path) -> None:
