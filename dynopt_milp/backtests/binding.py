@@ -11,13 +11,15 @@ from dynopt_milp.problem.solution import Solution, Status
 from dynopt_milp.rules.used import rule_names
 from dynopt_milp.solvers.solving import solve
 
-PRICES = "rules"
-"""The field of an entry: what each rule of the day cost; see :func:`prices_of_rules`."""
+PRICES, KEPT = "rules_binding", "rules_kept"
+"""The fields of an entry: the price of each rule that binds, None where it is not known, and names of the others."""
+SHARE_PRICED = 4
+"""Of the days on which several rules bind, one in so many is solved again for the price of each, if not all are."""
 
 
 def prices_of_rules(
     problem: Problem, best: Solution, buffer: float, *, each: bool, gap: float, time_limit: float | None
-) -> tuple[float, dict[str, float | None]] | None:
+) -> tuple[float, dict[str, float | None], list[str]] | None:
     """What the rules of a rebalance cost together, and each by itself.
 
     A rule *binds* if the optimum without any rule breaks it. Its price is the optimum less the optimum without it;
@@ -32,7 +34,7 @@ def prices_of_rules(
     buffer : float
         That of the formulation, where it has one.
     each : bool
-        Whether to solve again for the price of each where several bind.
+        Whether to solve again for the price of each where several bind; else it is known where one binds alone.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`.
 
@@ -41,7 +43,9 @@ def prices_of_rules(
     cost : float
         The optimum less that without any rule, share of capital, not negative.
     prices : dict
-        By the name of the rule, likewise: 0 where it does not bind, None where it does and its price was not asked for.
+        Likewise, of the rules that bind, by name; None where it was not asked for.
+    kept : list of str
+        The names of the others.
     None
         Where the optimum, or that without rules, is not proved.
     """
@@ -64,14 +68,14 @@ def prices_of_rules(
         return None
     binding, names = problem.broken_rules(free.positions), rule_names(problem.rules)
     cost = max(best.objective - free.objective, 0.0) if binding else 0.0
-    prices: dict[str, float | None] = dict.fromkeys(names, 0.0)
+    prices: dict[str, float | None] = {}
     for place in binding:
         alone = cost if len(binding) == 1 else None
         if alone is None and each:
             other = without({place})
             alone = None if other is None else max(best.objective - other.objective, 0.0)
         prices[names[place]] = alone
-    return cost, prices
+    return cost, prices, [name for name in names if name not in prices]
 
 
 def rules_in_figures(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -86,12 +90,13 @@ def rules_in_figures(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str
     """
     found: dict[str, dict[str, Any]] = {}
     for entry in entries:
-        for name, price in (entry.get(PRICES) or {}).items():
+        binding: Mapping[str, float | None] = entry.get(PRICES) or {}
+        for name in (*binding, *entry.get(KEPT, ())):
             of_rule = found.setdefault(name, {"rebalances": 0, "binding": 0, "prices": []})
             of_rule["rebalances"] += 1
-            if price != 0:
-                of_rule["binding"] += 1
-                of_rule["prices"] += [] if price is None else [price]
+            of_rule["binding"] += name in binding
+            if binding.get(name) is not None:
+                of_rule["prices"].append(binding[name])
     for of_rule in found.values():
         prices = of_rule.pop("prices")
         of_rule["priced"] = len(prices)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.backtests.binding import PRICES, prices_of_rules
+from dynopt_milp.backtests.binding import KEPT, PRICES, SHARE_PRICED, prices_of_rules
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.metrics import (
     FAILED,
@@ -277,12 +277,12 @@ class Decisions:
                 found[name] = _portfolio(other)
         if self.portfolios:
             row["portfolios"] = found
-        row |= self._of_rules(problem, result)
+        row |= self._of_rules(targets.date, problem, result)
         positions = held.copy()
         positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
         return positions
 
-    def _of_rules(self, problem: Problem, result: Rebalance) -> dict[str, Any]:
+    def _of_rules(self, date: pd.Timestamp, problem: Problem, result: Rebalance) -> dict[str, Any]:
         """What rules cost, and the margin of what was decided, where either is known."""
         found: dict[str, Any] = {}
         margin = problem.margin_held(result.contracts)
@@ -293,12 +293,13 @@ class Decisions:
             found[MARGIN_USED] = max(use.used / use.limit for use in budgets)
         if problem.rules:
             measured = prices_of_rules(
-                problem, result.optimised, result.buffer, each=self.price_rules, gap=self.gap,
+                problem, result.optimised, result.buffer,
+                each=self.price_rules or date.toordinal() % SHARE_PRICED == 0, gap=self.gap,
                 time_limit=self.time_limit,
             )  # fmt: skip
             if measured is not None:
-                found[RULES_COST], found[PRICES] = measured
-                found[RULES_BIND] = sum(price != 0 for price in found[PRICES].values())
+                found[RULES_COST], found[PRICES], found[KEPT] = measured
+                found[RULES_BIND] = len(found[PRICES])
         return found
 
     def _compared(self, optimizer: str | Optimizer, problem: Problem) -> Solution:

@@ -182,7 +182,7 @@ def _rules_that_bind(performance: Mapping[str, Any]) -> list[Finding]:
     for name, of_one in list(asked.items())[:SHOWN]:
         price = of_one["mean_price"]
         paid = "" if price is None else f", {price:.2%} of capital each time" + (
-            "" if of_one["priced"] == of_one["binding"] else f" where it binds alone ({of_one['priced']:,})"
+            "" if of_one["priced"] == of_one["binding"] else f" of {of_one['priced']:,}"
         )  # fmt: skip
         words.append(f"{name} at {of_one['binding']:,}{paid}")
     more = f"; and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""

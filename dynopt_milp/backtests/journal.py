@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from dynopt_milp.backtests.binding import PRICES
+from dynopt_milp.backtests.binding import KEPT, PRICES
 from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.metrics import TEXTS
 from dynopt_milp.errors import FileError, FormatError
@@ -196,8 +196,10 @@ def _check_entry(entry: dict[str, Any]) -> None:
     for price in entry.get(PRICES, {}).values():
         if not (price is None or math.isfinite(price)):
             raise ValueError("prices of rules are numbers")
+    if not all(isinstance(name, str) for name in entry.get(KEPT, [])):
+        raise ValueError("names of rules are texts")
     for name, figure in entry.items():
-        if name not in ("date", "positions", "portfolios", PRICES, *TEXTS) and not (
+        if name not in ("date", "positions", "portfolios", PRICES, KEPT, *TEXTS) and not (
             figure is None or math.isfinite(figure)
         ):
             raise ValueError(f"{name} is a number")

@@ -149,8 +149,8 @@ def backtest(
         ``"rounded"`` and ``"unrounded"`` know none. A rule binds if the optimum without any rule breaks it: how often,
         and what it costs in the objective, is in ``performance["rules"]``.
     price_rules : bool
-        Solve again without each rule where several bind, for the price of each; else a price is known where a rule
-        binds alone.
+        Where several rules bind, solve again without each, for the price of each: on all of these days, not on one in
+        four. Where a rule binds alone its price is known anyway.
 
     Returns
     -------

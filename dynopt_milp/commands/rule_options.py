@@ -32,7 +32,10 @@ MinOrder = Annotated[
 
 
 PriceRules = Annotated[
-    bool, of_rules("--price-rules", help="Solve again without each rule that binds, for the price of each.")
+    bool,
+    of_rules(
+        "--price-rules", help="Where several rules bind, solve again for the price of each, not on one day in four."
+    ),
 ]
 
 

@@ -21,6 +21,7 @@ from dynopt_milp.rules.arguments import shown
 from dynopt_milp.rules.from_file import rule_from_dict
 from dynopt_milp.rules.risks import TrackingError
 from dynopt_milp.rules.rule import Rule
+from dynopt_milp.rules.shares import Cost
 from dynopt_milp.rules.sizes import Lot, MaxOrder, MinPosition, Size
 from formulations import FloatArray, NormCap, Rules
 
@@ -156,6 +157,8 @@ class OfRule(Member):
         """By its sum or norm, or the sizes of the positions and orders that it is for."""
         if isinstance(self.rule, Size):
             return self._size_needed(self.rule, problem, portfolio)
+        if isinstance(self.rule, Cost):  # whose table ends where its budget does
+            return float(problem.trading_costs(portfolio).sum())
         part, program = self._part(problem), problem.program()
         if part.caps:
             return float(part.caps[0].norms(portfolio[None] - program.zero)[0])
@@ -166,7 +169,9 @@ class OfRule(Member):
         if isinstance(self.rule, Size):
             return True
         rows = self._part(problem).rows
-        return bool(rows) and all((row.coefficients == np.rint(row.coefficients)).all() for row in rows)
+        return bool(rows) and all(
+            row.tables is None and (row.coefficients == np.rint(row.coefficients)).all() for row in rows
+        )
 
     def norm(self, problem: Problem) -> NormCap | None:
         """Of a risk, or a tracking error."""

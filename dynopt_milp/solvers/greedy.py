@@ -54,13 +54,13 @@ def solve_greedy(task: Task) -> Answer:
     program = task.formulation.program
 
     def goes_on(positions: FloatArray) -> bool:
-        if program.keeps_rules(positions):
+        if program.contains(positions):
             task.report(positions)
         return task.seconds_left() > 0
 
     positions, finished = greedy_search(program, goes_on=goes_on)
     stopped_by = StoppedBy.HEURISTIC if finished else StoppedBy.TIME
-    kept = positions if program.keeps_rules(positions) else None
+    kept = positions if program.contains(positions) else None  # sides that cannot be left are no answer, either
     return Answer(positions=kept, lower_bound=0.0, stopped_by=stopped_by, solver="greedy (book)")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynopt_milp import InputError, Limits, OrderCosts, Problem, RulesError, rebalance, rules, solve
+from dynopt_milp import InputError, Limits, OrderCosts, Problem, RulesError, example_problem, rebalance, rules, solve
 from dynopt_milp.errors import FormatError
 from formulations import FloatArray
 
@@ -162,3 +162,30 @@ def test_the_order_of_instruments_changes_nothing() -> None:
     )  # fmt: skip
     assert solve(moved).positions[NAMES].tolist() == solve(made).positions.tolist()
     assert rebalance(moved).fingerprint == rebalance(made.replace(capital=None)).fingerprint
+
+
+@pytest.mark.parametrize(
+    "orders", [OrderCosts(impact=4e-6), OrderCosts(minimum=2e-5, commission=4e-7), OrderCosts(per_order=8e-6), None]
+)
+def test_a_budget_for_costs_that_conflicts_is_named_with_what_would_do(orders: OrderCosts | None) -> None:
+    house = [rules.cost(0.00005), rules.tracking_error(0.03)]
+    limits = Limits(lower=-50, upper=50)
+    made = example_problem(250_000).replace(order_costs=orders, limits=limits, rules=house)
+    found = solve(made)
+    assert found.status.value == "infeasible"
+    assert found.conflict is not None
+    remedy = next(one for one in found.conflict.remedies if one.what == "cost, budget")
+    assert remedy.after is not None
+    enough = made.replace(rules=[rules.cost(remedy.after), house[1]])
+    answer = solve(enough)
+    assert answer.status.value == "optimal"
+    assert enough.trading_costs(answer.contracts).sum() <= remedy.after * (1 + 1e-9)
+
+
+def test_greedy_that_cannot_leave_two_sides_has_no_answer() -> None:
+    stuck = Problem(
+        np.diag([0.01, 0.01]), [-0.9, 1.6], [0.5, 0.5], [-1, 2], 1e-4, instruments=["A", "B"], underlying=["X", "X"],
+        limits=Limits(one_side=True, lower=-5, upper=5), rules=rules.max_order(0), order_costs=OrderCosts(impact=1e-4),
+    )  # fmt: skip
+    assert solve(stuck, "greedy").status.value == "no_solution"
+    assert solve(stuck).status.value == "infeasible"

@@ -61,7 +61,7 @@ def test_a_rule_binds_where_the_free_optimum_breaks_it_and_costs_what_the_optimu
             continue
         measured = prices_of_rules(problem, best, 0.01, each=True, gap=1e-6, time_limit=None)
         assert measured is not None
-        cost, prices = measured
+        cost, prices, kept = measured
         held = free.positions.to_numpy()
         broken = {
             "margin": np.abs(held) @ np.asarray(problem.margin) > budget * (1 + 1e-9),
@@ -69,14 +69,13 @@ def test_a_rule_binds_where_the_free_optimum_breaks_it_and_costs_what_the_optimu
             "gross": np.abs(held) @ problem.weight_per_contract > gross * (1 + 1e-9),
             "one_of A, B": bool(held[0] and held[1]),
         }
-        assert list(prices) == list(broken)
+        assert list(prices) == [name for name, breaks in broken.items() if breaks]
+        assert kept == [name for name, breaks in broken.items() if not breaks]
         assert cost == pytest.approx(best.objective - free.objective, rel=1e-12, abs=1e-12)
-        for place, (name, price) in enumerate(prices.items()):
-            without = solve(problem.replace(rules=[rule for at, rule in enumerate(house) if at != place]))
+        for place, name in enumerate(broken):
             if broken[name]:
-                assert price == pytest.approx(best.objective - without.objective, abs=3e-6 * best.objective)
-            else:
-                assert price == 0
+                without = solve(problem.replace(rules=[rule for at, rule in enumerate(house) if at != place]))
+                assert prices[name] == pytest.approx(best.objective - without.objective, abs=3e-6 * best.objective)
         bound = sum(broken.values())
         several, alone = several + (bound > 1), alone + (bound == 1)
         cheap = prices_of_rules(problem, best, 0.01, each=False, gap=1e-6, time_limit=None)
@@ -84,7 +83,7 @@ def test_a_rule_binds_where_the_free_optimum_breaks_it_and_costs_what_the_optimu
         if bound == 1:
             assert cheap[1] == pytest.approx(prices, abs=3e-6 * best.objective)
         else:
-            assert [price is None for price in cheap[1].values()] == list(broken.values())
+            assert list(cheap[1].values()) == [None] * bound
     assert several > 5
     assert alone > 2
 
@@ -174,7 +173,8 @@ def test_a_run_says_which_rules_bind_and_what_margin_is_held(market: Market, rul
     bind = ruled.rebalances["rules_bind"]
     assert figures["num_rules_bind"] == (bind > 0).sum() > 10
     assert sum(of_one["binding"] for of_one in figures["rules"].values()) == bind.sum()
-    assert sum(of_one["priced"] for of_one in figures["rules"].values()) == (bind == 1).sum()
+    known = (bind == 1) | ((bind > 1) & (ruled.rebalances.index.map(pd.Timestamp.toordinal) % 4 == 0))
+    assert sum(of_one["priced"] for of_one in figures["rules"].values()) == bind[known].sum() < bind.sum()
     free = backtest(market, **YEAR)
     assert free.rebalances["margin"].max() > 0.06
     assert ruled.rebalances["margin"].max() <= 0.06 * (1 + 1e-12)

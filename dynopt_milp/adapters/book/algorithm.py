@@ -353,7 +353,7 @@ def _greedy_from(start: FloatArray, direction: FloatArray) -> Optimizer:
         for members in program.opposite(first):  # no step leads out of it
             first[members] = np.clip(0.0, lower[members], upper[members])
         found, _ = greedy_search(program, start=first, direction=direction)
-        return found if program.keeps_rules(found) else breaks_a_rule(problem)
+        return found if program.contains(found) else breaks_a_rule(problem)
 
     return greedy
 

@@ -387,7 +387,7 @@ class ObjectiveFunction:
             back = np.argsort(order)
             program = problem.program().permuted(order)
             found, _ = greedy_search(program, lambda positions: self.evaluate(positions[back] * unit))
-            return found[back] if program.keeps_rules(found) else breaks_a_rule(problem)
+            return found[back] if program.contains(found) else breaks_a_rule(problem)
 
         return greedy
 
