@@ -146,8 +146,8 @@ def backtest(
         a function from a :class:`~dynopt_milp.strategy.RebalanceDay` to those of the day. Of instruments that are not
         in a rebalance names and numbers are left out; what is held of them does not count. What is held can leave the
         rules until the next decision, as markets move and orders wait for a price: ``rules_broken`` of the rebalances.
-        ``"rounded"`` and ``"unrounded"`` know none. A rule binds if the optimum without any rule breaks it: how often,
-        and what it costs in the objective, is in ``performance["rules"]``.
+        ``"rounded"`` and ``"unrounded"`` know none, and stand ``beside`` without. A rule binds if the optimum without
+        any rule breaks it: how often, and what it costs in the objective, is in ``performance["rules"]``.
     price_rules : bool
         Where several rules bind, solve again without each, for the price of each: on all of these days, not on one in
         four. Where a rule binds alone its price is known anyway.
@@ -186,8 +186,11 @@ def backtest(
     others = dict(zip(distinct_names((optimizer, *beside), "beside")[1:], beside, strict=True))
     for other in beside:
         check_optimizer(other, "beside", UNOPTIMISED)
-        _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits, rules)
+        known = None if other in UNOPTIMISED else rules
+        _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits, known)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
+    if switches["price_rules"] and rules is None:
+        raise InputError("makes no sense without rules", field="price_rules")
     if inputs is None:
         inputs = Inputs(market, strategy, float(capital))
     else:
@@ -279,10 +282,13 @@ def backtest(
         result = replace(record.result(entries, settings), extended_from=extended, notes=notes)
         if out is not None:
             result.save(out)
-    runs = {
-        name: alone(optimizer=other, out=None if out is None else Path(out) / BESIDE / name)
-        for name, other in others.items()
-    }
+    runs = {}
+    for name, other in others.items():
+        known = None if other in UNOPTIMISED else rules
+        runs[name] = alone(
+            optimizer=other, out=None if out is None else Path(out) / BESIDE / name, rules=known,
+            price_rules=price_rules and known is not None,
+        )  # fmt: skip
     return replace(result, beside=runs)
 
 

@@ -85,4 +85,10 @@ def read_guide_folder(
 
 def _read_table(path: Path) -> pd.DataFrame:
     optional = ("Currency", "Underlying", *ASSET_CLASS_COLUMNS)
-    return read_columns(path, texts=["Symbol", "Name"], numbers=["Multiplier", "SR_cost"], optional=optional)
+    return read_columns(
+        path,
+        texts=["Symbol", "Name"],
+        numbers=["Multiplier", "SR_cost"],
+        optional=optional,
+        optional_numbers=["Margin"],
+    )

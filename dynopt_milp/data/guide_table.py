@@ -17,6 +17,7 @@ GUIDE_COLUMNS = {
     "SR_cost": "sr_cost",
     "Currency": "currency",
     "Underlying": "underlying",
+    "Margin": "margin",
 }
 ASSET_CLASS_COLUMNS = ("Asset_Class", "Asset Class", "AssetClass")
 

@@ -10,7 +10,8 @@ CSV folder, and Parquet store                                     columns that a
 ``fx_prices_csv/EURUSD.csv``                                      DATETIME, PRICE (US dollars per euro)
 ``spotfx_prices/EURUSD.parquet``
 ``csvconfig/instrumentconfig.csv`` (of both)                      Instrument, Pointsize, AssetClass, Currency, Slippage,
-                                                                  PerBlock, Percentage, PerTrade, Description
+                                                                  PerBlock, Percentage, PerTrade, Description; and
+                                                                  Margin (of a contract), where there is one
 ``csvconfig/spreadcosts.csv`` (of both, where there is no         Instrument, SpreadCost
 Slippage)
 ================================================================= =====================================================
@@ -78,6 +79,10 @@ CONFIG_COLUMNS = {
     "PerTrade": "minimum",
 }
 """The columns of the instrument configuration, and what they are in ``Market.specifications``."""
+
+
+MARGIN = "Margin"
+"""A further column that it may have: margin of a contract, its currency; empty where it is not known."""
 
 
 def read_pysystemtrade(
@@ -182,7 +187,7 @@ def _specifications(path: Path, names: Sequence[str]) -> pd.DataFrame:
             path, errno=ENOENT,
         )  # fmt: skip
     table = read_columns(
-        path, texts=["Instrument", "Description", "Currency", "AssetClass"], optional_numbers=["Slippage"],
+        path, texts=["Instrument", "Description", "Currency", "AssetClass"], optional_numbers=["Slippage", MARGIN],
         numbers=["Pointsize", "PerBlock", "Percentage", "PerTrade"],
     )  # fmt: skip
     table = table.set_index("Instrument")
@@ -191,7 +196,8 @@ def _specifications(path: Path, names: Sequence[str]) -> pd.DataFrame:
     if "Slippage" not in table:
         table = table.assign(Slippage=_spreads(path.parent / SPREADS, path).reindex(table.index))
     underlying = [underlying_of(str(name)) for name in table.index]
-    return table[list(CONFIG_COLUMNS)].rename(columns=CONFIG_COLUMNS).assign(underlying=underlying)
+    found = table[list(CONFIG_COLUMNS)].rename(columns=CONFIG_COLUMNS).assign(underlying=underlying)
+    return found.assign(margin=table[MARGIN]) if MARGIN in table else found
 
 
 def _spreads(path: Path, config: Path) -> pd.Series:

@@ -85,9 +85,9 @@ def _settings_there(
             before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         different = [
             words
-            for key in settings
+            for key in dict.fromkeys((*settings, *before))  # what is not asked for any more is another setting, too
             if key not in growing
-            for words in _differences(key, before.get(key), settings[key])
+            for words in _differences(key, before.get(key), settings.get(key))
         ]
     except (ValueError, AttributeError) as error:
         raise FormatError(f"cannot be read: {error}", field=str(path)) from None

@@ -311,7 +311,7 @@ class Problem:
             capital=money,
             rules=rules,
             order_costs=order_costs_of(order_costs, names, money),
-            margin=None if margin_per_contract is None else _margins(margin_per_contract, names) / money,
+            margin=None if (margins := _margins(margin_per_contract, names)) is None else margins / money,
         )
 
     @classmethod

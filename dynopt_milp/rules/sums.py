@@ -24,8 +24,8 @@ from dynopt_milp.rules.rule import Rule, rows_between
 from dynopt_milp.rules.setting import Setting
 from formulations import FloatArray, Rules
 
-MOST_MARGIN = 5.0
-"""Of capital: 500 %. What is more looks like per cent."""
+MOST_MARGIN = 1.0
+"""Of capital. What is more looks like per cent."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,15 +106,17 @@ def margins_of(per_contract: Amounts | None, setting: Setting, needed: NDArray[n
         found = by_instrument(per_contract, setting.instruments, "per_contract", missing=None if needed.all() else 0.0)
     elif setting.margin is None:
         raise InputError(
-            "is missing, and the problem has no margins (Problem.margin, a column margin)", field="per_contract"
+            "is missing, and no margins are known; give it, or them (the column margin of targets or specifications, "
+            "Problem.margin)",
+            field="per_contract",
         )
     else:
         found = setting.margin
     lacking = needed & np.isnan(found)
     if lacking.any():
         name = setting.instruments[int(np.argmax(lacking))]
-        raise InputError("has no margin; give it one (the column margin, Problem.margin or per_contract)",
-                         field="margin", instrument=name)  # fmt: skip
+        raise InputError("has no margin; give it one (the column margin of targets or specifications, Problem.margin)",
+                         field="per_contract", instrument=name)  # fmt: skip
     return np.where(needed, found, 0.0)
 
 

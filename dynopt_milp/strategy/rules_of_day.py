@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from dynopt_milp.errors import RulesError
 from dynopt_milp.io.describe import describe
 from dynopt_milp.rules.among import rules_among
 from dynopt_milp.rules.rule import Rule
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RebalanceDay:
     """What a function of house rules is told of the day.
 
@@ -42,6 +44,9 @@ class RebalanceDay:
     volatility: pd.Series
     costs: pd.Series
     margins: pd.Series
+
+    def __repr__(self) -> str:
+        return f"<RebalanceDay {self.date:%Y-%m-%d}, {len(self.held)} instruments>"
 
     @property
     def instruments(self) -> list[str]:
@@ -76,8 +81,31 @@ def rules_of_day(rules: DayRules | None, day: RebalanceDay, known: Sequence[str]
 
 
 def of_market(rules: DayRules | None, instruments: Sequence[str], known: Sequence[str]) -> DayRules | None:
-    """The rules among some instruments of a market, checked; a function, which is asked on each day, as it is."""
-    return rules if rules is None or is_function(rules) else rules_among(rules, instruments, known)
+    """The rules among some instruments of a market, checked; a function, which is asked on each day, as it is.
+
+    Raises
+    ------
+    RulesError
+        If they are no rules, or a function that takes something else than a day.
+    """
+    if is_function(rules):
+        _check_signature(rules)
+        return rules
+    return None if rules is None else rules_among(rules, instruments, known)
+
+
+def _check_signature(rules: Any) -> None:
+    """Refuse a function that cannot be called with a day alone."""
+    try:
+        signature = inspect.signature(rules)
+    except (TypeError, ValueError):  # what cannot say is tried
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        raise RulesError(
+            f"expected a function of the day (a RebalanceDay) alone, found {describe(rules)}{signature}", field="rules"
+        ) from None
 
 
 def is_function(rules: Any) -> bool:

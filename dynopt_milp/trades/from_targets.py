@@ -179,8 +179,9 @@ def problem_of_day_and_targets(
 ) -> Problem:
     """A rebalance from targets, with covariances, values and costs from prices; see the two it is made of.
 
-    Of the strategy its volatility, correlation and costs count. Of the targets ``position``, ``lower`` and ``upper``;
-    what a contract is worth the market says, and columns of that are refused.
+    Of the strategy its volatility, correlation and costs count. Of the targets ``position``, ``lower``, ``upper`` and
+    ``margin`` (base currency, in place of the market's); what a contract is worth the market says, and columns of that
+    are refused.
 
     Raises
     ------
@@ -193,7 +194,8 @@ def problem_of_day_and_targets(
     for name in names:
         if name not in market.instruments:
             raise InputError(f"has a target and {not_in_data(market, name)}", field="targets", instrument=name)
-    _unused(targets, (*TERMS, UNDERLYING), "the prices say what a contract is worth and costs")
+    said = [name for name in (*TERMS, UNDERLYING) if name != "margin"]
+    _unused(targets, said, "the prices say what a contract is worth and costs")
     contracts = _held(held, names)
     equal = replace(
         strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)),
@@ -210,8 +212,11 @@ def problem_of_day_and_targets(
                 f"has a target and {cannot_be_held(known, equal, name)}; leave it out of the targets",
                 field="targets", instrument=name,
             )  # fmt: skip
+    margin = problem.margin
+    if "margin" in targets:
+        margin = np.array([targets["margin"][name] / capital for name in problem.instruments])
     return problem.replace(
-        optimal_positions=targets["position"], limits=_within(problem, targets, limits)
+        optimal_positions=targets["position"], limits=_within(problem, targets, limits), margin=margin
     )  # fmt: skip
 
 
@@ -263,6 +268,8 @@ def _order_costs(
             "is no column of the targets; give what of the cost of a contract counts towards the minimum",
             field="commission",
         )
+    if "commission" in given and "minimum" not in given:
+        raise InputError("is not used without a column minimum", field="commission")
     if not given:
         return None
     return OrderCosts(

@@ -26,7 +26,7 @@ SIDES = ("lower", "upper")
 """Further columns of limits, whole contracts."""
 EMPTY_CELLS = {
     "reference_price": np.nan, "lower": -np.inf, "upper": np.inf, "per_order": 0.0, "minimum": 0.0, "impact": 0.0,
-    "margin": np.nan,
+    "commission": 0.0, "margin": np.nan,
 }  # fmt: skip
 """The columns that may have empty cells, and what these become: the price stands for itself, there is no limit, an
 order costs nothing beside its contracts, a margin is not known."""

@@ -42,13 +42,26 @@ def notes_of_problem(problem: Problem) -> Iterator[str]:
         yield f"what is held risks {held:.0%} of capital a year, which is much; is it of this account?"
     volatility = np.sqrt(problem.covariance.diagonal())
     risky = volatility > 0
-    shares = np.divide(problem.cost_in_weight_terms, volatility, out=np.zeros_like(volatility), where=risky)
+    of_one = problem.trading_costs(problem.previous_positions + 1) / problem.weight_per_contract
+    shares = np.divide(of_one, volatility, out=np.zeros_like(volatility), where=risky)
     dear = [f"{name} ({share:.1%})" for name, share in zip(problem.instruments, shares, strict=True) if share > DEAR]
     if dear:
         yield (
             f"a trade costs more than {DEAR:.0%} of the annual risk of its contract: {', '.join(dear)}; are costs in "
             "the right units?"
         )
+    if problem.margin is not None:
+        above = problem.margin > problem.weight_per_contract
+        large = [name for name, more in zip(problem.instruments, above, strict=True) if more]
+        if large:
+            yield (
+                f"the margin of a contract is more than its notional: {first_few(large)}; is it money where a share of "
+                "capital is asked for?"
+            )
+    for rule, part in zip(problem.rules, problem.parts_of_rules(), strict=True):
+        margins = part.rows[0].coefficients.max(axis=0) if rule.kind == "margin" else np.zeros(1)
+        if margins.any() and 0 < part.rows[0].limit < margins[margins > 0].min():
+            yield f"{rule}: the budget is less than the margin of any contract; are both money, or both shares?"
 
 
 def notes_of_covariance(covariance: pd.DataFrame, targets: pd.DataFrame) -> Iterator[str]:

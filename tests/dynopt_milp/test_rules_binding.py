@@ -29,9 +29,11 @@ from dynopt_milp import (
     solve,
 )
 from dynopt_milp.backtests.binding import prices_of_rules, rules_in_figures
+from dynopt_milp.errors import FormatError, InputError
 from dynopt_milp.rules import Rule
 from dynopt_milp.rules.used import rule_names
 from dynopt_milp.show import show_backtests, write_report
+from dynopt_milp.trades.input_notes import notes_of_problem
 from tests.command_line import run
 
 NAMES = ("US10", "BUND", "ES_micro", "NQ_micro", "GOLD_micro", "CRUDE_mini", "CORN")
@@ -135,7 +137,7 @@ def test_margins_of_a_problem() -> None:
     again = Problem.from_dict(problem.to_dict())
     assert again.to_dict() == problem.to_dict()
     assert problem.to_dict()["margin"] == [0.1, None, 0.2, None]
-    with pytest.raises(RulesError, match="rules of B: margin: margin: has no margin"):
+    with pytest.raises(RulesError, match="rules of B: margin: per_contract: has no margin"):
         problem.replace(rules=rules.margin(budget=1))
     some = problem.replace(rules=rules.group(["A", "C"], upper=0.3, of="margin"))
     assert solve(some).status.value == "optimal"
@@ -286,6 +288,52 @@ def test_compare_takes_rules_and_holds_the_targets_without_them(tmp_path: Path) 
 def test_a_margin_that_is_not_known_is_said_where_a_rule_needs_it(market: Market) -> None:
     table = market.specifications.copy()
     table.loc["CORN", "margin"] = np.nan
-    with pytest.raises(RulesError, match="CORN: margin: margin: has no margin"):
+    with pytest.raises(RulesError, match="CORN: margin: per_contract: has no margin"):
         backtest(replace(market, specifications=table), rules=rules.margin(budget=0.5), **YEAR)
     assert pd.isna(table.loc["CORN", "margin"])
+
+
+def test_a_run_with_rules_is_none_without(market: Market, tmp_path: Path) -> None:
+    short = YEAR | {"end": "2018-02-28"}
+    backtest(market, rules=HOUSE, out=tmp_path / "run", **short)
+    with pytest.raises(FormatError, match=r"rules is .* there and not set now"):
+        backtest(market, out=tmp_path / "run", **short)
+    assert backtest(market, rules=HOUSE, out=tmp_path / "run", **short).settings["rules"]
+
+
+def test_static_runs_stand_beside_without_rules(market: Market) -> None:
+    short = YEAR | {"end": "2018-02-28"}
+    done = backtest(market, rules=HOUSE, beside=["rounded", "greedy"], price_rules=True, **short)
+    assert "rules" not in done.beside["rounded"].settings
+    assert done.beside["greedy"].settings["rules"] == done.settings["rules"]
+
+
+def test_slips_are_refused_or_noted(market: Market) -> None:
+    for wrong in (lambda: [rules.gross(5)], lambda day, capital: []):
+        with pytest.raises(RulesError, match="expected a function of the day"):
+            backtest(market, rules=wrong, **YEAR)
+    with pytest.raises(InputError, match="price_rules: makes no sense without rules"):
+        backtest(market, price_rules=True, **YEAR)
+    nothing_known = Problem.from_market(
+        capital=1e5, prices=[100], multipliers=[10], covariance=[[0.04]], optimal_positions=[4.4], instruments=["A"],
+        margin_per_contract={},
+    )  # fmt: skip
+    assert nothing_known.margin is None
+    money = nothing_known.replace(margin=2000.0, rules=rules.margin(0.02, 1e-3))
+    notes = list(notes_of_problem(money))
+    assert any("the margin of a contract is more than its notional" in note for note in notes)
+    assert any("the budget is less than the margin of any contract" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "house", [[rules.max_order(1), rules.lot({"A": 2})], [rules.min_position(2), rules.max_order(1)]]
+)
+def test_a_deadband_ends_where_what_is_held_is_not_allowed(house: list[Rule]) -> None:
+    covariance = [[0.075, 0.018, -0.021], [0.018, 0.06, -0.010], [-0.021, -0.010, 0.009]]
+    made = Problem(
+        covariance, [2.2, -1.2, -0.5], [0.5, 0.6, 0.36], [1, 1, -2], 2e-4, instruments=list("ABC"), rules=house
+    )
+    found, other = (solve(made, method, formulation="deadband") for method in ("exact", "enumerate"))
+    assert found.status.value == "optimal"
+    assert found.nodes < 1000
+    assert found.objective == pytest.approx(other.objective, rel=1e-6)

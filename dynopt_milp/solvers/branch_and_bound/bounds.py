@@ -78,6 +78,8 @@ def cone_bound(
     none = np.zeros(size)
     mixed, mixed_pull = node.whole, node.whole_link  # of both quadratics, for this ω; the hull bound fills them anew
     floor = LEAST_ERROR * (goal.buffer if goal.edge else cut)
+    if not floor < np.inf:  # nothing is known yet
+        floor = LEAST_ERROR * goal.buffer
     bound, root, lasso = -np.inf, 0.0, False
     taken_off = goal.cost_error + (0.0 if goal.edge else goal.loss)
     change, last, fresh = 0.0, rounds, True

@@ -88,6 +88,16 @@ def move_inside(lattice: Lattice, node: Node, size: int, a: int, gram: np.ndarra
 
 
 @part
+def trim_ends(lattice: Lattice, node: Node, i: int) -> None:
+    """Drop positions of infinite cost from the ends of one range; the last one stays."""
+    cost, begin = lattice.cost, lattice.start[i]
+    while node.low[i] < node.high[i] and cost[begin + node.low[i]] == np.inf:
+        node.low[i] += 1
+    while node.high[i] > node.low[i] and cost[begin + node.high[i]] == np.inf:
+        node.high[i] -= 1
+
+
+@part
 def choose(
     lattice: Lattice, node: Node, size: int, kappa: float, paid: float, cut: float, goal: Goal, omega: float,
     bound: float, weight: float, constant: float, candidates: np.ndarray, scores: np.ndarray, second: bool,
@@ -131,6 +141,7 @@ def choose(
         for half in range(2):
             low[i] = at + 1 if half else lowest
             high[i] = highest if half else at
+            trim_ends(lattice, node, i)
             build_envelopes(lattice, node, a, a + 1, weight)
             move_inside(lattice, node, size, a, gram)
             if weight > 0:
@@ -150,6 +161,7 @@ def choose(
             return CLOSED, -1, 0
         low[i] = lowest if left else at + 1
         high[i] = highest if right else at
+        trim_ends(lattice, node, i)
         build_envelopes(lattice, node, a, a + 1, weight)
         if left and right:
             if gain > best:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy, relative_gap
+from dynopt_milp.solvers.best_known import BestKnown
 from dynopt_milp.solvers.branch_and_bound import local_search
 from dynopt_milp.solvers.branch_and_bound.addresses import addresses, load_ruled
 from dynopt_milp.solvers.branch_and_bound.compiled import announced
@@ -39,12 +40,15 @@ from dynopt_milp.solvers.branch_and_bound.tuning import (
     ROOT_WORK,
 )
 from dynopt_milp.solvers.constraint_check import ConstraintCheck
+from dynopt_milp.solvers.greedy import nearest_allowed
 from dynopt_milp.solvers.incumbent import first_incumbent
 from dynopt_milp.solvers.scaled_starts import FEW_SCALES, SCALES, best_scaled
 from dynopt_milp.solvers.settings import EXHAUSTIVE_GAP
 from dynopt_milp.solvers.task import Answer, Task
 from formulations import FloatArray, NormCap, Penalty, ProgramArrays, Row, Rules, TrackingProgram, refuted, rule_box
 from formulations.row import TURNOVER
+
+ROUGH_GAP = 0.5  # of a portfolio that keeps the rules, to begin with
 
 
 def solve_branch_and_bound(task: Task) -> Answer:
@@ -153,6 +157,11 @@ def _prove_ruled(task: Task) -> Answer:
             bound = answer.lower_bound
         starts = np.concatenate([starts, best[None]])
     incumbent = _scaled(task, starts, FEW_SCALES)
+    form = formulation.search_form
+    if incumbent is None and not formulation.is_sum and form is not None and not form.edge:
+        # Whatever keeps the rules is a portfolio of this value, too.
+        rough = replace(task, formulation=Penalty(program), gap=ROUGH_GAP, known=BestKnown())
+        incumbent = _prove_ruled(rough).positions
     nearby = _nearby(task, starts) if incumbent is None else None
     if nearby is not None:
         if nearby.positions is None:
@@ -294,9 +303,11 @@ def warm_up_ruled() -> None:
 
 def _first(task: Task, gram: FloatArray) -> FloatArray | None:
     """The best simple portfolio; for `penalty` never worse than the greedy search's."""
-    if not task.formulation.is_sum:
-        return first_incumbent(task, ConstraintCheck(None, task.formulation.program))
     program = task.formulation.program
+    if not task.formulation.is_sum:
+        known = first_incumbent(task, ConstraintCheck(None, program))
+        allowed = nearest_allowed(program, np.rint(program.target)) if known is None else known
+        return allowed if program.contains(allowed) and task.formulation.value(allowed) < np.inf else None
     best, _, _ = local_search.simple_start(
         program.factor,
         gram,

@@ -22,7 +22,7 @@ from dynopt_milp.solvers.branch_and_bound.bounds import (
     drop,
     hull_bound,
 )
-from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose
+from dynopt_milp.solvers.branch_and_bound.branching import CLOSED, LEFT_FIRST, RIGHT_FIRST, TIGHTER, choose, trim_ends
 from dynopt_milp.solvers.branch_and_bound.by_address import (
     CHOOSE,
     CONE,
@@ -234,16 +234,9 @@ def record(stack: Stack, what: int, pruned: bool) -> None:
 @part
 def trim(lattice: Lattice, node: Node) -> bool:
     """Drop positions of infinite cost from the ends of the box; False if a variable has none left."""
-    high = node.high
-    low = node.low
-    cost = lattice.cost
-    start = lattice.start
-    for i in range(low.size):
-        while low[i] <= high[i] and cost[start[i] + low[i]] == np.inf:
-            low[i] += 1
-        while high[i] >= low[i] and cost[start[i] + high[i]] == np.inf:
-            high[i] -= 1
-        if low[i] > high[i]:
+    for i in range(node.low.size):
+        trim_ends(lattice, node, i)
+        if node.low[i] > node.high[i] or lattice.cost[lattice.start[i] + node.low[i]] == np.inf:
             return False
     return True
 
