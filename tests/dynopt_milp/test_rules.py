@@ -425,7 +425,7 @@ BAD: dict[str, tuple[Callable[[], Any], str, str | None]] = {
     "of what": (lambda: house.group(["CORN"], 0, of="beta"), "group: of: there is no 'beta'; there are net", None),
     "margins of net": (lambda: house.group(["CORN"], 0, per_contract=5), "group: per_contract: is for", None),
     "no budget": (lambda: house.margin(5), "margin: budget: is missing", None),
-    "a budget in per cent": (lambda: house.margin(budget=250), "margin: budget: 250 looks like per cent", None),
+    "a budget in per cent": (lambda: house.margin(budget=25), "margin: budget: 25 looks like per cent", None),
     "margins for net": (lambda: house.group(["CORN"], 0, per_contract=1), "for of='margin' alone", None),
     "margins of others": (
         lambda: house.group(["CORN", "ZINC"], 0, of="margin", per_contract={"CORN": 1}), "group: per_contract", "ZINC"
