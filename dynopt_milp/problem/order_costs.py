@@ -10,6 +10,7 @@ import numpy as np
 
 from dynopt_milp.errors import FormatError, InputError
 from dynopt_milp.io.labelled import Vector, refuse, to_vector
+from dynopt_milp.problem.plausible import MOST_CAPITAL
 from formulations import FloatArray, OrderCost, set_frozen_state
 
 PARTS = ("per_order", "minimum", "commission", "impact", "rolls")
@@ -76,7 +77,8 @@ class OrderCosts:
         """
         arrays = {name: to_vector(getattr(self, name), instruments, name) + 0.0 for name in PARTS}
         for name, array in arrays.items():
-            refuse(array < 0, array, instruments, name, "a number that is not negative")
+            bad = (array < 0) | (array > MOST_CAPITAL)
+            refuse(bad, array, instruments, name, f"a number that is not negative, at most {MOST_CAPITAL:g}")
             if name != "rolls":
                 with np.errstate(over="ignore"):
                     arrays[name] = array / divided_by

@@ -471,7 +471,8 @@ def _margins(given: Any, names: tuple[str, ...]) -> Any:
     if given is None:
         return None
     margins = to_vector(given, names, "margin", gaps=True) + 0.0
-    refuse(margins < 0, margins, names, "margin", "a number that is not negative")
+    bad = (margins < 0) | (margins > MOST_CAPITAL)
+    refuse(bad, margins, names, "margin", f"a number that is not negative, at most {MOST_CAPITAL:g}")
     margins.setflags(write=False)
     return None if np.isnan(margins).all() else margins
 

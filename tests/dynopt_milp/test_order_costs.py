@@ -104,7 +104,7 @@ def test_a_file_keeps_it_to_the_last_bit(tmp_path: Path) -> None:
     ):
         with pytest.raises(FormatError, match=said):
             Problem.from_dict(content | bad)
-    with pytest.raises(InputError, match="impact of ES: expected a number that is not negative, found -1"):
+    with pytest.raises(InputError, match="impact of ES: expected a number that is not negative, at most"):
         Problem.from_dict(content | {"order_costs": {"impact": [0, -1, 0]}})
 
 
@@ -112,6 +112,8 @@ def test_a_file_keeps_it_to_the_last_bit(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"order_costs": OrderCosts(per_order=-1)}, "per_order of BUND: expected a number that is not negative"),
+        ({"order_costs": OrderCosts(per_order=1e300)}, "per_order of BUND: expected .* at most 1e.15, found 1e"),
+        ({"margin_per_contract": 1e300}, "margin of BUND: expected a number that is not negative, at most"),
         ({"order_costs": OrderCosts(minimum={"BUND": 1})}, "minimum of ES: is missing"),
         ({"order_costs": OrderCosts(impact={"X": 1})}, "impact of X: is not among the instruments"),
         ({"order_costs": OrderCosts(minimum=4, commission=10)}, "commission of BUND: expected at most the cost of a"),
