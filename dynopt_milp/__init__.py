@@ -33,6 +33,7 @@ from dynopt_milp.errors import (
     InputError,
     LimitsError,
     MissingPackage,
+    ProofError,
     RulesError,
     SolverError,
     UnboundedError,
@@ -44,6 +45,7 @@ from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.order_costs import OrderCosts
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, Status, StoppedBy
+from dynopt_milp.solvers.proved import prove
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.folds import walk_forward
 from dynopt_milp.strategy.forecasts import TrendFollowing
@@ -77,6 +79,7 @@ __all__ = [
     "NoPortfolioError",
     "OrderCosts",
     "Problem",
+    "ProofError",
     "Rebalance",
     "RebalanceHistory",
     "RulesError",
@@ -96,6 +99,7 @@ __all__ = [
     "holding_cost",
     "market_from_frames",
     "problem_of_day",
+    "prove",
     "read_guide_folder",
     "read_market",
     "read_pysystemtrade",

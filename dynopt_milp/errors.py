@@ -129,6 +129,20 @@ class MissingPackage(DynoptError, ImportError):  # noqa: N818
         return _restored, (type(self), self.args, {"name": self.name})
 
 
+class ProofError(DynoptError):
+    """There is no proof: the portfolio is not optimal to the gap, or a proof takes too long.
+
+    Attributes
+    ----------
+    solution : Solution or None
+        What ``solve(..., proof=FILE)`` found; None from elsewhere.
+    """
+
+    def __init__(self, message: str, solution: Any = None) -> None:
+        super().__init__(message)
+        self.solution = solution
+
+
 class SolverError(DynoptError):
     """A solver failed or said something that is not understood. Nothing is claimed."""
 

@@ -15,7 +15,7 @@ from pkgutil import walk_packages
 
 from pages import check_output, run_page
 
-PACKAGES = ("dynopt_milp", "formulations")
+PACKAGES = ("dynopt_milp", "formulations", "proof_checker")
 
 
 def check_modules() -> int:

@@ -22,6 +22,7 @@ FORBIDDEN = {
     "formulations": {"dynopt_milp", "comparisons", "tests", "pyscipopt", "pandas", "clarabel"},
     "dynopt_milp": {"comparisons", "tests"},
     "comparisons": {"tests"},
+    "proof_checker": {"formulations", "dynopt_milp", "comparisons", "tests"},
 }
 # From the top down; those of one line do not know each other. CONTRIBUTING.md says what each is.
 WINGS = (
@@ -31,12 +32,14 @@ WINGS = (
     {"trades"},
     {"strategy"},
     {"solvers", "data"},
+    {"proof"},
     {"problem", "pages"},
     {"rules"},
     {"io"},
-    {"errors", "formulations"},
+    {"errors", "compiled", "formulations", "proof_checker"},
 )
 FLOOR = {wing: floor for floor, wings in enumerate(WINGS) for wing in wings}
+LIBRARIES = ("formulations", "proof_checker")
 MOST_ENTRIES = 20
 NOT_COUNTED = {"py.typed", "__pycache__"}
 PUBLIC = {
@@ -47,13 +50,16 @@ PUBLIC = {
     "dynopt_milp.gap": "GapGrid run_gap_study write_report",
     "dynopt_milp.guide": "run_exact_algorithm run_portfolio_comparison calculate_dynamic_portfolio_positions",
     "dynopt_milp.rules": "margin group risk max_holdings min_order rule_from_dict",
+    "dynopt_milp.proof": "Proof Refused Verified verify",
+    "proof_checker": "FORMAT Refused Verified check verify",
     "dynopt_milp.problem": "Limits Problem Solution Status",
     "dynopt_milp.solvers": "METHODS find_method solve",
     "dynopt_milp.solvers.optimizers": "exact greedy branch_and_bound scip",
     "dynopt_milp.strategy": "Strategy TrendFollowing ewmac ExponentialCorrelation quoted_costs EwmaVolatility "
     "risk_parity walk_forward check_no_look_ahead",
     "dynopt_milp.trades": "problem_of_day problem_of_targets rebalance example_problem",
-    "dynopt_milp": "TrendFollowing risk_parity example_problem clip_eigenvalues holding_cost solve rebalance backtest",
+    "dynopt_milp": "TrendFollowing risk_parity example_problem clip_eigenvalues holding_cost solve prove rebalance "
+    "backtest",
 }
 
 
@@ -97,14 +103,19 @@ def test_no_import_points_up(package: str) -> None:
         assert not {name.split(".")[0] for name in imported(path)} & FORBIDDEN[package], path
 
 
+def test_the_checker_of_proofs_needs_python_alone() -> None:
+    found = {name.split(".")[0] for path in modules("proof_checker").values() for name in imported(path)}
+    assert found - {"proof_checker"} <= set(sys.stdlib_module_names)
+
+
 def wing_of(module: str) -> str:
     parts = module.split(".")
-    return parts[0] if parts[0] == "formulations" or len(parts) == 1 else parts[1]
+    return parts[0] if parts[0] in LIBRARIES or len(parts) == 1 else parts[1]
 
 
 def test_imports_between_wings_go_down_the_list() -> None:
     checked = 0
-    for module, targets in arrows("dynopt_milp", "formulations").items():
+    for module, targets in arrows("dynopt_milp", *LIBRARIES).items():
         wing = wing_of(module)
         if wing in ("dynopt_milp", "__main__"):  # the front door
             continue
@@ -117,7 +128,7 @@ def test_imports_between_wings_go_down_the_list() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    drawn = arrows("dynopt_milp", "formulations", "comparisons")
+    drawn = arrows("dynopt_milp", *LIBRARIES, "comparisons")
     assert sum(map(len, drawn.values())) > 500
     try:
         TopologicalSorter(drawn).prepare()
@@ -139,7 +150,10 @@ def test_a_circle_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_package_has_few_rooms() -> None:
     entries = {entry.name for entry in (ROOT / "dynopt_milp").iterdir()} - NOT_COUNTED
     assert len(entries) <= MOST_ENTRIES
-    assert entries - {"__init__.py", "__main__.py", "errors.py"} == set(FLOOR) - {"errors", "formulations"}
+    files = {"errors", "compiled"}
+    assert entries - {"__init__.py", "__main__.py"} == {f"{name}.py" for name in files} | (set(FLOOR) - files) - {
+        *LIBRARIES
+    }
 
 
 @pytest.mark.parametrize("name", [name for name, path in modules("dynopt_milp").items() if path.stem == "__init__"])

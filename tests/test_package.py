@@ -12,7 +12,7 @@ import pytest
 from tests.distributions import ROOT, build, tree
 from tests.floors import floors
 
-PACKAGES = ("dynopt_milp/", "formulations/")
+PACKAGES = ("dynopt_milp/", "formulations/", "proof_checker/")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ CHANGES = ROOT / "CHANGELOG.md"  # names what there was, too
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("comparisons/*.md"), *ROOT.glob("comparisons/*/*.md")]
 )
-TOP = ("formulations", "dynopt_milp", "comparisons", "tests", "docs")
+TOP = ("formulations", "proof_checker", "dynopt_milp", "comparisons", "tests", "docs")
 TREE = {
     path.relative_to(ROOT).as_posix() + ("/" if path.is_dir() else "")
     for name in TOP
@@ -34,8 +34,8 @@ INDENTED = re.compile(r"(?:^ {4}.*\n)+", flags=re.MULTILINE)
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]\n]*\]\((?P<target>[^()\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.*?) *$", flags=re.MULTILINE)
-NAME = re.compile(r"\b(?:dynopt_milp|formulations|comparisons)(?:\.[A-Za-z_]\w*)+")
-FROM = re.compile(r"\bfrom ((?:dynopt_milp|formulations|comparisons)[\w.]*) import (\w+(?:, \w+)*)")
+NAME = re.compile(r"\b(?:dynopt_milp|formulations|proof_checker|comparisons)(?:\.[A-Za-z_]\w*)+")
+FROM = re.compile(r"\bfrom ((?:dynopt_milp|formulations|proof_checker|comparisons)[\w.]*) import (\w+(?:, \w+)*)")
 DIRECTIVE = re.compile(r"^::: (\S+)", flags=re.MULTILINE)
 SOURCE = re.compile(r"\w[\w./-]*\.(?:py|md|toml|lock|yml|cff)|[\w./-]+/")
 MAKE = re.compile(r"^make ([a-z][a-z-]*)")

@@ -1,7 +1,7 @@
 """The command line: ``dynopt-milp``, also ``python -m dynopt_milp``.
 
 Exit codes: 0 done (exact: proven optimal), 2 bad input (one line on stderr), 3 a limit was hit, no portfolio
-exists or rebalances failed, 1 a solver failed, 130 interrupted.
+exists, rebalances failed or a proof is refused, 1 a solver failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 import typer
 
-from dynopt_milp.commands import backtests, gaps, pages, problems, trades
+from dynopt_milp.commands import backtests, gaps, pages, problems, proofs, trades
 from dynopt_milp.commands.app import INTERRUPTED, app, print_error
 from dynopt_milp.io.start import started
 
-__all__ = ["app", "backtests", "gaps", "main", "pages", "problems", "trades"]
+__all__ = ["app", "backtests", "gaps", "main", "pages", "problems", "proofs", "trades"]
 
 # What typer raises for a wrong option; it is public only as the base of this one.
 USAGE_ERROR: type[Any] = typer.BadParameter.__bases__[0]

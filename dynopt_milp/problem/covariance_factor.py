@@ -31,6 +31,8 @@ TWINS = 2e-14
 # Of the entries of Σ and R'R, what scaling to correlations and back rounds: six roundings of u₀ = 2⁻⁵³, relative.
 SCALING = 7e-16
 LEAST_VARIANCE = 1e-300
+# Of sqrt(ΣᵢᵢΣⱼⱼ): repairs that change more are remembered, as proofs are of the numbers that were given (to 2⁻⁴⁸).
+REMEMBERED = 2.0**-51
 MOST_REPAIRS = 8  # what had negative eigenvalues can have new twins then; the next pass or two find nothing to repair
 FIXED_POINT = 2.0**23
 
@@ -165,6 +167,42 @@ def factor_by_name(covariance: FloatArray, instruments: tuple[str, ...], order: 
     factor, held, twin = np.empty_like(made.factor), np.empty_like(covariance), np.empty_like(made.twin)
     factor[:, order], held[order[:, None], order], twin[order] = made.factor, made.covariance, order[made.twin]
     return Factor(held, factor, made.residual, twin, made.twins, made.notes)
+
+
+def given_apart(given: FloatArray, repaired: FloatArray) -> FloatArray | None:
+    """The covariance as it was given, read-only, where repairs changed more than round-off does; None where not."""
+    moved, variance = np.abs(given - repaired), given.diagonal()
+    if moved.max() <= REMEMBERED * variance.min():
+        return None
+    scale = np.sqrt(variance)
+    if (moved <= REMEMBERED * scale * scale[:, None]).all():
+        return None
+    kept = given.copy()
+    kept.setflags(write=False)
+    return kept
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def closest_factor(covariance: FloatArray, *known: FloatArray) -> FloatArray:
+    """A factor R, of any number of rows, with R'R as near to a covariance as can be, entry by entry.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n, n)
+        Σ; round-off is not repaired.
+    *known : ndarray
+        Factors that may be as near already.
+    """
+    deviation = np.sqrt(covariance.diagonal())
+    scale = np.where(deviation > 0, deviation, 1.0)
+    correlation = covariance / scale / scale[:, None]
+    correlation = (correlation + correlation.T) / 2
+    values, vectors = np.linalg.eigh(correlation)
+    root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    made = [factor / scale for factor in known]
+    made += [_pivoted_cholesky(correlation), np.asarray(np.linalg.qr(root, mode="r"))]
+    closest: FloatArray = min(made, key=lambda factor: _left(correlation, factor))
+    return closest * deviation
 
 
 def _factored(covariance: FloatArray, instruments: tuple[str, ...]) -> tuple[Factor, float | None]:

@@ -29,7 +29,7 @@ from dynopt_milp.io.labelled import (
 )
 from dynopt_milp.io.matrix import to_matrix
 from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
-from dynopt_milp.problem.covariance_factor import Factor, factor_by_name
+from dynopt_milp.problem.covariance_factor import Factor, factor_by_name, given_apart
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import on_one_side
 from dynopt_milp.problem.order_costs import PARTS, OrderCosts, check_order_costs, order_costs_of
@@ -135,6 +135,7 @@ class Problem:
     notes: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
+    _given: FloatArray | None
     _factor: FloatArray
     _residual: Residual
     _order: NDArray[np.intp]
@@ -176,7 +177,8 @@ class Problem:
         multiplier = not_negative(cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
         limits = limits_of(limits, names)
         order = _order(names)
-        made = factor_by_name(to_matrix(covariance, names), names, order)
+        matrix = to_matrix(covariance, names)
+        made = factor_by_name(matrix, names, order)
         put["covariance"], put["_factor"] = made.covariance, made.factor
         lower, upper = limits.box(names, put["optimal_positions"], put["previous_positions"])
         underlyings, sides = to_underlyings(underlying, names), None
@@ -200,6 +202,7 @@ class Problem:
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        object.__setattr__(self, "_given", given_apart(matrix, made.covariance))
         object.__setattr__(self, "_order", order)
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
@@ -348,13 +351,18 @@ class Problem:
         return cls(**fields_of(content, source))
 
     def to_dict(self) -> dict[str, Any]:
-        """What a problem file holds, format ``dynopt-milp problem 2``; limits as in :meth:`to_json`."""
-        return content_of({name: getattr(self, name) for name in ARGUMENTS})
+        """What a problem file holds, format ``dynopt-milp problem 2``.
+
+        Limits stand there as they were asked for, rules by name; limits of a function as what it returned. A covariance
+        that had to be repaired stands there as it was given, and is repaired again in the same way.
+        """
+        fields = {name: getattr(self, name) for name in ARGUMENTS}
+        return content_of(fields if self._given is None else fields | {"covariance": self._given})
 
     def to_json(self, path: str | Path) -> None:
         """Write a problem file, atomically; the problem that is read from it is the same to the last bit.
 
-        Limits stand there as they were asked for, rules by name; those of a function as what it returned.
+        It has what :meth:`to_dict` returns.
 
         Raises
         ------

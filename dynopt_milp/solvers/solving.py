@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dynopt_milp.errors import DynoptError, InputError, UnknownNameError
+from dynopt_milp.errors import DynoptError, InputError, ProofError, UnknownNameError
 from dynopt_milp.io.labelled import to_number, to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, SolveInterrupted, Status, StoppedBy
@@ -35,6 +36,9 @@ DEFAULT_BUFFER = 0.01  # 0.05 × 0.2: buffer fraction × annual risk target, bot
 CONFLICT_SECONDS = 5.0
 """At most, to find out which rules and limits leave no portfolio: what somebody waits for an explanation."""
 
+PROVABLE = ("penalty", "integer_hull")
+"""The formulations that minimise tracking error plus cost, of which there are proofs."""
+
 Formulate = Callable[[TrackingProgram, float], Formulation]
 FORMULATIONS: dict[str, Formulate] = {
     "penalty": lambda program, buffer: Penalty(program),
@@ -55,6 +59,7 @@ def solve(
     time_limit: float | None = None,
     start: Any = None,
     constraints: Constraints | None = None,
+    proof: str | Path | None = None,
 ) -> Solution:
     """Which whole contracts to hold.
 
@@ -83,6 +88,10 @@ def solve(
     constraints : callable, optional
         From a cvxpy expression of the positions (contracts, shape (n,), in the order of ``problem.instruments``)
         to a list of convex cvxpy constraints: a margin budget, a risk cap, a limit on a group.
+    proof : str or Path, optional
+        A file for a proof of the answer, which ``dynopt-milp verify`` checks in exact arithmetic; see
+        :func:`dynopt_milp.prove`. With a time limit it has what is left of it. Not with constraints, or a formulation
+        that minimises something else.
 
     Returns
     -------
@@ -101,6 +110,9 @@ def solve(
         If a solver fails.
     CertificationError
         If an answer fails the check; nothing is claimed then.
+    ProofError
+        If there is no proof of the answer: it is not optimal to the gap, or time does not suffice. It carries the
+        solution; no file is written.
     SolveInterrupted
         On Ctrl-C; it carries the solution so far.
     """
@@ -108,6 +120,8 @@ def solve(
         raise InputError(f"expected a Problem, found {type(problem).__name__}", field="problem")
     if constraints is not None and not callable(constraints):
         raise InputError("expected a function from positions to cvxpy constraints", field="constraints")
+    if proof is not None:
+        check_provable(formulation, constraints is not None)
     began = time.monotonic()
     name = optimizer_name(optimizer)
     task: Task | None = None
@@ -155,12 +169,38 @@ def solve(
             found = solution()
             if found.status is Status.INFEASIBLE and problem.rules and optimizer in ("exact", "branch_and_bound"):
                 found = _explained(found, task, answer, began)
-            return found
+            return found if proof is None else _with_proof(found, task, Path(proof))
     except MAYBE as error:
         if not is_interrupt(error):
             raise
     answer = _so_far(task, answer, name)
     raise SolveInterrupted(solution())
+
+
+def check_provable(formulation: str, constrained: bool) -> None:
+    """Refuse what there are no proofs of.
+
+    Raises
+    ------
+    InputError
+    """
+    if formulation not in PROVABLE:
+        raise InputError(f"is for {' and '.join(PROVABLE)}, found {formulation!r}", field="proof")
+    if constrained:
+        raise InputError("is not for constraints of one's own; house rules have proofs", field="proof")
+
+
+def _with_proof(solution: Solution, task: Task, path: Path) -> Solution:
+    """The solution, after its proof was written."""
+    from dynopt_milp.proof.proving import proof_of
+
+    if solution.contracts is None and solution.status is not Status.INFEASIBLE:
+        raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}", solution)
+    try:
+        proof_of(solution.problem, solution.contracts, task.gap, task.seconds_left()).to_file(path)
+    except ProofError as error:
+        raise ProofError(str(error), solution) from None
+    return solution
 
 
 def _explained(solution: Solution, task: Task, answer: Answer, began: float) -> Solution:

@@ -1,0 +1,122 @@
+"""Proofs: write one, check one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from dynopt_milp.commands.app import (
+    LIMIT_HIT,
+    AsJson,
+    Gap,
+    OptimizerName,
+    TimeLimit,
+    app,
+    exit_code,
+    guarded,
+    print_error,
+    print_json,
+)
+from dynopt_milp.commands.panels import of_output
+from dynopt_milp.commands.problems import ProblemPath
+from dynopt_milp.errors import CertificationError
+from dynopt_milp.io.atomic import reported
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status
+from dynopt_milp.show.solutions import show_solution
+from dynopt_milp.solvers.proved import prove as run_prove
+from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.solvers.solving import solve as run_solve
+from proof_checker import Refused
+from proof_checker import verify as run_verify
+from proof_checker.report import report, to_dict
+
+ENDING = ".proof.json.gz"
+ProofPath = Annotated[Path, typer.Argument(metavar=f"PROOF{ENDING}", help="A proof.")]
+Out = Annotated[
+    Path | None, of_output("--out", metavar=f"FILE{ENDING}", help="Default: the name of the problem file, beside it.")
+]
+
+
+@app.command()
+def prove(
+    problem: ProblemPath,
+    out: Out = None,
+    optimizer: OptimizerName = "exact",
+    gap: Gap = DEFAULT_GAP,
+    time_limit: TimeLimit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Solve a problem, write a proof of its optimum, and check it in exact arithmetic."""
+
+    def show(solution: Solution) -> int:
+        show_solution(solution, Console(highlight=False, stderr=as_json))
+        return exit_code(solution.status, solution.stopped_by)
+
+    def run() -> int:
+        given = Problem.from_json(problem)
+        path = problem.with_name(problem.name.removesuffix(".json") + ENDING) if out is None else out
+        began = time.monotonic()
+        solution = run_solve(given, optimizer, gap=gap, time_limit=time_limit)
+        if solution.contracts is None and solution.status is not Status.INFEASIBLE:
+            raise NoPortfolioError(solution)
+        solved = time.monotonic()
+        with _shown() as watch:
+            left = None if time_limit is None else max(time_limit - (solved - began), 0.0)
+            proof = run_prove(given, solution, gap=gap, time_limit=left, watch=watch)
+        proof.to_file(path)
+        proved = time.monotonic()
+        try:
+            found = run_verify(problem, path)
+        except Refused as error:
+            path.unlink()
+            raise CertificationError(f"the proof is refused: {error}") from None
+        seconds = {"solve": solved - began, "prove": proved - solved, "verify": time.monotonic() - proved}
+        if as_json:
+            print_json({"proof": str(path), **to_dict(found), "seconds": seconds, "bytes": path.stat().st_size})
+        else:
+            times = ", ".join(f"{what} {each:.2f} s" for what, each in seconds.items())
+            typer.echo(f"{report(found)}\n{path}: {path.stat().st_size:,} bytes; {times}")
+        return 0
+
+    guarded(run, show)
+
+
+@app.command()
+def verify(problem: ProblemPath, proof: ProofPath, as_json: AsJson = False) -> None:
+    """Check a proof in exact arithmetic; nothing that solves has a part in it."""
+
+    def run() -> int:
+        try:
+            with reported(proof if problem.is_file() else problem):
+                found = run_verify(problem, proof)
+        except Refused as error:
+            refused = f"{proof}: refused: {error}"
+            if as_json:
+                print_json({"verified": False, "reason": str(error)})
+            print_error(refused)
+            return LIMIT_HIT
+        if as_json:
+            print_json(to_dict(found))
+        else:
+            typer.echo(report(found))
+        return 0
+
+    guarded(run)
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[int], None] | None]:
+    """How many nodes there are, on a terminal, while a proof grows."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with console.status("growing a proof ...") as status:
+        yield lambda nodes: status.update(f"growing a proof: {nodes:,} nodes")

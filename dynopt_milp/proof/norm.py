@@ -1,0 +1,36 @@
+"""‖G(k − t)‖ ≤ ρ in float64, as a proof has it; the first of a problem is the tracking error, without a limit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from formulations import FloatArray
+from proof_checker.bound import Norm as ExactNorm
+
+
+class Norm(NamedTuple):
+    """One of the norms of a proof.
+
+    Attributes
+    ----------
+    factor : ndarray, shape (r, n)
+        G, contiguous.
+    centre : ndarray, shape (n,)
+        t.
+    limit : float
+        ρ, with what is forgiven as round-off.
+    """
+
+    factor: FloatArray
+    centre: FloatArray
+    limit: float
+
+    @classmethod
+    def of(cls, norm: ExactNorm, places: int) -> Norm:
+        """That of the checker, in units of 2^-places, to the nearest floats."""
+        unit = 2**places
+        columns = np.array([[number / unit for number in column] for column in norm.columns])
+        centre = np.array([float(number) for number in norm.centre])
+        return cls(np.ascontiguousarray(columns.T), centre, float(norm.limit))

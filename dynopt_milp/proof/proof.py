@@ -1,0 +1,64 @@
+"""A proof: lines of a header and of the nodes of a tree, depth first."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynopt_milp.io.atomic import write_atomically
+from dynopt_milp.problem.problem import Problem
+from proof_checker import Verified, check
+
+LEVEL = 9  # of compression
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Proof:
+    """A proof that a portfolio is optimal, or that there is none.
+
+    Attributes
+    ----------
+    problem : Problem
+        What it is of.
+    lines : tuple of str
+        The header, then nodes: see the page *Proofs*.
+    leaves : int
+        How many of the nodes are leaves.
+    """
+
+    problem: Problem
+    lines: tuple[str, ...]
+    leaves: int
+
+    def __repr__(self) -> str:
+        return f"<Proof of {self.leaves} leaves, {len(self.problem.instruments)} instruments>"
+
+    def to_file(self, path: str | Path) -> None:
+        """Write the proof, packed, atomically; the same proof makes the same bytes.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        """
+        text = "".join(f"{line}\n" for line in self.lines)
+        write_atomically(Path(path), gzip.compress(text.encode(), LEVEL, mtime=0))
+
+    def verify(self) -> Verified:
+        """Check it in exact arithmetic.
+
+        Returns
+        -------
+        Verified
+            The interval that the optimum lies in.
+
+        Raises
+        ------
+        Refused
+            If it proves nothing.
+        """
+        lines: Iterator[str] = iter(self.lines)
+        return check(json.loads(json.dumps(self.problem.to_dict())), lines)

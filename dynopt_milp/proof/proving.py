@@ -1,0 +1,241 @@
+"""From a problem and its optimum, whoever found it, to a proof: walls first, then a plain tree."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dynopt_milp.compiled import announced
+from dynopt_milp.errors import ProofError
+from dynopt_milp.problem.covariance_factor import closest_factor
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.proof import plain_tree
+from dynopt_milp.proof.norm import Norm
+from dynopt_milp.proof.plain_tree import DONE, FULL, Search, Tree, Work, grow
+from dynopt_milp.proof.proof import Proof
+from dynopt_milp.proof.walls import Walls
+from formulations import FloatArray, IntegerArray, TrackingProgram
+from proof_checker import FORMAT, Refused
+from proof_checker.bound import Bounds
+from proof_checker.checker import MOST_NODES
+from proof_checker.problem import EDGE
+from proof_checker.problem import Problem as Stated
+
+KEPT = 0.01  # of the gap, for what float64 and rounding lose
+DIGITS = 4  # more than the gap has, in binary
+LEAST_DIGITS, MOST_DIGITS = 20, 46
+MOST_ENTRIES = 5_000_000  # positions of all instruments
+AT_ONCE = 2000  # nodes, between two looks at the clock
+NOTHING = 1e-7  # how much rules have to be broken at least, as a share of their limits
+
+
+def proof_of(
+    problem: Problem, contracts: IntegerArray | None, gap: float, seconds: float = math.inf,
+    watch: Callable[[int], None] | None = None,
+) -> Proof:  # fmt: skip
+    """A proof that a portfolio is optimal.
+
+    Parameters
+    ----------
+    problem : Problem
+    contracts : ndarray of int, shape (n,), or None
+        The portfolio; None: that there is none.
+    gap : float
+        Relative gap to prove.
+    seconds : float
+        That it may take.
+    watch : callable, optional
+        Is told how many nodes there are, now and then.
+
+    Raises
+    ------
+    ProofError
+        If the portfolio is not optimal to the gap, time or nodes do not suffice, or nothing bounds positions in exact
+        arithmetic.
+    """
+    deadline = time.monotonic() + seconds
+    with announced("what grows proofs", "half a minute"):
+        return _Proving(problem, contracts, gap, deadline, watch).run()
+
+
+class _Proving:
+    """One proof under way."""
+
+    def __init__(
+        self, problem: Problem, contracts: IntegerArray | None, gap: float, deadline: float,
+        watch: Callable[[int], None] | None,
+    ) -> None:  # fmt: skip
+        self.problem, self.program, self.gap = problem, problem.program(), gap
+        self.deadline, self.watch = deadline, watch
+        self.stated = Stated(json.loads(json.dumps(problem.to_dict())))
+        self.digits = min(max(math.ceil(-math.log2(gap)) + DIGITS, LEAST_DIGITS), MOST_DIGITS)
+        self.positions = None if contracts is None else [int(k) for k in contracts]
+        covariances = [np.array([[float(number) for number in row] for row in one]) for one in self.stated.covariances]
+        self.factors = [closest_factor(covariances[0], problem._factor), *map(closest_factor, covariances[1:])]
+        self.cut: float | None = None
+        try:
+            bounds = Bounds(self.stated, [factor.tolist() for factor in self.factors], self.digits)
+        except Refused as error:
+            raise ProofError(
+                f"a covariance is not positive semi-definite as it was given ({error}); problem.replace() has the "
+                "repaired one"
+            ) from None
+        self.norms = [Norm.of(norm, bounds.places) for norm in bounds.norms]
+        try:
+            high = None if self.positions is None else bounds.worth(self.positions)[1]
+        except Refused as error:
+            raise ProofError(f"in exact arithmetic {error}") from None
+        if high is not None:
+            self.cut = float(high) * (1 - (1 - KEPT) * gap)
+
+    def run(self) -> Proof:
+        """Walls first, then the tree."""
+        walls = Walls(self.stated, self.norms, self.cut, self.digits)
+        if walls.needless:
+            return Proof(self.problem, (self._header(), _line({"psi": []})), 1)
+        if (place := walls.endless) is not None:
+            raise ProofError(f"nothing bounds {self.problem.instruments[place]} in exact arithmetic; give limits")
+        lower, upper = np.array(walls.lower, dtype=np.float64), np.array(walls.upper, dtype=np.float64)
+        search = _search(self.program, self.norms, lower, upper)
+        tree = self._grown(search)
+        rules, caps = len(self.stated.rows), len(self.stated.caps)
+        before, after, leaves = [], [], len(walls.found)
+        for wall in walls.found:
+            chosen = np.arange(caps) == wall.cap
+            chi = [wall.vector if here else None for here in chosen]
+            psi = wall.vector if wall.row < 0 and wall.cap < 0 else None
+            leaf = _leaf(psi, np.where(np.arange(rules) == wall.row, 1.0, 0.0), np.where(chosen, 1.0, 0.0), chi)
+            if wall.above:
+                before.append(_line([wall.place, wall.at]))
+                after.append(_line(leaf))
+            else:
+                before.extend([_line([wall.place, wall.at]), _line(leaf)])
+        nodes = []
+        for kind, one, two in tree.nodes[: tree.counts[plain_tree.NODES]].tolist():
+            if kind == plain_tree.INNER:
+                nodes.append(_line([one, int(search.first[one]) + two]))
+            elif kind == plain_tree.EMPTY:
+                nodes.append("{}")
+            else:
+                psi = tree.psi[one] if kind == plain_tree.LEAF else None
+                nodes.append(_line(_leaf(psi, tree.leaf_mu[one], tree.leaf_nu[one], tree.chi[one])))
+        leaves += sum(line.startswith("{") for line in nodes)
+        return Proof(self.problem, (self._header(), *before, *nodes, *reversed(after)), leaves)
+
+    def _header(self) -> str:
+        return _line({
+            "format": FORMAT, "problem": self.stated.hash, "gap": self.gap, "digits": self.digits,
+            "positions": self.positions, "factors": [factor.tolist() for factor in self.factors],
+        })  # fmt: skip
+
+    def _grown(self, search: Search) -> Tree:
+        """The tree of the box that the walls leave."""
+        n, m, q = search.target.size, search.limits.size, search.radii.size
+        entries, rows = int(search.start[-1]), max(search.caps.shape[1], 1)
+        work = Work(
+            np.empty(entries), np.empty(entries), np.empty(n, dtype=np.int64), np.empty(n),
+            np.empty(q + 1), np.empty((q + 1, n)), np.zeros(len(search.factor)), np.zeros((q, rows)),
+        )  # fmt: skip
+        tree = _room(256, n, m, q, len(search.factor), rows)
+        start = self.program.target if self.positions is None else np.array(self.positions, dtype=np.float64)
+        tree.low[0], tree.high[0], tree.x[0] = 0, np.diff(search.start) - 1, start
+        tree.mu[0], tree.nu[0] = 0.0, 0.0
+        tree.counts[:] = 1, 0, 0
+        unit, weight = 2.0**self.digits, 1.0 if self.cut is not None else 0.0
+        cut = NOTHING if self.cut is None else self.cut
+        while True:
+            state = grow(search, tree, work, cut, unit, weight, AT_ONCE)
+            if state == DONE:
+                return tree
+            if state < 0:
+                raise ProofError(
+                    f"the portfolio is not optimal to the gap {self.gap:g}, or float64 does not tell; "
+                    "solve to a smaller gap"
+                )
+            if tree.counts[plain_tree.NODES] > MOST_NODES - 4 * n:
+                raise ProofError("a million nodes do not suffice")
+            if time.monotonic() > self.deadline:
+                raise ProofError("the time limit came first")
+            if self.watch is not None:
+                self.watch(int(tree.counts[plain_tree.NODES]))
+            if state == FULL:
+                tree = _larger(tree)
+
+
+def _search(program: TrackingProgram, norms: Sequence[Norm], lower: FloatArray, upper: FloatArray) -> Search:
+    """What is searched, with tables over a finite box; an instrument that has no position left keeps an empty one."""
+    upper, forgiven = np.maximum(lower, upper), float(EDGE)
+    widths = (upper - lower).astype(np.int64) + 1
+    if int(widths.max()) * widths.size > MOST_ENTRIES:
+        raise ProofError("positions have millions of possible values; give limits")
+    steps = np.minimum(np.arange(widths.max())[:, None], widths - 1)
+    points = lower + steps
+    inside = (np.arange(widths.max())[:, None] < widths).T
+    with np.errstate(invalid="ignore", over="ignore"):
+        cost = program.cost_by_instrument(points).T[inside]
+        rules = program.rules
+        rows = () if rules is None else rules.rows
+        terms = [row.terms(points, program.previous, program.zero).T[inside] for row in rows]
+        terms = [term - forgiven * np.abs(term) for term in terms]
+    tracking, *caps = norms
+    size, most = program.size, max((len(cap.factor) for cap in caps), default=1)
+    factors = np.zeros((len(caps), most, size))
+    for j, cap in enumerate(caps):
+        factors[j, : len(cap.factor)] = cap.factor
+    return Search(
+        factor=tracking.factor,
+        gram=tracking.factor.T @ tracking.factor,
+        target=tracking.centre,
+        first=lower.astype(np.int64),
+        start=np.concatenate([[0], np.cumsum(widths)]),
+        cost=np.where(np.isfinite(cost), cost, 2 * plain_tree.HUGE),
+        rows=np.array(terms).reshape(len(rows), int(widths.sum())),
+        limits=np.array([row.limit + forgiven * abs(row.limit) for row in rows], dtype=np.float64),
+        caps=factors,
+        cap_grams=np.array([factor.T @ factor for factor in factors]).reshape(len(caps), size, size),
+        centres=np.array([cap.centre for cap in caps]).reshape(len(caps), size),
+        radii=np.array([cap.limit for cap in caps], dtype=np.float64),
+        side=np.full(size, -1) if program.underlying is None else np.array(program.underlying),
+    )
+
+
+def _room(capacity: int, n: int, m: int, q: int, r: int, s: int) -> Tree:
+    """A tree with room for so many nodes."""
+    return Tree(
+        np.empty((capacity, n), dtype=np.int64), np.empty((capacity, n), dtype=np.int64), np.empty((capacity, n)),
+        np.empty((capacity, m)), np.empty((capacity, q)), np.empty((capacity, 3), dtype=np.int64),
+        np.empty((capacity, r), dtype=np.int64), np.empty((capacity, m)), np.empty((capacity, q)),
+        np.empty((capacity, q, s), dtype=np.int64), np.zeros(3, dtype=np.int64),
+    )  # fmt: skip
+
+
+def _larger(tree: Tree) -> Tree:
+    """The same with twice the room."""
+    n, m, q, r, s = tree.low.shape[1], tree.mu.shape[1], tree.nu.shape[1], tree.psi.shape[1], tree.chi.shape[2]
+    larger = _room(2 * len(tree.low), n, m, q, r, s)
+    for old, new in zip(tree, larger, strict=True):
+        new[: len(old)] = old
+    return larger
+
+
+def _leaf(psi: IntegerArray | None, mu: FloatArray, nu: FloatArray, chi: Any) -> dict[str, Any]:
+    """A leaf; what is zero throughout is left out."""
+    leaf: dict[str, Any] = {}
+    if psi is not None:
+        leaf["psi"] = psi.tolist() if psi.any() else []
+    if mu.any():
+        leaf["mu"] = mu.tolist()
+    if nu.any():
+        leaf["caps"] = [
+            [number, vector.tolist() if number > 0 else []] for number, vector in zip(nu.tolist(), chi, strict=True)
+        ]
+    return leaf
+
+
+def _line(node: Any) -> str:
+    return json.dumps(node, separators=(",", ":"))

@@ -1,0 +1,61 @@
+"""A proof of a portfolio, whoever found it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dynopt_milp.errors import InputError, ProofError
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import Solution, Status
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
+from dynopt_milp.solvers.solving import check_provable, solve
+
+if TYPE_CHECKING:
+    from dynopt_milp.proof.proof import Proof
+
+
+def prove(
+    problem: Problem, solution: Solution | None = None, *, gap: float = DEFAULT_GAP, time_limit: float | None = None,
+    watch: Callable[[int], None] | None = None,
+) -> Proof:  # fmt: skip
+    """A proof that a portfolio is optimal, which needs no trust in whoever found it.
+
+    Parameters
+    ----------
+    problem : Problem
+        The rebalance.
+    solution : Solution, optional
+        Of it, by any optimizer, of tracking error plus cost. Default: ``solve(problem, gap=gap)``.
+    gap : float
+        Relative gap to prove, between 0 and 1.
+    time_limit : float, optional
+        Seconds, for the proof alone.
+    watch : callable, optional
+        Is told how many nodes the proof has, now and then.
+
+    Returns
+    -------
+    Proof
+        That no portfolio is better by more than the gap; or, of a solution that is infeasible, that there is none.
+
+    Raises
+    ------
+    ProofError
+        If there is none: the portfolio is not optimal to the gap, time or a million nodes do not suffice, or nothing
+        bounds positions in exact arithmetic.
+    InputError
+        If an argument is out of range, or the solution is of another problem or minimises something else.
+    """
+    from dynopt_milp.proof.proving import proof_of
+
+    gap, seconds = check_gap(gap), math.inf if time_limit is None else check_time_limit(time_limit)
+    if solution is None:
+        solution = solve(problem, gap=gap)
+    check_provable(solution.formulation, constrained=False)
+    if solution.problem.instruments != problem.instruments:
+        raise InputError("is one of other instruments", field="solution")
+    if solution.contracts is None and solution.status is not Status.INFEASIBLE:
+        raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}")
+    return proof_of(problem, solution.contracts, gap, seconds, watch)

@@ -1,0 +1,190 @@
+"""The lower bound of a leaf, and the value of a portfolio.
+
+A portfolio k of whole contracts is worth ‖F(τ − k)‖ + Σ cᵢ(kᵢ). For all vectors ψ, χ of length at most 1 and numbers
+μ, ν ≥ 0, every portfolio that keeps the rules Σ aᵢ(kᵢ) ≤ b and ‖G(k − t)‖ ≤ ρ is worth at least
+
+    ψ'F(τ − k) + Σ cᵢ(kᵢ) + μ (Σ aᵢ(kᵢ) − b) + ν (χ'G(k − t) − ρ)
+
+by Cauchy–Schwarz, and because what is added is not positive. That is a sum of functions of one position each, so that
+its minimum over a box is a sum of minima over whole numbers. Without ψ and c it is at most 0; where it is above in all
+of a box, no portfolio of the box keeps the rules.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import chain, product
+from operator import mul
+from typing import Any, NamedTuple
+
+from proof_checker.exact import Refused, bits, exact, root, whole
+from proof_checker.problem import INF, Cap, Problem, multiples, one_sided
+
+NEAR = Fraction(1, 2**48)  # of sqrt(ΣᵢᵢΣⱼⱼ): how far R'R may be from Σ
+MOST_DIGITS = 64
+
+
+class Norm(NamedTuple):
+    """‖G(k − centre)‖, by the columns of G, which is at most a limit; the first is the tracking error."""
+
+    columns: list[list[int]]
+    centre: list[Fraction]
+    limit: Fraction
+
+
+class Bounds:
+    """A problem with the matrices R of a proof: F = RU, and G of each cap. All is in units of 2^-places.
+
+    Parameters
+    ----------
+    problem : Problem
+    factors : list of matrices
+        R of each covariance, by rows.
+    digits : int
+        Vectors of leaves are in units of 2^-digits.
+
+    Attributes
+    ----------
+    difference : Fraction
+        The largest |(R'R − Σ)ᵢⱼ| ÷ sqrt(ΣᵢᵢΣⱼⱼ), rounded up.
+    """
+
+    def __init__(self, problem: Problem, factors: Any, digits: Any) -> None:
+        self.problem, self.digits, self.difference = problem, whole(digits), Fraction(0)
+        if not 0 <= self.digits <= MOST_DIGITS or len(factors) != len(problem.covariances):
+            raise Refused("it has too many digits, or other matrices than the problem has covariances")
+        made = [self.columns(*pair) for pair in zip(problem.covariances, factors, strict=True)]
+        lines = [line for pieces in problem.pieces for piece in pieces for line in piece.lines]
+        self.places = bits(chain(*lines, *chain(*made)))
+        unit = 2**self.places
+        self.parts = [
+            [(piece, [[int(number * unit) for number in part] for part in zip(*piece.lines, strict=True)])
+             for piece in pieces] for pieces in problem.pieces
+        ]  # fmt: skip
+        every = Cap(0, [True] * len(problem.names), problem.target, Fraction(0))
+        self.norms = [
+            Norm([[int(number * unit) if c else 0 for number in column]
+                  for column, c in zip(made[cap.place], cap.counts, strict=True)], cap.centre, cap.limit)
+            for cap in (every, *problem.caps)
+        ]  # fmt: skip
+
+    def columns(self, covariance: list[list[Fraction]], factor: Any) -> list[list[Fraction]]:
+        """The columns of RU, after a look at whether R'R is the covariance."""
+        rows, names = [self.problem.each(list(row)) for row in factor], self.problem.names
+        fine = 2 ** bits(chain(*rows))
+        columns = [[int(row[i] * fine) for row in rows] for i in range(len(names))]
+        for i, j in product(range(len(names)), repeat=2):
+            off = Fraction(sum(map(mul, columns[i], columns[j])), fine**2) - covariance[i][j]
+            scale = covariance[i][i] * covariance[j][j]
+            if off**2 > NEAR**2 * scale:
+                raise Refused(f"its matrix is not the covariance, of {names[i]} and {names[j]}")
+            if off:
+                self.difference = max(self.difference, root(off**2 / scale, 1))
+        return [[row[i] * u for row in rows] for i, u in enumerate(self.problem.weight)]
+
+    def of(self, leaf: dict[str, Any], lower: list[Any], upper: list[Any]) -> Any:
+        """The bound of a box, INF where it has no portfolio; of a leaf without ψ, that without ψ and c."""
+        problem = self.problem
+        mu = [exact(number) for number in leaf.get("mu") or [0] * len(problem.rows)]
+        caps = leaf.get("caps") or [(0, [])] * len(problem.caps)
+        weights = [exact(int("psi" in leaf)), *(exact(nu) for nu, _ in caps)]
+        vectors = [[whole(number) for number in v] for v in (leaf.get("psi", []), *(chi for _, chi in caps))]
+        if any(number < 0 for number in (*weights, *mu)) or any(sum(map(mul, v, v)) > 4**self.digits for v in vectors):
+            raise Refused("a multiplier is negative, or a vector is longer than 1")
+        finer = self.digits + bits([*weights, *mu])
+        unit = Fraction(2 ** (self.places + finer))  # from here on all is in units of 1/unit
+        slopes, constant = [0] * len(lower), Fraction(0)
+        for weight, v, norm in zip(weights, vectors, self.norms, strict=True):
+            constant -= weight * norm.limit * unit
+            if v and len(v) != len(norm.columns[0]):
+                raise Refused("a vector has another length than its matrix")
+            if v:
+                times = int(weight * 2 ** (finer - self.digits)) * (-1 if norm is self.norms[0] else 1)  # ψ'F(τ − k)
+                along = [times * sum(map(mul, v, column)) for column in norm.columns]
+                slopes = [one + other for one, other in zip(slopes, along, strict=True)]
+                constant -= sum(c * t for c, t in zip(along, norm.centre, strict=True))
+        for m, row in zip(mu, problem.rows, strict=True):
+            constant -= m * row.limit * unit
+        times_each, minima = [int(number * 2**finer) for number in (weights[0], *mu)], []
+        for i, (low, high) in enumerate(zip(*one_sided(problem.groups, lower, upper), strict=True)):
+            best: Any = INF
+            for piece, parts in self.parts[i]:
+                first, last = multiples(max(piece.first, low), min(piece.last, high), piece.lot)
+                if first <= last:
+                    a, b, v, w = (sum(map(mul, times_each, part)) for part in parts)
+                    impacts = [(v, problem.held[i]), (w, 0)]
+                    best = min(best, least(a, b + slopes[i], impacts, first, last, piece.lot))
+            minima.append(best)
+        if INF in minima or -INF in minima:
+            return INF if INF in minima else -INF
+        return (sum(minima) + constant) / unit
+
+    def worth(self, positions: list[int]) -> tuple[Fraction, Fraction, Fraction]:
+        """The value of a portfolio, rounded down and up, and up with the covariance as it stands in the problem file.
+
+        Raises
+        ------
+        Refused
+            If it breaks a limit or a rule.
+        """
+        problem, lines = self.problem, []
+        for i, k in enumerate(positions):
+            inside = problem.lower[i] <= k <= problem.upper[i]
+            pieces = [piece for piece in problem.pieces[i] if piece.first <= k <= piece.last and k % piece.lot == 0]
+            if not inside or not pieces:
+                raise Refused(f"its portfolio has {k} contracts of {problem.names[i]}, which is not allowed")
+            lines.append(pieces[0].lines)
+        for group in problem.groups:
+            if min(positions[i] for i in group) < 0 < max(positions[i] for i in group):
+                raise Refused(f"its portfolio has {problem.names[group[0]]} and another size on opposite sides")
+
+        def total(j: int, up: int) -> Fraction:
+            """The cost, or what the row before j adds up, rounded up or down."""
+            added = Fraction(0)
+            for k, p, each in zip(positions, problem.held, lines, strict=True):
+                a, b, v, w = each[j]
+                added += a + b * k + v * root(Fraction(abs(k - p)) ** 3, up) + w * root(Fraction(abs(k)) ** 3, up)
+            return added
+
+        for j, row in enumerate(problem.rows):
+            if total(j + 1, 1) > row.limit:
+                raise Refused(f"its portfolio breaks rule {j + 1} of those that add up ({row.form})")
+        squares = []
+        for norm in self.norms:
+            away = [k - t for k, t in zip(positions, norm.centre, strict=True)]
+            rows = [sum(map(mul, away, row), Fraction(0)) for row in zip(*norm.columns, strict=True)]
+            squares.append(sum((along * along for along in rows), Fraction(0)) / 4**self.places)
+        if any(square > norm.limit**2 for square, norm in zip(squares[1:], self.norms[1:], strict=True)):
+            raise Refused("its portfolio has more risk, or tracking error, than a rule allows")
+        exposure = [u * (k - t) for u, k, t in zip(problem.weight, positions, problem.target, strict=True)]
+        rows = [sum(map(mul, row, exposure), Fraction(0)) for row in problem.covariances[0]]
+        stated = max(sum(map(mul, rows, exposure), Fraction(0)), Fraction(0))
+        return root(squares[0]) + total(0, 0), root(squares[0], 1) + total(0, 1), root(stated, 1) + total(0, 1)
+
+
+def least(constant: Any, slope: Any, impacts: list[tuple[Any, int]], first: Any, last: Any, lot: int) -> Any:
+    """The minimum of constant + slope·z + Σ w|z − c|^{3/2} over the multiples of a lot from first to last, or less.
+
+    All z − c have one sign, so that this is convex: up to ``low`` it falls, from ``high`` on it rises.
+    """
+    if not any(w for w, _ in impacts):
+        falls = (slope > 0 and first == -INF) or (slope < 0 and last == INF)
+        return -INF if falls else constant + min(slope * z for z in (first, last) if abs(z) < INF)
+    signs = [1 if (last if first == -INF else first) >= c else -1 for _, c in impacts]
+
+    def rises(z: int, up: int) -> Any:
+        """The slope at z, rounded down or up."""
+        parts = zip(signs, impacts, strict=True)
+        return slope + sum(Fraction(3, 2) * s * w * root(Fraction(s * (z - c)), up ^ (s < 0)) for s, (w, c) in parts)
+
+    low, high, far = (last if first == -INF else first), (first if last == INF else last), lot
+    while first == -INF and rises(low, 1) > 0:
+        low, far = low - far, 2 * far
+    while last == INF and rises(high, 0) < 0:
+        high, far = high + far, 2 * far
+    while high - low > lot:
+        middle = low + (high - low) // lot // 2 * lot
+        if rises(middle, 1) > 0 > rises(middle, 0):
+            raise Refused("its roots would have to be finer")
+        low, high = (middle, high) if rises(middle, 1) <= 0 else (low, middle)
+    return min(constant + slope * z + sum(w * root(Fraction(abs(z - c)) ** 3) for w, c in impacts) for z in (low, high))

@@ -1,0 +1,40 @@
+"""Numbers without round-off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+FINE = 1 << 256  # roots are taken to this part
+
+
+class Refused(ValueError):  # noqa: N818
+    """The proof proves nothing, or nothing of this problem."""
+
+
+def exact(value: Any) -> Fraction:
+    """The float64 that a number means."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e308:
+        raise Refused(f"expected a number, found {str(value)[:40]!r}")
+    return Fraction(float(value))
+
+
+def whole(value: Any) -> int:
+    """Contracts, or a place in a list."""
+    if exact(value).denominator != 1 or abs(value) > 2**53:
+        raise Refused(f"expected a whole number, found {str(value)[:40]!r}")
+    return int(value)
+
+
+def root(square: Fraction, up: int = 0) -> Fraction:
+    """The root, rounded down, or up."""
+    number = square.numerator * square.denominator * FINE**2
+    below = math.isqrt(number)
+    return Fraction(below + (up and below**2 < number), square.denominator * FINE)
+
+
+def bits(numbers: Iterable[Any]) -> int:
+    """The least B such that all numbers are whole multiples of 2⁻ᴮ."""
+    return max((Fraction(number).denominator.bit_length() - 1 for number in numbers), default=0)

@@ -1,0 +1,240 @@
+"""What a problem file says, in exact numbers: a box, groups, rows, caps, and straight lines for what positions cost."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from typing import Any, NamedTuple
+
+from proof_checker.exact import Refused, exact, whole
+
+FORMATS = ("dynopt-milp problem 1", "dynopt-milp problem 2")
+FIELDS = {
+    "format", "instruments", "covariance", "weight_per_contract", "optimal_positions", "previous_positions", "rules",
+    "cost_in_weight_terms", "cost_multiplier", "holding_cost", "order_costs", "lower", "upper", "underlying", "margin",
+    "capital", "long_only", "no_trade", "reduce_only", "same_side", "close", "one_side",
+}  # fmt: skip
+ARGUMENTS = {
+    "rule", "names", "lower", "upper", "of", "contracts", "limit", "covariance", "target", "per_contract", "budget",
+    "coefficients", "most",
+}  # fmt: skip
+FORMS = {"margin": "gross", "gross": "gross", "exposure": "net", "net": "net", "contracts": "net", "cost": "cost",
+         "turnover": "turnover", "max_holdings": "holdings", "one_of": "holdings", "max_orders": "orders"}  # fmt: skip
+EDGE = Fraction(1, 2**39)  # of a limit, and of all that is added up: what a rule forgives as round-off
+INF = math.inf
+
+
+class Row(NamedTuple):
+    """Σ coefficientᵢ · form(kᵢ) ≤ limit."""
+
+    form: str
+    coefficients: list[Fraction]
+    limit: Fraction
+
+
+class Cap(NamedTuple):
+    """‖G(k − centre)‖ ≤ limit, with G = RU of a covariance (its place) and of the instruments that count."""
+
+    place: int
+    counts: list[bool]
+    centre: list[Fraction]
+    limit: Fraction
+
+
+class Piece(NamedTuple):
+    """Multiples of a lot from first to last, which are allowed.
+
+    On them the cost, and then what each row adds up, are constant + slope·z + v|z − p|^{3/2} + w|z|^{3/2}.
+    """
+
+    first: Any
+    last: Any
+    lot: int
+    lines: list[tuple[Any, Any, Any, Any]]
+
+
+class Problem:
+    """A problem file.
+
+    Attributes
+    ----------
+    names, held, target, weight : list
+        Of the instruments; p, τ and u.
+    covariances : list of matrices
+        Σ, and those that caps have of their own.
+    lower, upper : list
+        The box, with infinite ends.
+    groups : list of lists of places
+        No two of a group may have opposite signs.
+    rows, caps : list
+    pieces : list of lists
+        The allowed positions of each instrument, limits apart.
+    hash : str
+        Of all this but the covariances.
+    """
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        if content["format"] not in FORMATS or set(content) - FIELDS:
+            raise Refused("the problem has an unknown format, or unknown fields")
+        self.content, self.names = content, list(content["instruments"])
+        self.covariances = [[[exact(number) for number in row] for row in content["covariance"]]]
+        self.held = [whole(p) for p in content["previous_positions"]]
+        self.target, self.weight, cost, holding = (
+            self.each(content.get(name, 0))
+            for name in ("optimal_positions", "weight_per_contract", "cost_in_weight_terms", "holding_cost")
+        )
+        self.trading = [c * u for c, u in zip(cost, self.weight, strict=True)]  # of one contract
+        self.holding = [c * u for c, u in zip(holding, self.weight, strict=True)]
+        self.times, orders = exact(content["cost_multiplier"]), content.get("order_costs", {})
+        self.fee, self.minimum, self.commission, self.impact, self.rolls = (
+            self.each(orders.get(name, 0)) for name in ("per_order", "minimum", "commission", "impact", "rolls")
+        )
+        if min(self.times, *self.impact, *self.rolls) < 0:
+            raise Refused("a cost multiplier, an impact or a number of rolls is negative")
+        self.lower, self.upper, self.groups = self.limits()
+        self.rows: list[Row] = []
+        self.caps: list[Cap] = []
+        free = {"lot": 1, "min_position": 0, "min_order": 0, "max_order": INF}
+        self.sizes: dict[str, list[Any]] = {kind: [contracts] * len(self.names) for kind, contracts in free.items()}
+        for rule in content.get("rules", []):
+            self.add(rule)
+        self.pieces = [self.split(i) for i in range(len(self.names))]
+        said = (self.names, self.weight, self.target, self.lower, self.upper, self.groups, self.rows, self.caps)
+        self.hash = hashlib.sha256(repr((said, self.pieces)).encode()).hexdigest()
+
+    def each(self, given: Any, missing: Any = None) -> list[Fraction]:
+        """A number for each instrument, of a list, of numbers by name, or of one for all."""
+        if isinstance(given, list):
+            given = dict(zip(self.names, given, strict=True))
+        by = given if isinstance(given, dict) else dict.fromkeys(self.names, given)
+        if set(by) - set(self.names):
+            raise Refused("there are numbers for instruments that are not in the problem")
+        return [exact(by.get(name, missing)) for name in self.names]
+
+    def limits(self) -> tuple[list[Any], list[Any], list[list[int]]]:
+        """The box that all limits leave, and the groups."""
+        members = {}
+        for limit in ("no_trade", "long_only", "reduce_only", "same_side", "close", "one_side"):
+            value = self.content.get(limit, False)
+            members[limit] = {i for i, name in enumerate(self.names) if value is True or (value and name in value)}
+        lower, upper = (
+            [far if at is None else whole(at) for at in self.content.get(side, [None] * len(self.names))]
+            for side, far in (("lower", -INF), ("upper", INF))
+        )
+        for i, (p, t) in enumerate(zip(self.held, self.target, strict=True)):
+            between = {
+                "long_only": (0, INF), "reduce_only": (min(p, 0), max(p, 0)), "close": (0, 0),
+                "same_side": (-INF if t < 0 else 0, INF if t > 0 else 0),
+            }  # fmt: skip
+            ends = [between[limit] for limit in between if i in members[limit]]
+            for low, high in [(p, p)] if i in members["no_trade"] else ends:
+                lower[i], upper[i] = max(lower[i], low), min(upper[i], high)
+        sizes: dict[str, list[int]] = {}
+        for i in sorted(members["one_side"]):
+            sizes.setdefault(self.content.get("underlying", self.names)[i], []).append(i)
+        groups = []
+        for group in sizes.values():
+            fixed = [lower[i] for i in group if lower[i] == upper[i]]
+            if not min(fixed, default=0) < 0 < max(fixed, default=0):
+                groups.append(group)
+                continue
+            for i in group:  # the rule cannot be kept: the others stay between zero and what is held
+                if lower[i] < upper[i]:
+                    lower[i], upper[i] = max(lower[i], min(self.held[i], 0)), min(upper[i], max(self.held[i], 0))
+        return *one_sided(groups, lower, upper), groups
+
+    def add(self, rule: dict[str, Any]) -> None:
+        """A rule is rows, a cap, or sizes that a position may have."""
+        kind, names = rule["rule"], rule.get("names", self.names)
+        if set(rule) - ARGUMENTS or set(names) - set(self.names):
+            raise Refused(f"the rule {kind} has arguments, or instruments, that are not known")
+        counts = [name in names for name in self.names]
+        if kind in self.sizes:
+            sizes = self.sizes[kind]
+            joins: dict[str, Callable[[Any, Any], Any]] = {"lot": math.lcm, "max_order": min}
+            for i, contracts in enumerate(self.each(rule["contracts"], missing=-1)):
+                if contracts >= 0 and self.lower[i] < self.upper[i]:  # what has one position left is free of it
+                    sizes[i] = joins.get(kind, max)(sizes[i], whole(float(contracts)))
+        elif kind in ("risk", "tracking_error"):
+            place, centre = 0, self.each(0) if kind == "risk" else self.target
+            if "target" in rule:
+                centre = self.each(rule["target"])
+            if "covariance" in rule:
+                rows, order = rule["covariance"]["rows"], rule["covariance"]["instruments"]
+                at = [order.index(name) if name in names else -1 for name in self.names]
+                place = len(self.covariances)
+                self.covariances.append([[exact(rows[a][b] if a >= 0 <= b else 0) for b in at] for a in at])
+            self.caps.append(Cap(place, counts, centre, exact(rule["limit"]) * (1 + EDGE)))
+        else:
+            what = rule.get("of", "net") if kind == "group" else kind
+            if what in ("gross", "net", "turnover"):
+                by = self.weight
+            elif what == "margin":
+                known = zip(self.names, self.content.get("margin", self.names), strict=True)
+                margins = {name: number if name in names else 0 for name, number in known}
+                by = self.each(rule.get("per_contract", margins), missing=None if kind == "margin" else 0)
+            else:
+                by = self.each(rule["coefficients"] if what == "exposure" else 1, missing=0)
+            most = next((rule[name] for name in ("budget", "limit", "most", "upper") if name in rule), None)
+            for way, bound in ((1, 1 if kind == "one_of" else most), (-1, rule.get("lower"))):
+                if bound is not None:
+                    coefficients = [way * a if c else Fraction(0) for a, c in zip(by, counts, strict=True)]
+                    self.rows.append(Row(FORMS[what], coefficients, way * exact(bound) + EDGE * abs(exact(bound))))
+
+    def split(self, i: int) -> list[Piece]:
+        """The allowed positions of an instrument, in pieces."""
+        p, fee, minimum, paid = self.held[i], self.fee[i], self.minimum[i], self.commission[i]
+
+        def order(contracts: Any) -> Any:
+            """What an order costs beside its contracts, impact apart."""
+            return fee + max(minimum - paid * contracts, 0) if contracts else 0
+
+        forms: dict[str, Callable[[Any], Any]] = {
+            "net": lambda z: z, "gross": abs, "turnover": lambda z: abs(z - p), "holdings": lambda z: int(z != 0),
+            "orders": lambda z: int(z != p), "cost": lambda z: self.trading[i] * abs(z - p) + order(abs(z - p)),
+        }  # fmt: skip
+
+        def cost(z: Any) -> Any:
+            return self.times * (forms["cost"](z) + self.holding[i] * abs(z) + self.rolls[i] * order(abs(z)))
+
+        def counted(row: Row, z: Any) -> Any:
+            """With the round-off that is forgiven taken off."""
+            by = row.coefficients[i] * forms[row.form](z)
+            return by - EDGE * abs(by)
+
+        functions: list[Callable[[Any], Any]] = [cost, *(partial(counted, row) for row in self.rows)]
+        impacts: list[tuple[Any, Any]] = [(self.times * self.impact[i], self.times * self.rolls[i] * self.impact[i])]
+        impacts += [((row.form == "cost") * row.coefficients[i] * (1 - EDGE) * self.impact[i], 0) for row in self.rows]
+        kinks = {0, math.floor(minimum / paid)} if paid else {0}  # the contracts up to which order() is one line
+        begins = sorted({at for centre in (0, p) for q in kinks for at in (centre - q, centre + q + 1)})
+        lot, small, small_order, large = (contracts[i] for contracts in self.sizes.values())
+        pieces = []
+        for first, last in zip([-INF, *begins], [*(at - 1 for at in begins), INF], strict=True):
+            at, step = (last, -1) if first == -INF else (first, 1)  # a position of the piece, and towards the others
+            slopes = [step * (f(at + step) - f(at)) for f in functions]
+            lines = [(f(at) - b * at, b, *w) for f, b, w in zip(functions, slopes, impacts, strict=True)]
+            if at:  # zero is always allowed, if the order to it is not too large
+                first = max(first, small if at > 0 else -INF, p + small_order if at > p else -INF)
+                last = min(last, -small if at < 0 else INF, p - small_order if at < p else INF)
+            first, last = multiples(max(first, p - large), min(last, p + large), lot)
+            if first <= last:
+                pieces.append(Piece(first, last, lot, lines))
+        return pieces
+
+
+def multiples(first: Any, last: Any, lot: int) -> tuple[Any, Any]:
+    """The first and the last multiple of a lot between two ends."""
+    return first if first == -INF else -(-first // lot) * lot, last if last == INF else last // lot * lot
+
+
+def one_sided(groups: list[list[int]], lower: list[Any], upper: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The box without the side that a member of a group, which has to be long or short, takes from the others."""
+    lower, upper = lower[:], upper[:]
+    for group in groups:
+        long, short = any(lower[i] > 0 for i in group), any(upper[i] < 0 for i in group)
+        for i in group:
+            lower[i], upper[i] = max(lower[i], 0 if long else -INF), min(upper[i], 0 if short else INF)
+    return lower, upper
