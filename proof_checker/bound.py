@@ -21,11 +21,10 @@ from proof_checker.exact import Refused, bits, exact, root, whole
 from proof_checker.problem import INF, Cap, Problem, multiples, one_sided
 
 NEAR = Fraction(1, 2**48)  # of sqrt(ΣᵢᵢΣⱼⱼ): how far R'R may be from Σ
-MOST_DIGITS = 64
 
 
 class Norm(NamedTuple):
-    """‖G(k − centre)‖, by the columns of G, which is at most a limit; the first is the tracking error."""
+    """‖G(k − centre)‖, by the columns of G, at most a limit; the first is the tracking error, with G = −F."""
 
     columns: list[list[int]]
     centre: list[Fraction]
@@ -33,39 +32,25 @@ class Norm(NamedTuple):
 
 
 class Bounds:
-    """A problem with the matrices R of a proof: F = RU, and G of each cap. All is in units of 2^-places.
-
-    Parameters
-    ----------
-    problem : Problem
-    factors : list of matrices
-        R of each covariance, by rows.
-    digits : int
-        Vectors of leaves are in units of 2^-digits.
-
-    Attributes
-    ----------
-    difference : Fraction
-        The largest |(R'R − Σ)ᵢⱼ| ÷ sqrt(ΣᵢᵢΣⱼⱼ), rounded up.
-    """
+    """A problem with the matrices R of a proof, by rows; vectors of leaves are in units of 2^-digits."""
 
     def __init__(self, problem: Problem, factors: Any, digits: Any) -> None:
         self.problem, self.digits, self.difference = problem, whole(digits), Fraction(0)
-        if not 0 <= self.digits <= MOST_DIGITS or len(factors) != len(problem.covariances):
-            raise Refused("it has too many digits, or other matrices than the problem has covariances")
+        if not 0 <= self.digits <= 64:
+            raise Refused("it has too many digits")
         made = [self.columns(*pair) for pair in zip(problem.covariances, factors, strict=True)]
         lines = [line for pieces in problem.pieces for piece in pieces for line in piece.lines]
         self.places = bits(chain(*lines, *chain(*made)))
-        unit = 2**self.places
+        unit = 2**self.places  # columns and lines are whole numbers of 1/unit from here on
         self.parts = [
             [(piece, [[int(number * unit) for number in part] for part in zip(*piece.lines, strict=True)])
              for piece in pieces] for pieces in problem.pieces
         ]  # fmt: skip
-        every = Cap(0, [True] * len(problem.names), problem.target, Fraction(0))
+        error = Cap(0, [-1] * len(problem.names), problem.target, Fraction(0))  # F(τ − k) is −F(k − τ)
         self.norms = [
-            Norm([[int(number * unit) if c else 0 for number in column]
-                  for column, c in zip(made[cap.place], cap.counts, strict=True)], cap.centre, cap.limit)
-            for cap in (every, *problem.caps)
+            Norm([[int(number * sign * unit) for number in column]
+                  for column, sign in zip(made[cap.place], cap.signs, strict=True)], cap.centre, cap.limit)
+            for cap in (error, *problem.caps)
         ]  # fmt: skip
 
     def columns(self, covariance: list[list[Fraction]], factor: Any) -> list[list[Fraction]]:
@@ -85,53 +70,44 @@ class Bounds:
     def of(self, leaf: dict[str, Any], lower: list[Any], upper: list[Any]) -> Any:
         """The bound of a box, INF where it has no portfolio; of a leaf without ψ, that without ψ and c."""
         problem = self.problem
-        mu = [exact(number) for number in leaf.get("mu") or [0] * len(problem.rows)]
         caps = leaf.get("caps") or [(0, [])] * len(problem.caps)
+        mu = [exact(number) for number in leaf.get("mu") or [0] * len(problem.rows)]
         weights = [exact(int("psi" in leaf)), *(exact(nu) for nu, _ in caps)]
-        vectors = [[whole(number) for number in v] for v in (leaf.get("psi", []), *(chi for _, chi in caps))]
-        if any(number < 0 for number in (*weights, *mu)) or any(sum(map(mul, v, v)) > 4**self.digits for v in vectors):
-            raise Refused("a multiplier is negative, or a vector is longer than 1")
+        if any(number < 0 for number in (*weights, *mu)):
+            raise Refused("a multiplier is negative")
         finer = self.digits + bits([*weights, *mu])
         unit = Fraction(2 ** (self.places + finer))  # from here on all is in units of 1/unit
-        slopes, constant = [0] * len(lower), Fraction(0)
-        for weight, v, norm in zip(weights, vectors, self.norms, strict=True):
-            constant -= weight * norm.limit * unit
-            if v and len(v) != len(norm.columns[0]):
-                raise Refused("a vector has another length than its matrix")
-            if v:
-                times = int(weight * 2 ** (finer - self.digits)) * (-1 if norm is self.norms[0] else 1)  # ψ'F(τ − k)
-                along = [times * sum(map(mul, v, column)) for column in norm.columns]
-                slopes = [one + other for one, other in zip(slopes, along, strict=True)]
-                constant -= sum(c * t for c, t in zip(along, norm.centre, strict=True))
-        for m, row in zip(mu, problem.rows, strict=True):
-            constant -= m * row.limit * unit
-        times_each, minima = [int(number * 2**finer) for number in (weights[0], *mu)], []
+        slopes, total = [0] * len(lower), -unit * sum(m * row.limit for m, row in zip(mu, problem.rows, strict=True))
+        vectors = (leaf.get("psi", []), *(chi for _, chi in caps))
+        for weight, vector, norm in zip(weights, vectors, self.norms, strict=True):
+            v = [whole(number) for number in vector] or [0] * len(norm.columns[0])
+            if len(v) != len(norm.columns[0]) or sum(map(mul, v, v)) > 4**self.digits:
+                raise Refused("a vector is longer than 1, or has another size than its matrix")
+            times = int(weight * 2 ** (finer - self.digits))
+            along = [times * sum(map(mul, v, column)) for column in norm.columns]
+            slopes = [one + other for one, other in zip(slopes, along, strict=True)]
+            total -= weight * norm.limit * unit + sum(map(mul, along, norm.centre))
+        multipliers, falls = [int(number * 2**finer) for number in (weights[0], *mu)], False
         for i, (low, high) in enumerate(zip(*one_sided(problem.groups, lower, upper), strict=True)):
-            best: Any = INF
+            minima = []
             for piece, parts in self.parts[i]:
                 first, last = multiples(max(piece.first, low), min(piece.last, high), piece.lot)
                 if first <= last:
-                    a, b, v, w = (sum(map(mul, times_each, part)) for part in parts)
+                    a, b, v, w = (sum(map(mul, multipliers, part)) for part in parts)
                     impacts = [(v, problem.held[i]), (w, 0)]
-                    best = min(best, least(a, b + slopes[i], impacts, first, last, piece.lot))
-            minima.append(best)
-        if INF in minima or -INF in minima:
-            return INF if INF in minima else -INF
-        return (sum(minima) + constant) / unit
+                    minima.append(least(a, b + slopes[i], impacts, first, last, piece.lot))
+            if not minima:
+                return INF
+            falls = falls or min(minima) == -INF
+            total += 0 if falls else min(minima)
+        return -INF if falls else total / unit
 
     def worth(self, positions: list[int]) -> tuple[Fraction, Fraction, Fraction]:
-        """The value of a portfolio, rounded down and up, and up with the covariance as it stands in the problem file.
-
-        Raises
-        ------
-        Refused
-            If it breaks a limit or a rule.
-        """
+        """The value of a portfolio, rounded down and up, and up with Σ as it stands; Refused if it breaks a rule."""
         problem, lines = self.problem, []
         for i, k in enumerate(positions):
-            inside = problem.lower[i] <= k <= problem.upper[i]
             pieces = [piece for piece in problem.pieces[i] if piece.first <= k <= piece.last and k % piece.lot == 0]
-            if not inside or not pieces:
+            if not problem.lower[i] <= k <= problem.upper[i] or not pieces:
                 raise Refused(f"its portfolio has {k} contracts of {problem.names[i]}, which is not allowed")
             lines.append(pieces[0].lines)
         for group in problem.groups:
@@ -139,33 +115,34 @@ class Bounds:
                 raise Refused(f"its portfolio has {problem.names[group[0]]} and another size on opposite sides")
 
         def total(j: int, up: int) -> Fraction:
-            """The cost, or what the row before j adds up, rounded up or down."""
+            """The cost, or what the row before j adds up, rounded down or up."""
             added = Fraction(0)
             for k, p, each in zip(positions, problem.held, lines, strict=True):
                 a, b, v, w = each[j]
-                added += a + b * k + v * root(Fraction(abs(k - p)) ** 3, up) + w * root(Fraction(abs(k)) ** 3, up)
+                added += a + b * k + v * root(abs(k - p) ** 3, up) + w * root(abs(k) ** 3, up)
             return added
 
-        for j, row in enumerate(problem.rows):
-            if total(j + 1, 1) > row.limit:
-                raise Refused(f"its portfolio breaks rule {j + 1} of those that add up ({row.form})")
+        for j, row in enumerate(problem.rows, 1):
+            if total(j, 1) > row.limit:
+                raise Refused(f"its portfolio breaks rule {j} of those that add up ({row.form})")
         squares = []
         for norm in self.norms:
             away = [k - t for k, t in zip(positions, norm.centre, strict=True)]
-            rows = [sum(map(mul, away, row), Fraction(0)) for row in zip(*norm.columns, strict=True)]
-            squares.append(sum((along * along for along in rows), Fraction(0)) / 4**self.places)
-        if any(square > norm.limit**2 for square, norm in zip(squares[1:], self.norms[1:], strict=True)):
+            rows = (sum(map(mul, away, row)) for row in zip(*norm.columns, strict=True))
+            squares.append(Fraction(sum(along**2 for along in rows)) / 4**self.places)
+        if any(root(square, 1) > norm.limit for square, norm in zip(squares[1:], self.norms[1:], strict=True)):
             raise Refused("its portfolio has more risk, or tracking error, than a rule allows")
         exposure = [u * (k - t) for u, k, t in zip(problem.weight, positions, problem.target, strict=True)]
-        rows = [sum(map(mul, row, exposure), Fraction(0)) for row in problem.covariances[0]]
-        stated = max(sum(map(mul, rows, exposure), Fraction(0)), Fraction(0))
-        return root(squares[0]) + total(0, 0), root(squares[0], 1) + total(0, 1), root(stated, 1) + total(0, 1)
+        stated = sum(e * sum(map(mul, row, exposure)) for e, row in zip(exposure, problem.covariances[0], strict=True))
+        low, high = (root(squares[0], up) + total(0, up) for up in (0, 1))
+        return low, high, root(max(stated, 0), 1) + total(0, 1)
 
 
 def least(constant: Any, slope: Any, impacts: list[tuple[Any, int]], first: Any, last: Any, lot: int) -> Any:
     """The minimum of constant + slope·z + Σ w|z − c|^{3/2} over the multiples of a lot from first to last, or less.
 
-    All z − c have one sign, so that this is convex: up to ``low`` it falls, from ``high`` on it rises.
+    No w is negative and all z − c have one sign, so that this is convex. Up to ``low`` it falls, or low is first; from
+    ``high`` on it rises, or high is last.
     """
     if not any(w for w, _ in impacts):
         falls = (slope > 0 and first == -INF) or (slope < 0 and last == INF)
@@ -175,7 +152,7 @@ def least(constant: Any, slope: Any, impacts: list[tuple[Any, int]], first: Any,
     def rises(z: int, up: int) -> Any:
         """The slope at z, rounded down or up."""
         parts = zip(signs, impacts, strict=True)
-        return slope + sum(Fraction(3, 2) * s * w * root(Fraction(s * (z - c)), up ^ (s < 0)) for s, (w, c) in parts)
+        return slope + sum(Fraction(3, 2) * s * w * root(s * (z - c), up ^ (s < 0)) for s, (w, c) in parts)
 
     low, high, far = (last if first == -INF else first), (first if last == INF else last), lot
     while first == -INF and rises(low, 1) > 0:
@@ -187,4 +164,4 @@ def least(constant: Any, slope: Any, impacts: list[tuple[Any, int]], first: Any,
         if rises(middle, 1) > 0 > rises(middle, 0):
             raise Refused("its roots would have to be finer")
         low, high = (middle, high) if rises(middle, 1) <= 0 else (low, middle)
-    return min(constant + slope * z + sum(w * root(Fraction(abs(z - c)) ** 3) for w, c in impacts) for z in (low, high))
+    return min(constant + slope * z + sum(w * root(abs(z - c) ** 3) for w, c in impacts) for z in (low, high))

@@ -22,19 +22,19 @@ def exact(value: Any) -> Fraction:
 
 
 def whole(value: Any) -> int:
-    """Contracts, or a place in a list."""
+    """Contracts, a place in a list, or an entry of a vector."""
     if exact(value).denominator != 1 or abs(value) > 2**53:
         raise Refused(f"expected a whole number, found {str(value)[:40]!r}")
     return int(value)
 
 
-def root(square: Fraction, up: int = 0) -> Fraction:
+def root(square: Any, up: int = 0) -> Fraction:
     """The root, rounded down, or up."""
-    number = square.numerator * square.denominator * FINE**2
+    number = Fraction(square).numerator * Fraction(square).denominator * FINE**2
     below = math.isqrt(number)
-    return Fraction(below + (up and below**2 < number), square.denominator * FINE)
+    return Fraction(below + (up and below**2 < number), Fraction(square).denominator * FINE)
 
 
 def bits(numbers: Iterable[Any]) -> int:
-    """The least B such that all numbers are whole multiples of 2⁻ᴮ."""
+    """The least B such that all numbers, whose denominators are powers of two, are whole multiples of 2⁻ᴮ."""
     return max((Fraction(number).denominator.bit_length() - 1 for number in numbers), default=0)

@@ -17,12 +17,16 @@ FIELDS = {
     "cost_in_weight_terms", "cost_multiplier", "holding_cost", "order_costs", "lower", "upper", "underlying", "margin",
     "capital", "long_only", "no_trade", "reduce_only", "same_side", "close", "one_side",
 }  # fmt: skip
-ARGUMENTS = {
-    "rule", "names", "lower", "upper", "of", "contracts", "limit", "covariance", "target", "per_contract", "budget",
-    "coefficients", "most",
+ORDER_COSTS = ("per_order", "minimum", "commission", "impact", "rolls")
+SUMS = {  # the form of what is added up, its upper bound (where empty: lower and upper), and its other arguments
+    "margin": ("gross", "budget", {"per_contract"}), "exposure": ("net", "", {"coefficients"}),
+    "gross": ("gross", "limit", {}), "net": ("net", "", {}), "turnover": ("turnover", "limit", {}),
+    "cost": ("cost", "budget", {}), "max_holdings": ("holdings", "most", {}), "max_orders": ("orders", "most", {}),
+    "group": ("", "", {"names", "of", "per_contract"}), "one_of": ("holdings", "names", {}),
 }  # fmt: skip
-FORMS = {"margin": "gross", "gross": "gross", "exposure": "net", "net": "net", "contracts": "net", "cost": "cost",
-         "turnover": "turnover", "max_holdings": "holdings", "one_of": "holdings", "max_orders": "orders"}  # fmt: skip
+GROUPS = {"net": "net", "gross": "gross", "contracts": "net", "margin": "gross"}
+CAPS = {"risk": {"names", "covariance"}, "tracking_error": {"target"}}
+SIZES = {"lot": 1, "min_position": 0, "min_order": 0, "max_order": math.inf}  # what has no such rule
 EDGE = Fraction(1, 2**39)  # of a limit, and of all that is added up: what a rule forgives as round-off
 INF = math.inf
 
@@ -36,10 +40,10 @@ class Row(NamedTuple):
 
 
 class Cap(NamedTuple):
-    """‖G(k − centre)‖ ≤ limit, with G = RU of a covariance (its place) and of the instruments that count."""
+    """‖G(k − centre)‖ ≤ limit, with G = RU of a covariance (its place), columns multiplied by signs (0: left out)."""
 
     place: int
-    counts: list[bool]
+    signs: list[int]
     centre: list[Fraction]
     limit: Fraction
 
@@ -77,28 +81,27 @@ class Problem:
     """
 
     def __init__(self, content: dict[str, Any]) -> None:
-        if content["format"] not in FORMATS or set(content) - FIELDS:
+        unknown = set(content) - FIELDS | set(content.get("order_costs", {})) - set(ORDER_COSTS)
+        if content["format"] not in FORMATS or unknown:
             raise Refused("the problem has an unknown format, or unknown fields")
         self.content, self.names = content, list(content["instruments"])
-        self.covariances = [[[exact(number) for number in row] for row in content["covariance"]]]
+        if len(set(self.names)) < len(self.names) or not self.names:
+            raise Refused("the problem has no instruments, or two of one name")
+        self.covariances = [[self.each(row) for row in content["covariance"]]]
         self.held = [whole(p) for p in content["previous_positions"]]
-        self.target, self.weight, cost, holding = (
-            self.each(content.get(name, 0))
-            for name in ("optimal_positions", "weight_per_contract", "cost_in_weight_terms", "holding_cost")
-        )
+        names = ("optimal_positions", "weight_per_contract", "cost_in_weight_terms")
+        self.target, self.weight, cost = (self.each(list(content[name])) for name in names)
+        holding, orders = self.each(content.get("holding_cost", 0)), content.get("order_costs", {})
         self.trading = [c * u for c, u in zip(cost, self.weight, strict=True)]  # of one contract
         self.holding = [c * u for c, u in zip(holding, self.weight, strict=True)]
-        self.times, orders = exact(content["cost_multiplier"]), content.get("order_costs", {})
-        self.fee, self.minimum, self.commission, self.impact, self.rolls = (
-            self.each(orders.get(name, 0)) for name in ("per_order", "minimum", "commission", "impact", "rolls")
-        )
-        if min(self.times, *self.impact, *self.rolls) < 0:
-            raise Refused("a cost multiplier, an impact or a number of rolls is negative")
+        self.times, parts = exact(content["cost_multiplier"]), [self.each(orders.get(name, 0)) for name in ORDER_COSTS]
+        self.fee, self.minimum, self.commission, self.impact, self.rolls = parts
+        if min(self.times, *self.weight, *self.trading, *self.holding, *(min(part) for part in parts)) < 0:
+            raise Refused("a weight, a cost or a multiplier is negative")
         self.lower, self.upper, self.groups = self.limits()
         self.rows: list[Row] = []
         self.caps: list[Cap] = []
-        free = {"lot": 1, "min_position": 0, "min_order": 0, "max_order": INF}
-        self.sizes: dict[str, list[Any]] = {kind: [contracts] * len(self.names) for kind, contracts in free.items()}
+        self.sizes: dict[str, list[Any]] = {kind: [free] * len(self.names) for kind, free in SIZES.items()}
         for rule in content.get("rules", []):
             self.add(rule)
         self.pieces = [self.split(i) for i in range(len(self.names))]
@@ -119,6 +122,8 @@ class Problem:
         members = {}
         for limit in ("no_trade", "long_only", "reduce_only", "same_side", "close", "one_side"):
             value = self.content.get(limit, False)
+            if not isinstance(value, (bool, list)) or (value not in (True, False) and set(value) - set(self.names)):
+                raise Refused(f"{limit} is not true, false or a list of instruments")
             members[limit] = {i for i, name in enumerate(self.names) if value is True or (value and name in value)}
         lower, upper = (
             [far if at is None else whole(at) for at in self.content.get(side, [None] * len(self.names))]
@@ -148,17 +153,22 @@ class Problem:
 
     def add(self, rule: dict[str, Any]) -> None:
         """A rule is rows, a cap, or sizes that a position may have."""
-        kind, names = rule["rule"], rule.get("names", self.names)
-        if set(rule) - ARGUMENTS or set(names) - set(self.names):
-            raise Refused(f"the rule {kind} has arguments, or instruments, that are not known")
-        counts = [name in names for name in self.names]
-        if kind in self.sizes:
-            sizes = self.sizes[kind]
-            joins: dict[str, Callable[[Any, Any], Any]] = {"lot": math.lcm, "max_order": min}
-            for i, contracts in enumerate(self.each(rule["contracts"], missing=-1)):
-                if contracts >= 0 and self.lower[i] < self.upper[i]:  # what has one position left is free of it
-                    sizes[i] = joins.get(kind, max)(sizes[i], whole(float(contracts)))
-        elif kind in ("risk", "tracking_error"):
+        kind, names = rule["rule"], list(rule.get("names", self.names))
+        form, most, others = SUMS.get(kind, ("", "limit", CAPS.get(kind, {})))
+        known = {"rule", *others} | ({"contracts"} if kind in SIZES else {most} if most else {"lower", "upper"})
+        if set(rule) - known or set(names) - set(self.names) or kind not in SUMS | CAPS | SIZES:
+            raise Refused(f"the rule {kind}, or an argument or an instrument of it, is not known")
+        counts = [int(name in names) for name in self.names]
+        if kind in SIZES:
+            sizes, given = self.sizes[kind], rule["contracts"]
+            join: Any = {"lot": math.lcm, "max_order": min}.get(kind, max)
+            named = given if isinstance(given, dict) else dict.fromkeys(self.names, given)
+            for i, contracts in ((self.names.index(name), whole(number)) for name, number in named.items()):
+                if contracts < (kind == "lot"):
+                    raise Refused(f"the rule {kind} has a number that is too small")
+                if self.lower[i] < self.upper[i]:  # what has one position left is free of it
+                    sizes[i] = join(sizes[i], contracts)
+        elif kind in CAPS:
             place, centre = 0, self.each(0) if kind == "risk" else self.target
             if "target" in rule:
                 centre = self.each(rule["target"])
@@ -166,23 +176,25 @@ class Problem:
                 rows, order = rule["covariance"]["rows"], rule["covariance"]["instruments"]
                 at = [order.index(name) if name in names else -1 for name in self.names]
                 place = len(self.covariances)
-                self.covariances.append([[exact(rows[a][b] if a >= 0 <= b else 0) for b in at] for a in at])
+                self.covariances.append([[exact(0 if min(a, b) < 0 else rows[a][b]) for b in at] for a in at])
             self.caps.append(Cap(place, counts, centre, exact(rule["limit"]) * (1 + EDGE)))
         else:
             what = rule.get("of", "net") if kind == "group" else kind
             if what in ("gross", "net", "turnover"):
                 by = self.weight
             elif what == "margin":
-                known = zip(self.names, self.content.get("margin", self.names), strict=True)
-                margins = {name: number if name in names else 0 for name, number in known}
-                by = self.each(rule.get("per_contract", margins), missing=None if kind == "margin" else 0)
+                each = rule.get("per_contract", self.content.get("margin"))
+                if isinstance(each, list):  # that of the problem, with null where it is not known
+                    each = {name: number for name, number in zip(self.names, each, strict=True) if name in names}
+                by = self.each(each, missing=None if kind == "margin" else 0)
             else:
                 by = self.each(rule["coefficients"] if what == "exposure" else 1, missing=0)
-            most = next((rule[name] for name in ("budget", "limit", "most", "upper") if name in rule), None)
-            for way, bound in ((1, 1 if kind == "one_of" else most), (-1, rule.get("lower"))):
-                if bound is not None:
-                    coefficients = [way * a if c else Fraction(0) for a, c in zip(by, counts, strict=True)]
-                    self.rows.append(Row(FORMS[what], coefficients, way * exact(bound) + EDGE * abs(exact(bound))))
+            above = rule.get("upper") if not most else 1 if kind == "one_of" else rule[most]
+            for way, limit in ((1, above), (-1, rule.get("lower"))):
+                if limit is not None:
+                    coefficients = [way * a * c for a, c in zip(by, counts, strict=True)]
+                    bound = way * exact(limit) + EDGE * abs(exact(limit))
+                    self.rows.append(Row(GROUPS[what] if kind == "group" else form, coefficients, bound))
 
     def split(self, i: int) -> list[Piece]:
         """The allowed positions of an instrument, in pieces."""
@@ -208,12 +220,14 @@ class Problem:
         functions: list[Callable[[Any], Any]] = [cost, *(partial(counted, row) for row in self.rows)]
         impacts: list[tuple[Any, Any]] = [(self.times * self.impact[i], self.times * self.rolls[i] * self.impact[i])]
         impacts += [((row.form == "cost") * row.coefficients[i] * (1 - EDGE) * self.impact[i], 0) for row in self.rows]
-        kinks = {0, math.floor(minimum / paid)} if paid else {0}  # the contracts up to which order() is one line
+        # Lines end at 0 and p, where a piece is one point, and q contracts from either, where order() has a kink:
+        # … c−q−1 | c−q … c−1 | c | c+1 … c+q | c+q+1 …
+        kinks = {0, math.floor(minimum / paid)} if paid else {0}
         begins = sorted({at for centre in (0, p) for q in kinks for at in (centre - q, centre + q + 1)})
         lot, small, small_order, large = (contracts[i] for contracts in self.sizes.values())
         pieces = []
         for first, last in zip([-INF, *begins], [*(at - 1 for at in begins), INF], strict=True):
-            at, step = (last, -1) if first == -INF else (first, 1)  # a position of the piece, and towards the others
+            at, step = (last, -1) if first == -INF else (first, 1)  # a position, and the way to the others if there are
             slopes = [step * (f(at + step) - f(at)) for f in functions]
             lines = [(f(at) - b * at, b, *w) for f, b, w in zip(functions, slopes, impacts, strict=True)]
             if at:  # zero is always allowed, if the order to it is not too large

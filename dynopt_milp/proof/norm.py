@@ -28,9 +28,9 @@ class Norm(NamedTuple):
     limit: float
 
     @classmethod
-    def of(cls, norm: ExactNorm, places: int) -> Norm:
-        """That of the checker, in units of 2^-places, to the nearest floats."""
-        unit = 2**places
+    def of(cls, norm: ExactNorm, places: int, sign: int = 1) -> Norm:
+        """That of the checker, in units of 2^-places, to the nearest floats; or its negative."""
+        unit = sign * 2**places
         columns = np.array([[number / unit for number in column] for column in norm.columns])
         centre = np.array([float(number) for number in norm.centre])
         return cls(np.ascontiguousarray(columns.T), centre, float(norm.limit))

@@ -85,7 +85,7 @@ class _Proving:
                 f"a covariance is not positive semi-definite as it was given ({error}); problem.replace() has the "
                 "repaired one"
             ) from None
-        self.norms = [Norm.of(norm, bounds.places) for norm in bounds.norms]
+        self.norms = [Norm.of(norm, bounds.places, 1 if j else -1) for j, norm in enumerate(bounds.norms)]
         try:
             high = None if self.positions is None else bounds.worth(self.positions)[1]
         except Refused as error:
