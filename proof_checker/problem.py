@@ -122,7 +122,8 @@ class Problem:
         members = {}
         for limit in ("no_trade", "long_only", "reduce_only", "same_side", "close", "one_side"):
             value = self.content.get(limit, False)
-            if not isinstance(value, (bool, list)) or (value not in (True, False) and set(value) - set(self.names)):
+            listed = isinstance(value, list) and set(value) <= set(self.names)
+            if not listed and not isinstance(value, bool):
                 raise Refused(f"{limit} is not true, false or a list of instruments")
             members[limit] = {i for i, name in enumerate(self.names) if value is True or (value and name in value)}
         lower, upper = (

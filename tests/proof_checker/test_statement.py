@@ -13,6 +13,7 @@ from dynopt_milp.problem.covariance_factor import closest_factor
 from dynopt_milp.rules.from_file import KINDS as RULES
 from proof_checker import Refused
 from proof_checker.bound import Bounds
+from proof_checker.checker import WRONG
 from proof_checker.problem import Problem as Stated
 from tests.attack.kinds import make
 from tests.attack.trial import drawn
@@ -102,8 +103,27 @@ def test_every_field_of_a_problem_file_is_known() -> None:
     [
         {"cost_multiplier": -1.0}, {"optimal_positions": [1.0, 2.0, "3"]}, {"previous_positions": [0.5, 0, 0]},
         {"previous_positions": [True, 0, 0]}, {"lower": [0, None, 0.5]}, {"format": "dynopt-milp problem 3"},
+        {"instruments": ["A", "A", "B"]}, {"instruments": []}, {"cost_in_weight_terms": [-0.1, 0, 0]},
+        {"order_costs": {"per_order": [-1, 0, 0]}}, {"order_costs": {"per_ordr": [1, 0, 0]}}, {"no_trade": "CAB"},
+        {"no_trade": ["D"]}, {"weight_per_contract": None},
+        *({"rules": [rule]} for rule in (
+            {"rule": "cost", "budget": 1, "lower": 0.1}, {"rule": "group", "names": ["A"], "of": "cost", "lower": 1},
+            {"rule": "gross"}, {"rule": "gross", "limit": 1, "upper": 2}, {"rule": "lot", "contracts": 0},
+            {"rule": "lot", "contracts": 2, "names": ["A"]}, {"rule": "max_order", "contracts": -5},
+            {"rule": "risk", "limit": 1, "lower": 0.1}, {"rule": "beta", "limit": 1}, {"rule": "margin", "budget": 1},
+            {"rule": "margin", "budget": 1, "per_contract": {"A": 1}}, {"rule": "one_of", "names": ["D"]},
+            {"rule": "exposure", "coefficients": {"D": 1}, "upper": 1},
+            {"rule": "risk", "limit": 1, "covariance": {"instruments": ["A"], "rows": [[1]]}},
+        )),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises((Refused, *WRONG)):  # of which `verify` makes a refusal
         Stated(content_of(small_problem(1)) | change)
+
+
+def test_a_cap_with_a_negative_limit_is_kept_by_nothing() -> None:
+    content = content_of(small_problem(1)) | {"rules": [{"rule": "risk", "limit": -5}]}
+    factor = closest_factor(np.array(content["covariance"]))
+    with pytest.raises(Refused, match="more risk"):
+        Bounds(Stated(content), [factor.tolist()], 24).worth([0, 0, 0])
