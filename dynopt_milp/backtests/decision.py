@@ -23,6 +23,7 @@ from dynopt_milp.backtests.metrics import (
     STATIC,
     TEXTS,
 )
+from dynopt_milp.backtests.proved_days import PROOF, is_chosen, proof_of_day
 from dynopt_milp.backtests.same_side import SAME_SIDE, reachable
 from dynopt_milp.errors import (
     DynoptError,
@@ -99,6 +100,7 @@ class Decisions:
     roll_trades: float = ROLL_TRADES
     rules: DayRules | None = None
     price_rules: bool = False
+    verify_share: float = 0.0
 
     def decide(
         self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]], capital: float
@@ -264,7 +266,7 @@ class Decisions:
             "adjustment_factor": result.adjustment_factor,
             "seconds": result.seconds,
         }
-        found = {optimizer_name(self.optimizer): _portfolio(best)}
+        found, solutions = {optimizer_name(self.optimizer): _portfolio(best)}, [best]
         for optimizer in self.also:
             name = optimizer_name(optimizer)
             try:
@@ -275,6 +277,10 @@ class Decisions:
             else:
                 row |= {f"{name}_objective": other.objective, f"{name}_seconds": other.seconds}
                 found[name] = _portfolio(other)
+                if optimizer != SAME_SIDE:
+                    solutions.append(other)
+        if is_chosen(f"{targets.date:%Y-%m-%d}", self.verify_share):
+            row[PROOF] = proof_of_day(problem, solutions, self.gap)
         if self.portfolios:
             row["portfolios"] = found
         row |= self._of_rules(targets.date, problem, result)

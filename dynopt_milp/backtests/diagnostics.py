@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dynopt_milp.backtests.proved_days import REFUSED
 from dynopt_milp.backtests.remedies import (
     FEWER_INSTRUMENTS,
     FEWER_ROLLS,
@@ -120,6 +121,7 @@ def findings(performance: Mapping[str, Any], rebalances: pd.DataFrame, settings:
     if settings["optimizer"] not in UNOPTIMISED:  # the remedies are those of the optimisation
         found += [
             *_rules_that_bind(performance),
+            *_proofs(performance),
             *_tracking_and_turnover(performance, settings),
             *_adjustment(performance, rebalances, settings),
             *_risk_ratio(performance),
@@ -190,6 +192,18 @@ def _rules_that_bind(performance: Mapping[str, Any]) -> list[Finding]:
     threshold = f"rebalances, of {performance['num_rebalances']:,}; {mean:.2%} of capital in the objective, mean of all"
     why = f"the optimum without any rule would break them: {'; '.join(words)}{more}"
     return [_finding("rules bind", "note", performance["num_rules_bind"], threshold, why)]
+
+
+def _proofs(performance: Mapping[str, Any]) -> list[Finding]:
+    """What came of the proofs that were asked for."""
+    proofs = performance.get("proofs")
+    if not proofs:
+        return []
+    threshold = f"rebalances, of {proofs['asked']:,} that were to be proved; {proofs['leaves']:,} leaves"
+    others = [f"{why}: {number:,}" for why, number in proofs["others"].items()]
+    why = "; ".join(others) if others else "an independent checker has confirmed their optima, in exact arithmetic"
+    wrong = any(outcome.startswith(REFUSED) for outcome in proofs["others"])
+    return [_finding("proofs verified", "warning" if wrong else "note", proofs["verified"], threshold, why)]
 
 
 def _long_enough(performance: Mapping[str, Any]) -> bool:

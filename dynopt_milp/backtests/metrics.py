@@ -73,8 +73,9 @@ def performance(
         began, broke a rule of the day), ``num_rules_bind`` (at which a rule bound) and ``avg_rules_cost`` (what they
         cost in the objective, mean over rebalances that were proved), ``avg_margin`` and ``largest_margin`` (where
         margins are known, of what was decided, share of capital), ``avg_margin_used`` and ``largest_margin_used`` (with
-        a rule of margin, share of its budget), ``num_kept`` (at which an instrument could not be decided and kept its
-        position),
+        a rule of margin, share of its budget), ``proofs`` (where some were asked for: how many were ``asked`` for and
+        ``verified``, their ``leaves``, ``prove_seconds`` and ``verify_seconds``, and how often what ``others`` came
+        to), ``num_kept`` (at which an instrument could not be decided and kept its position),
         ``num_without_rolls`` (instruments that were held on days on which their contract month is not known),
         ``num_days_without_rolls`` (those days, added up over the instruments), ``without_rolls`` (of each of the
         instruments: ``first`` and ``last`` of those ``days``, and how many it was ``held``), ``costs_counted`` (what

@@ -12,6 +12,7 @@ from dynopt_milp.backtests.binding import rules_in_figures
 from dynopt_milp.backtests.decision import portfolios_by_day, rows
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.metrics import lost_on, opposite_days, performance, target_figures
+from dynopt_milp.backtests.proved_days import proofs_in_figures
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
 from formulations import FloatArray
@@ -143,6 +144,8 @@ class Record:
         )  # fmt: skip
         if asked := rules_in_figures(entries):
             figures["rules"] = asked
+        if proofs := proofs_in_figures(entries):
+            figures["proofs"] = proofs
         figures["num_opposite_days"] = opposite_days(positions.loc[until], market.specifications["underlying"])
         profits = self._frame(parts[0] - (parts[1] + parts[2]))
         return Backtest(

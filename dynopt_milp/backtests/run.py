@@ -21,6 +21,7 @@ from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.journal import Journal
+from dynopt_milp.backtests.proved_days import checked_share
 from dynopt_milp.backtests.record import Record
 from dynopt_milp.backtests.result import BESIDE, FORMAT, Backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
@@ -74,6 +75,7 @@ def backtest(
     holding_cost: bool = False,
     rules: DayRules | None = None,
     price_rules: bool = False,
+    verify_share: float = 0.0,
 ) -> Backtest:
     """Run a strategy over the years.
 
@@ -151,6 +153,10 @@ def backtest(
     price_rules : bool
         Where several rules bind, solve again without each, for the price of each: on all of these days, not on one in
         four. Where a rule binds alone its price is known anyway.
+    verify_share : float
+        Of so large a share of the rebalances, chosen by their dates, the optimum is proved (:func:`~dynopt_milp.prove`)
+        and the proof verified in exact arithmetic: ``performance["proofs"]``. It is that of ``optimizer``, or of the
+        first of ``also`` that claims to be optimal.
 
     Returns
     -------
@@ -189,6 +195,10 @@ def backtest(
         known = None if other in UNOPTIMISED else rules
         _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits, known)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
+    verify_share = checked_share(verify_share)
+    if verify_share and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
+        raise InputError("is for the book's objective; the deadband and static portfolios have another",
+                         field="verify_share")  # fmt: skip
     if switches["price_rules"] and rules is None:
         raise InputError("makes no sense without rules", field="price_rules")
     if inputs is None:
@@ -200,6 +210,7 @@ def backtest(
         buffer_rule=buffer_rule, buffer_fraction=buffer_fraction, start=start, end=end, limits=limits, gap=gap,
         time_limit=time_limit, show_progress=show_progress, inputs=inputs, roll_trades=roll_trades, compound=compound,
         one_side=one_side, holding_cost=holding_cost, rules=rules, price_rules=price_rules,
+        verify_share=verify_share,
     )  # fmt: skip
     days = _days(market, start, end)
     decisions = _decision_days(inputs, days, frequency)
@@ -229,6 +240,8 @@ def backtest(
     if rules is not None:  # a run without them has the settings that it has had before there were any
         settings["rules"] = rules_described(rules, list(market.instruments))
         settings["price_rules"] = switches["price_rules"]
+    if verify_share:
+        settings["verify_share"] = verify_share
     task = Decisions(
         inputs,
         optimizer,
@@ -244,6 +257,7 @@ def backtest(
         roll_trades,
         rules,
         switches["price_rules"],
+        verify_share,
     )
     names = list(market.instruments)
     ends = [int(market.days.searchsorted(day)) for day in (*decisions, days[-1])]
@@ -287,7 +301,7 @@ def backtest(
         known = None if other in UNOPTIMISED else rules
         runs[name] = alone(
             optimizer=other, out=None if out is None else Path(out) / BESIDE / name, rules=known,
-            price_rules=price_rules and known is not None,
+            price_rules=price_rules and known is not None, verify_share=0.0 if other in UNOPTIMISED else verify_share,
         )  # fmt: skip
     return replace(result, beside=runs)
 

@@ -33,6 +33,12 @@ Also = Annotated[
 ]
 Gap = Annotated[float, of_optimizer("--gap", help="Relative gap to prove.")]
 TimeLimit = Annotated[float | None, of_optimizer(metavar="SECONDS", help="Stop then, with the best answer so far.")]
+VerifyShare = Annotated[
+    float,
+    of_optimizer(
+        "--verify-share", metavar="SHARE", help="Prove the optima of so many, 0.01 say, and verify in exact arithmetic."
+    ),
+]
 OutFolder = Annotated[
     Path | None, of_output("--out", metavar="FOLDER", help="Keep the results there; the same command again goes on.")
 ]

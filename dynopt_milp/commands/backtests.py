@@ -18,6 +18,7 @@ from dynopt_milp.commands.app import (
     OptimizerName,
     OutFolder,
     TimeLimit,
+    VerifyShare,
     app,
     comma_separated,
     guarded,
@@ -115,6 +116,7 @@ def backtest(
     ] = "",
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
+    verify_share: VerifyShare = 0.0,
     buffer_rule: BufferRule = "book",
     buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
     out: OutFolder = None,
@@ -157,6 +159,7 @@ def backtest(
             show_progress=Console(stderr=True).is_terminal,
             rules=house or None,
             price_rules=price_rules,
+            verify_share=verify_share,
         )
         runs = {optimizer: result} | result.beside
         if out is not None:

@@ -10,7 +10,18 @@ from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
 
-from dynopt_milp.commands.app import LIMIT_HIT, Also, AsJson, Gap, TimeLimit, app, comma_separated, guarded, print_json
+from dynopt_milp.commands.app import (
+    LIMIT_HIT,
+    Also,
+    AsJson,
+    Gap,
+    TimeLimit,
+    VerifyShare,
+    app,
+    comma_separated,
+    guarded,
+    print_json,
+)
 from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_CAPITAL,
@@ -76,6 +87,7 @@ def gap(
     also: Also = "",
     gap_to_prove: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
+    verify_share: VerifyShare = 0.0,
     buffer_rule: SeveralBufferRules = "book",
     sizes: Annotated[str, of_study(metavar="N,M,...", help="Numbers of instruments.", show_default="all of them")] = "",
     path: Annotated[str, of_study(metavar="A,B,...", help="Whose positions are held: greedy, exact.")] = "greedy,exact",
@@ -123,6 +135,7 @@ def gap(
             limits=chosen_limits(one_side=bool(one_side), same_side=same_side),
             holding_cost=holding_cost,
             rules=house or None,
+            verify_share=verify_share,
             gap=gap_to_prove,
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,
@@ -138,6 +151,9 @@ def gap(
                 )
             if without := int(summary.get("num_without_greedy", pd.Series(dtype=float)).sum()):
                 console.print(f"\nno gap: on {without} rebalances greedy ended at a portfolio that breaks a rule")
+            if verify_share:
+                asked, proved = (int(summary[name].sum()) for name in ("proofs_asked", "proofs_verified"))
+                console.print(f"\nproofs: {proved} of {asked} optima verified in exact arithmetic")
             if summary["failed"].sum():
                 console.print("\nfailed: without an optimum; the column reason in rebalances.parquet says why")
             console.print(f"\nkept in {out}: rebalances.parquet, summary.csv")

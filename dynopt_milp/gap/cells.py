@@ -34,6 +34,8 @@ CONSEQUENCES = (
     "annual_roll_cost", "annual_turnover", "annual_contracts_rolled", "avg_tracking_error", "realised_tracking_error",
 )  # fmt: skip
 """What a cell's line says of holding its path."""
+ASKED, PROVED = "proofs_asked", "proofs_verified"
+"""Likewise, where some of the rebalances are proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class StudySettings:
     limits: LimitsLike | None = None
     holding_cost: bool = False
     rules: DayRules | None = None
+    verify_share: float = 0.0
 
 
 def run_cell(study: StudySettings, cell: Cell) -> None:
@@ -75,6 +78,7 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
         "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule, "limits": limits,
         "one_side": False, "holding_cost": study.holding_cost,  # sides are what the limits say
         "rules": of_market(study.rules, market.instruments, study.market.instruments),
+        "verify_share": study.verify_share,
     }  # fmt: skip
     run = backtest(
         market, study.strategy, optimizer=cell.path, out=record, portfolios=True, gap=study.gap,
@@ -83,6 +87,9 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
     )  # fmt: skip
     rows = cell_rows(cell, run, [optimizer_name(optimizer) for optimizer in study.also])
     line = summarise(rows) | {name: run.performance[name] for name in CONSEQUENCES}
+    if study.verify_share:
+        proofs = run.performance.get("proofs", {})
+        line |= {ASKED: proofs.get("asked", 0), PROVED: proofs.get("verified", 0)}
     line["instruments"] = " ".join(cell.instruments)
     buffer = BytesIO()
     rows.to_parquet(buffer, index=False)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.backtests.frequency import rebalance_days
+from dynopt_milp.backtests.proved_days import checked_share
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, StudyInterrupted
@@ -50,6 +51,7 @@ def run_gap_study(
     limits: LimitsLike | None = None,
     holding_cost: bool = False,
     rules: DayRules | None = None,
+    verify_share: float = 0.0,
     gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
     show_progress: bool = False,
@@ -82,6 +84,9 @@ def run_gap_study(
         As in :func:`~dynopt_milp.backtest`, for every solve; of a smaller size those names count that are in it. Where
         greedy ends at a portfolio that breaks a rule there is no gap: ``num_without_greedy`` of a cell's line counts
         those, and along greedy's own path the rebalance has failed.
+    verify_share : float
+        As in :func:`~dynopt_milp.backtest`, of the exact optima: ``proofs_asked`` and ``proofs_verified`` of a cell's
+        line.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each solve but greedy's, which is run to its end.
     show_progress : bool
@@ -115,10 +120,10 @@ def run_gap_study(
         limits_of(limits, market.instruments, market.instruments)
     of_market(rules, market.instruments, market.instruments)
     out, strategy = Path(out), Strategy() if strategy is None else strategy
-    gap, time_limit = check_gap(gap), check_time_limit(time_limit)
+    gap, time_limit, verify_share = check_gap(gap), check_time_limit(time_limit), checked_share(verify_share)
     study = StudySettings(
         market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, holding_cost,
-        rules,
+        rules, verify_share,
     )  # fmt: skip
     settings = {
         "format": FORMAT, "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
@@ -127,6 +132,8 @@ def run_gap_study(
         "limits": described(limits), "holding_cost": holding_cost,
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
+    if verify_share:
+        settings["verify_share"] = verify_share
     if rules is not None:
         settings["rules"] = rules_described(rules, list(market.instruments))
     if cluster is not None:
