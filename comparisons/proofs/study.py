@@ -20,7 +20,7 @@ from dynopt_milp.proof import Refused
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, PAGE = FOLDER / "results.csv", FOLDER / "environment.txt", FOLDER / "README.md"
 GAP = 1e-6
-SOLVE_LIMIT, PROVE_LIMIT = 120.0, 120.0
+SOLVE_LIMIT, PROVE_LIMIT = 120.0, 60.0
 """Seconds; checking has none."""
 CALLS, SHORT = 5, 0.5
 """Solves of which the median counts, and how long those are that are repeated, in seconds."""

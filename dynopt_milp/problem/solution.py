@@ -20,14 +20,16 @@ class Status(enum.Enum):
     """What is known about the positions of a solution."""
 
     OPTIMAL = "optimal"
-    """No portfolio is better by more than the gap asked for; proved."""
+    """No portfolio is better by more than the gap asked for; proved, in float64 with bounds of its round-off. What
+    :func:`dynopt_milp.prove` makes is verified in exact arithmetic.
+    """
     FEASIBLE = "feasible"
     """An answer within the limits; how far from the best it can be is what the gap says."""
     NO_SOLUTION = "no_solution"
     """A limit was hit before any answer was found, floating point cannot tell whether there is one, or greedy ended at
     a portfolio that breaks a rule."""
     INFEASIBLE = "infeasible"
-    """Limits and constraints leave no portfolio; proved."""
+    """Limits, rules and constraints leave no portfolio; proved likewise."""
 
 
 class StoppedBy(enum.Enum):

@@ -17,7 +17,7 @@ from dynopt_milp.io.progress import Progress
 from tests.attack.kinds import KINDS
 from tests.attack.runner import Plan, run
 from tests.attack.tally import Tally
-from tests.attack.trial import METHODS
+from tests.attack.trial import METHODS, PROOF
 
 MOST_PRINTED = 5  # reproductions
 
@@ -31,7 +31,7 @@ def options(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--problems", type=int, default=None, metavar="N", help="how many, if time allows")
     parser.add_argument("--workers", type=int, default=1, help="processes (1)")
     parser.add_argument("--kind", action="append", choices=list(KINDS), default=[], help="these kinds alone")
-    parser.add_argument("--method", choices=METHODS, default=None, help="ask this alone")
+    parser.add_argument("--method", choices=(*METHODS, PROOF), default=None, help="ask this alone")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the counts and the violations")
     parser.add_argument("--keep", type=Path, default=None, metavar="FOLDER", help="write a file for each violation")
     return parser.parse_args(arguments)

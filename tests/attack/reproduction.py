@@ -8,7 +8,7 @@ from typing import Any
 HEAD = """from math import inf
 from types import SimpleNamespace
 import numpy as np
-from dynopt_milp import Limits, OrderCosts, Problem, rebalance, rules, solve
+from dynopt_milp import Limits, OrderCosts, Problem, prove, rebalance, rules, solve
 from dynopt_milp.adapters.book import BookAlgorithm
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 """

@@ -147,7 +147,7 @@ def _work(connection: Connection, plan: Plan, start: int, step: int) -> None:
 
 def warm_up() -> None:
     """Load every solver and kernel, so that no time limit is spent on it."""
-    for method in ("branch_and_bound", "scip", "rebalance"):
+    for method in ("branch_and_bound", "scip", "rebalance", "proof"):
         for number in range(3):
             run_trial(0, number, method)
     ruled = Problem(

@@ -13,16 +13,28 @@ from typing import Any
 
 import numpy as np
 
-from dynopt_milp import InputError, Limits, NoPortfolioError, Problem, StoppedBy, UnprovedWarning, rebalance, solve
+from dynopt_milp import (
+    InputError,
+    Limits,
+    NoPortfolioError,
+    Problem,
+    Status,
+    StoppedBy,
+    UnprovedWarning,
+    rebalance,
+    solve,
+)
 from dynopt_milp.adapters.book import BookAlgorithm
 from dynopt_milp.adapters.pysystemtrade import ObjectiveFunction
 from dynopt_milp.errors import DynoptError
 from tests.attack.exact import ExactValues, Portfolio, Question
 from tests.attack.kinds import KINDS, Given, Random, draw, make
 from tests.attack.known import MOST_POINTS, clipped
+from tests.attack.proofs import GAP, SOLVE_SECONDS, proved, wrong_with
 from tests.attack.referee import Claim, Referee, Violation, said_within
 from tests.attack.reproduction import reproduction
 
+PROOF, PROVED = "proof", 4  # one problem in so many, where everything is asked
 METHODS = ("exact", "branch_and_bound", "enumerate", "greedy", "scip", "rebalance", "book", "pysystemtrade")
 # Seconds. What is proved is proved in milliseconds most often; what is not would go on for as long as it is given.
 LIMITS, OFTEN_LIMITS = (0.04, 2.0, 0.0, 0.001, 0.01), (0.955, 0.005, 0.01, 0.015, 0.015)
@@ -67,8 +79,10 @@ def run_trial(
         trial.answers.append(("Problem", type(error).__name__))
         return trial
     asked = Asked(problem, arguments, _question(problem, given.planted, random), random, trial, watch)
-    for name in _methods(problem, asked.question, random) if method is None else (method,):
+    for name in _methods(problem, asked.question, random) if method is None else {method} - {PROOF}:
         asked.ask(name)
+    if method == PROOF or (method is None and number % PROVED == 0):
+        asked.prove(given)
     asked.judge(given)
     return trial
 
@@ -151,6 +165,26 @@ class Asked:
         gap = float(self.random.choice([1e-6, 1e-6, 1e-6, 1e-6, 0.0, 1e-9, 1e-3]))
         limit = float(self.random.choice(LIMITS, p=RULED_LIMITS if self.problem.rules else OFTEN_LIMITS))
         special.get(method, lambda *how: self._solve(method, *how))(gap, limit)
+
+    def prove(self, given: Given) -> None:
+        """Prove what the branch and bound says, verify it, and look at what the checker says."""
+        call = f"print(prove(problem, solve(problem, gap={GAP}, time_limit=1)).verify())"
+        how = {"gap": GAP, "time_limit": SOLVE_SECONDS}
+        solution, _ = self._run(PROOF, call, lambda: solve(self.problem, "branch_and_bound", **how))
+        if solution is None or solution.status not in (Status.OPTIMAL, Status.INFEASIBLE):
+            return
+        found, _ = self._run(PROOF, call, lambda: proved(self.problem, solution))
+        if found is None or isinstance(found, str):
+            self.trial.answers.append((PROOF, Status.NO_SOLUTION.value))  # nothing is claimed
+            return
+        self.trial.answers.append((PROOF, solution.status.value))
+        proof, verified = found
+        claim = Claim.of(PROOF, solution, GAP, 0.0, None)
+        best = Referee(self.problem, Question()).known([claim], given.planted).best
+        known = [*given.planted, *([] if best is None else [best])]
+        for text in wrong_with(self.problem, proof, verified, known):
+            program = f"# proof: {text}\n{reproduction(self.arguments, call)}"
+            self.trial.violations.append((PROOF, PROOF, program))
 
     def judge(self, given: Given) -> None:
         """Have the referee look at every claim."""

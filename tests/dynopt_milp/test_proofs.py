@@ -29,6 +29,7 @@ from tests.command_line import read_json, run
 from tests.proof_checker.enumerated import small_problem
 
 SMALL = 42  # instruments
+LARGEST = ("all_2019-08-13_1000k_lam10", "all_2019-08-13_250k_lam10")
 
 
 def stored(folder: Path) -> list[Path]:
@@ -36,10 +37,13 @@ def stored(folder: Path) -> list[Path]:
     return [path for path in names if not path.name.startswith("synthetic")]
 
 
-def test_every_stored_problem_with_up_to_42_instruments_has_a_proof(instances: Path, tmp_path: Path) -> None:
-    """Of the numbers in its file, at a gap of 1e-6, around the optimum that others found."""
-    files = stored(instances)
-    assert len(files) == 16
+def test_stored_problems_with_up_to_42_instruments_have_proofs(instances: Path, tmp_path: Path) -> None:
+    """Of the numbers in their files, at a gap of 1e-6, around the optimum that others found.
+
+    The two largest, of 5,000 and 15,000 leaves, are proved in the study alone (comparisons/proofs).
+    """
+    files = [path for path in stored(instances) if path.stem not in LARGEST]
+    assert len(files) == 14
     for path in files:
         problem, out = Problem.from_json(path), tmp_path / f"{path.stem}.proof.json.gz"
         assert len(problem.instruments) <= SMALL

@@ -1,0 +1,96 @@
+"""Proofs of an attacked problem: what the checker confirms has to be true of every portfolio that is known.
+
+A proof is of the covariance Σ̂ = R'R that it states, so that values are those of R here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from dynopt_milp import Problem, Solution
+from dynopt_milp.errors import ProofError
+from dynopt_milp.proof import Proof, Refused, Verified, proof_of
+from tests.attack.exact import ExactValues, Portfolio
+from tests.attack.keeping import AGAIN
+
+GAP = 1e-6
+SOLVE_SECONDS, PROVE_SECONDS = 0.3, 1.0
+FINE = 10**60
+
+
+def proved(problem: Problem, solution: Solution) -> tuple[Proof, Verified] | str:
+    """The proof of a solution that claims something, and what the checker says of it; or why there is none.
+
+    Raises
+    ------
+    Refused
+        If the checker refuses what the prover wrote: a violation.
+    """
+    try:
+        proof = proof_of(problem, solution.contracts, GAP, PROVE_SECONDS)
+    except ProofError as error:
+        return str(error)
+    return proof, proof.verify()
+
+
+def wrong_with(problem: Problem, proof: Proof, found: Verified, known: Iterable[Portfolio]) -> list[str]:
+    """All that is not true, in words: of the portfolio, and of its interval against portfolios that are known."""
+    values, factor = ExactValues(problem), json.loads(proof.lines[0])["factors"][0]
+    near = [portfolio for portfolio in _around(known) if _is_admitted(problem, values, portfolio)]
+    if found.positions is None:
+        return [f"{list(portfolio)} keeps limits and rules" for portfolio in near[:1]]
+    assert found.lower is not None
+    assert found.upper is not None
+    own = tuple(found.positions.values())
+    said = []
+    if not _is_admitted(problem, values, own, AGAIN):
+        said.append("its portfolio breaks a limit or a rule")
+    low, high = _value(problem, values, factor, own)
+    if not low <= found.upper <= high * (1 + Fraction(1, FINE // 10**9)):
+        said.append(f"its value is {float(found.upper)!r}; it is {float(high)!r}")
+    for portfolio in near:
+        if _value(problem, values, factor, portfolio)[1] < found.lower:
+            said.append(f"{list(portfolio)} is worth less than {float(found.lower)!r}")
+            break
+    return said
+
+
+def _around(known: Iterable[Portfolio]) -> set[Portfolio]:
+    """They, and those with one contract more or less of one instrument."""
+    found = set()
+    for portfolio in known:
+        found.add(portfolio)
+        for place in range(len(portfolio)):
+            for step in (-1, 1):
+                found.add((*portfolio[:place], portfolio[place] + step, *portfolio[place + 1 :]))
+    return found
+
+
+def _is_admitted(problem: Problem, values: ExactValues, portfolio: Portfolio, times: int = 0) -> bool:
+    point = np.array(portfolio, dtype=np.float64)
+    inside = bool((point >= problem.lower).all() and (point <= problem.upper).all())
+    return inside and values.is_one_sided(portfolio) and not values.rules.broken(portfolio, times)
+
+
+def _value(
+    problem: Problem, values: ExactValues, factor: list[list[float]], portfolio: Portfolio
+) -> tuple[Fraction, Fraction]:  # fmt: skip
+    """‖RU(τ − k)‖ and the cost, enclosed."""
+    away = [
+        Fraction(float(u)) * (Fraction(float(t)) - k)
+        for u, t, k in zip(problem.weight_per_contract, problem.optimal_positions, portfolio, strict=True)
+    ]
+    rows = (sum((Fraction(r) * x for r, x in zip(row, away, strict=True)), Fraction(0)) for row in factor)
+    square = sum((row * row for row in rows), Fraction(0))
+    below = math.isqrt(square.numerator * square.denominator * FINE**2)
+    scale, (least, most) = square.denominator * FINE, values.paid(portfolio)
+    unit = 1 << values.digits
+    return Fraction(below, scale) + Fraction(least, unit), Fraction(below + 1, scale) + Fraction(most, unit)
+
+
+__all__ = ["GAP", "SOLVE_SECONDS", "Refused", "proved", "wrong_with"]
