@@ -15,7 +15,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import chain, product
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 from proof_checker.exact import Refused, bits, exact, root, whole
 from proof_checker.problem import INF, Cap, Problem, multiples, one_sided
@@ -23,34 +23,27 @@ from proof_checker.problem import INF, Cap, Problem, multiples, one_sided
 NEAR = Fraction(1, 2**48)  # of sqrt(ΣᵢᵢΣⱼⱼ): how far R'R may be from Σ
 
 
-class Norm(NamedTuple):
-    """‖G(k − centre)‖, by the columns of G, at most a limit; the first is the tracking error, with G = −F."""
-
-    columns: list[list[int]]
-    centre: list[Fraction]
-    limit: Fraction
-
-
 class Bounds:
     """A problem with the matrices R of a proof, by rows; vectors of leaves are in units of 2^-digits."""
 
     def __init__(self, problem: Problem, factors: Any, digits: Any) -> None:
         self.problem, self.digits, self.difference = problem, whole(digits), Fraction(0)
-        if not 0 <= self.digits <= 64:
-            raise Refused("it has too many digits")
+        if not 0 <= self.digits <= 64 or max(map(len, factors)) > len(problem.names):
+            raise Refused("it has too many digits, or a matrix with more rows than there are instruments")
         made = [self.columns(*pair) for pair in zip(problem.covariances, factors, strict=True)]
         lines = [line for pieces in problem.pieces for piece in pieces for line in piece.lines]
-        self.places = bits(chain(*lines, *chain(*made)))
-        unit = 2**self.places  # columns and lines are whole numbers of 1/unit from here on
+        error = Cap(0, [-1] * len(problem.names), problem.target, Fraction(0))  # F(τ − k) is −F(k − τ)
+        caps = (error, *problem.caps)
+        self.places = bits(chain(*lines, *chain(*made), *(cap.centre for cap in caps)))
+        unit = 2**self.places  # columns, centres and lines are whole numbers of 1/unit from here on
         self.parts = [
             [(piece, [[int(number * unit) for number in part] for part in zip(*piece.lines, strict=True)])
              for piece in pieces] for pieces in problem.pieces
         ]  # fmt: skip
-        error = Cap(0, [-1] * len(problem.names), problem.target, Fraction(0))  # F(τ − k) is −F(k − τ)
         self.norms = [
-            Norm([[int(number * sign * unit) for number in column]
-                  for column, sign in zip(made[cap.place], cap.signs, strict=True)], cap.centre, cap.limit)
-            for cap in (error, *problem.caps)
+            ([[int(number * sign * unit) for number in column]
+              for column, sign in zip(made[cap.place], cap.signs, strict=True)],
+             [int(number * unit) for number in cap.centre], cap.limit) for cap in caps
         ]  # fmt: skip
 
     def columns(self, covariance: list[list[Fraction]], factor: Any) -> list[list[Fraction]]:
@@ -79,28 +72,28 @@ class Bounds:
         unit = Fraction(2 ** (self.places + finer))  # from here on all is in units of 1/unit
         slopes, total = [0] * len(lower), -unit * sum(m * row.limit for m, row in zip(mu, problem.rows, strict=True))
         vectors = (leaf.get("psi", []), *(chi for _, chi in caps))
-        for weight, vector, norm in zip(weights, vectors, self.norms, strict=True):
-            v = [whole(number) for number in vector] or [0] * len(norm.columns[0])
-            if len(v) != len(norm.columns[0]) or sum(map(mul, v, v)) > 4**self.digits:
+        for weight, vector, (columns, centre, limit) in zip(weights, vectors, self.norms, strict=True):
+            v = [whole(number) for number in vector] or [0] * len(columns[0])
+            if len(v) != len(columns[0]) or sum(map(mul, v, v)) > 4**self.digits:
                 raise Refused("a vector is longer than 1, or has another size than its matrix")
             times = int(weight * 2 ** (finer - self.digits))
-            along = [times * sum(map(mul, v, column)) for column in norm.columns]
+            along = [times * sum(map(mul, v, column)) for column in columns]
             slopes = [one + other for one, other in zip(slopes, along, strict=True)]
-            total -= weight * norm.limit * unit + sum(map(mul, along, norm.centre))
-        multipliers, falls = [int(number * 2**finer) for number in (weights[0], *mu)], False
+            total -= weight * limit * unit + Fraction(sum(map(mul, along, centre)), 2**self.places)
+        multipliers, added, falls = [int(number * 2**finer) for number in (weights[0], *mu)], 0, False
         for i, (low, high) in enumerate(zip(*one_sided(problem.groups, lower, upper), strict=True)):
             minima = []
             for piece, parts in self.parts[i]:
                 first, last = multiples(max(piece.first, low), min(piece.last, high), piece.lot)
                 if first <= last:
-                    a, b, v, w = (sum(map(mul, multipliers, part)) for part in parts)
-                    impacts = [(v, problem.held[i]), (w, 0)]
+                    a, b, v, w = [sum(map(mul, multipliers, part)) for part in parts]
+                    impacts = [(weight, c) for weight, c in ((v, problem.held[i]), (w, 0)) if weight]
                     minima.append(least(a, b + slopes[i], impacts, first, last, piece.lot))
             if not minima:
                 return INF
             falls = falls or min(minima) == -INF
-            total += 0 if falls else min(minima)
-        return -INF if falls else total / unit
+            added += 0 if falls else min(minima)
+        return -INF if falls else (total + added) / unit
 
     def worth(self, positions: list[int]) -> tuple[Fraction, Fraction, Fraction]:
         """The value of a portfolio, rounded down and up, and up with Σ as it stands; Refused if it breaks a rule."""
@@ -126,11 +119,11 @@ class Bounds:
             if total(j, 1) > row.limit:
                 raise Refused(f"its portfolio breaks rule {j} of those that add up ({row.form})")
         squares = []
-        for norm in self.norms:
-            away = [k - t for k, t in zip(positions, norm.centre, strict=True)]
-            rows = (sum(map(mul, away, row)) for row in zip(*norm.columns, strict=True))
-            squares.append(Fraction(sum(along**2 for along in rows)) / 4**self.places)
-        if any(root(square, 1) > norm.limit for square, norm in zip(squares[1:], self.norms[1:], strict=True)):
+        for columns, centre, _ in self.norms:
+            away = [k * 2**self.places - t for k, t in zip(positions, centre, strict=True)]
+            rows = (sum(map(mul, away, row)) for row in zip(*columns, strict=True))
+            squares.append(Fraction(sum(along**2 for along in rows), 16**self.places))
+        if any(root(square, 1) > cap.limit for square, cap in zip(squares[1:], problem.caps, strict=True)):
             raise Refused("its portfolio has more risk, or tracking error, than a rule allows")
         exposure = [u * (k - t) for u, k, t in zip(problem.weight, positions, problem.target, strict=True)]
         stated = sum(e * sum(map(mul, row, exposure)) for e, row in zip(exposure, problem.covariances[0], strict=True))
@@ -141,18 +134,20 @@ class Bounds:
 def least(constant: Any, slope: Any, impacts: list[tuple[Any, int]], first: Any, last: Any, lot: int) -> Any:
     """The minimum of constant + slope·z + Σ w|z − c|^{3/2} over the multiples of a lot from first to last, or less.
 
-    No w is negative and all z − c have one sign, so that this is convex. Up to ``low`` it falls, or low is first; from
-    ``high`` on it rises, or high is last.
+    All w are positive and all z − c have one sign, so that this is convex. Up to ``low`` it falls, or low is first;
+    from ``high`` on it rises, or high is last.
     """
-    if not any(w for w, _ in impacts):
+    if not impacts:
         falls = (slope > 0 and first == -INF) or (slope < 0 and last == INF)
-        return -INF if falls else constant + min(slope * z for z in (first, last) if abs(z) < INF)
+        return -INF if falls else constant + slope * (first if slope > 0 or last == INF else last)
     signs = [1 if (last if first == -INF else first) >= c else -1 for _, c in impacts]
 
     def rises(z: int, up: int) -> Any:
         """The slope at z, rounded down or up."""
-        parts = zip(signs, impacts, strict=True)
-        return slope + sum(Fraction(3, 2) * s * w * root(s * (z - c), up ^ (s < 0)) for s, (w, c) in parts)
+        steep: dict[int, Any] = {}
+        for s, (w, c) in zip(signs, impacts, strict=True):
+            steep[s * (z - c)] = steep.get(s * (z - c), 0) + s * w
+        return slope + Fraction(3, 2) * sum(by * root(q, up ^ (by < 0)) for q, by in steep.items())
 
     low, high, far = (last if first == -INF else first), (first if last == INF else last), lot
     while first == -INF and rises(low, 1) > 0:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,12 +17,13 @@ from typing import Any, NamedTuple
 
 from proof_checker.bound import Bounds
 from proof_checker.exact import Refused, exact, whole
-from proof_checker.problem import INF, Problem
+from proof_checker.problem import INF, Problem, read
 
 FORMAT = "dynopt-milp proof 1"
 MOST_BYTES, MOST_NODES, MOST_OPEN = 64 << 20, 10**6, 10**4  # unpacked; nodes; boxes that wait
-WRONG = (ArithmeticError, AttributeError, EOFError, LookupError, RecursionError, StopIteration, TypeError, ValueError,
-         gzip.BadGzipFile, zlib.error)  # fmt: skip
+MOST_HEAD, MOST_LINE = 24 << 20, 1 << 20  # bytes of the problem, and of a header; of a node
+WRONG = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, RecursionError, StopIteration, TypeError,
+         ValueError, gzip.BadGzipFile, zlib.error)  # fmt: skip
 
 
 class Verified(NamedTuple):
@@ -40,11 +40,12 @@ class Verified(NamedTuple):
 def verify(problem: str | Path, proof: str | Path) -> Verified:
     """Check a proof file of a problem file; Refused if it proves nothing, OSError if a file cannot be read."""
     try:
-        with open(problem, "rb") as file, gzip.open(proof, "rb") as packed:
-            text, lines = file.read(MOST_BYTES + 1), packed.read(MOST_BYTES + 1)
-        if max(len(text), len(lines)) > MOST_BYTES:
-            raise Refused("it, or the problem, has more than 64 MB")
-        return check(json.loads(text), iter(io.BytesIO(lines)))
+        with open(problem, "rb") as one, open(proof, "rb") as other:
+            text, packed = one.read(MOST_HEAD + 1), other.read(MOST_BYTES + 1)
+        lines = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(MOST_BYTES + 1)
+        if len(text) > MOST_HEAD or max(len(packed), len(lines)) > MOST_BYTES:
+            raise Refused("it has more than 64 MB, or the problem more than 24 MB")
+        return check(read(text), iter(io.BytesIO(lines)))
     except Refused:
         raise
     except WRONG as error:
@@ -53,7 +54,10 @@ def verify(problem: str | Path, proof: str | Path) -> Verified:
 
 def check(content: Any, lines: Iterator[Any]) -> Verified:
     """The same of what a problem file says, and the lines of a proof; errors other than Refused mean another format."""
-    problem, header = Problem(content), json.loads(next(lines))
+    problem, head = Problem(content), next(lines)
+    if len(head) > MOST_HEAD:
+        raise Refused("its header has more than 24 MB")
+    header = read(head)
     if header["format"] != FORMAT:
         raise Refused(f"it has another format than {FORMAT}")
     if header["problem"] != problem.hash:
@@ -68,9 +72,9 @@ def check(content: Any, lines: Iterator[Any]) -> Verified:
     for number, line in enumerate(lines):
         if not boxes:
             raise Refused("it goes on behind its last leaf")
-        if number >= MOST_NODES or len(boxes) > MOST_OPEN:
-            raise Refused("it has more than a million nodes, or ten thousand boxes that wait")
-        node, (lower, upper) = json.loads(line), boxes.pop()
+        if number >= MOST_NODES or len(boxes) > MOST_OPEN or len(line) > MOST_LINE:
+            raise Refused("it has more than a million nodes, ten thousand boxes that wait, or a node of more than 1 MB")
+        node, (lower, upper) = read(line), boxes.pop()
         if isinstance(node, list):
             i, z = map(whole, node)
             if i < 0:

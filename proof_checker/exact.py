@@ -23,7 +23,7 @@ def exact(value: Any) -> Fraction:
 
 def whole(value: Any) -> int:
     """Contracts, a place in a list, or an entry of a vector."""
-    if exact(value).denominator != 1 or abs(value) > 2**53:
+    if (type(value) is not int and exact(value).denominator != 1) or abs(value) > 2**53:
         raise Refused(f"expected a whole number, found {str(value)[:40]!r}")
     return int(value)
 

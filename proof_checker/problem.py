@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,10 +13,14 @@ from typing import Any, NamedTuple
 from proof_checker.exact import Refused, exact, whole
 
 FORMATS = ("dynopt-milp problem 1", "dynopt-milp problem 2")
-FIELDS = {
-    "format", "instruments", "covariance", "weight_per_contract", "optimal_positions", "previous_positions", "rules",
-    "cost_in_weight_terms", "cost_multiplier", "holding_cost", "order_costs", "lower", "upper", "underlying", "margin",
-    "capital", "long_only", "no_trade", "reduce_only", "same_side", "close", "one_side",
+NEEDED = {
+    "format", "instruments", "covariance", "weight_per_contract", "optimal_positions", "previous_positions",
+    "cost_in_weight_terms", "cost_multiplier",
+}  # fmt: skip
+SIDES = {"lower", "upper"}
+FIELDS = SIDES | {
+    "rules", "holding_cost", "order_costs", "underlying", "margin", "capital", "long_only", "no_trade", "reduce_only",
+    "same_side", "close", "one_side",
 }  # fmt: skip
 ORDER_COSTS = ("per_order", "minimum", "commission", "impact", "rolls")
 SUMS = {  # the form of what is added up, its upper bound (where empty: lower and upper), and its other arguments
@@ -81,12 +86,13 @@ class Problem:
     """
 
     def __init__(self, content: dict[str, Any]) -> None:
-        unknown = set(content) - FIELDS | set(content.get("order_costs", {})) - set(ORDER_COSTS)
+        allowed = NEEDED | (FIELDS if content["format"] == FORMATS[1] else SIDES)
+        unknown = set(content) - allowed | set(content.get("order_costs", {})) - set(ORDER_COSTS)
         if content["format"] not in FORMATS or unknown:
             raise Refused("the problem has an unknown format, or unknown fields")
-        self.content, self.names = content, list(content["instruments"])
-        if len(set(self.names)) < len(self.names) or not self.names:
-            raise Refused("the problem has no instruments, or two of one name")
+        self.content, self.names = content, names_in(content["instruments"])
+        if len(content["covariance"]) != len(self.names):
+            raise Refused("the covariance has another size than there are instruments")
         self.covariances = [[self.each(row) for row in content["covariance"]]]
         self.held = [whole(p) for p in content["previous_positions"]]
         names = ("optimal_positions", "weight_per_contract", "cost_in_weight_terms")
@@ -102,6 +108,8 @@ class Problem:
         self.rows: list[Row] = []
         self.caps: list[Cap] = []
         self.sizes: dict[str, list[Any]] = {kind: [free] * len(self.names) for kind, free in SIZES.items()}
+        if not isinstance(content.get("rules", []), list):
+            raise Refused("rules are no list")
         for rule in content.get("rules", []):
             self.add(rule)
         self.pieces = [self.split(i) for i in range(len(self.names))]
@@ -110,7 +118,7 @@ class Problem:
 
     def each(self, given: Any, missing: Any = None) -> list[Fraction]:
         """A number for each instrument, of a list, of numbers by name, or of one for all."""
-        if isinstance(given, list):
+        if isinstance(given, list) and len(given) == len(self.names):
             given = dict(zip(self.names, given, strict=True))
         by = given if isinstance(given, dict) else dict.fromkeys(self.names, given)
         if set(by) - set(self.names):
@@ -127,7 +135,7 @@ class Problem:
                 raise Refused(f"{limit} is not true, false or a list of instruments")
             members[limit] = {i for i, name in enumerate(self.names) if value is True or (value and name in value)}
         lower, upper = (
-            [far if at is None else whole(at) for at in self.content.get(side, [None] * len(self.names))]
+            [far if at in (None, far) else whole(at) for at in self.content.get(side, [None] * len(self.names))]
             for side, far in (("lower", -INF), ("upper", INF))
         )
         for i, (p, t) in enumerate(zip(self.held, self.target, strict=True)):
@@ -139,8 +147,10 @@ class Problem:
             for low, high in [(p, p)] if i in members["no_trade"] else ends:
                 lower[i], upper[i] = max(lower[i], low), min(upper[i], high)
         sizes: dict[str, list[int]] = {}
-        for i in sorted(members["one_side"]):
-            sizes.setdefault(self.content.get("underlying", self.names)[i], []).append(i)
+        of = [(name or "").strip() for name in self.content.get("underlying", self.names)]
+        for i, (name, own) in enumerate(zip(of, self.names, strict=True)):
+            if i in members["one_side"]:
+                sizes.setdefault(name or own, []).append(i)
         groups = []
         for group in sizes.values():
             fixed = [lower[i] for i in group if lower[i] == upper[i]]
@@ -154,21 +164,25 @@ class Problem:
 
     def add(self, rule: dict[str, Any]) -> None:
         """A rule is rows, a cap, or sizes that a position may have."""
-        kind, names = rule["rule"], list(rule.get("names", self.names))
+        rule = {name: value for name, value in rule.items() if value is not None}
+        kind, names = rule["rule"], names_in(rule.get("names", self.names))
         form, most, others = SUMS.get(kind, ("", "limit", CAPS.get(kind, {})))
-        known = {"rule", *others} | ({"contracts"} if kind in SIZES else {most} if most else {"lower", "upper"})
-        if set(rule) - known or set(names) - set(self.names) or kind not in SUMS | CAPS | SIZES:
+        allowed = {"rule", *others} | ({"contracts"} if kind in SIZES else {most} if most else {"lower", "upper"})
+        if set(rule) - allowed or set(names) - set(self.names) or kind not in SUMS | CAPS | SIZES:
             raise Refused(f"the rule {kind}, or an argument or an instrument of it, is not known")
+        several = {"group": 1, "one_of": 2}.get(kind, 0)
+        if (several and len(rule["names"]) < several) or (kind in SUMS and not most and not SIDES & set(rule)):
+            raise Refused(f"the rule {kind} has no bound, or too few instruments")
         counts = [int(name in names) for name in self.names]
         if kind in SIZES:
             sizes, given = self.sizes[kind], rule["contracts"]
             join: Any = {"lot": math.lcm, "max_order": min}.get(kind, max)
             named = given if isinstance(given, dict) else dict.fromkeys(self.names, given)
             for i, contracts in ((self.names.index(name), whole(number)) for name, number in named.items()):
-                if contracts < (kind == "lot"):
-                    raise Refused(f"the rule {kind} has a number that is too small")
+                if not (kind == "lot") <= contracts <= 2**53:
+                    raise Refused(f"the rule {kind} has a number that is too small or too large")
                 if self.lower[i] < self.upper[i]:  # what has one position left is free of it
-                    sizes[i] = join(sizes[i], contracts)
+                    sizes[i] = join(sizes[i], contracts) if kind != "lot" else min(join(sizes[i], contracts), 2**53)
         elif kind in CAPS:
             place, centre = 0, self.each(0) if kind == "risk" else self.target
             if "target" in rule:
@@ -184,9 +198,12 @@ class Problem:
             if what in ("gross", "net", "turnover"):
                 by = self.weight
             elif what == "margin":
-                each = rule.get("per_contract", self.content.get("margin"))
-                if isinstance(each, list):  # that of the problem, with null where it is not known
-                    each = {name: number for name, number in zip(self.names, each, strict=True) if name in names}
+                each = rule.get("per_contract")
+                if isinstance(each, list):
+                    raise Refused("margins of a rule are a number, or numbers by name")
+                if each is None:  # those of the problem, null where one is not known
+                    known = zip(self.names, self.content["margin"], strict=True)
+                    each = {name: number for name, number in known if name in names}
                 by = self.each(each, missing=None if kind == "margin" else 0)
             else:
                 by = self.each(rule["coefficients"] if what == "exposure" else 1, missing=0)
@@ -238,6 +255,26 @@ class Problem:
             if first <= last:
                 pieces.append(Piece(first, last, lot, lines))
         return pieces
+
+
+def read(text: Any) -> Any:
+    """JSON in which no name is repeated."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise Refused("a field is there twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=once)
+
+
+def names_in(value: Any) -> list[str]:
+    """A list of distinct texts."""
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name.strip() for name in value):
+        raise Refused("expected a list of names")
+    if len(set(value)) < len(value):
+        raise Refused("a name is there twice")
+    return list(value)
 
 
 def multiples(first: Any, last: Any, lot: int) -> tuple[Any, Any]:

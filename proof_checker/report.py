@@ -19,7 +19,8 @@ def report(found: Verified) -> str:
     if found.positions is None:
         return f"verified: no portfolio keeps limits and rules\n{matrix}"
     content = to_dict(found)
-    held = ", ".join(f"{name} {number}" for name, number in found.positions.items() if number)
+    shown = {name if name.isprintable() else repr(name): number for name, number in found.positions.items() if number}
+    held = ", ".join(f"{name} {number}" for name, number in shown.items())
     return (
         f"verified: the optimum lies between {content['lower']} and {content['upper']}, a gap of {content['gap']:.2g}\n"
         f"portfolio: {held or 'nothing is held'}\nits value with the covariance of the problem file as it stands: "

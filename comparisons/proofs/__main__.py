@@ -17,6 +17,7 @@ from comparisons.proofs import study
 from comparisons.proofs.instances import COUNTS, PARTS, WEEKLY, all_instances
 from comparisons.runner import print_table, run_study, study_parser
 from dynopt_milp.data import read_market
+from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.progress import Progress
 
 INSTANCES = study.FOLDER.parents[2] / "shared" / "instances"
@@ -35,6 +36,7 @@ def prove_all(options: Namespace, output: Console, progress: Console) -> None:
         print_table(output, left, "Without")
     if options.results == study.RESULTS:
         write_environment(study.ENVIRONMENT, "one thread")
+        write_atomically(study.PAGE, study.with_tables(study.PAGE.read_text(encoding="utf-8"), rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -34,6 +34,7 @@ TITLES = {
     MINLPLIB: "MINLPLib",
 }  # fmt: skip
 KEY = ["part", "instance"]
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 
 
 def run(
@@ -125,6 +126,19 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def _middle(values: pd.Series, form: str) -> str:
     """Median and maximum."""
     return f"{form.format(values.median())} ({form.format(values.max())})" if len(values) else "–"
+
+
+def with_tables(page: str, rows: pd.DataFrame) -> str:
+    """The page with the tables of these results between its marks."""
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    tables = f"{_markdown(summary(rows))}\n\nWithout a proof:\n\n{_markdown(unproved(rows))}"
+    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def unproved(rows: pd.DataFrame) -> pd.DataFrame:

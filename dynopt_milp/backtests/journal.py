@@ -16,6 +16,7 @@ import pandas as pd
 from dynopt_milp.backtests.binding import KEPT, PRICES
 from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.metrics import TEXTS
+from dynopt_milp.backtests.proved_days import PROOF
 from dynopt_milp.errors import FileError, FormatError
 from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.run_folder import run_folder
@@ -196,10 +197,15 @@ def _check_entry(entry: dict[str, Any]) -> None:
     for price in entry.get(PRICES, {}).values():
         if not (price is None or math.isfinite(price)):
             raise ValueError("prices of rules are numbers")
+    proof = entry.get(PROOF, {"outcome": ""})
+    if not isinstance(proof["outcome"], str) or not all(
+        isinstance(proof[name], (int, float)) for name in proof if name != "outcome"
+    ):
+        raise ValueError("a proof is none")
     if not all(isinstance(name, str) for name in entry.get(KEPT, [])):
         raise ValueError("names of rules are texts")
     for name, figure in entry.items():
-        if name not in ("date", "positions", "portfolios", PRICES, KEPT, *TEXTS) and not (
+        if name not in ("date", "positions", "portfolios", PRICES, KEPT, PROOF, *TEXTS) and not (
             figure is None or math.isfinite(figure)
         ):
             raise ValueError(f"{name} is a number")

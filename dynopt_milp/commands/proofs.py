@@ -25,15 +25,16 @@ from dynopt_milp.commands.app import (
 )
 from dynopt_milp.commands.panels import of_output
 from dynopt_milp.commands.problems import ProblemPath
-from dynopt_milp.errors import CertificationError
+from dynopt_milp.errors import CertificationError, InputError
 from dynopt_milp.io.atomic import reported
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.problem_file import read_content
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status
 from dynopt_milp.show.solutions import show_solution
 from dynopt_milp.solvers.proved import prove as run_prove
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import solve as run_solve
-from proof_checker import Refused
+from proof_checker import Refused, check
 from proof_checker import verify as run_verify
 from proof_checker.report import report, to_dict
 
@@ -62,6 +63,8 @@ def prove(
     def run() -> int:
         given = Problem.from_json(problem)
         path = problem.with_name(problem.name.removesuffix(".json") + ENDING) if out is None else out
+        if path.exists() and path.samefile(problem):
+            raise InputError("is the problem file; give another", field="--out")
         began = time.monotonic()
         solution = run_solve(given, optimizer, gap=gap, time_limit=time_limit)
         if solution.contracts is None and solution.status is not Status.INFEASIBLE:
@@ -70,14 +73,14 @@ def prove(
         with _shown() as watch:
             left = None if time_limit is None else max(time_limit - (solved - began), 0.0)
             proof = run_prove(given, solution, gap=gap, time_limit=left, watch=watch)
-        proof.to_file(path)
         proved = time.monotonic()
         try:
-            found = run_verify(problem, path)
+            found = check(read_content(problem), iter(proof.lines))  # of what the file says
         except Refused as error:
-            path.unlink()
             raise CertificationError(f"the proof is refused: {error}") from None
-        seconds = {"solve": solved - began, "prove": proved - solved, "verify": time.monotonic() - proved}
+        verified = time.monotonic()
+        proof.to_file(path)
+        seconds = {"solve": solved - began, "prove": proved - solved, "verify": verified - proved}
         if as_json:
             print_json({"proof": str(path), **to_dict(found), "seconds": seconds, "bytes": path.stat().st_size})
         else:

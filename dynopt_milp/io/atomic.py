@@ -20,6 +20,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     FileError
         If the folder does not exist or cannot be written to.
     """
+    if path.exists() and not path.is_file():
+        raise FileError("cannot be written: it is no regular file", path)
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

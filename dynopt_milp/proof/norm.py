@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from formulations import FloatArray
-from proof_checker.bound import Norm as ExactNorm
+
+ExactNorm = tuple[list[list[int]], list[int], Fraction]
+"""Columns of G and the centre, in units of 2^-places, and the limit: as `proof_checker` has them."""
 
 
 class Norm(NamedTuple):
@@ -31,6 +34,6 @@ class Norm(NamedTuple):
     def of(cls, norm: ExactNorm, places: int, sign: int = 1) -> Norm:
         """That of the checker, in units of 2^-places, to the nearest floats; or its negative."""
         unit = sign * 2**places
-        columns = np.array([[number / unit for number in column] for column in norm.columns])
-        centre = np.array([float(number) for number in norm.centre])
-        return cls(np.ascontiguousarray(columns.T), centre, float(norm.limit))
+        columns = np.array([[number / unit for number in column] for column in norm[0]])
+        centre = np.array([number / 2**places for number in norm[1]])
+        return cls(np.ascontiguousarray(columns.T), centre, float(norm[2]))

@@ -26,6 +26,7 @@ from proof_checker.checker import MOST_NODES
 from proof_checker.problem import EDGE
 from proof_checker.problem import Problem as Stated
 
+LEAST_GAP = 1e-12
 KEPT = 0.01  # of the gap, for what float64 and rounding lose
 DIGITS = 4  # more than the gap has, in binary
 LEAST_DIGITS, MOST_DIGITS = 20, 46
@@ -58,6 +59,8 @@ def proof_of(
         If the portfolio is not optimal to the gap, time or nodes do not suffice, or nothing bounds positions in exact
         arithmetic.
     """
+    if gap < LEAST_GAP:
+        raise ProofError(f"a proof needs a gap of at least {LEAST_GAP:g}, found {gap:g}")
     deadline = time.monotonic() + seconds
     with announced("what grows proofs", "half a minute"):
         return _Proving(problem, contracts, gap, deadline, watch).run()

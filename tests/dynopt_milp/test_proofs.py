@@ -254,6 +254,14 @@ def test_what_the_commands_refuse(tmp_path: Path) -> None:
     example_problem(150_000).to_json(other)
     assert refused("prove", other, "--optimizer", "greedy")[0] == 1
     assert refused("prove", problem, "--gap", "7")[0] == 2
+    assert refused("prove", problem, "--gap", "0")[0] == 1
+    before = problem.read_bytes()
+    link = tmp_path / "link"
+    link.symlink_to(problem)
+    assert "is the problem file" in refused("prove", problem, "--out", link)[1]
+    assert problem.read_bytes() == before
+    assert refused("prove", problem, "--out", "/dev/null")[0] == 2
+    assert not Path("/dev/null").is_file()
     assert not list(tmp_path.glob("*Q*gz"))
 
 

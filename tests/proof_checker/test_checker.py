@@ -135,8 +135,8 @@ def test_a_wrong_tree_is_refused_with_its_reason(lines: list[str], reason: str, 
         ({"positions": [0, 0]}, "zip"),
         ({"positions": [0.5]}, "whole number"),
         ({"factors": [[[0.3]]]}, "not the covariance"),
-        ({"factors": []}, "zip"),
-        ({"factors": [[[0.2], [1e-7]]]}, "not the covariance"),
+        ({"factors": []}, "empty sequence"),
+        ({"factors": [[[0.2], [1e-7]]]}, "more rows than there are instruments"),
         ({"digits": 65}, "too many digits"),
         ({"problem": "0" * 64}, "another problem"),
         ({"format": "dynopt-milp proof 2"}, "another format"),
@@ -342,8 +342,48 @@ def test_a_tree_of_too_many_nodes_is_refused(tmp_path: Path, monkeypatch: pytest
     header = header_of(content, positions=[0], factors=[[[0.2]]])
     for nodes in (["[0, 0]"] * 8_002, ["[0, 0]", '{"psi": [1]}'] * 4_501):
         problem, proof = written(tmp_path, content, [header, *nodes])
-        with pytest.raises(Refused, match="more than a million nodes, or ten thousand boxes"):
+        with pytest.raises(Refused, match="more than a million nodes, ten thousand boxes"):
             verify(problem, proof)
+
+
+def test_files_that_are_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = one_future()
+    problem, proof = written(tmp_path, content, [header_of(content, positions=[0], factors=[[[0.2]]]), *BY_HAND])
+    verify(problem, proof)
+    with monkeypatch.context() as patch:
+        patch.setattr(checker, "MOST_HEAD", 100)
+        with pytest.raises(Refused, match="more than 24 MB"):
+            verify(problem, proof)
+    with monkeypatch.context() as patch:
+        patch.setattr(checker, "MOST_LINE", 10)
+        with pytest.raises(Refused, match="a node of more than 1 MB"):
+            verify(problem, proof)
+    whole = proof.read_bytes()
+    proof.write_bytes(whole + bytes(100))  # gzip pads with zeros
+    verify(problem, proof)
+    with monkeypatch.context() as patch:
+        patch.setattr(checker, "MOST_BYTES", len(whole) + 50)
+        with pytest.raises(Refused, match="more than 64 MB"):
+            verify(problem, proof)
+
+
+def test_a_field_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    content = one_future()
+    problem, proof = written(tmp_path, content, [header_of(content, positions=[0], factors=[[[0.2]]]), *BY_HAND])
+    problem.write_text(problem.read_text().replace('"cost_multiplier"', '"rules": [], "rules": [], "cost_multiplier"'))
+    with pytest.raises(Refused, match="there twice"):
+        verify(problem, proof)
+
+
+def test_an_impact_whose_slope_is_zero_by_symmetry() -> None:
+    """Held 10, to 0 and back: at 5 the impact of the trade and that of the roll have slopes that cancel."""
+    content = one_future(
+        optimal_positions=[5.0], previous_positions=[10], lower=[0], upper=[10], cost_multiplier=1.0,
+        order_costs={"impact": [0.001], "rolls": [1.0]},
+    )  # fmt: skip
+    found = check(content, iter([header_of(content, positions=[5], factors=[[[0.2]]]), '{"psi": []}']))
+    assert float(found.upper) == pytest.approx(2 * 0.001 * 5**1.5)
+    assert found.lower <= found.upper <= found.lower * (1 + Fraction(1, 2**200))
 
 
 def test_huge_numbers_are_refused_or_computed_with(tmp_path: Path) -> None:

@@ -105,10 +105,16 @@ def test_every_field_of_a_problem_file_is_known() -> None:
         {"previous_positions": [True, 0, 0]}, {"lower": [0, None, 0.5]}, {"format": "dynopt-milp problem 3"},
         {"instruments": ["A", "A", "B"]}, {"instruments": []}, {"cost_in_weight_terms": [-0.1, 0, 0]},
         {"order_costs": {"per_order": [-1, 0, 0]}}, {"order_costs": {"per_ordr": [1, 0, 0]}}, {"no_trade": "CAB"},
-        {"no_trade": ["D"]}, {"weight_per_contract": None},
+        {"no_trade": ["D"]}, {"weight_per_contract": None}, {"format": "dynopt-milp problem 1", "rules": []},
+        {"instruments": "CAB"}, {"instruments": ["C", "A", 3]}, {"covariance": []}, {"underlying": ["X", "Y"]},
+        {"underlying": ["X", 3, "Y"]}, {"rules": {}}, {"order_costs": [1]},
         *({"rules": [rule]} for rule in (
             {"rule": "cost", "budget": 1, "lower": 0.1}, {"rule": "group", "names": ["A"], "of": "cost", "lower": 1},
-            {"rule": "gross"}, {"rule": "gross", "limit": 1, "upper": 2}, {"rule": "lot", "contracts": 0},
+            {"rule": "gross"}, {"rule": "gross", "limit": 1, "upper": 2}, {"rule": "net"}, {"rule": "one_of"},
+            {"rule": "one_of", "names": ["A"]}, {"rule": "one_of", "names": "AB"}, {"rule": "lot", "contracts": 2**60},
+            {"rule": "margin", "budget": 1, "per_contract": [1, 1, 1]},
+            {"rule": "group", "names": ["A", "A"], "upper": 1}, {"rule": "group", "upper": 1},
+            {"rule": "lot", "contracts": 0},
             {"rule": "lot", "contracts": 2, "names": ["A"]}, {"rule": "max_order", "contracts": -5},
             {"rule": "risk", "limit": 1, "lower": 0.1}, {"rule": "beta", "limit": 1}, {"rule": "margin", "budget": 1},
             {"rule": "margin", "budget": 1, "per_contract": {"A": 1}}, {"rule": "one_of", "names": ["D"]},
@@ -120,6 +126,23 @@ def test_every_field_of_a_problem_file_is_known() -> None:
 def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises((Refused, *WRONG)):  # of which `verify` makes a refusal
         Stated(content_of(small_problem(1)) | change)
+
+
+@pytest.mark.parametrize("given", [["X", "X ", ""], [None, "", "C"], ["X", "Y", "X"], ["B", None, None]])
+def test_an_underlying_is_a_text_without_spaces_or_the_instrument_itself(given: list[Any]) -> None:
+    content = content_of(small_problem(1)) | {"underlying": given, "one_side": True}
+    problem = Problem.from_dict(content)
+    mine = {tuple(group) for group in Stated(content).groups if len(group) > 1}
+    assert mine == {tuple(int(place) for place in members) for members in problem.program().underlyings()}
+
+
+def test_null_is_an_argument_that_is_not_given() -> None:
+    rule = {"rule": "risk", "limit": 0.3, "names": None, "covariance": None}
+    assert (
+        Stated(content_of(small_problem(1)) | {"rules": [rule]}).hash
+        == Stated(content_of(small_problem(1)) | {"rules": [{"rule": "risk", "limit": 0.3}]}).hash
+    )
+    assert Stated(content_of(small_problem(1)) | {"lower": [-np.inf, -1, None]}).lower == [-np.inf, -1, -np.inf]
 
 
 def test_a_cap_with_a_negative_limit_is_kept_by_nothing() -> None:
