@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ study-rules: .venv/installed ## House rules against other solvers: make study-ru
 study-rules-years: .venv/installed ## Fifteen years with house rules: make study-rules-years DATA=folder (comparisons/rules)
 	@$(BIN)/python -m comparisons.rules.years $(DATA)
 
+study-proofs: .venv/installed ## Which problems have a proof: make study-proofs DATA=folder [INSTANCES=folder] (comparisons/proofs)
+	@$(BIN)/python -m comparisons.proofs $(DATA) $(if $(INSTANCES),--instances $(INSTANCES))
+
 study-before: .venv/installed ## As fast as before, and the same answers? make study-before DATA=folder BEFORE=checkout (comparisons/before_after)
 	@$(BIN)/python -m comparisons.before_after $(DATA) $(BEFORE)
 
@@ -108,7 +111,7 @@ define set-up
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 COMPILE := -c 'from dynopt_milp.adapters.book import ordinary_day as day; from dynopt_milp.solvers.branch_and_bound import warm_up_ruled; \
-  day.compile_all(); warm_up_ruled()' 2>/dev/null
+  from dynopt_milp import example_problem, prove; day.compile_all(); warm_up_ruled(); prove(example_problem(50_000))' 2>/dev/null
 
 .venv/installed: requirements.lock pyproject.toml
 	$(call set-up,.venv,requirements.lock)
@@ -122,7 +125,7 @@ COMPILE := -c 'from dynopt_milp.adapters.book import ordinary_day as day; from d
 
 # Kernels of their own: numba's cache beside the source has those of .venv, for one version of numba.
 KERNELS := .venv-oldest/kernels
-$(KERNELS): .venv-oldest/installed $(wildcard dynopt_milp/solvers/branch_and_bound/*.py)
+$(KERNELS): .venv-oldest/installed $(wildcard dynopt_milp/solvers/branch_and_bound/*.py) dynopt_milp/proof/plain_tree.py
 	@rm -rf $@
 	@NUMBA_CACHE_DIR=$@ .venv-oldest/bin/python $(COMPILE)
 	@touch $@

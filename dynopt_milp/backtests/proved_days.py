@@ -13,7 +13,6 @@ from dynopt_milp.errors import InputError, ProofError
 from dynopt_milp.io.labelled import to_number
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, Status
-from dynopt_milp.proof.proving import proof_of
 from dynopt_milp.solvers.solving import PROVABLE
 from proof_checker import Refused
 
@@ -53,6 +52,8 @@ def proof_of_day(problem: Problem, solutions: Iterable[Solution], gap: float) ->
     dict
         ``outcome``: ``"verified"``, or why not; ``leaves``; ``prove_seconds``, ``verify_seconds``.
     """
+    from dynopt_milp.proof.proving import proof_of  # which loads numba
+
     known = [one for one in solutions if one.status is Status.OPTIMAL and one.formulation in PROVABLE]
     if not known:
         return {"outcome": NOTHING}
