@@ -42,7 +42,7 @@ def refuted(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> b
     limits = np.array([row.limit + eta * abs(row.limit) for row in rows])
     scale = np.maximum(np.abs(terms).sum(axis=2).max(axis=1), np.abs(limits))
     scale[scale == 0] = 1.0
-    multipliers = _best(terms / scale[:, None, None], limits / scale)
+    multipliers = best_multipliers(terms / scale[:, None, None], limits / scale)
     if multipliers is None:
         return False
     multipliers = np.maximum(multipliers, 0.0) / scale
@@ -55,8 +55,16 @@ def refuted(program: TrackingProgram, lower: FloatArray, upper: FloatArray) -> b
     return bool(each.sum() - multipliers @ limits > doubt)
 
 
-def _best(terms: FloatArray, limits: FloatArray) -> FloatArray | None:
-    """The multipliers, adding up to 1, of the largest difference; None if it is not positive."""
+def best_multipliers(terms: FloatArray, limits: FloatArray) -> FloatArray | None:
+    """The multipliers, adding up to 1, of the largest difference; None if it is not positive.
+
+    Parameters
+    ----------
+    terms : ndarray, shape (m, corners, n)
+        What each position counts in each row at places between which it is a straight line.
+    limits : ndarray, shape (m,)
+        b.
+    """
     from scipy.optimize import linprog
     from scipy.sparse import csr_array, hstack
 

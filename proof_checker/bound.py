@@ -156,7 +156,8 @@ def least(constant: Any, slope: Any, impacts: list[tuple[Any, int]], first: Any,
         high, far = high + far, 2 * far
     while high - low > lot:
         middle = low + (high - low) // lot // 2 * lot
-        if rises(middle, 1) > 0 > rises(middle, 0):
+        falls = rises(middle, 1) <= 0
+        if not falls and rises(middle, 0) < 0:
             raise Refused("its roots would have to be finer")
-        low, high = (middle, high) if rises(middle, 1) <= 0 else (low, middle)
+        low, high = (middle, high) if falls else (low, middle)
     return min(constant + slope * z + sum(w * root(abs(z - c) ** 3) for w, c in impacts) for z in (low, high))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,15 +37,15 @@ class Verified(NamedTuple):
     leaves: int
 
 
-def verify(problem: str | Path, proof: str | Path) -> Verified:
-    """Check a proof file of a problem file; Refused if it proves nothing, OSError if a file cannot be read."""
+def verify(problem: str | Path, proof: str | Path, through: Callable[[Any], Iterator[Any]] = iter) -> Verified:
+    """Check a proof file, its lines ``through`` a function; Refused if it proves nothing, OSError if it is not."""
+    with open(problem, "rb") as one, open(proof, "rb") as other:
+        text, packed = one.read(MOST_HEAD + 1), other.read(MOST_BYTES + 1)
     try:
-        with open(problem, "rb") as one, open(proof, "rb") as other:
-            text, packed = one.read(MOST_HEAD + 1), other.read(MOST_BYTES + 1)
         lines = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(MOST_BYTES + 1)
         if len(text) > MOST_HEAD or max(len(packed), len(lines)) > MOST_BYTES:
             raise Refused("it has more than 64 MB, or the problem more than 24 MB")
-        return check(read(text), iter(io.BytesIO(lines)))
+        return check(read(text), through(io.BytesIO(lines)))
     except Refused:
         raise
     except WRONG as error:

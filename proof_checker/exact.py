@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-FINE = 1 << 256  # roots are taken to this part
+FINE = 1 << 128  # roots are taken to this part
 
 
 class Refused(ValueError):  # noqa: N818

@@ -202,7 +202,7 @@ def _proofs(performance: Mapping[str, Any]) -> list[Finding]:
     threshold = f"rebalances, of {proofs['asked']:,} that were to be proved; {proofs['leaves']:,} leaves"
     others = [f"{why}: {number:,}" for why, number in proofs["others"].items()]
     why = "; ".join(others) if others else "an independent checker has confirmed their optima, in exact arithmetic"
-    wrong = any(outcome.startswith(REFUSED) for outcome in proofs["others"])
+    wrong = not proofs["verified"] or any(outcome.startswith(REFUSED) for outcome in proofs["others"])
     return [_finding("proofs verified", "warning" if wrong else "note", proofs["verified"], threshold, why)]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,17 +16,16 @@ from dynopt_milp.commands.app import (
     AsJson,
     Gap,
     OptimizerName,
-    TimeLimit,
     app,
     exit_code,
     guarded,
     print_error,
     print_json,
 )
-from dynopt_milp.commands.panels import of_output
+from dynopt_milp.commands.panels import of_optimizer, of_output
 from dynopt_milp.commands.problems import ProblemPath
-from dynopt_milp.errors import CertificationError, InputError
-from dynopt_milp.io.atomic import reported
+from dynopt_milp.errors import CertificationError, InputError, ProofError
+from dynopt_milp.io.atomic import check_writable, reported
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status
@@ -39,9 +38,13 @@ from proof_checker import verify as run_verify
 from proof_checker.report import report, to_dict
 
 ENDING = ".proof.json.gz"
+EVERY = 100  # nodes
 ProofPath = Annotated[Path, typer.Argument(metavar=f"PROOF{ENDING}", help="A proof.")]
+ProveLimit = Annotated[
+    float | None, of_optimizer("--time-limit", metavar="SECONDS", help="To solve and to prove; checking has none.")
+]
 Out = Annotated[
-    Path | None, of_output("--out", metavar=f"FILE{ENDING}", help="Default: the name of the problem file, beside it.")
+    Path | None, of_output("--out", metavar=f"FILE{ENDING}", help="Default: beside the problem file, by its name.")
 ]
 
 
@@ -51,7 +54,7 @@ def prove(
     out: Out = None,
     optimizer: OptimizerName = "exact",
     gap: Gap = DEFAULT_GAP,
-    time_limit: TimeLimit = None,
+    time_limit: ProveLimit = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a problem, write a proof of its optimum, and check it in exact arithmetic."""
@@ -65,19 +68,25 @@ def prove(
         path = problem.with_name(problem.name.removesuffix(".json") + ENDING) if out is None else out
         if path.exists() and path.samefile(problem):
             raise InputError("is the problem file; give another", field="--out")
+        check_writable(path)
         began = time.monotonic()
         solution = run_solve(given, optimizer, gap=gap, time_limit=time_limit)
         if solution.contracts is None and solution.status is not Status.INFEASIBLE:
             raise NoPortfolioError(solution)
         solved = time.monotonic()
-        with _shown() as watch:
-            left = None if time_limit is None else max(time_limit - (solved - began), 0.0)
+        left = None if time_limit is None else max(time_limit - (solved - began), 0.0)
+        with _shown("growing a proof") as watch:
             proof = run_prove(given, solution, gap=gap, time_limit=left, watch=watch)
         proved = time.monotonic()
         try:
-            found = check(read_content(problem), iter(proof.lines))  # of what the file says
+            with _shown("checking the proof") as watch:
+                found = check(read_content(problem), _counted(proof.lines, watch))  # of what the file says
         except Refused as error:
             raise CertificationError(f"the proof is refused: {error}") from None
+        except KeyboardInterrupt:
+            proof.to_file(path)
+            typer.echo(f"{path} is written, and not checked: dynopt-milp verify {problem} {path}", err=True)
+            raise
         verified = time.monotonic()
         proof.to_file(path)
         seconds = {"solve": solved - began, "prove": proved - solved, "verify": verified - proved}
@@ -88,7 +97,16 @@ def prove(
             typer.echo(f"{report(found)}\n{path}: {path.stat().st_size:,} bytes; {times}")
         return 0
 
-    guarded(run, show)
+    def unproved() -> int:
+        try:
+            return run()
+        except ProofError as error:
+            if as_json:
+                print_json({"verified": False, "reason": str(error)})
+            print_error(f"{problem}: no proof: {error}")
+            return LIMIT_HIT
+
+    guarded(unproved, show)
 
 
 @app.command()
@@ -96,14 +114,14 @@ def verify(problem: ProblemPath, proof: ProofPath, as_json: AsJson = False) -> N
     """Check a proof in exact arithmetic; nothing that solves has a part in it."""
 
     def run() -> int:
+        Problem.from_json(problem)  # says what is wrong with the problem; nothing else of it is used
         try:
-            with reported(proof if problem.is_file() else problem):
-                found = run_verify(problem, proof)
+            with reported(proof), _shown("checking the proof") as watch:
+                found = run_verify(problem, proof, lambda lines: _counted(lines, watch))
         except Refused as error:
-            refused = f"{proof}: refused: {error}"
             if as_json:
                 print_json({"verified": False, "reason": str(error)})
-            print_error(refused)
+            print_error(f"{proof}: refused: {error}")
             return LIMIT_HIT
         if as_json:
             print_json(to_dict(found))
@@ -115,11 +133,18 @@ def verify(problem: ProblemPath, proof: ProofPath, as_json: AsJson = False) -> N
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[int], None] | None]:
-    """How many nodes there are, on a terminal, while a proof grows."""
+def _shown(what: str) -> Iterator[Callable[[int], None] | None]:
+    """How many nodes there are, on a terminal, while a proof grows or is checked."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
         return
-    with console.status("growing a proof ...") as status:
-        yield lambda nodes: status.update(f"growing a proof: {nodes:,} nodes")
+    with console.status(f"{what} ...") as status:
+        yield lambda nodes: status.update(f"{what}: {nodes:,} nodes")
+
+
+def _counted(lines: Iterable[Any], watch: Callable[[int], None] | None) -> Iterator[Any]:
+    for number, line in enumerate(lines):
+        if watch is not None and number % EVERY == 0:
+            watch(number)
+        yield line

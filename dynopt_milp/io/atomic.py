@@ -12,6 +12,22 @@ from pathlib import Path
 from dynopt_milp.errors import FileError
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written, before the work whose result it is for.
+
+    Raises
+    ------
+    FileError
+    """
+    if path.exists() and not path.is_file():
+        raise FileError("cannot be written: it is no regular file", path)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise FileError(f"cannot be written: {error.strerror or error}", path, errno=error.errno) from None
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write text (as UTF-8) or bytes to a file by way of a temporary file beside it.
 

@@ -66,6 +66,8 @@ class Search(NamedTuple):
         ρ.
     side : ndarray of int, shape (n,)
         The number of the group that may not have opposite signs, −1 if none.
+    alone : ndarray, shape (n,)
+        How much a fraction of a contract counts where a box is split.
     """
 
     factor: FloatArray
@@ -81,6 +83,7 @@ class Search(NamedTuple):
     centres: FloatArray
     radii: FloatArray
     side: IntegerArray
+    alone: FloatArray
 
 
 class Tree(NamedTuple):
@@ -434,7 +437,7 @@ def choose(search: Search, low: IntegerArray, high: IntegerArray, x: FloatArray,
             away = min(away, abs(x[i] - work.at[begin + k]))
         fraction = x[i] - np.floor(x[i])
         fraction = max(min(fraction, 1 - fraction), min(away, 1.0))
-        score = fraction * math.sqrt(search.gram[i, i])
+        score = fraction * search.alone[i]
         if fraction > 1e-7 and score > most:
             split, most = i, score
     if split < 0:

@@ -24,6 +24,7 @@ from formulations import FloatArray, IntegerArray
 from proof_checker.problem import Problem, multiples
 
 FAR = 2**53
+OUT = 10**6  # contracts: where a linear program looks instead of without end
 WIDE = 16  # contracts: a range that is not wider is left as it is by the third kind
 LOST = 1e-12  # of all that is added up, by float64
 REFUTES = 1e-9  # of what a rule adds up: by how much it has to be broken
@@ -108,6 +109,23 @@ class Walls:
                 vector = np.trunc(direction * self.unit).astype(np.int64)
                 self._raise(i, vector, cap=cap)
                 self._raise(i, -vector, cap=cap)
+
+    def corners(self) -> FloatArray:
+        """What positions add to each row at the ends of their pieces, shape (rows, corners, n); far out where one is
+        infinite.
+        """
+        found = []
+        for pieces, low, high in zip(self.pieces, self.lower, self.upper, strict=True):
+            ends = []
+            for first, last, lot, lines in pieces:
+                begin, end = multiples(max(first, low), min(last, high), lot)
+                if begin <= end:
+                    at = [min(max(z, -OUT), OUT) for z in (begin, end)]
+                    ends += [[constant + by * z for constant, by in lines[1:]] for z in at]
+            found.append(ends or [[0.0] * len(self.stated.rows)])
+        most = max(map(len, found))
+        padded = [ends + [ends[-1]] * (most - len(ends)) for ends in found]
+        return np.array(padded, dtype=np.float64).transpose(2, 1, 0)
 
     @property
     def endless(self) -> int | None:

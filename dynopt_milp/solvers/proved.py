@@ -12,6 +12,8 @@ from dynopt_milp.problem.solution import Solution, Status
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers.solving import check_provable, solve
 
+SAME = 1e-6  # relative, or of the risk of a contract of each: what two objectives of one portfolio differ by at most
+
 if TYPE_CHECKING:
     from dynopt_milp.proof.proof import Proof
 
@@ -50,12 +52,23 @@ def prove(
     """
     from dynopt_milp.proof.proving import proof_of
 
+    if not isinstance(problem, Problem):
+        raise InputError(f"expected a Problem, found {type(problem).__name__}", field="problem")
+    if solution is not None and not isinstance(solution, Solution):
+        raise InputError(f"expected a Solution, found {type(solution).__name__}", field="solution")
     gap, seconds = check_gap(gap), math.inf if time_limit is None else check_time_limit(time_limit)
     if solution is None:
         solution = solve(problem, gap=gap)
     check_provable(solution.formulation, constrained=False)
     if solution.problem.instruments != problem.instruments:
         raise InputError("is one of other instruments", field="solution")
+    if solution.contracts is not None:
+        worth = problem.program().objective(solution.contracts)
+        if not math.isclose(worth, solution.objective, rel_tol=SAME, abs_tol=SAME * problem.program().lengths.sum()):
+            raise InputError(
+                f"is one of another problem: its objective is {solution.objective:.9g}, and {worth:.9g} here",
+                field="solution",
+            )
     if solution.contracts is None and solution.status is not Status.INFEASIBLE:
         raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}")
     return proof_of(problem, solution.contracts, gap, seconds, watch)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.errors import DynoptError, InputError, ProofError, UnknownNameError
+from dynopt_milp.io.atomic import check_writable
 from dynopt_milp.io.labelled import to_number, to_whole
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, SolveInterrupted, Status, StoppedBy
@@ -122,6 +123,9 @@ def solve(
         raise InputError("expected a function from positions to cvxpy constraints", field="constraints")
     if proof is not None:
         check_provable(formulation, constraints is not None)
+        if not isinstance(proof, (str, Path)):
+            raise InputError(f"expected a path, found {type(proof).__name__}", field="proof")
+        check_writable(Path(proof))
     began = time.monotonic()
     name = optimizer_name(optimizer)
     task: Task | None = None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dynopt_milp import (
+    FileError,
     InputError,
     Limits,
     OrderCosts,
@@ -29,7 +30,7 @@ from tests.command_line import read_json, run
 from tests.proof_checker.enumerated import small_problem
 
 SMALL = 42  # instruments
-LARGEST = ("all_2019-08-13_1000k_lam10", "all_2019-08-13_250k_lam10")
+LARGEST = ("all_2019-08-13_1000k_lam10", "all_2019-08-13_250k_lam10")  # of 3,000 leaves
 
 
 def stored(folder: Path) -> list[Path]:
@@ -40,7 +41,7 @@ def stored(folder: Path) -> list[Path]:
 def test_stored_problems_with_up_to_42_instruments_have_proofs(instances: Path, tmp_path: Path) -> None:
     """Of the numbers in their files, at a gap of 1e-6, around the optimum that others found.
 
-    The two largest, of 5,000 and 15,000 leaves, are proved in the study alone (comparisons/proofs).
+    The two largest are proved in the study alone (comparisons/proofs).
     """
     files = [path for path in stored(instances) if path.stem not in LARGEST]
     assert len(files) == 14
@@ -158,6 +159,16 @@ def test_bad_arguments_are_refused(tmp_path: Path) -> None:
     problem = example_problem(50_000)
     with pytest.raises(InputError, match="gap"):
         prove(problem, gap=2.0)
+    with pytest.raises(InputError, match="one of another problem"):
+        prove(example_problem(60_000), solve(problem))
+    with pytest.raises(InputError, match="expected a Problem, found Solution"):
+        prove(solve(problem), problem)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="expected a Solution, found Series"):
+        prove(problem, solve(problem).positions)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="proof: expected a path, found bool"):
+        solve(problem, proof=True)  # type: ignore[arg-type]
+    with pytest.raises(FileError, match="cannot be written"):
+        solve(problem, proof=tmp_path / "no" / "x")
     with pytest.raises(InputError, match="other instruments"):
         prove(small_problem(1), solve(problem))
     with pytest.raises(InputError, match="proof: is for penalty"):
@@ -252,9 +263,13 @@ def test_what_the_commands_refuse(tmp_path: Path) -> None:
     assert (code, "ends before its last leaf" in said) == (3, True)
     assert refused("prove", problem, "--out", tmp_path / "no" / "x")[0] == 2
     example_problem(150_000).to_json(other)
-    assert refused("prove", other, "--optimizer", "greedy")[0] == 1
+    assert refused("prove", other, "--optimizer", "greedy")[0] == 3
+    done = run("prove", other, "--optimizer", "greedy", "--json")
+    assert (done.returncode, read_json(done.stdout)["verified"]) == (3, False)
+    assert refused("prove", other, "--time-limit", "0.0")[0] == 3
+    assert refused("verify", proof, problem)[1].startswith(f"error: {proof}: is not a text file")
     assert refused("prove", problem, "--gap", "7")[0] == 2
-    assert refused("prove", problem, "--gap", "0")[0] == 1
+    assert refused("prove", problem, "--gap", "0")[0] == 2
     before = problem.read_bytes()
     link = tmp_path / "link"
     link.symlink_to(problem)
@@ -263,6 +278,23 @@ def test_what_the_commands_refuse(tmp_path: Path) -> None:
     assert refused("prove", problem, "--out", "/dev/null")[0] == 2
     assert not Path("/dev/null").is_file()
     assert not list(tmp_path.glob("*Q*gz"))
+
+
+@pytest.mark.parametrize(
+    ("house", "limits"),
+    [
+        ([rules.gross(1), rules.net(1.2)], None),
+        ([rules.one_of(["US2", "US5"])], Limits(lower={"US2": 1, "US5": 1})),
+        ([rules.risk(0.02), rules.exposure({"ES_micro": 1}, lower=20)], None),
+        ([rules.group(["US2", "US5"], 40, of="contracts"), rules.max_order(3)], None),
+    ],
+)
+def test_rules_that_contradict_each_other_have_short_proofs(house: list[rules.Rule], limits: Limits | None) -> None:
+    problem = example_problem(100_000).replace(rules=house, limits=limits)
+    assert solve(problem).status is Status.INFEASIBLE
+    proof = prove(problem)
+    assert proof.verify().positions is None
+    assert proof.leaves < 100
 
 
 def test_of_no_portfolio_the_command_says_so(tmp_path: Path) -> None:
