@@ -16,6 +16,7 @@ from comparisons.environment import write_environment
 from comparisons.proofs import study
 from comparisons.proofs.instances import COUNTS, PARTS, WEEKLY, all_instances
 from comparisons.runner import print_table, run_study, study_parser
+from comparisons.stored import load
 from dynopt_milp.data import read_market
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.progress import Progress
@@ -30,7 +31,8 @@ def prove_all(options: Namespace, output: Console, progress: Console) -> None:
     market = read_market(options.folder) if WEEKLY in parts else None
     instances = all_instances(parts, market, options.instances)
     with Progress(sum(COUNTS[part] for part in parts), "proofs", show=progress.is_terminal) as bar:
-        rows = study.run(instances, options.results, bar.advance)
+        study.run(instances, options.results, bar.advance)
+    rows = load(options.results, study.MEASURED)  # with the digits that are kept
     print_table(output, study.summary(rows), "Proofs")
     if len(left := study.unproved(rows)):
         print_table(output, left, "Without")
