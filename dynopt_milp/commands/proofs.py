@@ -16,13 +16,14 @@ from dynopt_milp.commands.app import (
     AsJson,
     Gap,
     OptimizerName,
+    TimeLimit,
     app,
     exit_code,
     guarded,
     print_error,
     print_json,
 )
-from dynopt_milp.commands.panels import of_optimizer, of_output
+from dynopt_milp.commands.panels import of_output
 from dynopt_milp.commands.problems import ProblemPath
 from dynopt_milp.errors import CertificationError, InputError, ProofError
 from dynopt_milp.io.atomic import check_writable, reported
@@ -40,9 +41,6 @@ from proof_checker.report import report, to_dict
 ENDING = ".proof.json.gz"
 EVERY = 100  # nodes
 ProofPath = Annotated[Path, typer.Argument(metavar=f"PROOF{ENDING}", help="A proof.")]
-ProveLimit = Annotated[
-    float | None, of_optimizer("--time-limit", metavar="SECONDS", help="To solve and to prove; checking has none.")
-]
 Out = Annotated[
     Path | None, of_output("--out", metavar=f"FILE{ENDING}", help="Default: beside the problem file, by its name.")
 ]
@@ -51,10 +49,10 @@ Out = Annotated[
 @app.command()
 def prove(
     problem: ProblemPath,
-    out: Out = None,
     optimizer: OptimizerName = "exact",
     gap: Gap = DEFAULT_GAP,
-    time_limit: ProveLimit = None,
+    time_limit: TimeLimit = None,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a problem, write a proof of its optimum, and check it in exact arithmetic."""

@@ -51,7 +51,7 @@ def wrong_with(problem: Problem, proof: Proof, found: Verified, known: Iterable[
     if not _is_admitted(problem, values, own, AGAIN):
         said.append("its portfolio breaks a limit or a rule")
     low, high = _value(problem, values, factor, own)
-    if not low <= found.upper <= high * (1 + Fraction(1, FINE // 10**9)):
+    if not low <= found.upper <= high * (1 + Fraction(1, 10**30)):
         said.append(f"its value is {float(found.upper)!r}; it is {float(high)!r}")
     for portfolio in near:
         if _value(problem, values, factor, portfolio)[1] < found.lower:
