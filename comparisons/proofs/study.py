@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from comparisons.page import markdown, with_results
 from comparisons.proofs.instances import MINLPLIB, PARTS, RULES, STORED, WEEKLY, ProofInstance
 from comparisons.stored import load, save, with_row
 from dynopt_milp import Problem, Solution, prove, solve
@@ -35,7 +35,6 @@ TITLES = {
     MINLPLIB: "MINLPLib",
 }  # fmt: skip
 KEY = ["part", "instance"]
-BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 
 
 def run(
@@ -51,8 +50,9 @@ def run(
     rows, warm = load(path, MEASURED), False
     for instance in instances:
         mine = (rows[KEY] == [instance.part, instance.name]).all(axis=1)
-        rows = rows[~mine | (rows["held"] == instance.held)]
-        if not mine.any() or not (rows["held"] == instance.held).any():
+        same = mine & (rows["held"] == instance.held)
+        rows = rows[~mine | same]
+        if not same.any():
             if not warm:
                 measured(instance)  # compiles
                 warm = True
@@ -80,7 +80,7 @@ def measured(instance: ProofInstance) -> dict[str, Any]:
     proved = time.perf_counter()
     row |= {
         "leaves": proof.leaves, "prove_seconds": proved - began,
-        "bytes": len(gzip.compress("".join(f"{line}\n" for line in proof.lines).encode(), 9)),
+        "bytes": len(proof.to_bytes()),
     }  # fmt: skip
     proved = time.perf_counter()
     try:
@@ -130,15 +130,8 @@ def _middle(values: pd.Series, form: str) -> str:
 
 def with_tables(page: str, rows: pd.DataFrame) -> str:
     """The page with the tables of these results between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    tables = f"{_markdown(summary(rows))}\n\nWithout a proof:\n\n{_markdown(unproved(rows))}"
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    tables = [markdown(table.columns, table.to_numpy()) for table in (summary(rows), unproved(rows))]
+    return with_results(page, "\n\nWithout a proof:\n\n".join(tables))
 
 
 def unproved(rows: pd.DataFrame) -> pd.DataFrame:

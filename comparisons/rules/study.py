@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from comparisons.page import markdown, with_results
 from comparisons.rules.instances import ALONE, MINLPLIB, PAIR, PARTS, TABLE, RuledInstance
 from comparisons.rules.racers import COPT, CPLEX, EXACT, FREE, GUROBI, SCIP, RuleRacer
 from comparisons.solver_race.claim import ERROR, INFEASIBLE, LICENCE, OPTIMAL, Claim
@@ -227,17 +228,12 @@ def page_tables(rows: pd.DataFrame) -> str:
     wrong = disagreements(rows)
     counted = len(rows[KEY].drop_duplicates())
     shown.append(f"Disagreements: **{len(wrong)}** on {counted} problems." + "".join(f"\n- {line}" for line in wrong))
-    return "\n\n".join(shown) + "\n"
-
-
-BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+    return "\n\n".join(shown)
 
 
 def with_tables(page: str, rows: pd.DataFrame) -> str:
     """The page with the tables of these results between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{page_tables(rows)}\n{END}{after}"
+    return with_results(page, page_tables(rows))
 
 
 def _summary_table(table: pd.DataFrame) -> str:
@@ -251,7 +247,7 @@ def _summary_table(table: pd.DataFrame) -> str:
             _times(line["over_free"]),
             *(_of_other(line, racer) for racer in OTHERS),
         ])  # fmt: skip
-    return _markdown(header, lines)
+    return markdown(header, lines)
 
 
 def _of_other(line: dict[Any, Any], racer: str) -> str:
@@ -274,7 +270,7 @@ def _five_cases(rows: pd.DataFrame) -> str:
                 continue
             title = f"{instance} (free: {_figure(free)})" if racer == EXACT else ""
             lines.append([title, name, *(_cell(mine.loc[case]) if case in mine.index else "–" for case in cases)])
-    return _markdown(["problem", "", *cases], lines)
+    return markdown(["problem", "", *cases], lines)
 
 
 def _cell(one: pd.Series) -> str:
@@ -291,7 +287,7 @@ def _case_table(table: pd.DataFrame) -> str:
          _times(line["over_free"]), *(_times(line[racer]) for racer in OTHERS)]
         for line in table.to_dict("records")
     ]  # fmt: skip
-    return _markdown(header, lines)
+    return markdown(header, lines)
 
 
 def _times(value: float) -> str:
@@ -301,8 +297,3 @@ def _times(value: float) -> str:
 def _figure(value: float) -> str:
     """Three significant digits, without an exponent."""
     return f"{float(f'{value:.3g}'):,.10g}"
-
-
-def _markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    table = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in table)

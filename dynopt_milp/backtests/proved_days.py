@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dynopt_milp.errors import InputError, ProofError
-from dynopt_milp.io.labelled import to_number
+from dynopt_milp.errors import ProofError
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, Status
 from dynopt_milp.solvers.solving import PROVABLE
@@ -23,20 +22,6 @@ VERIFIED, REFUSED = "verified", "refused: "
 SECONDS = 60.0
 """That a proof may take."""
 NOTHING = "nothing claims to be optimal"
-
-
-def checked_share(value: Any) -> float:
-    """A share of the rebalances.
-
-    Raises
-    ------
-    InputError
-        If it is not a number from 0 to 1.
-    """
-    share = to_number(value, "verify_share")
-    if not 0 <= share <= 1:
-        raise InputError(f"expected a share from 0 to 1, found {share:g}", field="verify_share")
-    return share
 
 
 def is_chosen(date: str, share: float) -> bool:

@@ -21,7 +21,6 @@ from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.journal import Journal
-from dynopt_milp.backtests.proved_days import checked_share
 from dynopt_milp.backtests.record import Record
 from dynopt_milp.backtests.result import BESIDE, FORMAT, Backtest
 from dynopt_milp.backtests.same_side import SAME_SIDE
@@ -29,7 +28,7 @@ from dynopt_milp.data.days import to_day
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import BacktestInterrupted, FormatError, HistoryError, InputError, UnsupportedError
 from dynopt_milp.io.describe import describe
-from dynopt_milp.io.labelled import not_negative, one_of, positive, true_or_false
+from dynopt_milp.io.labelled import not_negative, one_of, positive, to_share, true_or_false
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
@@ -195,7 +194,7 @@ def backtest(
         known = None if other in UNOPTIMISED else rules
         _check(market, strategy, capital, other, cost_multiplier, buffer_rule, buffer_fraction, (), limits, known)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
-    verify_share = checked_share(verify_share)
+    verify_share = to_share(verify_share, "verify_share")
     if verify_share and (buffer_rule == "deadband" or optimizer in UNOPTIMISED):
         raise InputError("is for the book's objective; the deadband and static portfolios have another",
                          field="verify_share")  # fmt: skip

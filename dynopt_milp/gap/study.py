@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from dynopt_milp.backtests.frequency import rebalance_days
-from dynopt_milp.backtests.proved_days import checked_share
 from dynopt_milp.backtests.same_side import SAME_SIDE
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError, StudyInterrupted
@@ -22,7 +21,7 @@ from dynopt_milp.gap.summary import CELL_FIGURES, further_figures
 from dynopt_milp.gap.workers import check_cluster, in_parallel, polled
 from dynopt_milp.io.atomic import reported, write_atomically
 from dynopt_milp.io.describe import describe
-from dynopt_milp.io.labelled import true_or_false, whole_number
+from dynopt_milp.io.labelled import to_share, true_or_false, whole_number
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
@@ -120,7 +119,8 @@ def run_gap_study(
         limits_of(limits, market.instruments, market.instruments)
     of_market(rules, market.instruments, market.instruments)
     out, strategy = Path(out), Strategy() if strategy is None else strategy
-    gap, time_limit, verify_share = check_gap(gap), check_time_limit(time_limit), checked_share(verify_share)
+    gap, time_limit = check_gap(gap), check_time_limit(time_limit)
+    verify_share = to_share(verify_share, "verify_share")
     study = StudySettings(
         market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, holding_cost,
         rules, verify_share,

@@ -292,6 +292,20 @@ def at_most(most: float, number: float, field: str) -> float:
     return number
 
 
+def to_share(value: Any, field: str) -> float:
+    """One number from 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If ``value`` is not such a number.
+    """
+    share = to_number(value, field)
+    if not 0 <= share <= 1:
+        raise InputError(f"expected a share between 0 and 1, found {share:g}", field=field)
+    return share
+
+
 def positive(value: Any, field: str, *, most: float = math.inf) -> float:
     """One finite number above zero.
 

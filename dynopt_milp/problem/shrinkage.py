@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynopt_milp.errors import InputError
-from dynopt_milp.io.labelled import to_number
+from dynopt_milp.io.labelled import to_share
 from formulations import FloatArray
 
 
@@ -17,10 +16,7 @@ def check_shrinkage(shrinkage: float) -> float:
     InputError
         If it is not a number from 0 to 1.
     """
-    share = to_number(shrinkage, "shrinkage")
-    if not 0 <= share <= 1:
-        raise InputError(f"expected a share between 0 and 1, found {share:g}", field="shrinkage")
-    return share
+    return to_share(shrinkage, "shrinkage")
 
 
 def shrunk(covariance: FloatArray, shrinkage: float) -> FloatArray:

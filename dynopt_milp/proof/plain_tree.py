@@ -34,7 +34,7 @@ FIRST_ROUNDS, ROUNDS = 60, 12  # of multipliers, at the root and at other nodes
 LITTLE = 1e-3  # of what lacks: a round that gains less is the last
 MANTISSA = 2.0**24  # of a multiplier that is written down
 TINY = 1e-14
-REFUTES = 1e-9  # of what a row adds up: by how much it has to be broken
+REFUTES = 1e-9  # of what a rule adds up: by how much it has to be broken
 
 
 class Search(NamedTuple):
@@ -168,6 +168,17 @@ def least_vertex(search: Search, work: Work, i: int, slope: float) -> float:
 
 
 @part
+def between(search: Search, position: float, i: int, work: Work) -> tuple[int, int, float]:
+    """The vertices of a hull below and above a position, and the share of the way; the only one twice, and 0."""
+    k, last = search.start[i], search.start[i] + work.vertices[i] - 1
+    if k == last:
+        return k, k, 0.0
+    while k < last - 1 and position > work.at[k + 1]:
+        k += 1
+    return k, k + 1, (position - work.at[k]) / (work.at[k + 1] - work.at[k])
+
+
+@part
 def norms(search: Search, x: FloatArray, work: Work) -> None:
     """‖F(x − τ)‖ and ‖G(x − t)‖, and half the gradients of their squares, afresh."""
     n, caps = x.size, search.radii.size
@@ -256,18 +267,12 @@ def relax(
             for r in range(mu.size):
                 primal -= mu[r] * search.limits[r]
             for i in range(n):
-                begin, k = search.start[i], 0
-                while k < work.vertices[i] - 2 and x[i] > work.at[begin + k + 1]:
-                    k += 1
-                if work.vertices[i] == 1:
-                    primal += work.height[begin]
-                else:
-                    share = (x[i] - work.at[begin + k]) / (work.at[begin + k + 1] - work.at[begin + k])
-                    primal += work.height[begin + k] + share * (work.height[begin + k + 1] - work.height[begin + k])
+                below, above, share = between(search, x[i], i, work)
+                primal += work.height[below] + share * (work.height[above] - work.height[below])
             if (
                 bound >= cut
                 or primal - best <= CONVERGED * abs(cut)
-                or (primal < cut and primal - best < (cut - primal) / 10)
+                or (primal < cut and primal - best < CLOSE * (cut - primal))
             ):
                 break
         for i in range(n):
@@ -314,16 +319,10 @@ def mixed_row(search: Search, x: FloatArray, r: int, work: Work) -> float:
     """What a row adds up at x, between the vertices of the hulls."""
     total = 0.0
     for i in range(x.size):
-        begin, k = search.start[i], 0
-        while k < work.vertices[i] - 2 and x[i] > work.at[begin + k + 1]:
-            k += 1
-        one = search.rows[r, begin + int(work.at[begin + k]) - search.first[i]]
-        if work.vertices[i] == 1:
-            total += one
-        else:
-            share = (x[i] - work.at[begin + k]) / (work.at[begin + k + 1] - work.at[begin + k])
-            other = search.rows[r, begin + int(work.at[begin + k + 1]) - search.first[i]]
-            total += one + share * (other - one)
+        below, above, share = between(search, x[i], i, work)
+        zero = search.start[i] - search.first[i]
+        one, other = search.rows[r, zero + int(work.at[below])], search.rows[r, zero + int(work.at[above])]
+        total += one + share * (other - one)
     return total
 
 

@@ -7,12 +7,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.problem.problem import Problem
 from proof_checker import Verified, check
 
 LEVEL = 9  # of compression
+
+
+def content_of(problem: Problem) -> dict[str, Any]:
+    """What the file of a problem says, as a checker reads it."""
+    content: dict[str, Any] = json.loads(json.dumps(problem.to_dict()))
+    return content
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,8 +51,12 @@ class Proof:
         FileError
             If it cannot be written.
         """
+        write_atomically(Path(path), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The proof, packed: what its file holds."""
         text = "".join(f"{line}\n" for line in self.lines)
-        write_atomically(Path(path), gzip.compress(text.encode(), LEVEL, mtime=0))
+        return gzip.compress(text.encode(), LEVEL, mtime=0)
 
     def verify(self) -> Verified:
         """Check it in exact arithmetic.
@@ -61,4 +72,4 @@ class Proof:
             If it proves nothing.
         """
         lines: Iterator[str] = iter(self.lines)
-        return check(json.loads(json.dumps(self.problem.to_dict())), lines)
+        return check(content_of(self.problem), lines)

@@ -17,7 +17,7 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.proof import plain_tree
 from dynopt_milp.proof.norm import Norm
 from dynopt_milp.proof.plain_tree import DONE, FULL, Search, Tree, Work, grow
-from dynopt_milp.proof.proof import Proof
+from dynopt_milp.proof.proof import Proof, content_of
 from dynopt_milp.proof.walls import Walls
 from formulations import FloatArray, IntegerArray, TrackingProgram
 from formulations.rule_refutation import best_multipliers
@@ -80,7 +80,7 @@ class _Proving:
     ) -> None:  # fmt: skip
         self.problem, self.program, self.gap = problem, problem.program(), gap
         self.deadline, self.watch = deadline, watch
-        self.stated = Stated(json.loads(json.dumps(problem.to_dict())))
+        self.stated = Stated(content_of(problem))
         self.digits = min(max(math.ceil(-math.log2(gap)) + DIGITS, LEAST_DIGITS), MOST_DIGITS)
         self.positions = None if contracts is None else [int(k) for k in contracts]
         covariances = [np.array([[float(number) for number in row] for row in one]) for one in self.stated.covariances]
@@ -239,9 +239,8 @@ def _search(program: TrackingProgram, norms: Sequence[Norm], lower: FloatArray, 
 def _alone(factor: FloatArray, costs: bool) -> FloatArray:
     """How much a fraction of a contract counts where a box is split, shape (n,).
 
-    Without costs all others can follow: what counts is 1 ÷ sqrt((H⁻¹)ᵢᵢ), the risk that the best of them leave (and the
-    tree is 3 to 14 times smaller than with the contract's own risk, 36 futures at $1m and $5m). With costs they follow
-    less: the geometric mean of that and its own risk (λ = 10: up to half as many leaves).
+    Without costs all others can follow: what counts is 1 ÷ sqrt((H⁻¹)ᵢᵢ), the risk that the best of them leave. With
+    costs they follow less: the geometric mean of that and the contract's own risk.
     """
     gram = factor.T @ factor
     scale = np.sqrt(np.maximum(gram.diagonal(), np.finfo(float).tiny))

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynopt_milp.proof.norm import Norm
+from dynopt_milp.proof.plain_tree import REFUTES
 from formulations import FloatArray, IntegerArray
 from proof_checker.problem import Problem, multiples
 
@@ -27,7 +28,6 @@ FAR = 2**53
 OUT = 10**6  # contracts: where a linear program looks instead of without end
 WIDE = 16  # contracts: a range that is not wider is left as it is by the third kind
 LOST = 1e-12  # of all that is added up, by float64
-REFUTES = 1e-9  # of what a rule adds up: by how much it has to be broken
 
 
 class Wall(NamedTuple):

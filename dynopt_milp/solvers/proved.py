@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dynopt_milp.errors import InputError, ProofError
+from dynopt_milp.errors import InputError
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import Solution, Status
+from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
-from dynopt_milp.solvers.solving import check_provable, solve
+from dynopt_milp.solvers.solving import check_provable, proof_of_solution, solve
 
 SAME = 1e-6  # relative, or of the risk of a contract of each: what two objectives of one portfolio differ by at most
 
@@ -50,8 +50,6 @@ def prove(
     InputError
         If an argument is out of range, or the solution is of another problem or minimises something else.
     """
-    from dynopt_milp.proof.proving import proof_of
-
     if not isinstance(problem, Problem):
         raise InputError(f"expected a Problem, found {type(problem).__name__}", field="problem")
     if solution is not None and not isinstance(solution, Solution):
@@ -69,6 +67,4 @@ def prove(
                 f"is one of another problem: its objective is {solution.objective:.9g}, and {worth:.9g} here",
                 field="solution",
             )
-    if solution.contracts is None and solution.status is not Status.INFEASIBLE:
-        raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}")
-    return proof_of(problem, solution.contracts, gap, seconds, watch)
+    return proof_of_solution(problem, solution, gap, seconds, watch)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ from formulations import (
     ProgramError,
     TrackingProgram,
 )
+
+if TYPE_CHECKING:
+    from dynopt_milp.proof.proof import Proof
 
 DEFAULT_BUFFER = 0.01  # 0.05 × 0.2: buffer fraction × annual risk target, both the book's
 CONFLICT_SECONDS = 5.0
@@ -196,15 +199,28 @@ def check_provable(formulation: str, constrained: bool) -> None:
 
 def _with_proof(solution: Solution, task: Task, path: Path) -> Solution:
     """The solution, after its proof was written."""
-    from dynopt_milp.proof.proving import proof_of
-
-    if solution.contracts is None and solution.status is not Status.INFEASIBLE:
-        raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}", solution)
     try:
-        proof_of(solution.problem, solution.contracts, task.gap, task.seconds_left()).to_file(path)
+        proof_of_solution(solution.problem, solution, task.gap, task.seconds_left()).to_file(path)
     except ProofError as error:
         raise ProofError(str(error), solution) from None
     return solution
+
+
+def proof_of_solution(
+    problem: Problem, solution: Solution, gap: float, seconds: float, watch: Callable[[int], None] | None = None
+) -> Proof:
+    """The proof of what a solution claims of the problem.
+
+    Raises
+    ------
+    ProofError
+        If it claims nothing, or there is none.
+    """
+    from dynopt_milp.proof.proving import proof_of  # which loads numba
+
+    if solution.contracts is None and solution.status is not Status.INFEASIBLE:
+        raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}")
+    return proof_of(problem, solution.contracts, gap, seconds, watch)
 
 
 def _explained(solution: Solution, task: Task, answer: Answer, began: float) -> Solution:

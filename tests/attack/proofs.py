@@ -6,7 +6,6 @@ A proof is of the covariance Σ̂ = R'R that it states, so that values are those
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -14,13 +13,13 @@ import numpy as np
 
 from dynopt_milp import Problem, Solution
 from dynopt_milp.errors import ProofError
-from dynopt_milp.proof import Proof, Refused, Verified, proof_of
+from dynopt_milp.proof import Proof, Verified, proof_of
 from tests.attack.exact import ExactValues, Portfolio
 from tests.attack.keeping import AGAIN
+from tests.proof_checker.enumerated import tracking_error
 
 GAP = 1e-6
 SOLVE_SECONDS, PROVE_SECONDS = 0.3, 1.0
-FINE = 10**60
 
 
 def proved(problem: Problem, solution: Solution) -> tuple[Proof, Verified] | str:
@@ -81,16 +80,6 @@ def _value(
     problem: Problem, values: ExactValues, factor: list[list[float]], portfolio: Portfolio
 ) -> tuple[Fraction, Fraction]:  # fmt: skip
     """‖RU(τ − k)‖ and the cost, enclosed."""
-    away = [
-        Fraction(float(u)) * (Fraction(float(t)) - k)
-        for u, t, k in zip(problem.weight_per_contract, problem.optimal_positions, portfolio, strict=True)
-    ]
-    rows = (sum((Fraction(r) * x for r, x in zip(row, away, strict=True)), Fraction(0)) for row in factor)
-    square = sum((row * row for row in rows), Fraction(0))
-    below = math.isqrt(square.numerator * square.denominator * FINE**2)
-    scale, (least, most) = square.denominator * FINE, values.paid(portfolio)
+    (low, high), (least, most) = tracking_error(problem, factor, portfolio), values.paid(portfolio)
     unit = 1 << values.digits
-    return Fraction(below, scale) + Fraction(least, unit), Fraction(below + 1, scale) + Fraction(most, unit)
-
-
-__all__ = ["GAP", "SOLVE_SECONDS", "Refused", "proved", "wrong_with"]
+    return low + Fraction(least, unit), high + Fraction(most, unit)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from comparisons.page import BEGIN, END
 from comparisons.rules import study
 from comparisons.rules.__main__ import main
 from comparisons.rules.as_constraints import as_constraints
@@ -344,7 +345,7 @@ def test_tables_go_between_the_marks_of_the_page() -> None:
     once = study.with_tables(page, GOOD)
     assert study.page_tables(GOOD) in once
     assert study.with_tables(once, GOOD) == once
-    before, after = page.split(study.BEGIN)[0], page.split(study.END)[1]
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
     assert once.startswith(before)
     assert once.endswith(after)
 

@@ -19,6 +19,8 @@ from proof_checker.problem import Problem as Stated
 
 Portfolio = tuple[int, ...]
 DIGITS = 30
+FINE = 10**60
+"""Digits of roots."""
 
 
 def content_of(problem: Problem) -> dict[str, Any]:
@@ -46,11 +48,18 @@ def small_problem(seed: int, *rules: dict[str, Any], size: int = 3, **changes: A
     return Problem(**given | changes)
 
 
-def square_root(square: Fraction, up: bool) -> Fraction:
-    """To sixty digits, rounded down or up."""
-    scale = 10**60
-    below = math.isqrt(square.numerator * scale * scale // square.denominator)
-    return Fraction(below + up, scale)
+def tracking_error(
+    problem: Problem, factor: list[list[float]], portfolio: Portfolio
+) -> tuple[Fraction, Fraction]:  # fmt: skip
+    """‖RU(τ − k)‖, rounded down and up."""
+    weight = [Fraction(float(number)) for number in problem.weight_per_contract]
+    target = [Fraction(float(number)) for number in problem.optimal_positions]
+    away = [u * (t - k) for u, t, k in zip(weight, target, portfolio, strict=True)]
+    rows = [sum((Fraction(number) * x for number, x in zip(row, away, strict=True)), Fraction(0)) for row in factor]
+    square = sum((x * x for x in rows), Fraction(0))
+    scale = square.denominator * FINE
+    below = math.isqrt(square.numerator * square.denominator * FINE**2)
+    return Fraction(below, scale), Fraction(below + 1, scale)
 
 
 def value(problem: Problem, factor: list[list[float]], portfolio: Portfolio, up: bool) -> Fraction:
@@ -58,13 +67,10 @@ def value(problem: Problem, factor: list[list[float]], portfolio: Portfolio, up:
     assert problem.order_costs is None
     assert not problem.holding_cost.any()
     weight = [Fraction(float(number)) for number in problem.weight_per_contract]
-    target = [Fraction(float(number)) for number in problem.optimal_positions]
-    away = [u * (t - k) for u, t, k in zip(weight, target, portfolio, strict=True)]
-    rows = [sum((Fraction(number) * x for number, x in zip(row, away, strict=True)), Fraction(0)) for row in factor]
     rates = [Fraction(float(number)) for number in problem.cost_in_weight_terms]
     traded = [abs(k - int(p)) for k, p in zip(portfolio, problem.previous_positions, strict=True)]
     cost = sum((c * u * q for c, u, q in zip(rates, weight, traded, strict=True)), Fraction(0))
-    return square_root(sum((x * x for x in rows), Fraction(0)), up) + Fraction(problem.cost_multiplier) * cost
+    return tracking_error(problem, factor, portfolio)[up] + Fraction(problem.cost_multiplier) * cost
 
 
 def portfolios(problem: Problem) -> list[Portfolio]:
