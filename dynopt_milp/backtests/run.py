@@ -153,9 +153,9 @@ def backtest(
         Where several rules bind, solve again without each, for the price of each: on all of these days, not on one in
         four. Where a rule binds alone its price is known anyway.
     verify_share : float
-        Of so large a share of the rebalances, chosen by their dates, the optimum is proved (:func:`~dynopt_milp.prove`)
-        and the proof verified in exact arithmetic: ``performance["proofs"]``. It is that of ``optimizer``, or of the
-        first of ``also`` that claims to be optimal.
+        Of so large a share of the rebalances, chosen by their dates, the optimum is proved
+        (:func:`~dynopt_milp.solvers.prove`) and the proof verified in exact arithmetic: ``performance["proofs"]``. It
+        is that of ``optimizer``, or of the first of ``also`` that claims to be optimal.
 
     Returns
     -------

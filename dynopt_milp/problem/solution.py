@@ -21,7 +21,7 @@ class Status(enum.Enum):
 
     OPTIMAL = "optimal"
     """No portfolio is better by more than the gap asked for; proved, in float64 with bounds of its round-off. What
-    :func:`dynopt_milp.prove` makes is verified in exact arithmetic.
+    :func:`dynopt_milp.solvers.prove` makes is verified in exact arithmetic.
     """
     FEASIBLE = "feasible"
     """An answer within the limits; how far from the best it can be is what the gap says."""

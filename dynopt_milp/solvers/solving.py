@@ -94,8 +94,8 @@ def solve(
         to a list of convex cvxpy constraints: a margin budget, a risk cap, a limit on a group.
     proof : str or Path, optional
         A file for a proof of the answer, which ``dynopt-milp verify`` checks in exact arithmetic; see
-        :func:`dynopt_milp.prove`. With a time limit it has what is left of it. Not with constraints, or a formulation
-        that minimises something else.
+        :func:`dynopt_milp.solvers.prove`. With a time limit it has what is left of it. Not with constraints, or a
+        formulation that minimises something else.
 
     Returns
     -------
