@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -310,22 +311,25 @@ def test_of_a_changed_problem_a_proof_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("made", "reason"),
     [
-        (b"", "not of the format"),
-        (b"no gzip", "BadGzipFile|EOFError"),
-        (gzip.compress(b"[" * 1_000_000), "RecursionError"),
-        (gzip.compress(b'{"format": ' * 100_000), "RecursionError"),
-        (gzip.compress(b'{"format": ' + b"9" * 1_000_000), "not of the format"),
-        (gzip.compress(b" " * (80 << 20)), "more than 64 MB"),
-        (gzip.compress(b"\n" * (80 << 20)), "not of the format|64 MB"),
-        (gzip.compress(b"null\n" * 100), "not of the format"),
-        (gzip.compress(b"\xff\xfe\x00"), "not of the format"),
-        (gzip.compress(b'{"format": "dynopt-milp proof 1"}')[:-9], "BadGzipFile|EOFError"),
+        pytest.param(lambda: b"", "not of the format", id="empty"),
+        pytest.param(lambda: b"no gzip", "BadGzipFile|EOFError", id="no gzip"),
+        pytest.param(lambda: gzip.compress(b"[" * 1_000_000), "RecursionError", id="deep list"),
+        pytest.param(lambda: gzip.compress(b'{"format": ' * 100_000), "RecursionError", id="deep object"),
+        pytest.param(lambda: gzip.compress(b'{"format": ' + b"9" * 1_000_000), "not of the format", id="long number"),
+        pytest.param(lambda: gzip.compress(b" " * (80 << 20)), "more than 64 MB", id="one long line"),
+        pytest.param(lambda: gzip.compress(b"\n" * (80 << 20)), "not of the format|64 MB", id="empty lines"),
+        pytest.param(lambda: gzip.compress(b"null\n" * 100), "not of the format", id="nulls"),
+        pytest.param(lambda: gzip.compress(b"\xff\xfe\x00"), "not of the format", id="no text"),
+        pytest.param(
+            lambda: gzip.compress(b'{"format": "dynopt-milp proof 1"}')[:-9], "BadGzipFile|EOFError", id="cut off"
+        ),
     ],
-)  # fmt: skip
-def test_a_hostile_file_is_refused(data: bytes, reason: str, tmp_path: Path) -> None:
+)
+def test_a_hostile_file_is_refused(made: Callable[[], bytes], reason: str, tmp_path: Path) -> None:
     problem, proof = written(tmp_path, one_future(), [])
+    data = made()
     proof.write_bytes(data)
     with pytest.raises(Refused, match=reason):
         verify(problem, proof)
