@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-greedy study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: .venv/installed ## Lint, format check and types
 format: .venv/installed ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+
+study-greedy: .venv/installed ## The greedy search in full and carried along: make study-greedy DATA=folder (comparisons/greedy_search)
+	@$(BIN)/python -m comparisons.greedy_search $(DATA)
 
 study-naive: .venv/installed ## What a naive model claims, against the truth (comparisons/naive_model)
 	@$(BIN)/python -m comparisons.naive_model

@@ -2,8 +2,10 @@
 
 From zero, or from the allowed position nearest to zero where zero is not allowed, it moves one instrument at a time to
 its next allowed position, each time the one that lowers the objective most, always in the direction of the target,
-until none lowers it. It goes one way only and never looks back. Kept as the book has it: one evaluation of the whole
-objective for each candidate.
+until none lowers it. It goes one way only and never looks back.
+
+The book evaluates the whole objective for each candidate. Here that settles ties and what is nearly one; every other
+step is told from what the kernel carries along (`carried_steps`), and is the same one.
 
 The book has no rules for whole portfolios. With them a step is a candidate if it breaks no rule by more than the
 portfolio before it did; a rule that is broken at the start can so be kept at the end, and one that is kept stays so. If
@@ -21,8 +23,9 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.problem.solution import StoppedBy
+from dynopt_milp.solvers.carried_steps import CarriedSteps
 from dynopt_milp.solvers.task import Answer, Task
-from formulations import FloatArray, TrackingProgram
+from formulations import FloatArray, IntegerArray, TrackingProgram
 
 GoesOn = Callable[[FloatArray], bool]
 """From the portfolio so far, shape (n,), to whether the search may go on."""
@@ -77,13 +80,14 @@ def greedy_search(
     ----------
     program : TrackingProgram
     value : callable, optional
-        From a portfolio, shape (n,), to what is to be small; the objective of the program if not given.
+        From a portfolio, shape (n,), to what is to be small, in full for each candidate; the objective of the program
+        if not given.
     start : ndarray, shape (n,), optional
         Where to begin: at the allowed positions nearest to it. Zero if not given.
     direction : ndarray, shape (n,), optional
         Which way to go, −1, 0 or 1. If not given: towards the target, and where zero is not allowed away from it.
     goes_on : callable
-        Asked before each step, with the portfolio there.
+        Asked before each step, or some of them, with the portfolio there.
 
     Returns
     -------
@@ -97,23 +101,44 @@ def greedy_search(
         direction = direction_from(positions, program.target)
     if not program.allows(positions).all():  # an instrument has no allowed position
         return positions, True
-    value = program.objective if value is None else value
-    best = value(positions) if program.one_sided(positions) else np.inf
+    steps = CarriedSteps(program, direction) if value is None else None
+    value, best = program.objective if value is None else value, None
     while goes_on(positions):
-        above, below = program.neighbours(positions)
-        after = np.where(direction > 0, above, below)
-        inside = np.isfinite(after) & (program.lower <= after) & (after <= program.upper)
-        candidates = np.flatnonzero(inside & (direction != 0))
-        steps = np.tile(positions, (candidates.size, 1))
-        steps[np.arange(candidates.size), candidates] = after[candidates]
-        values = np.full(candidates.size, np.inf)
-        for place in np.flatnonzero(no_worse(program, positions, steps)):
-            values[place] = value(steps[place])
-        chosen = int(np.argmin(values)) if candidates.size else 0
-        if not candidates.size or not values[chosen] < best:
+        candidates = None
+        if steps is not None and steps.begins_at(positions):
+            positions, done, candidates = steps.take(positions)
+            if done:
+                return positions, True
+            best = None
+            if candidates is None:
+                continue
+        if best is None:
+            best = value(positions) if program.one_sided(positions) else np.inf
+        after, worth = full_step(program, value, positions, direction, candidates)
+        if not worth < best:
             return positions, True
-        positions, best = steps[chosen], float(values[chosen])
+        positions, best = after, worth
     return positions, False
+
+
+def full_step(
+    program: TrackingProgram, value: Callable[[FloatArray], float], positions: FloatArray, direction: FloatArray,
+    candidates: IntegerArray | None = None,
+) -> tuple[FloatArray, float]:  # fmt: skip
+    """The best portfolio one step away, each candidate (default: all) evaluated in full, and its value, or +inf."""
+    above, below = program.neighbours(positions)
+    after = np.where(direction > 0, above, below)
+    inside = np.isfinite(after) & (program.lower <= after) & (after <= program.upper) & (direction != 0)
+    candidates = np.flatnonzero(inside) if candidates is None else candidates[inside[candidates]]
+    if not candidates.size:
+        return positions, np.inf
+    steps = np.tile(positions, (candidates.size, 1))
+    steps[np.arange(candidates.size), candidates] = after[candidates]
+    values = np.full(candidates.size, np.inf)
+    for place in np.flatnonzero(no_worse(program, positions, steps)):
+        values[place] = value(steps[place])
+    chosen = int(np.argmin(values))
+    return steps[chosen], float(values[chosen])
 
 
 def direction_from(start: FloatArray, target: FloatArray) -> FloatArray:

@@ -389,6 +389,7 @@ def test_a_run_that_is_killed_leaves_no_trades(files: Path, how: str) -> None:
     process = subprocess.Popen(
         [*COMMAND, "rebalance", *map(str, words), "--capital", "400000", "--out", str(out)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it is ignored
     )  # fmt: skip
     try:
         until = time.monotonic() + 30

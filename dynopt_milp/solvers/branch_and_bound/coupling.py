@@ -18,63 +18,18 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.costs import cost_of
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.merge import Merged
 from dynopt_milp.solvers.branch_and_bound.splits import nearest_first
+from dynopt_milp.solvers.kernels.costs import cost_of
+from dynopt_milp.solvers.kernels.rows import term_of
 from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.norm_cap import EDGE_ROUND_OFF
-from formulations.row import GROSS, HOLDINGS, NET, ORDERS, ROW_ROUND_OFF, TURNOVER
+from formulations.row import ROW_ROUND_OFF
+from formulations.rule_arrays import CapArrays, RowArrays
 from formulations.separable_cost import HELD, ORIGIN, Costs
 
 MOST_FURTHER = 200_000  # options beside one for each position; with more, sizes are not merged
-
-
-class RowArrays(NamedTuple):
-    """The rows of a program (`formulations.row`) as few arrays.
-
-    Attributes
-    ----------
-    coefficients : ndarray, shape (m, 5, n)
-    limit : ndarray, shape (m,)
-        b.
-    first : ndarray, shape (m, n)
-        The smallest position of each table.
-    start : ndarray of int, shape (m, n + 1)
-        Where each begins in ``table``.
-    table : ndarray
-        T.
-    """
-
-    coefficients: np.ndarray
-    limit: np.ndarray
-    first: np.ndarray
-    start: np.ndarray
-    table: np.ndarray
-
-
-class CapArrays(NamedTuple):
-    """The norm caps of a program (`formulations.norm_cap`), with positions counted from zero.
-
-    Attributes
-    ----------
-    factor : ndarray, shape (rows, n)
-        All G, one below the other.
-    begin : ndarray of int, shape (q + 1,)
-        Where each begins.
-    centre : ndarray, shape (q, n)
-        o + t.
-    limit : ndarray, shape (q,)
-        ρ.
-    residual : ndarray, shape (q,)
-        κ.
-    """
-
-    factor: np.ndarray
-    begin: np.ndarray
-    centre: np.ndarray
-    limit: np.ndarray
-    residual: np.ndarray
 
 
 class Coupling(NamedTuple):
@@ -136,23 +91,6 @@ def no_coupling() -> Coupling:
         none, line, table, table, table, table, line, line, line, np.zeros((0, 0, 0)), table, table, none, line, line,
         line, line,
     )  # fmt: skip
-
-
-@part
-def term_of(rows: RowArrays, costs: Costs, r: int, i: int, position: float) -> float:
-    """aᵣᵢ of a position of contract i."""
-    by = rows.coefficients
-    away, traded = position - costs.lines[ORIGIN, i], position - costs.lines[HELD, i]
-    term: float = by[r, NET, i] * away + by[r, GROSS, i] * abs(away) + by[r, TURNOVER, i] * abs(traded)
-    if away != 0:
-        term += by[r, HOLDINGS, i]
-    if traded != 0:
-        term += by[r, ORDERS, i]
-    begin, end = rows.start[r, i], rows.start[r, i + 1]
-    if end > begin:
-        entry = min(max(np.int64(position - rows.first[r, i]), 0), end - begin - 1)
-        term += rows.table[begin + entry]
-    return term
 
 
 @part

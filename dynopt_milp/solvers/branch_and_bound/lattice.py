@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
-from dynopt_milp.solvers.branch_and_bound.costs import cost_of
+from dynopt_milp.solvers.kernels.costs import cost_of
 from formulations import FloatArray, IntegerArray
 from formulations.separable_cost import FURTHER, HELD, UNIT, Costs
 

@@ -11,12 +11,14 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.costs import cost_of, is_one_sided, nearest_allowed
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
 from dynopt_milp.solvers.branch_and_bound.pricing import priced, value_of
 from dynopt_milp.solvers.exchange import GAIN
+from dynopt_milp.solvers.kernels.costs import is_one_sided, nearest_allowed
+from dynopt_milp.solvers.kernels.greedy_steps import Aims, greedy_steps
 from formulations.norm_cap import EDGE_ROUND_OFF
-from formulations.separable_cost import FURTHER, HELD, ORIGIN, UNIT, Costs
+from formulations.rule_arrays import CapArrays, RowArrays
+from formulations.separable_cost import FURTHER, HELD, ORIGIN, Costs
 
 # How far one variable jumps in one move: tables of merged contracts have their cheap positions that far apart.
 JUMP = 12
@@ -141,60 +143,18 @@ def greedy_start(
     gram: np.ndarray, target: np.ndarray, costs: Costs, lower: np.ndarray, upper: np.ndarray, underlying: np.ndarray,
     most_steps: int,
 ) -> np.ndarray:  # fmt: skip
-    """The book's greedy search by way of the Gram matrix: `solvers/greedy.py` to round-off, in microseconds."""
-    size, previous, cost = target.size, costs.lines[HELD], costs.lines[UNIT]
-    positions, direction, pull = np.empty(size), np.empty(size), np.zeros(size)
+    """Where the book's greedy search ends (`solvers/greedy.py`), to round-off; rules for several positions apart."""
+    size = target.size
+    positions, direction = np.empty(size), np.empty(size)
     for i in range(size):
         positions[i] = min(max(costs.lines[ORIGIN, i], lower[i]), upper[i])
         if costs.lines[FURTHER, i] != 0:
             positions[i] = nearest_allowed(costs, i, positions[i], lower[i], upper[i])
         away = positions[i] - costs.lines[ORIGIN, i]
         direction[i] = np.sign(away) if away != 0 else np.sign(target[i] - costs.lines[ORIGIN, i])
-    for j in range(size):
-        for i in range(size):
-            pull[i] += gram[j, i] * (positions[j] - target[j])
-    square, paid = 0.0, 0.0
-    for i in range(size):
-        square += pull[i] * (positions[i] - target[i])
-        if costs.lines[FURTHER, i] == 0:
-            paid += cost[i] * abs(positions[i] - previous[i])
-        else:
-            paid += cost_of(costs, i, positions[i])
-    best = math.sqrt(max(square, 0.0)) + paid
-    for _ in range(most_steps):
-        chosen = -1
-        for i in range(size):
-            by = direction[i]
-            to = positions[i] + by
-            if by == 0 or to < lower[i] or to > upper[i]:
-                continue
-            after = math.sqrt(max(square + 2 * by * pull[i] + gram[i, i], 0.0))
-            if costs.lines[FURTHER, i] == 0:
-                after += paid + cost[i] * (abs(to - previous[i]) - abs(positions[i] - previous[i]))
-            else:
-                after += paid + (cost_of(costs, i, to) - cost_of(costs, i, positions[i]))
-            if after < best and (underlying[i] < 0 or joins_side(underlying, costs, positions, i, by)):
-                best, chosen = after, i
-        if chosen < 0:
-            break
-        by = direction[chosen]
-        square += 2 * by * pull[chosen] + gram[chosen, chosen]
-        if costs.lines[FURTHER, chosen] == 0:
-            paid += cost[chosen] * (
-                abs(positions[chosen] + by - previous[chosen]) - abs(positions[chosen] - previous[chosen])
-            )
-        else:
-            paid += cost_of(costs, chosen, positions[chosen] + by) - cost_of(costs, chosen, positions[chosen])
-        positions[chosen] += by
-        for i in range(size):
-            pull[i] += gram[chosen, i] * by
+    line, table, places = np.zeros(0), np.zeros((0, size)), np.zeros((0, size + 1), dtype=np.int64)
+    rows = RowArrays(np.zeros((0, 5, size)), line, table, places, line)
+    caps = CapArrays(table, np.zeros(1, dtype=np.int64), table, line, line)
+    aims = Aims(gram, np.ones(size), target, costs, lower, upper, underlying, rows, caps, size, 0.0)
+    greedy_steps(aims, positions, direction, most_steps, np.empty(size, dtype=np.bool_), False)
     return positions
-
-
-@part
-def joins_side(underlying: np.ndarray, costs: Costs, positions: np.ndarray, i: int, by: float) -> bool:
-    """Whether no other size of the underlying of i is held on the side opposite to ``by``."""
-    for j in range(positions.size):
-        if j != i and underlying[j] == underlying[i] and (positions[j] - costs.lines[ORIGIN, j]) * by < 0:
-            return False
-    return True

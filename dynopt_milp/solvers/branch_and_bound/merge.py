@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.costs import is_listed
 from dynopt_milp.solvers.branch_and_bound.goal import Claim, Drift, new_claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice, tables
 from dynopt_milp.solvers.branch_and_bound.splits import Groups, cheapest_split, fill_tables, sided_limits
+from dynopt_milp.solvers.kernels.costs import is_listed
 from formulations import FloatArray, IntegerArray
 from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.separable_cost import HELD, Costs

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.costs import cheapest_place, least_cost, within_costs
 from dynopt_milp.solvers.branch_and_bound.goal import Drift, widened
 from dynopt_milp.solvers.branch_and_bound.merge import Merged, group_drift, merged_columns, parallels
 from dynopt_milp.solvers.branch_and_bound.reach import reaches
+from dynopt_milp.solvers.kernels.costs import cheapest_place, least_cost, within_costs
 from formulations.bounding_box import OUTWARD
 from formulations.separable_cost import Costs
 

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from dynopt_milp.errors import UnsupportedError
 from dynopt_milp.solvers.branch_and_bound.addresses import addresses
-from dynopt_milp.solvers.branch_and_bound.coupling import Coupling, RowArrays, new_coupling, no_coupling
+from dynopt_milp.solvers.branch_and_bound.coupling import Coupling, new_coupling, no_coupling
 from dynopt_milp.solvers.branch_and_bound.cropping import cropped_to, tightened
 from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import MOST_ENTRIES, Lattice
 from dynopt_milp.solvers.branch_and_bound.merge import WHOLE_RATIO, Merged, new_lattice, sums_of
 from dynopt_milp.solvers.branch_and_bound.merged_box import merged_box
 from dynopt_milp.solvers.branch_and_bound.multipliers import Dual, new_dual
-from dynopt_milp.solvers.branch_and_bound.rule_arrays import cap_arrays, row_arrays, told_apart
+from dynopt_milp.solvers.branch_and_bound.told_apart import told_apart
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, rule_box
+from formulations.rule_arrays import RowArrays, cap_arrays, row_arrays
 
 FARTHER = 1 + 1e-9  # than what a box allows, as far as float64 can tell
 WIDE = 20_000  # positions of all variables; with more, what rules leave of them is looked at first

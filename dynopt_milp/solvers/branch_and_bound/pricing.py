@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
-from dynopt_milp.solvers.branch_and_bound.costs import cost_of
 from dynopt_milp.solvers.branch_and_bound.goal import Claim
 from dynopt_milp.solvers.branch_and_bound.lattice import Lattice
+from dynopt_milp.solvers.kernels.costs import cost_of
 from formulations.exact_norm import UNDERFLOW, UNIT_ROUND_OFF
 from formulations.norm_cap import EDGE_ROUND_OFF
 from formulations.separable_cost import FURTHER, HELD, UNIT, Costs

@@ -11,7 +11,6 @@ import numpy as np
 
 from dynopt_milp.solvers.branch_and_bound.by_address import BOX, IMPROVE, SEARCH, START, call
 from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
-from dynopt_milp.solvers.branch_and_bound.costs import least_cost
 from dynopt_milp.solvers.branch_and_bound.coupling import no_coupling
 from dynopt_milp.solvers.branch_and_bound.cropping import crop, open_box
 from dynopt_milp.solvers.branch_and_bound.levels import MOST_NODES, SpherePlan
@@ -23,6 +22,7 @@ from dynopt_milp.solvers.branch_and_bound.node import new_node
 from dynopt_milp.solvers.branch_and_bound.pricing import priced
 from dynopt_milp.solvers.branch_and_bound.tree import DONE, NODES, OPEN, begin, claimed_bound, new_stack, search
 from dynopt_milp.solvers.exchange import GAIN
+from dynopt_milp.solvers.kernels.costs import least_cost
 from formulations.integer_hull import WEAK
 from formulations.separable_cost import HELD, Costs
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.solvers.branch_and_bound.compiled import part
-from dynopt_milp.solvers.branch_and_bound.costs import cost_of, is_listed
+from dynopt_milp.solvers.kernels.costs import cost_of, is_listed
 from formulations import FloatArray, IntegerArray
 from formulations.separable_cost import FURTHER, HELD, ORIGIN, UNIT, Costs
 

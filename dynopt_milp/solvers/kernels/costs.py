@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dynopt_milp.solvers.branch_and_bound.compiled import compiled, part
+from dynopt_milp.compiled import compiled, part
 from formulations.bounding_box import OUTWARD
 from formulations.exact_norm import UNIT_ROUND_OFF
 from formulations.separable_cost import (

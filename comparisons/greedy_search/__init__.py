@@ -1,0 +1,1 @@
+"""The greedy search by carried steps against the one that evaluates every candidate in full."""
