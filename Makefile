@@ -114,7 +114,8 @@ define set-up
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 COMPILE := -c 'from dynopt_milp.adapters.book import ordinary_day as day; from dynopt_milp.solvers.branch_and_bound import warm_up_ruled; \
-  from dynopt_milp import example_problem, prove; day.compile_all(); warm_up_ruled(); prove(example_problem(50_000))' 2>/dev/null
+  from dynopt_milp import example_problem, prove, solve; day.compile_all(); warm_up_ruled(); \
+  solve(example_problem(), "greedy"); prove(example_problem(50_000))' 2>/dev/null
 
 .venv/installed: requirements.lock pyproject.toml
 	$(call set-up,.venv,requirements.lock)
@@ -128,7 +129,7 @@ COMPILE := -c 'from dynopt_milp.adapters.book import ordinary_day as day; from d
 
 # Kernels of their own: numba's cache beside the source has those of .venv, for one version of numba.
 KERNELS := .venv-oldest/kernels
-$(KERNELS): .venv-oldest/installed $(wildcard dynopt_milp/solvers/branch_and_bound/*.py) dynopt_milp/proof/plain_tree.py
+$(KERNELS): .venv-oldest/installed $(wildcard dynopt_milp/solvers/*/*.py) dynopt_milp/proof/plain_tree.py
 	@rm -rf $@
 	@NUMBA_CACHE_DIR=$@ .venv-oldest/bin/python $(COMPILE)
 	@touch $@

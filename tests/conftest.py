@@ -6,11 +6,14 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from dynopt_milp.data import Market, read_pysystemtrade
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -40,6 +43,12 @@ def shared(folder: str) -> Path:
             pytest.fail(f"{path} is missing")
         pytest.skip(f"{path} is not here (it does not come with a clone)")
     return path
+
+
+@cache
+def real_futures() -> Market:
+    """All of the real futures, read once a process; a market cannot be changed."""
+    return read_pysystemtrade(shared("data/pysystemtrade"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.binding import KEPT, PRICES, SHARE_PRICED, prices_of_rules
-from dynopt_milp.backtests.diagnostics import UNOPTIMISED
+from dynopt_milp.backtests.diagnostics import ROUNDED, UNOPTIMISED, UNROUNDED
 from dynopt_milp.backtests.metrics import (
     FAILED,
     MARGIN,
@@ -194,18 +194,26 @@ class Decisions:
             Held in fractions, and rounded.
         capital : float
         """
-        index = self.inputs.market.prices.columns
-        kept = [self._without_gone(date, pd.Series(row, index)) for row in held]
+        gone = (self.inputs.age(date).to_numpy() > GONE_AFTER) & (held != 0)
+        kept = np.where(gone, 0.0, held)
         try:
             targets = self.inputs.target_positions(date, capital=capital)
         except DynoptError:
-            return kept[0].to_numpy(), kept[1].to_numpy()
-        fractions, whole = (_towards(targets, row, name) for row, name in zip(kept, UNOPTIMISED, strict=True))
-        return fractions.to_numpy(), whole.to_numpy()
+            return kept[0], kept[1]
+        return self._towards(targets, kept[0], UNROUNDED), self._towards(targets, kept[1], ROUNDED)
+
+    def _towards(self, targets: TargetPositions, held: FloatArray, how: str) -> FloatArray:
+        """The target positions of the market's instruments, shape (n,); what cannot be traded stays as it is held."""
+        names, target = targets.optimal_positions.index, targets.optimal_positions.to_numpy()
+        traded = np.isfinite(target) & ~names.isin(targets.closed)
+        positions = held.copy()
+        places = self.inputs.market.prices.columns.get_indexer(names[traded])
+        positions[places] = target[traded] if how == UNROUNDED else np.round(target[traded])
+        return positions
 
     def _static(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> pd.Series:
         target = targets.optimal_positions
-        positions = _towards(targets, held, str(self.optimizer))
+        positions = pd.Series(self._towards(targets, held.to_numpy(), str(self.optimizer)), held.index)
         row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
         unknown = target.index[~np.isfinite(target)]
         if len(unknown):
@@ -316,14 +324,6 @@ class Decisions:
     def _limit(self, optimizer: str | Optimizer) -> float | None:
         """Greedy cut off in the middle is not greedy: it is run to its end."""
         return None if optimizer == "greedy" else self.time_limit
-
-
-def _towards(targets: TargetPositions, held: pd.Series, how: str) -> pd.Series:
-    """The target positions, ``"unrounded"`` or ``"rounded"``; what has none or cannot be traded stays as it is."""
-    target, positions = targets.optimal_positions, held.copy()
-    traded = [name for name in target.index if name not in targets.closed and np.isfinite(target[name])]
-    positions[traded] = target[traded] if how == "unrounded" else target[traded].round()
-    return positions
 
 
 def _portfolio(solution: Solution) -> dict[str, Any]:

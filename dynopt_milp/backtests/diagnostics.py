@@ -43,7 +43,7 @@ REALISED_PAIR = ("realised_tracking_error", "rounded_realised_tracking_error")
 ACCOUNT_LOST = "days until the account was lost"
 SHOWN = 6
 """How many instruments a finding names."""
-UNOPTIMISED = ("unrounded", "rounded")
+UNROUNDED, ROUNDED = UNOPTIMISED = ("unrounded", "rounded")
 """Optimizers that do not optimise: hold the target positions, in fractions or rounded."""
 
 # On 42 real futures plain rounding has 1.1 over 15 years, the optimum with half a year of correlations, whose noise it

@@ -20,12 +20,11 @@ from dynopt_milp.backtests import (
     trading_costs,
 )
 from dynopt_milp.backtests.metrics import account_of, lost_on
-from dynopt_milp.data import read_pysystemtrade
 from dynopt_milp.errors import InputError
 from dynopt_milp.show import show_comparison
 from dynopt_milp.show.captions import costs_of
 from dynopt_milp.strategy.forecasts import long_only
-from tests.conftest import shared
+from tests.conftest import real_futures, shared
 
 NAMES = ["US10", "BUND", "ES_micro", "GOLD_micro", "CORN", "VIX"]
 YEARS: dict[str, Any] = {"start": "2015-01-01", "end": "2017-12-31", "optimizer": "rounded"}
@@ -105,7 +104,7 @@ def test_a_backtest_agrees_with_a_script_of_pandas_on_every_day(
     roll_trades: float, compound: bool, orders: bool
 ) -> None:
     folder = shared("data/pysystemtrade")
-    market = read_pysystemtrade(folder)
+    market = real_futures()
     market = with_order_costs(market) if orders else market
     run = backtest(
         market, capital=5e5, optimizer="rounded", start="2012-01-01", end="2016-12-31", roll_trades=roll_trades,

@@ -37,7 +37,7 @@ from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.static_portfolios import risk_parity
 from dynopt_milp.strategy.strategy import Strategy
-from tests.conftest import shared
+from tests.conftest import real_futures, shared
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "GOLD_micro", "EUR_micro", "CRUDE_mini", "CORN", "NIKKEI_micro"]
 YEAR: dict[str, Any] = {"capital": 500_000.0, "start": "2016-01-01", "end": "2016-12-31"}
@@ -92,7 +92,7 @@ def by_hand(market: Market, run: Backtest, folder: Path | None = None) -> pd.Dat
 
 
 def test_profit_and_cost_agree_with_a_calculation_by_hand_on_real_futures() -> None:
-    real = read_pysystemtrade(shared("data/pysystemtrade"))
+    real = real_futures()
     run = backtest(real, capital=1e6, optimizer="greedy", start="2014-01-01", end="2015-12-31")
     money = by_hand(real, run) / 1e6
     assert (run.positions != 0).any().sum() > 25

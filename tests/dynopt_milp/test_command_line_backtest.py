@@ -18,13 +18,13 @@ from rich.console import Console
 
 from dynopt_milp.backtests.compare import run_comparison
 from dynopt_milp.backtests.result import Backtest
-from dynopt_milp.data import guide_frames, read_pysystemtrade, simulated_market
+from dynopt_milp.data import guide_frames, simulated_market
 from dynopt_milp.show import draw_backtests, draw_comparison, pictures, show_backtests, show_comparison
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import problem_of_day
 from dynopt_milp.trades.rebalancing import rebalance
 from tests.command_line import COMMAND, read_json, run
-from tests.conftest import shared
+from tests.conftest import real_futures, shared
 
 FEW = "US10,BUND,ES_micro,EUR_micro,GOLD_micro,CORN"
 QUARTER = ("--start", "2018-01-01", "--end", "2018-03-31", "--instruments", FEW)
@@ -228,7 +228,7 @@ def test_todays_trades_from_raw_prices_and_held_positions(tmp_path: Path) -> Non
     assert content["status"] == "optimal"
     assert content["previous_positions"]["GOLD_micro"] == 2
     held = {"GOLD_micro": 2, "US10": -1}
-    problem = problem_of_day(read_pysystemtrade(folder), Strategy(), 250_000, "2019-08-13", held)
+    problem = problem_of_day(real_futures(), Strategy(), 250_000, "2019-08-13", held)
     assert content["positions"] == rebalance(problem).positions.to_dict()
     for name, trade in content["trades"].items():
         assert content["positions"][name] == held.get(name, 0) + trade

@@ -22,12 +22,12 @@ from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.decision import Decisions, RebalanceHistory
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
-from dynopt_milp.data import Market, guide_frames, market_from_frames, read_pysystemtrade, simulated_market
+from dynopt_milp.data import Market, guide_frames, market_from_frames, simulated_market
 from dynopt_milp.errors import BacktestInterrupted, FormatError
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.strategy.strategy import Strategy
 from tests.command_line import run as run_command
-from tests.conftest import shared
+from tests.conftest import real_futures
 
 NAMES = ["BUND", "CORN", "ES_micro", "EUR_micro", "US10"]
 FIRST, LAST = "2016-01-01", "2016-05-20"
@@ -371,7 +371,7 @@ def test_an_instrument_that_begins_after_the_end_is_taken_in(market: Market, tmp
 
 @pytest.mark.parametrize("optimizer", ["exact", "unrounded"])
 def test_a_run_on_real_futures_of_which_some_come_later_is_one_run(tmp_path: Path, optimizer: str) -> None:
-    real = read_pysystemtrade(shared("data/pysystemtrade"))
+    real = real_futures()
     settings: dict[str, Any] = {"capital": 250_000.0, "optimizer": optimizer, "start": "2017-06-01", "portfolios": True}
     for end in ("2017-09-20", "2018-02-09", "2018-02-12"):
         backtest(real.between(end=end), out=tmp_path / "run", **settings)
@@ -425,7 +425,7 @@ def digest(market: Any, end: str = "2019-12-31") -> DataDigest:
 
 
 def test_no_shift_of_real_series_is_taken_for_a_change_and_the_smallest_tick_is() -> None:
-    real = read_pysystemtrade(shared("data/pysystemtrade"))
+    real = real_futures()
     before = digest(real)
     random = np.random.default_rng(0)
     size = real.prices.bfill().iloc[0]
@@ -441,7 +441,7 @@ def test_no_shift_of_real_series_is_taken_for_a_change_and_the_smallest_tick_is(
 
 @pytest.mark.parametrize("end", ["2000-06-30", "2009-12-31", "2019-12-31"])
 def test_the_digest_up_to_an_earlier_day_is_the_digest_of_the_market_up_to_it(end: str) -> None:
-    real = read_pysystemtrade(shared("data/pysystemtrade"))
+    real = real_futures()
     found, expected = digest(real).until(pd.Timestamp(end)), digest(real, end)
     pd.testing.assert_frame_equal(pd.DataFrame(found.specifications), pd.DataFrame(expected.specifications))
     assert list(found.digests) == list(expected.digests)

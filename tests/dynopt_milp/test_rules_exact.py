@@ -23,7 +23,7 @@ from tests.conftest import shared
 
 GAP = 1e-9
 ROUND_OFF = 1e-12  # what rules and buffers allow
-ALONE, PAIRED = 24, 3  # draws of each rule, and of each pair
+ALONE, PAIRED = 16, 2  # draws of each rule, and of each pair
 FORMULATIONS = ("penalty", "deadband", "buffer_edge")
 Mask = Any
 

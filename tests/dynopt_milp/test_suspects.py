@@ -20,7 +20,7 @@ from dynopt_milp.strategy.forecasts import long_only
 from dynopt_milp.strategy.inputs import Inputs
 from dynopt_milp.strategy.market_notes import market_notes
 from tests.command_line import run
-from tests.conftest import shared
+from tests.conftest import real_futures
 
 DAYS = pd.bdate_range("2023-06-01", "2024-05-31")
 TICK = DAYS[180]
@@ -194,7 +194,7 @@ def test_the_traded_price_may_move_at_a_roll_and_the_adjusted_one_may_not() -> N
 
 
 def test_no_price_of_real_futures_is_suspect() -> None:
-    found = read_market(shared("data/pysystemtrade"))
+    found = real_futures()
     assert found.suspects == ()
     assert market_notes(found, 250_000) == []
 

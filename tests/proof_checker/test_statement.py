@@ -19,7 +19,7 @@ from tests.attack.kinds import make
 from tests.attack.trial import drawn
 from tests.proof_checker.enumerated import content_of, small_problem
 
-PROBLEMS = 300
+PROBLEMS = 200
 PORTFOLIOS = 40
 FARTHEST = 2.0**50
 

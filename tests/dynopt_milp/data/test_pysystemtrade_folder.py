@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp.data import Market, read_pysystemtrade
+from dynopt_milp.data import read_pysystemtrade
 from dynopt_milp.errors import DataError
 from dynopt_milp.io import csv_table
-from tests.conftest import shared
+from tests.conftest import real_futures, shared
 
 TWINS = ["CRUDE_W", "GAS_US", "GOLD", "KOSPI", "NASDAQ", "SP500"]
 
 
 def real() -> Path:
     return shared("data") / "pysystemtrade"
-
-
-@cache
-def whole() -> Market:
-    return read_pysystemtrade(real())
 
 
 def cells(file: str, column: str) -> dict[str, float]:
@@ -36,7 +30,7 @@ def cells(file: str, column: str) -> dict[str, float]:
 
 
 def test_all_instruments_of_the_folder_load_and_are_aligned() -> None:
-    found = whole()
+    found = real_futures()
     assert list(found.instruments) == sorted(path.stem for path in (real() / "adjusted_prices_csv").iterdir())
     assert len(found.instruments) == 42
     assert not [note for note in found.notes if note.rule == "excluded"]
@@ -48,8 +42,8 @@ def test_all_instruments_of_the_folder_load_and_are_aligned() -> None:
 
 @pytest.mark.parametrize("name", ["CRUDE_W", "SHATZ", "KOSPI", "VIX"])
 def test_no_row_is_lost_but_those_of_the_notes(name: str) -> None:
-    dropped = sum(note.rows for note in whole().notes if note.instrument == name)
-    assert whole().prices[name].notna().sum() == len(cells(f"multiple_prices_csv/{name}.csv", "PRICE")) - dropped
+    dropped = sum(note.rows for note in real_futures().notes if note.instrument == name)
+    assert real_futures().prices[name].notna().sum() == len(cells(f"multiple_prices_csv/{name}.csv", "PRICE")) - dropped
 
 
 @pytest.mark.parametrize(
@@ -69,11 +63,11 @@ def test_a_return_is_the_change_of_the_adjusted_over_yesterdays_traded_price(
     traded = cells(f"multiple_prices_csv/{name}.csv", "PRICE")
     expected = (adjusted[today] - adjusted[yesterday]) / traded[yesterday]
     assert expected != 0
-    assert whole().returns().loc[today, name] == pytest.approx(expected, rel=1e-12)
+    assert real_futures().returns().loc[today, name] == pytest.approx(expected, rel=1e-12)
 
 
 def test_specifications_are_those_of_the_configuration() -> None:
-    kospi = whole().specifications.loc["KOSPI"].to_dict()
+    kospi = real_futures().specifications.loc["KOSPI"].to_dict()
     assert math.isnan(kospi.pop("sr_cost"))
     assert math.isnan(kospi.pop("margin"))
     assert kospi == {
@@ -86,8 +80,8 @@ def test_specifications_are_those_of_the_configuration() -> None:
 
 @pytest.mark.parametrize("name", TWINS)
 def test_full_size_and_small_contract_are_both_kept_with_their_own_multipliers(name: str) -> None:
-    (small,) = {f"{name}_mini", f"{name}_micro"} & set(whole().instruments)
-    pair = whole().select([name, small])
+    (small,) = {f"{name}_mini", f"{name}_micro"} & set(real_futures().instruments)
+    pair = real_futures().select([name, small])
     pd.testing.assert_series_equal(pair.prices[name], pair.prices[small], check_names=False)
     assert pair.specifications.at[name, "multiplier"] > pair.specifications.at[small, "multiplier"]
 
@@ -130,7 +124,7 @@ def test_each_file_is_parsed_once_and_only_those_that_are_needed(monkeypatch: py
 
 
 def test_returns_of_real_futures_are_of_a_plausible_size() -> None:
-    volatility = whole().returns().std() * 16
+    volatility = real_futures().returns().std() * 16
     assert np.isfinite(volatility).all()
     assert volatility.idxmin() in {"US2", "SHATZ", "EDOLLAR", "KR3"}
     assert volatility.max() < 1.5
