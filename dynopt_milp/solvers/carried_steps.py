@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,27 @@ from formulations.rule_arrays import cap_arrays, row_arrays
 
 CHUNK = 256
 """Steps between two questions whether the search may go on."""
+
+
+class Taken(NamedTuple):
+    """Some steps.
+
+    Attributes
+    ----------
+    positions : ndarray, shape (n,)
+        The portfolio after them.
+    steps : int
+        How many.
+    done : bool
+        Whether no step from there lowers the objective.
+    contenders : ndarray of int or None
+        If the next step is in doubt, the places of those instruments one of which may be the one to move.
+    """
+
+    positions: FloatArray
+    steps: int
+    done: bool
+    contenders: IntegerArray | None
 
 
 class CarriedSteps:
@@ -42,24 +63,16 @@ class CarriedSteps:
             self.begun = bool(kept and program.one_sided(positions) and program.objective(positions) < np.inf)
         return self.begun
 
-    def take(self, positions: FloatArray) -> tuple[FloatArray, bool, IntegerArray | None]:
-        """Take some steps, all that are beyond doubt.
-
-        Returns
-        -------
-        positions : ndarray, shape (n,)
-            The portfolio after them.
-        done : bool
-            Whether no step from there lowers the objective.
-        contenders : ndarray of int or None
-            If the next step is in doubt, the places of those instruments one of which may be the one to move.
-        """
+    def take(self, positions: FloatArray, most: int | None = None) -> Taken:
+        """Take steps that are beyond doubt, so many at most."""
         steps = compiled_steps()
         if self.aims is None:
             self.aims = aims_of(self.program)
         positions, contenders = positions.copy(), np.empty(positions.size, dtype=np.bool_)
-        ended = steps.greedy_steps(self.aims, positions, self.direction, CHUNK, contenders, True)
-        return positions, ended == steps.DONE, np.flatnonzero(contenders) if ended == steps.DOUBT else None
+        count = CHUNK if most is None else min(most, CHUNK)
+        ended, taken = steps.greedy_steps(self.aims, positions, self.direction, count, contenders, True)
+        doubted = np.flatnonzero(contenders) if ended == steps.DOUBT else None
+        return Taken(positions, taken, ended == steps.DONE, doubted)
 
 
 def aims_of(program: TrackingProgram) -> Any:

@@ -69,9 +69,9 @@ def solve_greedy(task: Task) -> Answer:
 
 def greedy_search(
     program: TrackingProgram, value: Callable[[FloatArray], float] | None = None, *, start: FloatArray | None = None,
-    direction: FloatArray | None = None, goes_on: GoesOn = always,
+    direction: FloatArray | None = None, goes_on: GoesOn = always, most_steps: int | None = None,
 ) -> tuple[FloatArray, bool]:  # fmt: skip
-    """The portfolio where the greedy search ends, and whether it got there before ``goes_on`` stopped it.
+    """The portfolio where the greedy search ends, and whether it got there before it was stopped.
 
     Within the box, the domain, the sides and the rules of the program. Ties, to the last bit of float64, go to the
     first instrument.
@@ -88,6 +88,8 @@ def greedy_search(
         Which way to go, −1, 0 or 1. If not given: towards the target, and where zero is not allowed away from it.
     goes_on : callable
         Asked before each step, or some of them, with the portfolio there.
+    most_steps : int, optional
+        After which it is stopped.
 
     Returns
     -------
@@ -103,13 +105,15 @@ def greedy_search(
         return positions, True
     steps = CarriedSteps(program, direction) if value is None else None
     value, best = program.objective if value is None else value, None
-    while goes_on(positions):
+    taken = 0
+    while (most_steps is None or taken < most_steps) and goes_on(positions):
         candidates = None
         if steps is not None and steps.begins_at(positions):
-            positions, done, candidates = steps.take(positions)
-            if done:
-                return positions, True
-            best = None
+            more = steps.take(positions, None if most_steps is None else most_steps - taken)
+            if more.done:
+                return more.positions, True
+            positions, candidates, best = more.positions, more.contenders, None
+            taken += more.steps
             if candidates is None:
                 continue
         if best is None:
@@ -117,7 +121,7 @@ def greedy_search(
         after, worth = full_step(program, value, positions, direction, candidates)
         if not worth < best:
             return positions, True
-        positions, best = after, worth
+        positions, best, taken = after, worth, taken + 1
     return positions, False
 
 

@@ -15,7 +15,7 @@ from dynopt_milp.solvers.task import Task
 from formulations import FloatArray
 
 # The greedy search trades one contract a step. Beyond this many its answer is worth less as a start than it costs; the
-# target says where it goes, unless it offsets what is pinned, so the steps it takes are counted, too.
+# target says where it goes, unless it offsets what is pinned, so the steps it takes are limited, too.
 MOST_GREEDY_STEPS = 5000
 SHORT_EVALUATIONS = 20_000  # about a quarter of a second
 SHORT_WORK = 2e9  # evaluations × n², as much where n is in the hundreds
@@ -59,14 +59,14 @@ def _greedy(task: Task) -> FloatArray:
     if program.rules:
         program = replace(program, rules=None)
     short = min(SHORT_EVALUATIONS, SHORT_WORK / program.size**2) / program.size
-    steps = 0
+    asked = 0
 
     def goes_on(_: FloatArray) -> bool:
-        nonlocal steps
-        steps += 1
-        return steps <= short or (steps <= MOST_GREEDY_STEPS and task.seconds_left() > 0)
+        nonlocal asked
+        asked += 1
+        return asked <= short or task.seconds_left() > 0
 
-    return greedy_search(program, goes_on=goes_on)[0]
+    return greedy_search(program, goes_on=goes_on, most_steps=MOST_GREEDY_STEPS)[0]
 
 
 def best_of(task: Task, starts: Iterable[FloatArray], check: ConstraintCheck) -> FloatArray | None:

@@ -1,6 +1,7 @@
 """From prices to fractional positions: volatility, forecasts, correlation, costs, shares of risk, for every day."""
 
 from dynopt_milp.strategy.correlation import (
+    BlendedCorrelation,
     Correlation,
     ExponentialCorrelation,
     FittedCorrelation,
@@ -8,10 +9,12 @@ from dynopt_milp.strategy.correlation import (
     weekly_returns,
 )
 from dynopt_milp.strategy.costs import contract_values, quoted_costs, sr_costs
+from dynopt_milp.strategy.factor_correlation import FactorCorrelation
 from dynopt_milp.strategy.folds import walk_forward
 from dynopt_milp.strategy.forecasts import TrendFollowing, capped, ewmac, long_only
 from dynopt_milp.strategy.inputs import Inputs, TargetPositions
 from dynopt_milp.strategy.look_ahead import check_no_look_ahead
+from dynopt_milp.strategy.nonlinear_shrinkage import NonlinearShrinkage
 from dynopt_milp.strategy.risk import RiskDecomposition, risk_decomposition
 from dynopt_milp.strategy.rules_of_day import RebalanceDay
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
@@ -32,12 +35,15 @@ from dynopt_milp.strategy.volatility import EwmaVolatility
 
 __all__ = [
     "STATIC_PORTFOLIOS",
+    "BlendedCorrelation",
     "Correlation",
     "EwmaVolatility",
     "ExponentialCorrelation",
+    "FactorCorrelation",
     "FittedCorrelation",
     "FixedShares",
     "Inputs",
+    "NonlinearShrinkage",
     "RebalanceDay",
     "RiskDecomposition",
     "Strategy",

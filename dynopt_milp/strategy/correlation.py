@@ -3,13 +3,14 @@
 An estimator is a function from weekly returns (weeks × instruments, NaN where an instrument has none) to an array
 weeks × n × n whose entry at a week uses the weeks up to it. A week without a return counts as a return of zero, so that
 every estimate is the correlation of actual numbers, hence positive semi-definite, and an instrument with little history
-is close to uncorrelated.
+is close to uncorrelated. One that needs more than returns (asset classes, underlyings) has a method ``of_market``, from
+a market to the estimator for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,53 @@ class FittedCorrelation:
             fitted = self.estimator.fit(rows[:, moves] / scale[moves])
             result[week][np.ix_(moves, moves)] = _positive(np.asarray(fitted.covariance_, dtype=np.float64))
         return _correlations(result, self.shrinkage)
+
+
+@dataclass(frozen=True, slots=True)
+class BlendedCorrelation:
+    """The average of several estimates: a fast one that follows, and a slow one that knows.
+
+    Parameters
+    ----------
+    parts : tuple of callable
+        One or more estimators.
+    shares : tuple of float, optional
+        What each counts, not negative, in any unit. Default: all the same.
+    """
+
+    parts: tuple[Correlation, ...] = (ExponentialCorrelation(), ExponentialCorrelation(200))
+    shares: tuple[float, ...] | None = None
+
+    def of_market(self, market: Market) -> BlendedCorrelation:
+        """The same with each part for a market."""
+        return replace(self, parts=tuple(of_market(part, market) for part in self.parts))
+
+    def __call__(self, weekly: pd.DataFrame) -> FloatArray:
+        """Correlations, weeks × n × n.
+
+        Raises
+        ------
+        InputError
+            If there is no part, or the shares are not as many numbers that can be shares.
+        """
+        shares = np.ones(len(self.parts)) if self.shares is None else np.array(self.shares, dtype=np.float64)
+        if shares.shape != (len(self.parts),) or not (shares >= 0).all() or not 0 < shares.sum() < np.inf:
+            raise InputError(
+                f"expected a number for each of {len(self.parts)} parts, not negative and not all zero, found "
+                f"{self.shares}", field="shares",
+            )  # fmt: skip
+        result = np.zeros((len(weekly), weekly.shape[1], weekly.shape[1]))
+        for part, share in zip(self.parts, shares / shares.sum(), strict=True):
+            result += share * np.asarray(part(weekly), dtype=np.float64)
+        everyone = np.arange(result.shape[1])
+        result[:, everyone, everyone] = 1.0
+        return result
+
+
+def of_market(correlation: Correlation, market: Market) -> Correlation:
+    """The estimator for a market: of one that looks at returns alone, itself."""
+    made = getattr(correlation, "of_market", None)
+    return correlation if made is None else made(market)
 
 
 def _positive(matrix: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from dynopt_milp.problem.plausible import MOST_CAPITAL
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.rules.rule import Rule
 from dynopt_milp.strategy.checked_frame import checked_frame
-from dynopt_milp.strategy.correlation import Correlation, weekly_returns
+from dynopt_milp.strategy.correlation import Correlation, of_market, weekly_returns
 from dynopt_milp.strategy.costs import contract_values, sr_costs
 from dynopt_milp.strategy.order_costs import DailyOrderCosts
 from dynopt_milp.strategy.rules_of_day import DayRules, RebalanceDay, rules_of_day
@@ -122,10 +122,11 @@ class Inputs:
         costs = checked_frame(strategy.costs(market), market, "costs", least=0.0).ffill()
         values = contract_values(market)
         weekly = weekly_returns(market)
-        correlations = _correlations(strategy.correlation, weekly, "correlation")
+        correlations = _correlations(of_market(strategy.correlation, market), weekly, "correlation")
         of_multiplier = correlations
         if not same(strategy.multiplier_correlation, strategy.correlation):
-            of_multiplier = _correlations(strategy.multiplier_correlation, weekly, "multiplier_correlation")
+            estimator = of_market(strategy.multiplier_correlation, market)
+            of_multiplier = _correlations(estimator, weekly, "multiplier_correlation")
         age, frozen = _days_without_price(market), market.frozen().to_numpy()
         alive = (volatility > 0) & forecasts.notna() & costs.notna() & (age <= GONE_AFTER)
         frames = {

@@ -123,3 +123,14 @@ def test_a_search_that_is_stopped_is_on_its_way() -> None:
     assert 0 < np.abs(found).sum() < np.abs(whole).sum()
     assert (np.abs(found) <= np.abs(whole)).all()
     assert whole.tolist() == in_full(program).tolist()
+
+
+@pytest.mark.parametrize("most", [0, 1, CHUNK, CHUNK + 1, 700])
+def test_a_search_takes_so_many_steps_at_most(most: int) -> None:
+    program = example_problem(50_000_000).program()
+    found, finished = greedy_search(program, most_steps=most)
+    assert not finished
+    assert np.abs(found).sum() == most
+    full, ended = greedy_search(program, program.objective, most_steps=most)
+    assert not ended
+    assert found.tolist() == full.tolist()

@@ -12,15 +12,19 @@ from dynopt_milp.data.days import to_day
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.strategy.correlation import (
+    BlendedCorrelation,
     Correlation,
     ExponentialCorrelation,
     FittedCorrelation,
     WindowCorrelation,
+    of_market,
     weekly_returns,
 )
 from dynopt_milp.strategy.costs import contract_values, quoted_costs, sr_costs
+from dynopt_milp.strategy.factor_correlation import FactorCorrelation
 from dynopt_milp.strategy.forecasts import EWMAC_SCALARS, TrendFollowing, ewmac, long_only
 from dynopt_milp.strategy.inputs import CLOSED_AFTER, Inputs
+from dynopt_milp.strategy.nonlinear_shrinkage import NonlinearShrinkage
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.strategy.volatility import EwmaVolatility
@@ -106,6 +110,11 @@ ESTIMATORS: list[Correlation] = [
     WindowCorrelation(weeks=52),
     FittedCorrelation(LedoitWolf(), weeks=40),
     FittedCorrelation(OAS(), weeks=20, shrinkage=0.1),
+    FittedCorrelation(NonlinearShrinkage(), weeks=40),
+    FittedCorrelation(NonlinearShrinkage(), weeks=5),
+    FactorCorrelation(),
+    FactorCorrelation(ExponentialCorrelation(), shrinkage=0.1),
+    BlendedCorrelation(),
 ]
 
 
@@ -114,7 +123,7 @@ def test_correlations_are_positive_semi_definite_with_unit_diagonal_in_every_wee
     ragged = simulated_market(start="2007-01-01", end="2009-12-31", instruments=None)  # some start in between
     weekly = weekly_returns(ragged)
     assert weekly.isna().any().any()
-    every = estimate(weekly)
+    every = of_market(estimate, ragged)(weekly)
     assert every.shape == (len(weekly), weekly.shape[1], weekly.shape[1])
     assert (np.diagonal(every, axis1=1, axis2=2) == 1).all()
     assert np.abs(every).max() <= 1

@@ -15,7 +15,14 @@ from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.data.simulation.simulated import simulated_market
 from dynopt_milp.errors import HistoryError, InputError, LookAheadError
-from dynopt_milp.strategy.correlation import ExponentialCorrelation, FittedCorrelation, WindowCorrelation
+from dynopt_milp.strategy import (
+    BlendedCorrelation,
+    ExponentialCorrelation,
+    FactorCorrelation,
+    FittedCorrelation,
+    NonlinearShrinkage,
+    WindowCorrelation,
+)
 from dynopt_milp.strategy.costs import quoted_costs
 from dynopt_milp.strategy.folds import walk_forward
 from dynopt_milp.strategy.forecasts import TrendFollowing, ewmac, long_only
@@ -267,8 +274,14 @@ class Indefinite:
 
 
 @pytest.mark.parametrize(
-    "correlation", [ExponentialCorrelation(), WindowCorrelation(20), FittedCorrelation(Indefinite(), 20)]
-)
+    "correlation",
+    [
+        ExponentialCorrelation(), WindowCorrelation(20), FittedCorrelation(Indefinite(), 20),
+        FittedCorrelation(NonlinearShrinkage(), 20), BlendedCorrelation(),
+        FactorCorrelation(WindowCorrelation(20), classes=dict(zip("01234", "aabab", strict=True)),
+                          underlyings=dict(zip("01234", "xxyzw", strict=True))),
+    ],
+)  # fmt: skip
 def test_no_bit_of_a_correlation_depends_on_later_weeks_or_instruments(correlation: Any) -> None:
     weekly = pd.DataFrame(np.random.default_rng(3).uniform(-1, 1, size=(60, 5)))
     weekly.iloc[-1, 0] = 9.0

@@ -68,7 +68,7 @@ class Aims(NamedTuple):
 @compiled
 def greedy_steps(
     aims: Aims, positions: np.ndarray, direction: np.ndarray, most_steps: int, contenders: np.ndarray, careful: bool
-) -> int:  # fmt: skip
+) -> tuple[int, int]:  # fmt: skip
     """Take steps from an admitted portfolio, which is changed in place, as long as none is in doubt.
 
     Parameters
@@ -85,8 +85,10 @@ def greedy_steps(
 
     Returns
     -------
-    int
+    ended : int
         DONE: no step lowers the objective; GOING: there were ``most_steps``; DOUBT: see ``contenders``.
+    steps : int
+        How many there were.
     """
     gram, weight, target, costs = aims.gram, aims.weight, aims.target, aims.costs
     size, ruled = target.size, aims.rows.limit.size + aims.caps.limit.size > 0
@@ -150,7 +152,7 @@ def greedy_steps(
             unsure = unsure or kept == UNSURE
             values[i] = np.inf
         if chosen < 0:
-            return DOUBT if unsure and careful else DONE
+            return (DOUBT if unsure and careful else DONE), step
         if careful:
             best = values[chosen]
             values[chosen] = np.inf
@@ -158,7 +160,7 @@ def greedy_steps(
                 if values[i] <= best + 2 * error:
                     contenders[i] = unsure = True
             if unsure or not best + error < value - error:
-                return DOUBT
+                return DOUBT, step
         by = after[chosen] - positions[chosen]
         square += 2 * by * pull[chosen] + length[chosen] * length[chosen] * by * by
         for i in range(size):
@@ -175,7 +177,7 @@ def greedy_steps(
         spread += length[chosen] * abs(by)
         far = max(far, spread)
         drift += 4 * UNIT_ROUND_OFF * ((terms + step) * length[chosen] * abs(by) + far) * far
-    return GOING
+    return GOING, most_steps
 
 
 @part
