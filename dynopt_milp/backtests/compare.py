@@ -61,8 +61,8 @@ def run_comparison(
         Each run is kept in ``out/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
     show_progress : bool
     **settings
-        Further arguments of :func:`~dynopt_milp.backtest`. ``"unrounded"`` and ``"rounded"`` are run without ``rules``,
-        which they do not know: what the others are compared with.
+        Further arguments of :func:`~dynopt_milp.backtest`. ``"unrounded"``, ``"rounded"`` and ``"buffered"`` are run
+        without ``rules``, which they do not know: what the others are compared with.
 
     Returns
     -------

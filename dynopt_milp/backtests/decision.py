@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynopt_milp.backtests.binding import KEPT, PRICES, SHARE_PRICED, prices_of_rules
-from dynopt_milp.backtests.diagnostics import ROUNDED, UNOPTIMISED, UNROUNDED
+from dynopt_milp.backtests.diagnostics import BUFFERED, ROUNDED, UNOPTIMISED, UNROUNDED
 from dynopt_milp.backtests.metrics import (
     FAILED,
     MARGIN,
@@ -44,6 +44,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, TargetPositions
 from dynopt_milp.strategy.rules_of_day import DayRules
+from dynopt_milp.strategy.sizing import buffered
 from dynopt_milp.trades.outcome import Rebalance
 from dynopt_milp.trades.rebalancing import rebalance
 from formulations import FloatArray
@@ -208,7 +209,11 @@ class Decisions:
         traded = np.isfinite(target) & ~names.isin(targets.closed)
         positions = held.copy()
         places = self.inputs.market.prices.columns.get_indexer(names[traded])
-        positions[places] = target[traded] if how == UNROUNDED else np.round(target[traded])
+        if how == BUFFERED:
+            least, most = buffered(target, targets.average_positions.to_numpy())
+            positions[places] = np.clip(held[places], least[traded], most[traded])
+        else:
+            positions[places] = target[traded] if how == UNROUNDED else np.round(target[traded])
         return positions
 
     def _static(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> pd.Series:

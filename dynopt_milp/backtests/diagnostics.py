@@ -43,8 +43,8 @@ REALISED_PAIR = ("realised_tracking_error", "rounded_realised_tracking_error")
 ACCOUNT_LOST = "days until the account was lost"
 SHOWN = 6
 """How many instruments a finding names."""
-UNROUNDED, ROUNDED = UNOPTIMISED = ("unrounded", "rounded")
-"""Optimizers that do not optimise: hold the target positions, in fractions or rounded."""
+UNROUNDED, ROUNDED, BUFFERED = UNOPTIMISED = ("unrounded", "rounded", "buffered")
+"""Optimizers that do not optimise: hold the target positions, in fractions, rounded, or rounded within a buffer."""
 
 # On 42 real futures plain rounding has 1.1 over 15 years, the optimum with half a year of correlations, whose noise it
 # leans on, 1.9 to 2.8, and with those shrunk by a half 1.2 over ten.

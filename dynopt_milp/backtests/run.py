@@ -17,7 +17,7 @@ import pandas as pd
 from dynopt_milp.backtests.accounting import Accounts
 from dynopt_milp.backtests.data_digest import DataDigest
 from dynopt_milp.backtests.decision import BufferFraction, Decisions
-from dynopt_milp.backtests.diagnostics import UNOPTIMISED
+from dynopt_milp.backtests.diagnostics import BUFFERED, UNOPTIMISED
 from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.journal import Journal
@@ -44,7 +44,7 @@ from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
 KEPT_BY_TARGETS = ("same_side",)
-"""Limits that the target positions keep by themselves, in fractions and rounded."""
+"""Limits that the target positions keep by themselves, in fractions and rounded, without a buffer."""
 
 
 def backtest(
@@ -93,7 +93,8 @@ def backtest(
         Base currency, positive.
     optimizer : str or callable
         ``"exact"``, ``"scip"``, ``"greedy"`` or another optimizer of :func:`~dynopt_milp.solve`; a function of your own
-        from a Problem to whole contracts; ``"rounded"`` or ``"unrounded"`` for the target positions as they are.
+        from a Problem to whole contracts; ``"unrounded"`` or ``"rounded"`` for the target positions as they are, and
+        ``"buffered"`` for those rounded within the book's position buffer, a tenth of an average position either way.
     frequency : {"daily", "weekly", "monthly"}
         Rebalance on every day, or on the last of the week or month.
     cost_multiplier : float
@@ -116,8 +117,8 @@ def backtest(
         Keep what each of them would hold before the buffer, too: ``Backtest.portfolios``.
     limits : Limits or callable, optional
         Limits of instruments of the market, of which those count that can be held on the day; or a function from a list
-        of instruments to their limits. ``"rounded"`` and ``"unrounded"`` know none but ``same_side``, which the target
-        positions keep by themselves.
+        of instruments to their limits. Target positions know none but ``same_side``, which they keep by themselves,
+        within a buffer not even that.
     gap, time_limit
         As in :func:`~dynopt_milp.solve`, for each rebalance; the greedy search is always run to its end.
     out : path, optional
@@ -147,8 +148,8 @@ def backtest(
         a function from a :class:`~dynopt_milp.strategy.RebalanceDay` to those of the day. Of instruments that are not
         in a rebalance names and numbers are left out; what is held of them does not count. What is held can leave the
         rules until the next decision, as markets move and orders wait for a price: ``rules_broken`` of the rebalances.
-        ``"rounded"`` and ``"unrounded"`` know none, and stand ``beside`` without. A rule binds if the optimum without
-        any rule breaks it: how often, and what it costs in the objective, is in ``performance["rules"]``.
+        Target positions know none, and stand ``beside`` without. A rule binds if the optimum without any rule breaks
+        it: how often, and what it costs in the objective, is in ``performance["rules"]``.
     price_rules : bool
         Where several rules bind, solve again without each, for the price of each: on all of these days, not on one in
         four. Where a rule binds alone its price is known anyway.
@@ -366,11 +367,12 @@ def _check(
         raise InputError(f"expected a Strategy, found {type(strategy).__name__}", field="strategy")
     if not callable(limits):  # a function is asked on each day, of what there is then
         limits_of(limits, market.instruments, market.instruments)
-    kept = limits is None or (isinstance(limits, Limits) and set(limits.given) <= set(KEPT_BY_TARGETS))
+    known = () if optimizer == BUFFERED else KEPT_BY_TARGETS  # what is kept within the buffer may be on the other side
+    kept = limits is None or (isinstance(limits, Limits) and set(limits.given) <= set(known))
     if optimizer in UNOPTIMISED and not kept:
+        but = "".join(f" but {name}" for name in known)
         raise UnsupportedError(
-            f"{optimizer!r} holds the target positions and knows no limits but {', '.join(KEPT_BY_TARGETS)}; use exact",
-            field="limits",
+            f"{optimizer!r} holds the target positions and knows no limits{but}; use exact", field="limits"
         )
     of_market(rules, market.instruments, market.instruments)
     if optimizer in UNOPTIMISED and rules is not None:

@@ -25,7 +25,8 @@ app = typer.Typer(
 )
 
 OptimizerName = Annotated[
-    str, of_optimizer("--optimizer", help=f"{', '.join(METHOD_NAMES)}; in a backtest unrounded and rounded, too.")
+    str,
+    of_optimizer("--optimizer", help=f"{', '.join(METHOD_NAMES)}; in a backtest unrounded, rounded, buffered, too."),
 ]
 Also = Annotated[
     str,

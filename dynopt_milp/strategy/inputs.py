@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from dynopt_milp.rules.rule import Rule
 from dynopt_milp.strategy.checked_frame import checked_frame
 from dynopt_milp.strategy.correlation import Correlation, of_market, weekly_returns
 from dynopt_milp.strategy.costs import contract_values, sr_costs
+from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST
 from dynopt_milp.strategy.order_costs import DailyOrderCosts
 from dynopt_milp.strategy.rules_of_day import DayRules, RebalanceDay, rules_of_day
 from dynopt_milp.strategy.shares import shares_in_order
@@ -53,6 +55,8 @@ class TargetPositions:
         Diversification multiplier (IDM).
     optimal_positions : Series, by instrument
         Unrounded contracts.
+    average_positions : Series, by instrument
+        Those of an average forecast, +10.
     closed : tuple of str
         Alive, and cannot be traded now: without a price for more than ten calendar days, or the last one was set aside
         (``Market.frozen``).
@@ -62,6 +66,7 @@ class TargetPositions:
     weights: pd.Series
     multiplier: float
     optimal_positions: pd.Series
+    average_positions: pd.Series
     closed: tuple[str, ...]
 
 
@@ -235,8 +240,8 @@ class Inputs:
             cap=self.strategy.multiplier_cap,
             floor=self.strategy.floor_correlations,
         )
-        positions = optimal_positions(
-            now["forecasts"],
+        sized = partial(
+            optimal_positions,
             capital=self.capital if capital is None else capital,
             multiplier=multiplier,
             weights=shares,
@@ -245,8 +250,11 @@ class Inputs:
             volatility=now["volatility"],
         )
         index = self.market.prices.columns[places]
-        closed = tuple(self._names[place] for place in places if self._closed[row, place])
-        return TargetPositions(date, pd.Series(shares, index), multiplier, pd.Series(positions, index), closed)
+        positions, average = sized(now["forecasts"]), sized(np.full(places.size, AVERAGE_FORECAST))
+        return TargetPositions(
+            date, pd.Series(shares, index), multiplier, pd.Series(positions, index), pd.Series(average, index),
+            tuple(self._names[place] for place in places if self._closed[row, place]),
+        )  # fmt: skip
 
     def problem(
         self,

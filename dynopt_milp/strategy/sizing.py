@@ -10,6 +10,9 @@ from dynopt_milp.problem.book import BOOK_MULTIPLIER_CAP
 from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST, FORECAST_CAP
 from formulations import FloatArray
 
+POSITION_BUFFER = 0.1
+"""Of an average position: by how much what is held may be off before it is traded."""
+
 
 def diversification_multiplier(
     weights: FloatArray, correlation: FloatArray, *, cap: float = BOOK_MULTIPLIER_CAP, floor: bool = True
@@ -75,3 +78,29 @@ def optimal_positions(
     risk = capital * multiplier * np.asarray(weights, dtype=np.float64) * risk_target
     sigma, value = np.asarray(volatility, dtype=np.float64), np.asarray(contract_values, dtype=np.float64)
     return forecast * risk / (AVERAGE_FORECAST * value * sigma)
+
+
+def buffered(
+    positions: FloatArray, average: FloatArray, share: float = POSITION_BUFFER
+) -> tuple[FloatArray, FloatArray]:
+    """Between which whole contracts a held position stays as it is; what is outside is traded to the nearer end.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (n,)
+        Unrounded contracts.
+    average : ndarray, shape (n,)
+        Those of an average forecast, +10.
+    share : float
+        Of the average position, on either side; 0.1 in the book.
+
+    Returns
+    -------
+    least, most : ndarray, shape (n,)
+
+    Notes
+    -----
+    Source: *Advanced Futures Trading Strategies*, strategy eight.
+    """
+    width = share * np.abs(average)
+    return np.round(positions - width), np.round(positions + width)

@@ -674,3 +674,31 @@ def test_contracts_are_written_as_whole_numbers_and_fractions_as_they_are(tmp_pa
     wanted = Backtest.load(tmp_path / "beside" / "unrounded").positions
     assert (wanted.iloc[-1] % 1 != 0).any()
     pd.testing.assert_frame_equal(wanted, run.beside["unrounded"].positions, check_freq=False)
+
+
+def test_rounding_within_a_buffer_trades_to_its_nearer_end(market: Market) -> None:
+    """Every day by hand: what is held stays within a tenth of an average position of the target."""
+    given = {"capital": 1e6, "start": "2016-01-01", "end": "2016-12-31", "frequency": "daily"}
+    run = backtest(market, optimizer="buffered", **given)
+    rounded = backtest(market, optimizer="rounded", **given)
+    inputs = Inputs(market, Strategy(), 1e6)
+    kept = traded = 0
+    for day, after in pairwise(run.rebalances.index):
+        targets = inputs.target_positions(day)
+        open_now = market.prices.loc[after].notna()
+        for name, target in targets.optimal_positions.items():
+            if name in targets.closed or not open_now[name]:
+                continue
+            width = 0.1 * abs(targets.average_positions[name])
+            held, found = run.positions.at[day, name], run.positions.at[after, name]
+            assert found == min(max(held, np.round(target - width)), np.round(target + width)), (day, name)
+            kept += found == held != np.round(target)
+            traded += found != held
+    assert traded > 100
+    assert kept > 50
+    assert run.performance["annual_turnover"] < 0.8 * rounded.performance["annual_turnover"]
+
+
+def test_what_is_kept_within_a_buffer_may_be_on_the_other_side(market: Market) -> None:
+    with pytest.raises(UnsupportedError, match="'buffered' holds the target positions and knows no limits; use exact"):
+        backtest(market, capital=1e6, optimizer="buffered", limits=Limits(same_side=True))
