@@ -15,16 +15,16 @@ export OPENBLAS_NUM_THREADS := 1
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## Example problems and 20 simulated years of weekly rebalances, greedy against exact
+demo: .venv/compiled ## Example problems and 20 simulated years of weekly rebalances, greedy against exact
 	@$(BIN)/python -m dynopt_milp demo
 
-test: .venv/installed ## Run the tests (two at a time)
+test: .venv/compiled ## Run the tests (two at a time)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-attack: .venv/installed ## Every claim against exact arithmetic: make attack SECONDS=600 [SEED=0] [WORKERS=2]
+attack: .venv/compiled ## Every claim against exact arithmetic: make attack SECONDS=600 [SEED=0] [WORKERS=2]
 	@$(BIN)/python -m tests.attack --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
 
-fuzz: .venv/installed ## Files changed at random, through every reader: make fuzz SECONDS=600 [SEED=0]
+fuzz: .venv/compiled ## Files changed at random, through every reader: make fuzz SECONDS=600 [SEED=0]
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 test-oldest: .venv-oldest/kernels ## Run the tests with the oldest versions allowed
@@ -45,40 +45,40 @@ format: .venv/installed ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-study-greedy: .venv/installed ## The greedy search in full and carried along: make study-greedy DATA=folder (comparisons/greedy_search)
+study-greedy: .venv/compiled ## The greedy search in full and carried along: make study-greedy DATA=folder (comparisons/greedy_search)
 	@$(BIN)/python -m comparisons.greedy_search $(DATA)
 
-study-naive: .venv/installed ## What a naive model claims, against the truth (comparisons/naive_model)
+study-naive: .venv/compiled ## What a naive model claims, against the truth (comparisons/naive_model)
 	@$(BIN)/python -m comparisons.naive_model
 
-study-static: .venv/installed ## Fifteen years static and dynamic: make study-static DATA=folder (comparisons/static_vs_dynamic)
+study-static: .venv/compiled ## Fifteen years static and dynamic: make study-static DATA=folder (comparisons/static_vs_dynamic)
 	@$(BIN)/python -m comparisons.static_vs_dynamic $(DATA)
 
-study-gap: .venv/installed ## How far from the best is greedy, fifteen years of real futures: make study-gap DATA=folder
+study-gap: .venv/compiled ## How far from the best is greedy, fifteen years of real futures: make study-gap DATA=folder
 	@$(BIN)/python -m comparisons.greedy_gap $(DATA)
 
-study-swap: .venv/installed ## What a day costs with the swap-ins: make study-swap DATA=folder [PYSYSTEMTRADE=its clone] (comparisons/swap_in)
+study-swap: .venv/compiled ## What a day costs with the swap-ins: make study-swap DATA=folder [PYSYSTEMTRADE=its clone] (comparisons/swap_in)
 	@$(BIN)/python -m comparisons.swap_in $(DATA) $(PYSYSTEMTRADE)
 
-study-agreement: .venv/installed ## Branch and bound against SCIP on 540 weekly rebalances: make study-agreement DATA=folder
+study-agreement: .venv/compiled ## Branch and bound against SCIP on 540 weekly rebalances: make study-agreement DATA=folder
 	@$(BIN)/python -m comparisons.agreement $(DATA)
 
-study-race: .venv/installed ## Solvers side by side, and time against size: make study-race DATA=folder (comparisons/solver_race)
+study-race: .venv/compiled ## Solvers side by side, and time against size: make study-race DATA=folder (comparisons/solver_race)
 	@$(BIN)/python -m comparisons.solver_race $(DATA)
 
-study-holding: .venv/installed ## Sizes on one side and the cost of holding: make study-holding DATA=folder (comparisons/holding)
+study-holding: .venv/compiled ## Sizes on one side and the cost of holding: make study-holding DATA=folder (comparisons/holding)
 	@$(BIN)/python -m comparisons.holding $(DATA)
 
-study-rules: .venv/installed ## House rules against other solvers: make study-rules DATA=folder [INSTANCES=folder] (comparisons/rules)
+study-rules: .venv/compiled ## House rules against other solvers: make study-rules DATA=folder [INSTANCES=folder] (comparisons/rules)
 	@$(BIN)/python -m comparisons.rules $(DATA) $(if $(INSTANCES),--instances $(INSTANCES))
 
-study-rules-years: .venv/installed ## Fifteen years with house rules: make study-rules-years DATA=folder (comparisons/rules)
+study-rules-years: .venv/compiled ## Fifteen years with house rules: make study-rules-years DATA=folder (comparisons/rules)
 	@$(BIN)/python -m comparisons.rules.years $(DATA)
 
-study-proofs: .venv/installed ## Which problems have a proof: make study-proofs DATA=folder [INSTANCES=folder] (comparisons/proofs)
+study-proofs: .venv/compiled ## Which problems have a proof: make study-proofs DATA=folder [INSTANCES=folder] (comparisons/proofs)
 	@$(BIN)/python -m comparisons.proofs $(DATA) $(if $(INSTANCES),--instances $(INSTANCES))
 
-study-before: .venv/installed ## As fast as before, and the same answers? make study-before DATA=folder BEFORE=checkout (comparisons/before_after)
+study-before: .venv/compiled ## As fast as before, and the same answers? make study-before DATA=folder BEFORE=checkout (comparisons/before_after)
 	@$(BIN)/python -m comparisons.before_after $(DATA) $(BEFORE)
 
 docs: .venv-docs/installed ## Build the documentation site into site/; a dead reference fails
@@ -119,6 +119,9 @@ COMPILE := -c 'from dynopt_milp.adapters.book import ordinary_day as day; from d
 
 .venv/installed: requirements.lock pyproject.toml
 	$(call set-up,.venv,requirements.lock)
+	@touch $@
+
+.venv/compiled: .venv/installed
 	@echo "Compiling the branch and bound (once, a minute or two) ..." >&2
 	@$(BIN)/python $(COMPILE)
 	@touch $@
