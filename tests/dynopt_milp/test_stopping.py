@@ -213,7 +213,8 @@ WHERE = [
     ("exact", "dynopt_milp.solvers.branch_and_bound.solver:prepare", 0),
     ("exact", "dynopt_milp.solvers.branch_and_bound.solver:prove_root", 0),
     ("exact", "dynopt_milp.solvers.solving:certify", 0),
-    ("greedy", "formulations:TrackingProgram.objective", 100),
+    ("greedy", "formulations:TrackingProgram.objective", 0),
+    ("greedy", "dynopt_milp.solvers.carried_steps:CarriedSteps.take", 0),
     ("cvxpy:SCIP", "cvxpy:Problem.solve", 0),
     ("cvxpy:SCIP", "dynopt_milp.solvers.cvxpy:finite_box", 0),
 ]

@@ -19,7 +19,7 @@ from tests.attack.kinds import make
 from tests.attack.trial import drawn
 from tests.proof_checker.enumerated import content_of, small_problem
 
-PROBLEMS = 200
+PROBLEMS = 300
 PORTFOLIOS = 40
 FARTHEST = 2.0**50
 

@@ -104,7 +104,7 @@ def tightened_box(
     for _ in range(PASSES):
         lower, upper = formulation.program.on_side(lower, upper)
         free = lower < upper
-        if not free.any() or (lower > upper).any():
+        if not free.any() or (lower > upper).any() or task.seconds_left() == 0:
             break
         small = restrict(formulation, lower, upper).formulation
         least, most = _pushed(task, small, value)

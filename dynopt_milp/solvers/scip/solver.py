@@ -180,6 +180,8 @@ def _search(task: Task, incumbent: FloatArray | None, check: ConstraintCheck, pl
                         continue
                     lower, upper = finite_box(task, value)
                     normalised, unit = _normalised(task, value, lower, upper)
+        if task.seconds_left() == 0:  # a model takes a part of a second to write
+            return Answer(incumbent, lower_bound, StoppedBy.TIME, solver, nodes)
         if not plain:
             lower, upper = tightened_box(task, normalised, NORMAL_VALUE * (1 + LIMIT_SLACK), lower, upper)
             if not (lower > upper).any():
