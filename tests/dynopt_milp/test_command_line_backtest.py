@@ -128,7 +128,7 @@ def test_runs_beside_are_in_the_table_and_in_the_folder(tmp_path: Path) -> None:
     assert read_json((out / "performance.json").read_text())["simulated"] is True
     wrong = run("backtest", *QUARTER, "--beside", "magic")
     assert wrong.returncode == 2
-    assert "beside: there is no 'magic'; there are unrounded, rounded, exact" in " ".join(wrong.stderr.split())
+    assert "beside: there is no 'magic'; there are unrounded, rounded, buffered" in " ".join(wrong.stderr.split())
 
 
 def test_tables_and_pictures_say_what_is_counted_and_of_what(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,7 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
         (["backtest", "--data", "nowhere"], "nowhere: is not a folder"),
         (["backtest", "--data", "."], "has no prices in a known layout"),
         (["backtest", "--instruments-table", "table.csv"], "--instruments-table: is of a price folder; give --data"),
-        (["backtest", "--optimizer", "magic"], "optimizer: there is no 'magic'; there are unrounded, rounded, exact"),
+        (["backtest", "--optimizer", "magic"], "optimizer: there is no 'magic'; there are unrounded, rounded"),
         (["backtest", "--also", "magic"], "also: there is no 'magic'; there are same_side, exact"),
         (["compare", "--optimizers", "exact,magic"], "optimizers: there is no 'magic'; there are unrounded, rounded"),
         (["gap", "--out", "G", "--also", "magic"], "also: there is no 'magic'; there are exact"),

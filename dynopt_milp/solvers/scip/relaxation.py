@@ -38,7 +38,8 @@ class Relaxation:
         size = formulation.program.size
         data, self._positions = formulation_cone(formulation)
         self._cost, self._offset = data.cost, data.offset
-        unit = csr_array(np.eye(data.cost.size)[self._positions])
+        places = np.arange(size)
+        unit = csr_array((np.ones(size), (places, self._positions.start + places)), shape=(size, data.cost.size))
         first = data.equalities + data.inequalities
         extra = vstack([csr_array(data.cost[None]), unit, -unit])  # the value, and the box
         matrix = csc_array(vstack([data.matrix[:first], extra, data.matrix[first:]]))
