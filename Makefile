@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest check format study-greedy study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest wheel-pages-oldest check format study-greedy study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ wheel-check: .venv/installed ## Install the wheel away from here; its modules, p
 
 wheel-check-oldest: .venv/installed ## The same with the oldest versions allowed, and what pysystemtrade pins
 	@.ci/wheel-check requirements-oldest.lock .ci/pysystemtrade.txt
+
+wheel-pages-oldest: .venv/installed ## The same, and every page runs from that wheel (ten minutes)
+	@.ci/wheel-check requirements-oldest.lock .ci/pysystemtrade.txt pages
 
 check: .venv/installed ## Lint, format check and types
 	@$(BIN)/ruff check .

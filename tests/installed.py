@@ -1,7 +1,7 @@
 """What is installed works: every module imports, the pages run, and so does the command line.
 
 ``make wheel-check`` runs this by the Python of a new environment, from an empty folder, with the pages as arguments;
-without any it compiles nothing, which takes minutes.
+without any it compiles the greedy search alone: the branch and bound takes minutes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def check_commands(optimizer: str) -> None:
     script = [str(Path(sys.executable).parent / "dynopt-milp")]
     _run(*script, "example", "problem.json", "--capital", "250000")
     solved = json.loads(_run(*script, "solve", "problem.json", "--optimizer", optimizer, "--json"))
-    assert solved["status"] == "optimal", solved
+    assert solved["status"] in ("optimal", "feasible" if optimizer == "greedy" else "optimal"), solved
     rebalance = (sys.executable, "-m", "dynopt_milp", "rebalance", "problem.json")
     traded = json.loads(_run(*rebalance, "--optimizer", optimizer, "--json"))
     assert traded["optimised"]["positions"] == solved["positions"], traded
@@ -66,7 +66,8 @@ def _run(*command: str) -> str:
 def main() -> None:
     """Check it all, and say what was checked."""
     print(f"{check_modules()} modules import", flush=True)
-    check_commands("exact" if sys.argv[1:] else "scip")
+    for optimizer in ("greedy", "exact" if sys.argv[1:] else "scip"):
+        check_commands(optimizer)
     print("example, solve and rebalance run", flush=True)
     for argument in sys.argv[1:]:
         print(f"{check_page(Path(argument))} blocks of {Path(argument).name} run", flush=True)
