@@ -124,7 +124,7 @@ class Decisions:
         UnknownNameError, UnsupportedError, RulesError
             If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
         """
-        kept = self._without_gone(date, held)
+        kept = pd.Series(self._without_gone(date, held.to_numpy()), held.index)
         known = {"optimizer": optimizer_name(self.optimizer), "capital": capital}
         row: dict[str, Any] = dict(known)
         fraction = self._fraction(date, held, before)  # outside: what is wrong here is wrong on every day
@@ -179,10 +179,9 @@ class Decisions:
         fraction = self.buffer_fraction(RebalanceHistory(date, rows(before), held, **known))
         return not_negative(fraction, "buffer_fraction", most=MOST_FRACTION)
 
-    def _without_gone(self, date: pd.Timestamp, held: pd.Series) -> pd.Series:
-        """Held positions, without those whose market is gone: they are closed at the last price."""
-        age = self.inputs.age(date)
-        return held.where(~((age > GONE_AFTER) & (held != 0)), 0.0)
+    def _without_gone(self, date: pd.Timestamp, held: FloatArray) -> FloatArray:
+        """Held positions, shape (..., n), without those whose market is gone: they are closed at the last price."""
+        return np.where((self.inputs.age(date).to_numpy() > GONE_AFTER) & (held != 0), 0.0, held)
 
     def unoptimised(self, date: pd.Timestamp, held: FloatArray, capital: float) -> tuple[FloatArray, FloatArray]:
         """The target positions of a day, in fractions and rounded; what cannot be traded stays as it is held.
@@ -195,8 +194,7 @@ class Decisions:
             Held in fractions, and rounded.
         capital : float
         """
-        gone = (self.inputs.age(date).to_numpy() > GONE_AFTER) & (held != 0)
-        kept = np.where(gone, 0.0, held)
+        kept = self._without_gone(date, held)
         try:
             targets = self.inputs.target_positions(date, capital=capital)
         except DynoptError:

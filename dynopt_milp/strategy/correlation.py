@@ -58,7 +58,7 @@ class ExponentialCorrelation:
             squares = keep * squares + np.outer(row, row)
             sums, weight = keep * sums + row, keep * weight + 1.0
             result[week] = squares / weight - np.outer(sums / weight, sums / weight)
-        return _correlations(result, self.shrinkage)
+        return correlations_of(result, self.shrinkage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class WindowCorrelation:
             rows = values[max(week + 1 - window, 0) : week + 1]
             centred = rows - rows.mean(axis=0)
             result[week] = np.einsum("ti,tj->ij", centred, centred) / len(rows)  # the same on any number of threads
-        return _correlations(result, self.shrinkage)
+        return correlations_of(result, self.shrinkage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class FittedCorrelation:
             if not moves.any():
                 continue
             fitted = self.estimator.fit(rows[:, moves] / scale[moves])
-            result[week][np.ix_(moves, moves)] = _positive(np.asarray(fitted.covariance_, dtype=np.float64))
-        return _correlations(result, self.shrinkage)
+            result[week][np.ix_(moves, moves)] = positive(np.asarray(fitted.covariance_, dtype=np.float64))
+        return correlations_of(result, self.shrinkage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,7 @@ class BlendedCorrelation:
         result = np.zeros((len(weekly), weekly.shape[1], weekly.shape[1]))
         for part, share in zip(self.parts, shares / shares.sum(), strict=True):
             result += share * np.asarray(part(weekly), dtype=np.float64)
-        everyone = np.arange(result.shape[1])
-        result[:, everyone, everyone] = 1.0
+        put_ones(result)
         return result
 
 
@@ -180,18 +179,23 @@ def of_market(correlation: Correlation, market: Market) -> Correlation:
     return correlation if made is None else made(market)
 
 
-def _positive(matrix: FloatArray) -> FloatArray:
-    """A symmetric matrix with its negative eigenvalues set to zero.
+def positive(matrices: FloatArray) -> FloatArray:
+    """Symmetric matrices, shape (..., n, n), with their negative eigenvalues set to zero.
 
     Matrix by matrix: where later weeks or instruments decided with, the last bits of earlier weeks would change.
     """
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    if (values >= 0).all():
-        return matrix
-    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+    values, vectors = np.linalg.eigh((matrices + np.swapaxes(matrices, -1, -2)) / 2)
+    repaired = (vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return np.where(values[..., :1, None] >= 0, matrices, repaired)  # the first is the least
 
 
-def _correlations(covariances: FloatArray, shrinkage: float) -> FloatArray:
+def put_ones(matrices: FloatArray) -> None:
+    """Put ones on the diagonals, in place, of matrices of shape (m, n, n)."""
+    everyone = np.arange(matrices.shape[1])
+    matrices[:, everyone, everyone] = 1.0
+
+
+def correlations_of(covariances: FloatArray, shrinkage: float) -> FloatArray:
     """Correlations of covariances; an instrument that does not move is uncorrelated."""
     variances = np.diagonal(covariances, axis1=1, axis2=2)
     # The difference of two sums of squares is zero up to round-off where nothing moved.
@@ -199,6 +203,5 @@ def _correlations(covariances: FloatArray, shrinkage: float) -> FloatArray:
     scale = np.sqrt(np.where(moves, variances, 1.0))
     result = covariances / (scale[:, :, None] * scale[:, None, :])
     result = shrunk(np.clip(np.where(moves[:, :, None] & moves[:, None, :], result, 0.0), -1.0, 1.0), shrinkage)
-    everyone = np.arange(result.shape[1])
-    result[:, everyone, everyone] = 1.0
+    put_ones(result)
     return result

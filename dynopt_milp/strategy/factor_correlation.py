@@ -13,7 +13,14 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.labelled import to_share
 from dynopt_milp.problem.shrinkage import shrunk
-from dynopt_milp.strategy.correlation import Correlation, WindowCorrelation, of_market
+from dynopt_milp.strategy.correlation import (
+    Correlation,
+    WindowCorrelation,
+    correlations_of,
+    of_market,
+    positive,
+    put_ones,
+)
 from formulations import FloatArray
 
 ROUNDS = 30
@@ -94,7 +101,7 @@ def _model(sample: FloatArray, underlying: Any, classes: Any) -> FloatArray:
         members = np.flatnonzero(underlying == place)
         block = slice(None), members[:, None], members
         result[block] = _of_sizes(sample[block], loading[:, place, None, None] ** 2)
-    _ones(result)
+    put_ones(result)
     return np.clip(result, -1.0, 1.0)
 
 
@@ -121,7 +128,7 @@ def _numbered(given: Mapping[str, str] | None, names: list[str], otherwise: list
 
 
 def _of_factors(sample: FloatArray, classes: Any) -> tuple[FloatArray, FloatArray]:
-    """Loadings, weeks × n, and correlations with ones on the diagonal, weeks × n × n."""
+    """Loadings, weeks × n, and what they say of pairs, weeks × n × n."""
     weeks, size = sample.shape[:2]
     count = int(classes.max()) + 1
     loadings = np.zeros((weeks, count, size))
@@ -132,10 +139,8 @@ def _of_factors(sample: FloatArray, classes: Any) -> tuple[FloatArray, FloatArra
     product = loadings @ sample @ loadings.transpose(0, 2, 1)
     scale = lengths[:, :, None] * lengths[:, None, :]
     factors = np.where(scale > 0, product / np.where(scale > 0, scale, 1.0), 0.0)
-    _ones(factors)
-    model = loadings.transpose(0, 2, 1) @ _nearest(factors) @ loadings
-    _ones(model)
-    return loadings.sum(axis=1), model
+    put_ones(factors)
+    return loadings.sum(axis=1), loadings.transpose(0, 2, 1) @ correlations_of(positive(factors), 0.0) @ loadings
 
 
 def _loadings(sample: FloatArray) -> FloatArray:
@@ -160,21 +165,5 @@ def _of_sizes(sample: FloatArray, shared: FloatArray) -> FloatArray:
     """Correlations of the sizes of one underlying: what their factor explains, and of the rest what they have."""
     own = 1 - shared
     rest = np.clip(np.where(own > 0, (sample - shared) / np.where(own > 0, own, 1.0), 1.0), -1.0, 1.0)
-    _ones(rest)
-    return np.asarray(shared + own * _nearest(rest))
-
-
-def _nearest(matrices: FloatArray) -> FloatArray:
-    """Matrices with ones on the diagonal without their negative eigenvalues, and with ones on the diagonal again."""
-    values, vectors = np.linalg.eigh(matrices)
-    repaired = (vectors * np.maximum(values, 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1)
-    scale = np.sqrt(np.diagonal(repaired, axis1=1, axis2=2))
-    repaired = repaired / (scale[:, :, None] * scale[:, None, :])
-    _ones(repaired)
-    return np.where((values[:, 0] < 0)[:, None, None], repaired, matrices)
-
-
-def _ones(matrices: FloatArray) -> None:
-    """Put ones on the diagonals."""
-    places = np.arange(matrices.shape[1])
-    matrices[:, places, places] = 1.0
+    put_ones(rest)
+    return np.asarray(shared + own * correlations_of(positive(rest), 0.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -55,19 +55,25 @@ class TargetPositions:
         Diversification multiplier (IDM).
     optimal_positions : Series, by instrument
         Unrounded contracts.
-    average_positions : Series, by instrument
-        Those of an average forecast, +10.
     closed : tuple of str
         Alive, and cannot be traded now: without a price for more than ten calendar days, or the last one was set aside
         (``Market.frozen``).
+    sized : callable
+        From forecasts, shape (n,), to unrounded contracts.
     """
 
     date: pd.Timestamp
     weights: pd.Series
     multiplier: float
     optimal_positions: pd.Series
-    average_positions: pd.Series
     closed: tuple[str, ...]
+    sized: Callable[[FloatArray], FloatArray]
+
+    @property
+    def average_positions(self) -> pd.Series:
+        """Unrounded contracts for an average forecast, +10, by instrument."""
+        index = self.optimal_positions.index
+        return pd.Series(self.sized(np.full(len(index), AVERAGE_FORECAST)), index)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -250,11 +256,9 @@ class Inputs:
             volatility=now["volatility"],
         )
         index = self.market.prices.columns[places]
-        positions, average = sized(now["forecasts"]), sized(np.full(places.size, AVERAGE_FORECAST))
-        return TargetPositions(
-            date, pd.Series(shares, index), multiplier, pd.Series(positions, index), pd.Series(average, index),
-            tuple(self._names[place] for place in places if self._closed[row, place]),
-        )  # fmt: skip
+        closed = tuple(self._names[place] for place in places if self._closed[row, place])
+        positions = pd.Series(sized(now["forecasts"]), index)
+        return TargetPositions(date, pd.Series(shares, index), multiplier, positions, closed, sized)
 
     def problem(
         self,

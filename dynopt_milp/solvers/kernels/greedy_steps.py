@@ -108,7 +108,7 @@ def greedy_steps(
         paid += paying[i]
         least += costs.lines[ORDER_LEAST, i] * (1 + costs.lines[ROLLS, i])
         after[i] = next_position(aims, i, positions[i], direction[i])
-    taken, along = what_rules_count(aims, positions)
+    taken, along, cap_length = what_rules_count(aims, positions)
     terms = aims.terms + 16
     far = spread  # no portfolio on the way was farther: D
     drift = (terms * UNIT_ROUND_OFF + aims.residual) * far * far
@@ -144,7 +144,9 @@ def greedy_steps(
             i = int(np.argmin(values))
             if not values[i] < value + 2 * error:
                 break
-            kept = keeps_rules(aims, taken, along, positions, i, after[i], terms + step) if ruled else KEPT
+            kept = KEPT
+            if ruled:
+                kept = keeps_rules(aims, taken, along, cap_length, positions, i, after[i], terms + step)
             contenders[i] = kept != BROKEN
             if kept == KEPT:
                 chosen = i
@@ -200,24 +202,28 @@ def joins_side(underlying: np.ndarray, costs: Costs, positions: np.ndarray, i: i
 
 
 @part
-def what_rules_count(aims: Aims, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """aᵣᵢ of every position, shape (m, n), and G(k − o − t) of all caps, one below the other."""
+def what_rules_count(aims: Aims, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """aᵣᵢ of every position, shape (m, n), G(k − o − t) of all caps, one below the other, and ‖Gᵢ‖, shape (q, n)."""
     rows, caps, size = aims.rows, aims.caps, positions.size
     taken = np.zeros((rows.limit.size, size))
     for r in range(len(taken)):
         for i in range(size):
             taken[r, i] = term_of(rows, aims.costs, r, i, positions[i])
-    along = np.zeros(len(caps.factor))
+    along, length = np.zeros(len(caps.factor)), np.zeros((caps.limit.size, size))
     for s in range(caps.limit.size):
         for row in range(caps.begin[s], caps.begin[s + 1]):
             for i in range(size):
                 along[row] += caps.factor[row, i] * (positions[i] - caps.centre[s, i])
-    return taken, along
+                length[s, i] += caps.factor[row, i] * caps.factor[row, i]
+        for i in range(size):
+            length[s, i] = math.sqrt(length[s, i])
+    return taken, along, length
 
 
 @part
 def keeps_rules(
-    aims: Aims, taken: np.ndarray, along: np.ndarray, positions: np.ndarray, moved: int, to: float, terms: int
+    aims: Aims, taken: np.ndarray, along: np.ndarray, length: np.ndarray, positions: np.ndarray, moved: int, to: float,
+    terms: int,
 ) -> int:  # fmt: skip
     """Whether every row and cap is kept with instrument ``moved`` at ``to``: KEPT, BROKEN or UNSURE."""
     rows, caps, size = aims.rows, aims.caps, positions.size
@@ -240,10 +246,7 @@ def keeps_rules(
             here = along[row] + caps.factor[row, moved] * (to - positions[moved])
             square += here * here
         for i in range(size):
-            long = 0.0
-            for row in range(caps.begin[s], caps.begin[s + 1]):
-                long += caps.factor[row, i] * caps.factor[row, i]
-            spread += math.sqrt(long) * abs((to if i == moved else positions[i]) - caps.centre[s, i])
+            spread += length[s, i] * abs((to if i == moved else positions[i]) - caps.centre[s, i])
         norm, most = math.sqrt(square), caps.limit[s] * (1 + EDGE_ROUND_OFF)
         off = 2 * terms * UNIT_ROUND_OFF * (spread + most) + UNDERFLOW
         left_out = math.sqrt(caps.residual[s]) * spread
