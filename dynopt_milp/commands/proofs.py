@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status
 from dynopt_milp.show.solutions import show_solution
-from dynopt_milp.solvers.proved import prove as run_prove
+from dynopt_milp.solvers.proved import grown
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import solve as run_solve
 from proof_checker import Refused, check
@@ -72,9 +73,9 @@ def prove(
         if solution.contracts is None and solution.status is not Status.INFEASIBLE:
             raise NoPortfolioError(solution)
         solved = time.monotonic()
-        left = None if time_limit is None else max(time_limit - (solved - began), 0.0)
+        left = math.inf if time_limit is None else max(time_limit - (solved - began), 0.0)
         with _shown("growing a proof") as watch:
-            proof = run_prove(given, solution, gap=gap, time_limit=left, watch=watch)
+            proof = grown(given, solution, gap, left, watch)
         proved = time.monotonic()
         try:
             with _shown("checking the proof") as watch:

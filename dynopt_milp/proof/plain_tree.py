@@ -38,7 +38,9 @@ REFUTES = 1e-9  # of what a rule adds up: by how much it has to be broken
 
 
 class Search(NamedTuple):
-    """What is searched: a program over a finite box.
+    """What is searched: a program over a finite box. Positions are counted from whole numbers next to the targets.
+
+    Where targets are whole but for round-off, what is left of them would be lost among contracts.
 
     Attributes
     ----------
@@ -50,6 +52,8 @@ class Search(NamedTuple):
         τ.
     first : ndarray of int, shape (n,)
         The position of the first entry of each table.
+    zero : ndarray of int, shape (n,)
+        The index at which nothing is held, in a table or not.
     start : ndarray of int, shape (n + 1,)
         Where each table begins.
     cost : ndarray
@@ -74,6 +78,7 @@ class Search(NamedTuple):
     gram: FloatArray
     target: FloatArray
     first: IntegerArray
+    zero: IntegerArray
     start: IntegerArray
     cost: FloatArray
     rows: FloatArray
@@ -367,10 +372,10 @@ def trim(search: Search, low: IntegerArray, high: IntegerArray) -> bool:
         if search.side[i] >= 0:
             for j in range(n):
                 if search.side[j] == search.side[i]:
-                    if search.first[j] + low[j] > 0:
-                        low[i] = max(low[i], -search.first[i])
-                    if search.first[j] + high[j] < 0:
-                        high[i] = min(high[i], -search.first[i])
+                    if low[j] > search.zero[j]:
+                        low[i] = max(low[i], search.zero[i])
+                    if high[j] < search.zero[j]:
+                        high[i] = min(high[i], search.zero[i])
     for i in range(n):
         begin = search.start[i]
         while low[i] <= high[i] and search.cost[begin + low[i]] >= HUGE:
@@ -420,14 +425,16 @@ def choose(search: Search, low: IntegerArray, high: IntegerArray, x: FloatArray,
     """Which variable to split, and the last index of the lower half."""
     n, split, most = x.size, -1, 0.0
     for i in range(n):  # sides that are in conflict come first
-        if search.side[i] >= 0 and x[i] > 0 and search.first[i] + low[i] <= 0:
+        long = x[i] - (search.first[i] + search.zero[i])
+        if search.side[i] >= 0 and long > 0 and low[i] <= search.zero[i]:
             for j in range(n):
-                if search.side[j] == search.side[i] and x[j] < 0:
-                    score = min(x[i] * math.sqrt(search.gram[i, i]), -x[j] * math.sqrt(search.gram[j, j]))
+                short_by = search.first[j] + search.zero[j] - x[j]
+                if search.side[j] == search.side[i] and short_by > 0:
+                    score = min(long * math.sqrt(search.gram[i, i]), short_by * math.sqrt(search.gram[j, j]))
                     if score > most:
                         split, most = i, score
     if split >= 0 and most > 0:
-        return split, -search.first[split]
+        return split, search.zero[split]
     for i in range(n):
         if low[i] == high[i]:
             continue

@@ -113,16 +113,17 @@ class _Proving:
         if (place := walls.endless) is not None:
             raise ProofError(f"nothing bounds {self.problem.instruments[place]} in exact arithmetic; give limits")
         lower, upper = np.array(walls.lower, dtype=np.float64), np.array(walls.upper, dtype=np.float64)
-        search = _search(self.program, self.norms, lower, upper)
-        tree, nodes = self._grown(search), []
+        base = np.rint(self.program.target)
+        tree, nodes = self._grown(_search(self.program, self.norms, lower, upper, base), base), []
         for kind, one, two in tree.nodes[: tree.counts[plain_tree.NODES]].tolist():
             if kind == plain_tree.INNER:
-                nodes.append(_line([one, int(search.first[one]) + two]))
+                nodes.append(_line([one, walls.lower[one] + two]))
             elif kind == plain_tree.EMPTY:
                 nodes.append("{}")
             else:
                 psi = tree.psi[one] if kind == plain_tree.LEAF else None
-                nodes.append(_line(_leaf(psi, tree.leaf_mu[one], tree.leaf_nu[one], tree.chi[one])))
+                chi = [vector[: len(cap.factor)] for vector, cap in zip(tree.chi[one], self.norms[1:], strict=True)]
+                nodes.append(_line(_leaf(psi, tree.leaf_mu[one], tree.leaf_nu[one], chi)))
         return self._written(walls, nodes)
 
     def _sum_of_rows(self, walls: Walls) -> dict[str, Any] | None:
@@ -164,8 +165,8 @@ class _Proving:
             "positions": self.positions, "factors": [factor.tolist() for factor in self.factors],
         })  # fmt: skip
 
-    def _grown(self, search: Search) -> Tree:
-        """The tree of the box that the walls leave."""
+    def _grown(self, search: Search, base: FloatArray) -> Tree:
+        """The tree of the box that the walls leave, of positions that are counted from ``base``."""
         n, m, q = search.target.size, search.limits.size, search.radii.size
         entries, rows = int(search.start[-1]), max(search.caps.shape[1], 1)
         work = Work(
@@ -174,7 +175,7 @@ class _Proving:
         )  # fmt: skip
         tree = _room(256, 256, n, m, q, len(search.factor), rows)
         start = self.program.target if self.positions is None else np.array(self.positions, dtype=np.float64)
-        tree.low[0], tree.high[0], tree.x[0] = 0, np.diff(search.start) - 1, start
+        tree.low[0], tree.high[0], tree.x[0] = 0, np.diff(search.start) - 1, start - base
         tree.mu[0], tree.nu[0] = 0.0, 0.0
         tree.counts[:] = 1, 0, 0
         unit, weight = 2.0**self.digits, 1.0 if self.cut is not None else 0.0
@@ -198,7 +199,9 @@ class _Proving:
                 tree = _larger(tree)
 
 
-def _search(program: TrackingProgram, norms: Sequence[Norm], lower: FloatArray, upper: FloatArray) -> Search:
+def _search(
+    program: TrackingProgram, norms: Sequence[Norm], lower: FloatArray, upper: FloatArray, base: FloatArray
+) -> Search:  # fmt: skip
     """What is searched, with tables over a finite box; an instrument that has no position left keeps an empty one."""
     upper, forgiven = np.maximum(lower, upper), float(EDGE)
     widths = (upper - lower).astype(np.int64) + 1
@@ -221,15 +224,16 @@ def _search(program: TrackingProgram, norms: Sequence[Norm], lower: FloatArray, 
     return Search(
         factor=tracking.factor,
         gram=tracking.factor.T @ tracking.factor,
-        target=tracking.centre,
-        first=lower.astype(np.int64),
+        target=tracking.centre - base,
+        first=(lower - base).astype(np.int64),
+        zero=-lower.astype(np.int64),
         start=np.concatenate([[0], np.cumsum(widths)]),
         cost=np.where(np.isfinite(cost), cost, 2 * plain_tree.HUGE),
         rows=np.array(terms).reshape(len(rows), int(widths.sum())),
         limits=np.array([row.limit + forgiven * abs(row.limit) for row in rows], dtype=np.float64),
         caps=factors,
         cap_grams=np.array([factor.T @ factor for factor in factors]).reshape(len(caps), size, size),
-        centres=np.array([cap.centre for cap in caps]).reshape(len(caps), size),
+        centres=np.array([cap.centre - base for cap in caps]).reshape(len(caps), size),
         radii=np.array([cap.limit for cap in caps], dtype=np.float64),
         side=np.full(size, -1) if program.underlying is None else np.array(program.underlying),
         alone=_alone(tracking.factor, bool(program.cost.any())),

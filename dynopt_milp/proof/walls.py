@@ -27,7 +27,7 @@ from proof_checker.problem import Problem, multiples
 FAR = 2**53
 OUT = 10**6  # contracts: where a linear program looks instead of without end
 WIDE = 16  # contracts: a range that is not wider is left as it is by the third kind
-LOST = 1e-12  # of all that is added up, by float64
+LOST = 1e-12  # of all that is added up, by float64; of a row more (REFUTES)
 
 
 class Wall(NamedTuple):
@@ -136,7 +136,7 @@ class Walls:
     def _cost(self) -> float:
         """What every portfolio costs at least."""
         ranges = zip(self.lower, self.upper, strict=True)
-        return sum(self._least(i, low, high, 0.0, 0) for i, (low, high) in enumerate(ranges))
+        return sum(self._least(i, low, high, 0.0, 0, LOST) for i, (low, high) in enumerate(ranges))
 
     def _raise(self, i: int, vector: IntegerArray | None, row: int = -1, cap: int = -1) -> None:
         """Find the innermost walls of an instrument with this vector, or this row."""
@@ -151,34 +151,34 @@ class Walls:
         size = abs(rest)
         for j in range(len(self.lower)):
             if j != i:
-                least = self._least(j, self.lower[j], self.upper[j], slopes[j], line)
+                least = self._least(j, self.lower[j], self.upper[j], slopes[j], line, margin)
                 rest += least
                 size += abs(least)
         if not np.isfinite(rest):
             return
         need = (self.cut if line == 0 else math.ulp(0.0)) - rest + margin * size  # type: ignore[operator]
         low, high = max(self.lower[i], -FAR), min(self.upper[i], FAR)
-        if self._least(i, high, self.upper[i], slopes[i], line) >= need and high > low:
+        if self._least(i, high, self.upper[i], slopes[i], line, margin) >= need and high > low:
             first, last = low, high  # the first position from which on it is enough lies between them
             while last - first > 1:
                 middle = (first + last) // 2
-                enough = self._least(i, middle, self.upper[i], slopes[i], line) >= need
+                enough = self._least(i, middle, self.upper[i], slopes[i], line, margin) >= need
                 first, last = (first, middle) if enough else (middle, last)
             if last <= self.upper[i]:
                 self.found.append(Wall(i, int(last) - 1, True, vector, row, cap))
                 self.upper[i] = int(last) - 1
-        if self._least(i, self.lower[i], low, slopes[i], line) >= need and high > low:
+        if self._least(i, self.lower[i], low, slopes[i], line, margin) >= need and high > low:
             first, last = low, min(high, self.upper[i])
             while last - first > 1:
                 middle = (first + last) // 2
-                enough = self._least(i, self.lower[i], middle, slopes[i], line) >= need
+                enough = self._least(i, self.lower[i], middle, slopes[i], line, margin) >= need
                 first, last = (middle, last) if enough else (first, middle)
             if first >= self.lower[i]:
                 self.found.append(Wall(i, int(first), False, vector, row, cap))
                 self.lower[i] = int(first) + 1
 
-    def _least(self, i: int, low: Any, high: Any, slope: float, line: int) -> float:
-        """The minimum of a position's term over a range; −∞ if there is none, +∞ if no position is allowed.
+    def _least(self, i: int, low: Any, high: Any, slope: float, line: int, margin: float) -> float:
+        """The minimum of a position's term over a range, less round-off; −∞ if there is none, +∞ if no position is.
 
         ``line`` is 0 for what it costs, the number of a row from 1 on, −1 for neither.
         """
@@ -192,7 +192,7 @@ class Walls:
                     return -np.inf
                 for at in (begin, end):
                     if abs(at) < np.inf:
-                        least = min(least, constant + by * at)
+                        least = min(least, constant + by * at - margin * (abs(constant) + abs(by * at)))
         return float(least)
 
 

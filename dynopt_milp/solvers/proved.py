@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
-from dynopt_milp.solvers.solving import check_provable, proof_of_solution, solve
+from dynopt_milp.solvers.solving import check_proof, check_provable, proof_of_solution, solve
 
 SAME = 1e-6  # relative, or of the risk of a contract of each: what two objectives of one portfolio differ by at most
 
@@ -33,20 +34,21 @@ def prove(
     gap : float
         Relative gap to prove, between 0 and 1.
     time_limit : float, optional
-        Seconds, for the proof alone.
+        Seconds, for the proof alone, and its check.
     watch : callable, optional
         Is told how many nodes the proof has, now and then.
 
     Returns
     -------
     Proof
-        That no portfolio is better by more than the gap; or, of a solution that is infeasible, that there is none.
+        That no portfolio is better by more than the gap; or, of a solution that is infeasible, that there is none. It
+        was checked in exact arithmetic.
 
     Raises
     ------
     ProofError
-        If there is none: the portfolio is not optimal to the gap, time or a million nodes do not suffice, or nothing
-        bounds positions in exact arithmetic.
+        If there is none: the portfolio is not optimal to the gap, time or a million nodes do not suffice, nothing
+        bounds positions in exact arithmetic, or what float64 found is refused there.
     InputError
         If an argument is out of range, or the solution is of another problem or minimises something else.
     """
@@ -57,6 +59,16 @@ def prove(
     gap, seconds = check_gap(gap), math.inf if time_limit is None else check_time_limit(time_limit)
     if solution is None:
         solution = solve(problem, gap=gap)
+    began = time.monotonic()
+    proof = grown(problem, solution, gap, seconds, watch)
+    check_proof(proof, seconds - (time.monotonic() - began))
+    return proof
+
+
+def grown(
+    problem: Problem, solution: Solution, gap: float, seconds: float, watch: Callable[[int], None] | None = None
+) -> Proof:
+    """The proof of a solution of the problem, not yet checked."""
     check_provable(solution.formulation, constrained=False)
     if solution.problem.instruments != problem.instruments:
         raise InputError("is one of other instruments", field="solution")

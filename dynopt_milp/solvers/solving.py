@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,7 +200,9 @@ def check_provable(formulation: str, constrained: bool) -> None:
 def _with_proof(solution: Solution, task: Task, path: Path) -> Solution:
     """The solution, after its proof was written."""
     try:
-        proof_of_solution(solution.problem, solution, task.gap, task.seconds_left()).to_file(path)
+        proof = proof_of_solution(solution.problem, solution, task.gap, task.seconds_left())
+        check_proof(proof, task.seconds_left())
+        proof.to_file(path)
     except ProofError as error:
         raise ProofError(str(error), solution) from None
     return solution
@@ -209,7 +211,7 @@ def _with_proof(solution: Solution, task: Task, path: Path) -> Solution:
 def proof_of_solution(
     problem: Problem, solution: Solution, gap: float, seconds: float, watch: Callable[[int], None] | None = None
 ) -> Proof:
-    """The proof of what a solution claims of the problem.
+    """The proof of what a solution claims of the problem, not yet checked.
 
     Raises
     ------
@@ -221,6 +223,30 @@ def proof_of_solution(
     if solution.contracts is None and solution.status is not Status.INFEASIBLE:
         raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}")
     return proof_of(problem, solution.contracts, gap, seconds, watch)
+
+
+def check_proof(proof: Proof, seconds: float) -> None:
+    """Check a proof in exact arithmetic before anyone gets it.
+
+    Raises
+    ------
+    ProofError
+        If it is refused, because float64 took a bound for enough that is not; or time does not suffice.
+    """
+    from proof_checker import Refused
+
+    deadline = time.monotonic() + seconds
+
+    def in_time(lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if time.monotonic() > deadline:
+                raise ProofError("the time limit came first, while it was checked")
+            yield line
+
+    try:
+        proof.verify(in_time)
+    except Refused as error:
+        raise ProofError(f"float64 lost too much: {error}") from None
 
 
 def _explained(solution: Solution, task: Task, answer: Answer, began: float) -> Solution:

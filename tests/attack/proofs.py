@@ -6,7 +6,7 @@ A proof is of the covariance Σ̂ = R'R that it states, so that values are those
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -19,11 +19,13 @@ from tests.attack.keeping import AGAIN
 from tests.proof_checker.enumerated import tracking_error
 
 GAP = 1e-6
-SOLVE_SECONDS, PROVE_SECONDS = 0.3, 1.0
+SOLVE_SECONDS, PROVE_SECONDS, EVERY = 0.3, 1.0, 1000
 
 
-def proved(problem: Problem, solution: Solution) -> tuple[Proof, Verified] | str:
+def proved(problem: Problem, solution: Solution, alive: Callable[[], None]) -> tuple[Proof, Verified] | str:
     """The proof of a solution that claims something, and what the checker says of it; or why there is none.
+
+    ``alive`` is called now and then while the proof is checked: a hundred thousand leaves take a minute.
 
     Raises
     ------
@@ -34,7 +36,14 @@ def proved(problem: Problem, solution: Solution) -> tuple[Proof, Verified] | str
         proof = proof_of(problem, solution.contracts, GAP, PROVE_SECONDS)
     except ProofError as error:
         return str(error)
-    return proof, proof.verify()
+
+    def watched(lines: Iterator[str]) -> Iterator[str]:
+        for number, line in enumerate(lines):
+            if number % EVERY == 0:
+                alive()
+            yield line
+
+    return proof, proof.verify(watched)
 
 
 def wrong_with(problem: Problem, proof: Proof, found: Verified, known: Iterable[Portfolio]) -> list[str]:

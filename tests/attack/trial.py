@@ -173,7 +173,7 @@ class Asked:
         solution, _ = self._run(PROOF, call, lambda: solve(self.problem, "branch_and_bound", **how))
         if solution is None or solution.status not in (Status.OPTIMAL, Status.INFEASIBLE):
             return
-        found, _ = self._run(PROOF, call, lambda: proved(self.problem, solution))
+        found, _ = self._run(PROOF, call, lambda: proved(self.problem, solution, lambda: self.watch(call)))
         if found is None or isinstance(found, str):
             self.trial.answers.append((PROOF, Status.NO_SOLUTION.value))  # nothing is claimed
             return

@@ -306,3 +306,63 @@ def test_of_no_portfolio_the_command_says_so(tmp_path: Path) -> None:
     small_problem(1).to_json(tmp_path / "P.json")
     with pytest.raises(Refused):
         verify(tmp_path / "P.json", tmp_path / "P.proof.json.gz")
+
+
+def test_targets_that_are_whole_but_for_round_off_have_proofs() -> None:
+    """The optimum is next to nothing, among contracts whose risk has other digits."""
+    random = np.random.default_rng(3)
+    factor = random.normal(size=(8, 8))
+    whole = random.integers(-60, 60, size=8).astype(np.float64)
+    off = random.uniform(-1, 1, size=8)
+    for by in (1e-16, 1e-14, 1e-10):
+        target = whole + np.abs(whole) * by * off
+        problem = Problem(
+            factor.T @ factor, target, np.full(8, 0.1), limits=Limits(lower=whole - 2, upper=whole + 2),
+            instruments=list("ABCDEFGH"),
+        )  # fmt: skip
+        found = prove(problem).verify()
+        assert list((found.positions or {}).values()) == whole.tolist()
+        assert 0 < found.lower <= found.upper < 1e-6  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("budget", [rules.turnover(0.0), rules.cost(0.0)])
+def test_a_budget_of_zero_is_proved_from_what_is_held(budget: rules.Rule) -> None:
+    """What is allowed, holding on, adds up to nothing: round-off of a line through it must not forbid it."""
+    problem = Problem(
+        np.eye(2), [2.5, 0.5], [0.342108892793976, 0.438061878809811], [-3, 3], [2.42248997539786, 2.86946833217320],
+        1.0, instruments=["A", "B"], limits=Limits(reduce_only=["A", "B"]), rules=[budget],
+    )  # fmt: skip
+    assert prove(problem).verify().positions == {"A": -3, "B": 3}
+
+
+def test_caps_of_covariances_of_several_ranks_have_proofs() -> None:
+    """Each cap has a vector of as many entries as its own matrix has rows."""
+    random, size = np.random.default_rng(4), 5
+    flat = random.normal(size=(2, size)) * 0.3
+    problem = small_problem(4, size=size, cost_multiplier=3.0).replace(
+        rules=[rules.risk(0.2), rules.risk(0.1, covariance=flat.T @ flat)]
+    )
+    solution = solve(problem)
+    held = None if solution.status is Status.INFEASIBLE else dict(solution.positions)
+    assert prove(problem, solution).verify().positions == held
+
+
+def test_what_the_checker_refuses_is_not_handed_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A leaf is spoiled where float64 made it."""
+    from dynopt_milp.proof import proving
+
+    line = proving._line
+    monkeypatch.setattr(proving, "_line", lambda node: line({"psi": []} if "psi" in node else node))
+    problem = example_problem(50_000)
+    with pytest.raises(ProofError, match=r"float64 lost too much: leaf \d+ has a bound of"):
+        prove(problem)
+    with pytest.raises(ProofError, match="too low"):
+        solve(problem, proof=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_check_is_within_the_time_limit() -> None:
+    from dynopt_milp.solvers.solving import check_proof
+
+    with pytest.raises(ProofError, match="the time limit came first, while it was checked"):
+        check_proof(prove(example_problem(50_000)), 0.0)
