@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest wheel-pages-oldest check format study-greedy study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest wheel-pages-oldest check format study-greedy study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-frontier study-day-to-day study-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ study-agreement: .venv/compiled ## Branch and bound against SCIP on 540 weekly r
 
 study-race: .venv/compiled ## Solvers side by side, and time against size: make study-race DATA=folder (comparisons/solver_race)
 	@$(BIN)/python -m comparisons.solver_race $(DATA)
+
+study-frontier: .venv/compiled ## What exactness is worth: make study-frontier DATA=folder [WORKERS=2] (comparisons/frontier)
+	@$(BIN)/python -m comparisons.frontier $(DATA) --workers $(WORKERS)
+
+study-day-to-day: .venv/compiled ## Rebalances from the optimum before: make study-day-to-day DATA=folder (comparisons/day_to_day)
+	@$(BIN)/python -m comparisons.day_to_day $(DATA)
 
 study-holding: .venv/compiled ## Sizes on one side and the cost of holding: make study-holding DATA=folder (comparisons/holding)
 	@$(BIN)/python -m comparisons.holding $(DATA)

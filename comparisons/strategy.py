@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dynopt_milp.strategy import Strategy
+from dynopt_milp.strategy import BOOK, Strategy
 from dynopt_milp.strategy.static_portfolios import Universe, risk_parity
 
 
@@ -13,5 +13,5 @@ def every_size_counts(universe: Universe) -> pd.Series:
     return risk_parity(Universe(universe.asset_classes, universe.sr_costs))
 
 
-RACED = Strategy(weights=every_size_counts)
+RACED = BOOK.of(Strategy(weights=every_size_counts))
 """Trend following with a share of risk for every size of a contract; all else by default."""

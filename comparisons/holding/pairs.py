@@ -14,7 +14,7 @@ from dynopt_milp import Limits, Problem, Status, solve
 from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.data import Market
 from dynopt_milp.io.progress import Progress
-from dynopt_milp.strategy import Inputs
+from dynopt_milp.strategy import BOOK, Inputs
 
 PAIRS: Path = RESULTS.parent / "pairs.csv"
 REPEATS = 3
@@ -71,7 +71,10 @@ def _walk(inputs: Inputs, path: str, days: pd.DatetimeIndex) -> Iterator[dict[st
     """The rebalance of each day in every way, from what is held on one path."""
     held: pd.Series | float = 0.0
     for day in days:
-        problems = {way: inputs.problem(day, held, **settings) for way, settings in WAYS.items()}
+        problems = {
+            way: inputs.problem(day, held, cost_multiplier=BOOK.cost_multiplier, **settings)
+            for way, settings in WAYS.items()
+        }
         yield problems
         held = solve(problems[path]).positions
 

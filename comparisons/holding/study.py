@@ -10,7 +10,7 @@ import pandas as pd
 from dynopt_milp.backtests.run import backtest
 from dynopt_milp.data import Market
 from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
-from dynopt_milp.strategy import ExponentialCorrelation, Inputs, Strategy
+from dynopt_milp.strategy import BOOK, ExponentialCorrelation, Inputs, Strategy
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "environment.txt"
@@ -48,7 +48,7 @@ def run(
             if shrinkage and how["optimizer"] in ("unrounded", "rounded"):
                 continue
             found = backtest(
-                market, inputs.strategy, capital=capital, start=start, end=end, inputs=inputs,
+                market, inputs.strategy, preset=BOOK, capital=capital, start=start, end=end, inputs=inputs,
                 show_progress=show_progress, **how,
             )  # fmt: skip
             figures = {name: found.performance[name] for name in FIGURES}

@@ -28,7 +28,7 @@ from dynopt_milp.data import read_market
 from dynopt_milp.rules import Rule
 from dynopt_milp.solvers.branch_and_bound import warm_up_ruled
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
-from dynopt_milp.strategy import RebalanceDay
+from dynopt_milp.strategy import BOOK, RebalanceDay
 
 RESULTS = Path(__file__).with_name("years.csv")
 START, END, CAPITAL = "2005-01-01", "2019-12-31", 250_000.0
@@ -71,7 +71,7 @@ def run_years(market: Market, *, start: str = START, end: str = END, repeats: in
     for _ in range(repeats):
         for name, asked in ways.items():
             began = time.process_time()
-            run = backtest(market, capital=CAPITAL, start=start, end=end, **asked)
+            run = backtest(market, preset=BOOK, capital=CAPITAL, start=start, end=end, **asked)
             seconds.setdefault(name, []).append(time.process_time() - began)
             figures = run.performance
             rows[name] = {
@@ -80,7 +80,7 @@ def run_years(market: Market, *, start: str = START, end: str = END, repeats: in
                 "rules_cost": figures.get("avg_rules_cost"), "broken_before": figures.get("num_rules_broken"),
             }  # fmt: skip
     with TemporaryDirectory() as folder:
-        run = backtest(market, capital=CAPITAL, start=start, end=end, rules=house, out=folder)
+        run = backtest(market, preset=BOOK, capital=CAPITAL, start=start, end=end, rules=house, out=folder)
         broken = decisions_that_break(run, Path(folder), market, house)
     for name, row in rows.items():
         ratio = np.median(np.array(seconds[name]) / np.array(seconds[FREE]))
@@ -90,11 +90,14 @@ def run_years(market: Market, *, start: str = START, end: str = END, repeats: in
 
 def decisions_that_break(run: Backtest, folder: Path, market: Market, house: House) -> int:
     """How many decisions, as the journal has them, break a rule of their day."""
-    inputs, broken = Inputs(market, Strategy(), CAPITAL), 0
+    inputs, broken = Inputs(market, BOOK.of(Strategy()), CAPITAL), 0
     for line in (folder / JOURNAL).read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         day = pd.Timestamp(entry["date"])
-        problem = inputs.problem(day, run.positions.loc[day], limits=Limits(one_side=True), rules=house)
+        problem = inputs.problem(
+            day, run.positions.loc[day], cost_multiplier=BOOK.cost_multiplier, limits=Limits(one_side=True),
+            rules=house,
+        )  # fmt: skip
         decided = np.array([entry["positions"].get(name, 0.0) for name in problem.instruments])
         broken += not problem.program().keeps_rules(decided)
     return broken

@@ -10,7 +10,7 @@ from dynopt_milp.backtests.compare import comparison_table, run_comparison
 from dynopt_milp.backtests.metrics import return_difference
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import Market
-from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.strategy import BOOK, Strategy
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT, PICTURE, RUNS = (
@@ -39,7 +39,7 @@ def run(market: Market, capital: float, *, show_progress: bool, start: str = STA
     where = None if folder is None else folder / f"{capital:.0f}"
     options = {
         "capital": capital, "show_progress": show_progress, "out": where, "start": start, "end": end,
-        "one_side": False,  # the book's objective as it is
+        "preset": BOOK, "one_side": False,  # the book's objective as it is
     }  # fmt: skip
     runs = run_comparison(market, strategies, OPTIMIZERS[:-1], **options)  # type: ignore[arg-type]
     runs |= run_comparison(market, strategies, OPTIMIZERS[-1:], also=("greedy",), **options)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from dynopt_milp.io.run_folder import SETTINGS, format_of
 from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names
 from dynopt_milp.solvers.settings import check_optimizer
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.presets import DEFAULT, Preset, preset_of
 from dynopt_milp.strategy.strategy import Strategy
 
 COMPARED_FIGURES = (
@@ -43,6 +44,7 @@ def run_comparison(
     optimizers: Sequence[str | Optimizer],
     *,
     capital: float,
+    preset: str | Preset = DEFAULT,
     out: Path | None = None,
     show_progress: bool = False,
     **settings: Any,
@@ -57,6 +59,8 @@ def run_comparison(
     optimizers : sequence of str or callable
         Names of optimizers or functions, as :func:`~dynopt_milp.backtest` takes them.
     capital : float
+    preset : {"recommended", "book", "pysystemtrade"} or Preset
+        As in :func:`~dynopt_milp.backtest`.
     out : Path, optional
         Each run is kept in ``out/STRATEGY/OPTIMIZER`` and goes on from there after an interruption.
     show_progress : bool
@@ -81,8 +85,10 @@ def run_comparison(
         check_optimizer(optimizer, "optimizers", UNOPTIMISED)
     if out is not None:
         _refuse_other_folder(out, strategies)
+    preset = preset_of(preset)
     runs: Runs = {}
     for name, strategy in strategies.items():
+        strategy = preset.of(strategy)
         inputs = Inputs(market, strategy, float(capital))
         for called, optimizer in zip(names, optimizers, strict=True):
             known = settings | {"rules": None} if optimizer in UNOPTIMISED else settings
@@ -90,6 +96,7 @@ def run_comparison(
                 market,
                 strategy,
                 capital=capital,
+                preset=preset,
                 optimizer=optimizer,
                 inputs=inputs,
                 out=None if out is None else out / name / called,

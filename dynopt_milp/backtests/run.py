@@ -31,7 +31,6 @@ from dynopt_milp.io.describe import describe
 from dynopt_milp.io.labelled import not_negative, one_of, positive, to_share, true_or_false
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.versions import versions
-from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.limits import Limits, LimitsLike, described, limits_of, with_one_side
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_FRACTION, MOST_MULTIPLIER, MOST_ROLL_TRADES
@@ -39,6 +38,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimiz
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs, same
 from dynopt_milp.strategy.market_notes import market_notes
+from dynopt_milp.strategy.presets import DEFAULT, OF_PRESET, Preset, preset_of
 from dynopt_milp.strategy.rules_of_day import DayRules, of_market, rules_described
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
@@ -54,9 +54,10 @@ def backtest(
     capital: float,
     optimizer: str | Optimizer = "exact",
     frequency: str = "weekly",
-    cost_multiplier: float = BOOK_COST_MULTIPLIER,
-    buffer_rule: str | None = "book",
-    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    preset: str | Preset = DEFAULT,
+    cost_multiplier: float | None = None,
+    buffer_rule: str | None = OF_PRESET,
+    buffer_fraction: BufferFraction | None = None,
     start: Any = None,
     end: Any = None,
     also: Sequence[str | Optimizer] = (),
@@ -71,7 +72,7 @@ def backtest(
     roll_trades: float = ROLL_TRADES,
     compound: bool = False,
     one_side: bool = True,
-    holding_cost: bool = False,
+    holding_cost: bool | None = None,
     rules: DayRules | None = None,
     price_rules: bool = False,
     verify_share: float = 0.0,
@@ -97,11 +98,14 @@ def backtest(
         ``"buffered"`` for those rounded within the book's position buffer, a tenth of an average position either way.
     frequency : {"daily", "weekly", "monthly"}
         Rebalance on every day, or on the last of the week or month.
-    cost_multiplier : float
+    preset : {"recommended", "book", "pysystemtrade"} or Preset
+        Sets what is not given: λ, the correlations of a strategy that has none of its own, the cost of holding, and the
+        buffer.
+    cost_multiplier : float, optional
         λ.
-    buffer_rule : {"book", "edge", "deadband"} or None
+    buffer_rule : {"book", "edge", "deadband"} or None, optional
         As in :func:`~dynopt_milp.rebalance`.
-    buffer_fraction : float or callable
+    buffer_fraction : float or callable, optional
         Share of the risk target; or a function from :class:`RebalanceHistory` to one.
     start, end : date, optional
         First and last day of the run, both included. It begins with the first rebalance on which there is something
@@ -140,7 +144,7 @@ def backtest(
     one_side : bool
         Hold no two sizes of one underlying (``Market.specifications``) with opposite signs; ``Limits.one_side`` can
         name some instead. Targets that are held as they are do not keep to it.
-    holding_cost : bool
+    holding_cost : bool, optional
         Count in the objective what the rolls until the next rebalance cost, from the rolls a year that are known on
         the day (:func:`~dynopt_milp.holding_cost`).
     rules : list of Rule, Rule or callable, optional
@@ -178,6 +182,13 @@ def backtest(
     """
     if strategy is None:
         strategy = Strategy() if inputs is None else inputs.strategy
+    preset = preset_of(preset)
+    cost_multiplier = preset.cost_multiplier if cost_multiplier is None else cost_multiplier
+    buffer_rule = preset.buffer_rule if buffer_rule == OF_PRESET else buffer_rule
+    buffer_fraction = preset.buffer_fraction if buffer_fraction is None else buffer_fraction
+    holding_cost = preset.holding_cost if holding_cost is None else holding_cost
+    if isinstance(strategy, Strategy):
+        strategy = preset.of(strategy)
     check_optimizer(optimizer, others=UNOPTIMISED)
     switches = {"portfolios": portfolios, "compound": compound, "one_side": one_side, "holding_cost": holding_cost,
                 "price_rules": price_rules}  # fmt: skip

@@ -27,7 +27,6 @@ from dynopt_milp.commands.app import (
 from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_CAPITAL,
-    DEFAULT_SPAN,
     WEIGHTS,
     BaseCurrency,
     BufferFraction,
@@ -45,14 +44,15 @@ from dynopt_milp.commands.market_options import (
     InstrumentsTable,
     Notes,
     OnSuspect,
+    PresetName,
     RiskTarget,
     RollTrades,
     Seed,
     Shrinkage,
     Start,
     WeightName,
-    chosen_buffer,
     chosen_market,
+    chosen_preset,
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_optimizer, of_output, of_strategy, of_study
@@ -70,11 +70,13 @@ from dynopt_milp.io.atomic import reported
 from dynopt_milp.io.labelled import one_of
 from dynopt_milp.io.lock import held_by_one
 from dynopt_milp.io.records import records
-from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.book import BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.show.backtests import show_backtests, show_market, show_named_notes, show_notes, summary
+from dynopt_milp.show.captions import preset_line
 from dynopt_milp.solvers.methods import METHOD_NAMES
 from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.strategy.presets import DEFAULT
 
 OPTIMIZERS = ", ".join((*METHOD_NAMES, *UNOPTIMISED))
 
@@ -83,10 +85,11 @@ OPTIMIZERS = ", ".join((*METHOD_NAMES, *UNOPTIMISED))
 def backtest(
     capital: Capital = DEFAULT_CAPITAL,
     frequency: Frequency = "weekly",
-    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    preset: PresetName = None,
+    cost_multiplier: CostMultiplier = None,
     roll_trades: RollTrades = ROLL_TRADES,
     compound: Compound = False,
-    holding_cost: HoldingCost = False,
+    holding_cost: HoldingCost = None,
     data: DataFolder = None,
     instruments_table: InstrumentsTable = None,
     start: Start = None,
@@ -98,8 +101,8 @@ def backtest(
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
-    correlation_span: CorrelationSpan = DEFAULT_SPAN,
-    shrinkage: Shrinkage = 0.0,
+    correlation_span: CorrelationSpan = None,
+    shrinkage: Shrinkage = None,
     same_side: SameSide = None,
     one_side: OneSide = True,
     rules: RulesFile = None,
@@ -117,8 +120,8 @@ def backtest(
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     verify_share: VerifyShare = 0.0,
-    buffer_rule: BufferRule = "book",
-    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    buffer_rule: BufferRule = None,
+    buffer_fraction: BufferFraction = None,
     out: OutFolder = None,
     notes: Notes = False,
     as_json: AsJson = False,
@@ -127,6 +130,9 @@ def backtest(
 
     def run() -> int:
         house = chosen_rules(rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
+        aims = chosen_preset(
+            preset, DEFAULT, cost_multiplier, correlation_span, shrinkage, holding_cost, buffer_rule, buffer_fraction
+        )
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )
@@ -137,20 +143,17 @@ def backtest(
             show_notes(market, console)
         result = run_backtest(
             market,
-            chosen_strategy(forecasts, weights, risk_target, correlation_span, shrinkage),
+            chosen_strategy(forecasts, weights, risk_target, aims),
             capital=capital,
             optimizer=optimizer,
             frequency=frequency,
-            cost_multiplier=cost_multiplier,
-            buffer_rule=chosen_buffer(buffer_rule),
-            buffer_fraction=buffer_fraction,
+            preset=aims,
             start=start,
             end=end,
             also=comma_separated(also),
             beside=comma_separated(beside),
             limits=chosen_limits(same_side=same_side),
             one_side=bool(one_side),
-            holding_cost=holding_cost,
             roll_trades=roll_trades,
             compound=compound,
             gap=gap,
@@ -196,10 +199,11 @@ def _exit_code(*runs: Backtest) -> int:
 def compare(
     capital: Capital = DEFAULT_CAPITAL,
     frequency: Frequency = "weekly",
-    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    preset: PresetName = None,
+    cost_multiplier: CostMultiplier = None,
     roll_trades: RollTrades = ROLL_TRADES,
     compound: Compound = False,
-    holding_cost: HoldingCost = False,
+    holding_cost: HoldingCost = None,
     data: DataFolder = None,
     instruments_table: InstrumentsTable = None,
     start: Start = None,
@@ -213,8 +217,8 @@ def compare(
     ] = "risk-parity,all-weather,optimized-selection,single-best",
     forecasts: ForecastName = "trend",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
-    correlation_span: CorrelationSpan = DEFAULT_SPAN,
-    shrinkage: Shrinkage = 0.0,
+    correlation_span: CorrelationSpan = None,
+    shrinkage: Shrinkage = None,
     same_side: SameSide = None,
     one_side: OneSide = True,
     rules: RulesFile = None,
@@ -227,8 +231,8 @@ def compare(
     ),
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
-    buffer_rule: BufferRule = "book",
-    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    buffer_rule: BufferRule = None,
+    buffer_fraction: BufferFraction = None,
     out: OutFolder = None,
     notes: Notes = False,
     as_json: AsJson = False,
@@ -241,6 +245,9 @@ def compare(
         from dynopt_milp.show.pictures import save_comparison
 
         house = chosen_rules(rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
+        aims = chosen_preset(
+            preset, DEFAULT, cost_multiplier, correlation_span, shrinkage, holding_cost, buffer_rule, buffer_fraction
+        )
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )
@@ -252,9 +259,7 @@ def compare(
         chosen = _listed(portfolios, "portfolios")
         for name in chosen:
             one_of(name, WEIGHTS, "portfolios")
-        strategies = {
-            name: chosen_strategy(forecasts, name, risk_target, correlation_span, shrinkage) for name in chosen
-        }
+        strategies = {name: chosen_strategy(forecasts, name, risk_target, aims) for name in chosen}
         runs = run_comparison(
             market,
             strategies,
@@ -263,16 +268,13 @@ def compare(
             out=out,
             show_progress=Console(stderr=True).is_terminal,
             frequency=frequency,
-            cost_multiplier=cost_multiplier,
-            buffer_rule=chosen_buffer(buffer_rule),
-            buffer_fraction=buffer_fraction,
+            preset=aims,
             roll_trades=roll_trades,
             compound=compound,
             start=start,
             end=end,
             limits=chosen_limits(same_side=same_side),
             one_side=bool(one_side),
-            holding_cost=holding_cost,
             gap=gap,
             time_limit=time_limit,
             rules=house or None,
@@ -287,7 +289,7 @@ def compare(
         if out is not None:
             save_comparison(runs, table, out)
         if as_json:
-            print_json({"notes": said, "comparison": records(table)})
+            print_json({"notes": said, "preset": preset_line(runs.values()) or None, "comparison": records(table)})
         else:
             console.print()
             show_comparison(runs, console)

@@ -22,6 +22,7 @@ from dynopt_milp.show.pictures import draw_tracking
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.presets import BOOK
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.examples import EXAMPLE_CAPITALS, EXAMPLE_CONTRACTS, example_problem
 
@@ -95,13 +96,13 @@ def demo_backtests(
     show_progress : bool
     """
     names = contracts().index[:EXAMPLE_CONTRACTS]  # those of the example problems
-    market, strategy = simulated_market(seed, instruments=names), Strategy()
+    market, strategy = simulated_market(seed, instruments=names), BOOK.of(Strategy())
     inputs = Inputs(market, strategy, BACKTEST_CAPITAL)
     also = {"unrounded": (), "greedy": ("exact",), "exact": ("greedy",)}
     return {
         name: backtest(
-            market, strategy, capital=BACKTEST_CAPITAL, optimizer=name, start=start, end=end, inputs=inputs,
-            also=others, portfolios=bool(others), show_progress=show_progress,
+            market, strategy, preset=BOOK, capital=BACKTEST_CAPITAL, optimizer=name, start=start, end=end,
+            inputs=inputs, also=others, portfolios=bool(others), show_progress=show_progress,
         )
         for name, others in also.items()
     }  # fmt: skip

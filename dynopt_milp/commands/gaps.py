@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dynopt_milp.commands.app import (
     LIMIT_HIT,
@@ -25,7 +26,6 @@ from dynopt_milp.commands.app import (
 from dynopt_milp.commands.limit_options import OneSide, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     DEFAULT_CAPITAL,
-    DEFAULT_SPAN,
     BaseCurrency,
     Capitals,
     CorrelationSpan,
@@ -38,6 +38,7 @@ from dynopt_milp.commands.market_options import (
     InstrumentsTable,
     Notes,
     OnSuspect,
+    PresetName,
     RiskTarget,
     Seed,
     SeveralBufferRules,
@@ -46,24 +47,27 @@ from dynopt_milp.commands.market_options import (
     Start,
     WeightName,
     chosen_market,
+    chosen_preset,
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_output, of_study
 from dynopt_milp.commands.rule_options import MarginBudget, MaxHoldings, MaxRisk, MinOrder, RulesFile, chosen_rules
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.records import records
-from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.book import BOOK_RISK_TARGET
 from dynopt_milp.show.backtests import show_market, show_named_notes, show_notes
 from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.strategy.presets import BOOK, preset_words
 
 
 @app.command()
 def gap(
     *,
     capital: Capitals = f"{DEFAULT_CAPITAL:.0f}",
-    cost_multiplier: CostMultipliers = f"{BOOK_COST_MULTIPLIER:g}",
+    preset: PresetName = None,
+    cost_multiplier: CostMultipliers = None,
     frequency: SeveralFrequencies = "weekly",
-    holding_cost: HoldingCost = False,
+    holding_cost: HoldingCost = None,
     data: DataFolder = None,
     instruments_table: InstrumentsTable = None,
     start: Start = None,
@@ -75,8 +79,8 @@ def gap(
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
     risk_target: RiskTarget = BOOK_RISK_TARGET,
-    correlation_span: CorrelationSpan = DEFAULT_SPAN,
-    shrinkage: Shrinkage = 0.0,
+    correlation_span: CorrelationSpan = None,
+    shrinkage: Shrinkage = None,
     same_side: SameSide = None,
     one_side: OneSide = False,
     rules: RulesFile = None,
@@ -88,7 +92,7 @@ def gap(
     gap_to_prove: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
     verify_share: VerifyShare = 0.0,
-    buffer_rule: SeveralBufferRules = "book",
+    buffer_rule: SeveralBufferRules = None,
     sizes: Annotated[str, of_study(metavar="N,M,...", help="Numbers of instruments.", show_default="all of them")] = "",
     path: Annotated[str, of_study(metavar="A,B,...", help="Whose positions are held: greedy, exact.")] = "greedy,exact",
     subset_seed: Annotated[int, of_study(help="Of the order in which smaller sizes take instruments.")] = 1,
@@ -104,14 +108,17 @@ def gap(
         from dynopt_milp.gap import GapGrid, run_gap_study
 
         house = chosen_rules(rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order)
+        aims = chosen_preset(preset, BOOK.name, span=correlation_span, shrinkage=shrinkage, holding_cost=holding_cost)
         market = chosen_market(
             data, instruments, base_currency, seed, instruments_table, on_suspect=on_suspect, end=end
         )
         console = Console(highlight=False, stderr=as_json)
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),
-            cost_multipliers=_numbers(cost_multiplier, "cost_multiplier"),
-            buffer_rules=comma_separated(buffer_rule),
+            cost_multipliers=(
+                [aims.cost_multiplier] if cost_multiplier is None else _numbers(cost_multiplier, "cost_multiplier")
+            ),
+            buffer_rules=[aims.buffer_rule or "none"] if buffer_rule is None else comma_separated(buffer_rule),
             frequencies=comma_separated(frequency),
             sizes=[_whole(size) for size in _numbers(sizes, "sizes")],
             paths=comma_separated(path),
@@ -128,22 +135,25 @@ def gap(
             market,
             grid,
             out,
-            chosen_strategy(forecasts, weights, risk_target, correlation_span, shrinkage),
+            chosen_strategy(forecasts, weights, risk_target, aims),
+            preset=aims,
             workers=workers,
             cluster=cluster,
             also=comma_separated(also),
             limits=chosen_limits(one_side=bool(one_side), same_side=same_side),
-            holding_cost=holding_cost,
             rules=house or None,
             verify_share=verify_share,
             gap=gap_to_prove,
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,
         )
+        of_grid = ("cost_multiplier", "buffer_rule")
+        words = preset_words({name: value for name, value in aims.settings().items() if name not in of_grid})
         if as_json:
-            print_json({"notes": said, "cells": records(summary)})
+            print_json({"notes": said, "preset": words, "cells": records(summary)})
         else:
             console.print()
+            console.print(Text(words), soft_wrap=True)
             _show(summary, console)
             if summary["num_not_proved"].sum():
                 console.print(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from dynopt_milp.backtests.frequency import FREQUENCIES
 from dynopt_milp.commands.app import comma_separated
@@ -13,9 +14,9 @@ from dynopt_milp.data.days import to_day
 from dynopt_milp.data.suspects import ON_SUSPECT, refuse_suspects
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.labelled import one_of
-from dynopt_milp.problem.book import BOOK_CORRELATION_SPAN
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing, long_only
+from dynopt_milp.strategy.presets import BOOK, DEFAULT, PRESETS, Preset, preset_of
 from dynopt_milp.strategy.static_portfolios import STATIC_PORTFOLIOS, Weights
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.rebalancing import BUFFER_RULES
@@ -50,31 +51,57 @@ COST_MULTIPLIER = "How much a cost weighs against tracking error."
 FREQUENCY = f"Of rebalances: {', '.join(FREQUENCIES)}."
 Capital = Annotated[float, of_problem("--capital", help=IN_BASE_CURRENCY)]
 Capitals = Annotated[str, of_problem("--capital", metavar="X,Y,...", help=IN_BASE_CURRENCY)]
-CostMultiplier = Annotated[float, of_problem("--cost-multiplier", help=COST_MULTIPLIER)]
-CostMultipliers = Annotated[str, of_problem("--cost-multiplier", metavar="X,Y,...", help=COST_MULTIPLIER)]
+OF_PRESET = "of the preset"
+PRESET = f"Sets λ, correlations, the cost of holding and the buffer where they are not given: {', '.join(PRESETS)}."
+PresetName = Annotated[
+    str | None,
+    of_problem("--preset", help=PRESET, show_default=f"{DEFAULT}; of gap, and rebalance without --data, {BOOK.name}"),
+]
+MULTIPLIER_OF = f"{OF_PRESET}; of an example {BOOK.cost_multiplier:g}"
+CostMultiplier = Annotated[
+    float | None, of_problem("--cost-multiplier", help=COST_MULTIPLIER, show_default=MULTIPLIER_OF)
+]
+CostMultipliers = Annotated[
+    str | None,
+    of_problem("--cost-multiplier", metavar="X,Y,...", help=COST_MULTIPLIER, show_default=MULTIPLIER_OF),
+]
 Frequency = Annotated[str, of_problem("--frequency", help=FREQUENCY)]
 SeveralFrequencies = Annotated[str, of_problem("--frequency", metavar="A,B,...", help=FREQUENCY)]
 RollTrades = Annotated[float, of_problem(help="Trades that a roll costs: 1, a spread; 2, two legs.")]
 HoldingCost = Annotated[
-    bool, of_problem("--holding-cost", help="Count the rolls until the next rebalance in the objective.")
+    bool | None,
+    of_problem(
+        "--holding-cost/--no-holding-cost",
+        help="Count the rolls until the next rebalance in the objective.",
+        show_default=OF_PRESET,
+    ),
 ]
 Compound = Annotated[bool, of_problem("--compound", help="Size positions by the account, not by a fixed capital.")]
 
 ForecastName = Annotated[str, of_strategy("--forecasts", help=f"{', '.join(FORECASTS)}.")]
 WeightName = Annotated[str, of_strategy("--weights", help=f"{', '.join(WEIGHTS)}.")]
 RiskTarget = Annotated[float, of_strategy(help="Annual, share of capital.")]
-CorrelationSpan = Annotated[float, of_strategy(help="Of the optimisation's exponential correlation, weeks.")]
-Shrinkage = Annotated[float, of_strategy(help="Of the optimisation's correlations towards zero, 0 to 1.")]
+CorrelationSpan = Annotated[
+    float | None, of_strategy(help="Of the optimisation's exponential correlation, weeks.", show_default=OF_PRESET)
+]
+Shrinkage = Annotated[
+    float | None,
+    of_strategy(help="Of the optimisation's correlations towards zero, 0 to 1.", show_default=OF_PRESET),
+]
 
 RULES = f"{', '.join(BUFFER_RULES)} or none; in a gap study book or none."
-BufferRule = Annotated[str, of_buffer("--buffer-rule", help=RULES)]
-SeveralBufferRules = Annotated[str, of_buffer("--buffer-rule", metavar="A,B,...", help=RULES)]
-BufferFraction = Annotated[float, of_buffer("--buffer-fraction", help="Buffer as a share of the risk target.")]
+BufferRule = Annotated[str | None, of_buffer("--buffer-rule", help=RULES, show_default=OF_PRESET)]
+SeveralBufferRules = Annotated[
+    str | None, of_buffer("--buffer-rule", metavar="A,B,...", help=RULES, show_default=OF_PRESET)
+]
+BufferFraction = Annotated[
+    float | None,
+    of_buffer("--buffer-fraction", help="Buffer as a share of the risk target.", show_default=OF_PRESET),
+]
 
 Notes = Annotated[bool, of_output("--notes", help="List what was dropped from the data, and why.")]
 
 DEFAULT_CAPITAL = 250_000.0
-DEFAULT_SPAN = float(BOOK_CORRELATION_SPAN)
 
 
 def chosen_market(
@@ -104,17 +131,35 @@ def chosen_market(
     return market
 
 
-def chosen_strategy(forecasts: str, weights: str, risk_target: float, span: float, shrinkage: float) -> Strategy:
-    """The strategy of the options."""
+def chosen_preset(
+    name: str | None, otherwise: str, cost_multiplier: float | None = None, span: float | None = None,
+    shrinkage: float | None = None, holding_cost: bool | None = None, buffer_rule: str | None = None,
+    buffer_fraction: float | None = None,
+) -> Preset:  # fmt: skip
+    """The preset of the name, or the other if none is given, with what is given instead.
+
+    A span or a shrinkage alone keeps the other of an exponential correlation; else the span is the book's, and nothing
+    is shrunk.
+    """
+    preset = preset_of(otherwise if name is None else name)
+    given = {"cost_multiplier": cost_multiplier, "holding_cost": holding_cost, "buffer_fraction": buffer_fraction}
+    changes: dict[str, Any] = {what: value for what, value in given.items() if value is not None}
+    if buffer_rule is not None:
+        known = one_of(buffer_rule, (*BUFFER_RULES, "none"), "buffer_rule")
+        changes["buffer_rule"] = None if known == "none" else known
+    if span is not None or shrinkage is not None:
+        own = preset.correlation if isinstance(preset.correlation, ExponentialCorrelation) else ExponentialCorrelation()
+        changes["correlation"] = ExponentialCorrelation(
+            own.span if span is None else span, own.shrinkage if shrinkage is None else shrinkage
+        )
+    return replace(preset, **changes)
+
+
+def chosen_strategy(forecasts: str, weights: str, risk_target: float, preset: Preset) -> Strategy:
+    """The strategy of the options, with the correlations of the preset."""
     return Strategy(
         forecasts=FORECASTS[one_of(forecasts, FORECASTS, "forecasts")],
         weights=WEIGHTS[one_of(weights, WEIGHTS, "weights")],
-        correlation=ExponentialCorrelation(span, shrinkage),
+        correlation=preset.correlation,
         risk_target=risk_target,
     )
-
-
-def chosen_buffer(buffer_rule: str) -> str | None:
-    """The rule, or None for ``none``."""
-    known = one_of(buffer_rule, (*BUFFER_RULES, "none"), "buffer_rule")
-    return None if known == "none" else known

@@ -21,6 +21,7 @@ from dynopt_milp.rules.among import rules_among
 from dynopt_milp.rules.rule import Rule
 from dynopt_milp.show.backtests import show_market, show_notes
 from dynopt_milp.strategy.market_notes import market_notes
+from dynopt_milp.strategy.presets import Preset, preset_words
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.from_targets import problem_of_day_and_targets, problem_of_targets, reference_prices
@@ -44,7 +45,7 @@ OF_PRICES = (
 )  # fmt: skip
 UNUSED_OPTIONS = {
     "a problem file has it inside": (
-        "capital", "held", "targets", "covariance", "period", "cost_multiplier", "shrinkage", "holding_cost",
+        "capital", "held", "targets", "covariance", "period", "preset", "cost_multiplier", "shrinkage", "holding_cost",
         "frequency", "roll_trades", *OF_PRICES,
     ),
     "a covariance is given": OF_PRICES,
@@ -68,16 +69,21 @@ class ProblemSource:
     instruments: str | None
     instruments_table: Path | None
     base_currency: str
-    strategy: Callable[[], Strategy]
+    strategy: Callable[[Preset], Strategy]
+    preset: Preset
     shrinkage: float
-    cost_multiplier: float
     limits: Limits | None
     rules: tuple[Rule, ...]
-    holding: str | None
+    frequency: str
     roll_trades: float
     notes: bool
     on_suspect: str
     given: frozenset[str]
+
+    @property
+    def holding(self) -> str | None:
+        """How often is rebalanced, where the cost of holding is counted."""
+        return self.frequency if self.preset.holding_cost else None
 
     def read(self, console: Console) -> tuple[Problem, dict[str, Any]]:
         """The problem, and what else is known of where it comes from; what prices say is shown on the console.
@@ -146,8 +152,8 @@ class ProblemSource:
         notes.extend(notes_of_covariance(matrix, targets))
         made = problem_of_targets(
             targets, matrix, held,
-            capital=self.capital, cost_multiplier=self.cost_multiplier, limits=self.limits, shrinkage=self.shrinkage,
-            period=self.period, holding=self.holding, roll_trades=self.roll_trades,
+            capital=self.capital, cost_multiplier=self.preset.cost_multiplier, limits=self.limits,
+            shrinkage=self.shrinkage, period=self.period, holding=self.holding, roll_trades=self.roll_trades,
         )  # fmt: skip
         made = made.replace(rules=self.rules)
         reference = reference_prices(targets)
@@ -169,10 +175,10 @@ class ProblemSource:
             end=self.date,
         )  # fmt: skip
         common: dict[str, Any] = {
-            "cost_multiplier": self.cost_multiplier, "limits": self.limits, "holding": self.holding,
+            "cost_multiplier": self.preset.cost_multiplier, "limits": self.limits, "holding": self.holding,
             "roll_trades": self.roll_trades,
         }  # fmt: skip
-        strategy = self.strategy()
+        strategy = self.strategy(self.preset)
         if targets is None:
             made = problem_of_day(
                 market, strategy, capital, self.date, 0.0 if positions is None else positions, **common
@@ -199,6 +205,7 @@ class ProblemSource:
         if targets is None:
             notes.extend(notes_of_left_out(before, market.instruments, made, strategy))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
+        about["preset"] = preset_words(self.preset.settings())
         about |= _of_data(before, list(made.instruments), console)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
         reference = before.reference_prices().ffill().iloc[-1].reindex(list(made.instruments))

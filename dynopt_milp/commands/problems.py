@@ -63,7 +63,7 @@ def solve(
 def example(
     path: Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="Where to write it.")],
     capital: Capital = DEFAULT_CAPITAL,
-    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
+    cost_multiplier: CostMultiplier = None,
     seed: Seed = 1,
 ) -> None:
     """Write an example problem: 32 real contracts in US dollars, simulated correlations and forecasts."""
@@ -71,7 +71,8 @@ def example(
     def run() -> int:
         from dynopt_milp.trades.examples import example_problem
 
-        example_problem(capital, seed=seed, cost_multiplier=cost_multiplier).to_json(path)
+        multiplier = BOOK_COST_MULTIPLIER if cost_multiplier is None else cost_multiplier
+        example_problem(capital, seed=seed, cost_multiplier=multiplier).to_json(path)
         return 0
 
     guarded(run)

@@ -25,7 +25,6 @@ from dynopt_milp.commands.app import (
 from dynopt_milp.commands.limit_options import Close, LongOnly, NoTrade, OneSide, ReduceOnly, SameSide, chosen_limits
 from dynopt_milp.commands.market_options import (
     A_FOLDER,
-    DEFAULT_SPAN,
     IN_BASE_CURRENCY,
     BaseCurrency,
     BufferFraction,
@@ -39,11 +38,12 @@ from dynopt_milp.commands.market_options import (
     InstrumentsTable,
     Notes,
     OnSuspect,
+    PresetName,
     RiskTarget,
     RollTrades,
     Shrinkage,
     WeightName,
-    chosen_buffer,
+    chosen_preset,
     chosen_strategy,
 )
 from dynopt_milp.commands.panels import of_market, of_output, of_problem
@@ -53,11 +53,12 @@ from dynopt_milp.commands.rule_options import MarginBudget, MaxHoldings, MaxRisk
 from dynopt_milp.errors import FileError, InputError
 from dynopt_milp.io.files_read import files_read
 from dynopt_milp.io.labelled import not_negative
-from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER, BOOK_RISK_TARGET
+from dynopt_milp.problem.book import BOOK_RISK_TARGET
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.strategy.presets import BOOK, DEFAULT, Preset
 from dynopt_milp.trades.decision_log import decision
 from dynopt_milp.trades.from_targets import PERIODS
 from dynopt_milp.trades.input_notes import notes_of_buffer
@@ -99,8 +100,9 @@ def rebalance(
     date: Annotated[
         str | None, of_problem(metavar="DATE", help="Its close is known.", show_default="the last day")
     ] = None,
-    cost_multiplier: CostMultiplier = BOOK_COST_MULTIPLIER,
-    holding_cost: HoldingCost = False,
+    preset: PresetName = None,
+    cost_multiplier: CostMultiplier = None,
+    holding_cost: HoldingCost = None,
     frequency: Frequency = "weekly",
     roll_trades: RollTrades = ROLL_TRADES,
     data: Annotated[Path | None, of_market(metavar="DIR", help=A_FOLDER)] = None,
@@ -110,8 +112,8 @@ def rebalance(
     on_suspect: OnSuspect = "freeze",
     forecasts: ForecastName = "trend",
     weights: WeightName = "risk-parity",
-    correlation_span: CorrelationSpan = DEFAULT_SPAN,
-    shrinkage: Shrinkage = 0.0,
+    correlation_span: CorrelationSpan = None,
+    shrinkage: Shrinkage = None,
     risk_target: RiskTarget = BOOK_RISK_TARGET,
     long_only: LongOnly = None,
     no_trade: NoTrade = None,
@@ -127,8 +129,8 @@ def rebalance(
     optimizer: OptimizerName = "exact",
     gap: Gap = DEFAULT_GAP,
     time_limit: TimeLimit = None,
-    buffer_rule: BufferRule = "book",
-    buffer_fraction: BufferFraction = BOOK_BUFFER_FRACTION,
+    buffer_rule: BufferRule = None,
+    buffer_fraction: BufferFraction = None,
     notes: Notes = False,
     out: Annotated[
         Path | None, of_output(metavar="FILE", help="Write the trades, or why there are none: .csv or .json.")
@@ -138,14 +140,20 @@ def rebalance(
 ) -> None:
     """The trades to do today: solve, then the buffer. From a problem file, from targets, or from raw prices."""
 
+    def aims() -> Preset:
+        return chosen_preset(
+            preset, BOOK.name if data is None else DEFAULT, cost_multiplier, correlation_span, shrinkage, holding_cost,
+            buffer_rule, buffer_fraction,
+        )  # fmt: skip
+
     def source() -> ProblemSource:
         sources = {name: context.get_parameter_source(name) for name in context.params}
         return ProblemSource(
             problem=problem, targets=targets, covariance=covariance, period=period, data=data, capital=capital,
             date=date, held=held, instruments=instruments, instruments_table=instruments_table,
             base_currency=base_currency,
-            strategy=partial(chosen_strategy, forecasts, weights, risk_target, correlation_span, shrinkage),
-            shrinkage=shrinkage, cost_multiplier=cost_multiplier,
+            strategy=partial(chosen_strategy, forecasts, weights, risk_target), preset=aims(),
+            shrinkage=0.0 if shrinkage is None else shrinkage,
             limits=chosen_limits(
                 one_side=one_side or (one_side is None and data is not None),
                 long_only=long_only, no_trade=no_trade, reduce_only=reduce_only, same_side=same_side, close=close,
@@ -153,14 +161,14 @@ def rebalance(
             rules=chosen_rules(
             rules, margin=margin, max_risk=max_risk, max_holdings=max_holdings, min_order=min_order
         ),
-            holding=frequency if holding_cost else None, roll_trades=roll_trades,
+            frequency=frequency, roll_trades=roll_trades,
             notes=notes, on_suspect=on_suspect,
             given=frozenset(name for name, of in sources.items() if of is not None and of.name == "COMMANDLINE"),
         )  # fmt: skip
 
     def decided(asked: ProblemSource) -> tuple[Rebalance, dict[str, Any]]:
         own: dict[str, Any] = {
-            "optimizer": optimizer, "buffer_rule": chosen_buffer(buffer_rule), "buffer_fraction": buffer_fraction,
+            "optimizer": optimizer, "buffer_rule": aims().buffer_rule, "buffer_fraction": aims().buffer_fraction,
             "risk_target": risk_target, "gap": gap, "time_limit": time_limit,
         }  # fmt: skip
         with files_read() as files:

@@ -22,6 +22,7 @@ from dynopt_milp.gap.grid import PATHS, Cell
 from dynopt_milp.gap.rows import CELL_COLUMNS, cell_rows, cell_values
 from dynopt_milp.gap.summary import summarise
 from dynopt_milp.io.atomic import refuse_unreadable, reported, write_atomically
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION
 from dynopt_milp.problem.limits import Limits, LimitsLike
 from dynopt_milp.solvers.branch_and_bound.solver import warm_up
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
@@ -54,6 +55,7 @@ class StudySettings:
     holding_cost: bool = False
     rules: DayRules | None = None
     verify_share: float = 0.0
+    buffer_fraction: float = BOOK_BUFFER_FRACTION
 
 
 def run_cell(study: StudySettings, cell: Cell) -> None:
@@ -75,7 +77,8 @@ def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
         limits = limits.among(market.instruments, study.market.instruments)
     common: dict[str, Any] = {
         "capital": cell.capital, "frequency": cell.frequency, "start": study.start, "end": study.end, "inputs": inputs,
-        "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule, "limits": limits,
+        "cost_multiplier": cell.cost_multiplier, "buffer_rule": buffer_rule,
+        "buffer_fraction": study.buffer_fraction, "limits": limits,
         "one_side": False, "holding_cost": study.holding_cost,  # sides are what the limits say
         "rules": of_market(study.rules, market.instruments, study.market.instruments),
         "verify_share": study.verify_share,

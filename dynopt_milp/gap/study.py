@@ -25,9 +25,11 @@ from dynopt_milp.io.labelled import to_share, true_or_false, whole_number
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.io.run_folder import run_folder
 from dynopt_milp.io.versions import versions
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION
 from dynopt_milp.problem.limits import LimitsLike, described, limits_of
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
+from dynopt_milp.strategy.presets import BOOK, Preset, preset_of
 from dynopt_milp.strategy.rules_of_day import DayRules, of_market, rules_described
 from dynopt_milp.strategy.strategy import Strategy
 
@@ -44,11 +46,12 @@ def run_gap_study(
     out: str | Path,
     strategy: Strategy | None = None,
     *,
+    preset: str | Preset = BOOK,
     workers: int = 1,
     cluster: str | None = None,
     also: Sequence[str | Optimizer] = (),
     limits: LimitsLike | None = None,
-    holding_cost: bool = False,
+    holding_cost: bool | None = None,
     rules: DayRules | None = None,
     verify_share: float = 0.0,
     gap: float = DEFAULT_GAP,
@@ -67,6 +70,9 @@ def run_gap_study(
         there.
     strategy : Strategy, optional
         Default: trend following, risk parity.
+    preset : {"book", "recommended", "pysystemtrade"} or Preset
+        As in :func:`~dynopt_milp.backtest`, of correlations, the cost of holding and the size of the buffer; λ and
+        rules of the buffer are the grid's.
     workers : int
         Processes. What comes out does not depend on it, but for the seconds.
     cluster : str, optional
@@ -77,7 +83,7 @@ def run_gap_study(
     limits : Limits or callable, optional
         As in :func:`~dynopt_milp.backtest`, for every solve; names are of the whole market, and of a smaller size those
         count that are in it. There is no ``one_side`` but what they say.
-    holding_cost : bool
+    holding_cost : bool, optional
         As in :func:`~dynopt_milp.backtest`: greedy and exact both count the rolls until the next rebalance.
     rules : list of Rule, Rule or callable, optional
         As in :func:`~dynopt_milp.backtest`, for every solve; of a smaller size those names count that are in it. Where
@@ -114,16 +120,17 @@ def run_gap_study(
     require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
     cells = grid.cells(market)
     whole_number(workers, "workers", least=1)
-    holding_cost = true_or_false(holding_cost, "holding_cost")
+    preset = preset_of(preset)
+    holding_cost = preset.holding_cost if holding_cost is None else true_or_false(holding_cost, "holding_cost")
     if not callable(limits):
         limits_of(limits, market.instruments, market.instruments)
     of_market(rules, market.instruments, market.instruments)
-    out, strategy = Path(out), Strategy() if strategy is None else strategy
+    out, strategy = Path(out), preset.of(Strategy() if strategy is None else strategy)
     gap, time_limit = check_gap(gap), check_time_limit(time_limit)
     verify_share = to_share(verify_share, "verify_share")
     study = StudySettings(
         market, strategy, grid.start, grid.end, gap, time_limit, out / CELLS, _checked(also), limits, holding_cost,
-        rules, verify_share,
+        rules, verify_share, preset.buffer_fraction,
     )  # fmt: skip
     settings = {
         "format": FORMAT, "market": _described(market), "strategy": strategy.settings(), "start": _text(grid.start),
@@ -134,6 +141,8 @@ def run_gap_study(
     }  # fmt: skip
     if verify_share:
         settings["verify_share"] = verify_share
+    if preset.buffer_fraction != BOOK_BUFFER_FRACTION:  # a study of the book's has the settings that it always had
+        settings["buffer_fraction"] = preset.buffer_fraction
     if rules is not None:
         settings["rules"] = rules_described(rules, list(market.instruments))
     if cluster is not None:

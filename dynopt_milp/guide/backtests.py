@@ -19,6 +19,7 @@ from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.strategy.costs import Costs, quoted_costs
 from dynopt_milp.strategy.forecasts import Forecasts, long_only
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.presets import BOOK
 from dynopt_milp.strategy.rules_of_day import DayRules, of_market
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.strategy.volatility import (
@@ -231,6 +232,7 @@ def _run(
         forecasts=forecasts,
         weights=weights,
         volatility=EwmaVolatility(long_run_weight=BOOK_LONG_RUN_WEIGHT),
+        correlation=BOOK.correlation,
         costs=replaced_costs(costs, capital),
         risk_target=risk_target,
     )
@@ -238,7 +240,8 @@ def _run(
     kind = Inputs if replaced == [None, None] else ReplacedInputs
     inputs = kind(market, strategy, capital)
     settings |= {"rules": of_market(rules, list(weights), list(data))}
-    run = backtest(market, capital=capital, inputs=inputs, one_side=False, **settings)  # the guide has no such rule
+    settings |= {"preset": BOOK, "one_side": False}  # the guide has no such rule
+    run = backtest(market, capital=capital, inputs=inputs, **settings)
     return run, weights, inputs
 
 

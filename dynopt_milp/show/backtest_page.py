@@ -24,7 +24,7 @@ from dynopt_milp.show.attribution import (
     worst_days,
 )
 from dynopt_milp.show.backtests import figure_rows, finding_text
-from dynopt_milp.show.captions import capital_words, caption, costs_of
+from dynopt_milp.show.captions import capital_words, caption, costs_of, preset_line
 from dynopt_milp.show.months import costs_by_year, returns_by_month
 from dynopt_milp.show.pictures import yearly_tracking_error
 from dynopt_milp.show.rules import HEADS, rule_rows
@@ -68,6 +68,7 @@ def _page(run: Backtest) -> str:
         "show/backtest.html.j2",
         name=name,
         caption=caption(runs.values()),
+        preset=preset_line(runs.values()),
         simulated=run.settings["simulated"],
         currency=run.settings["base_currency"],
         shares_of=capital_words(runs.values()),

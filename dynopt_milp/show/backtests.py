@@ -14,7 +14,7 @@ from dynopt_milp.backtests.metrics import above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
 from dynopt_milp.io.first_few import first_few
-from dynopt_milp.show.captions import capital_words, caption, costs_of
+from dynopt_milp.show.captions import capital_words, caption, costs_of, preset_line
 from dynopt_milp.show.rules import HEADS, rule_rows
 from dynopt_milp.strategy.market_notes import market_notes
 
@@ -147,7 +147,10 @@ def figure_rows(runs: Mapping[str, Backtest]) -> list[tuple[str, list[str]]]:
 
 def show_backtests(runs: Mapping[str, Backtest], console: Console) -> None:
     """Print the figures of runs side by side, then what went wrong, then what is unusual."""
-    console.print(f"{caption(runs.values())}\ncosts counted: {costs_of(runs.values())}\n", highlight=False)
+    said = [caption(runs.values()), preset_line(runs.values()), f"costs counted: {costs_of(runs.values())}"]
+    for line in filter(None, said):
+        console.print(Text(line), soft_wrap=True)
+    console.print()
     console.print(_table(runs, figure_rows(runs)))
     show_rules(runs, console)
     show_failures(runs, console)
@@ -219,5 +222,6 @@ def summary(run: Backtest) -> dict[str, Any]:
         "performance": run.performance,
         "findings": [finding.to_dict() for finding in run.findings],
         "settings": run.settings,
+        "preset": preset_line([run]) or None,
         "beside": {name: summary(other) for name, other in run.beside.items()},
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dynopt_milp.backtests.costs_counted import costs_counted
+from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.problem.holding import ROLL_TRADES
+from dynopt_milp.strategy.presets import preset_words
 
 
 def caption(runs: Iterable[Backtest]) -> str:
@@ -34,6 +36,15 @@ def caption(runs: Iterable[Backtest]) -> str:
     if any(one["simulated"] for one in settings):
         words.append("simulated prices")
     return (f"{', '.join(rules)}: " if rules else "") + ", ".join(words)
+
+
+def preset_line(runs: Iterable[Backtest]) -> str:
+    """What runs minimise and how they trade, and which preset that is; empty where they differ, or optimise nothing."""
+    said = {
+        preset_words(run.settings | {"correlation": run.settings["strategy"]["correlation"]})
+        for run in runs if run.settings["optimizer"] not in UNOPTIMISED
+    }  # fmt: skip
+    return said.pop() if len(said) == 1 else ""
 
 
 def costs_of(runs: Iterable[Backtest]) -> str:

@@ -12,7 +12,7 @@ from dynopt_milp.io.records import records
 from dynopt_milp.pages.page import render, write_page
 from dynopt_milp.show.attribution import by_asset_class
 from dynopt_milp.show.backtest_page import account_chart, days_shown, findings_of, kept_in_words, month_rows
-from dynopt_milp.show.captions import capital_words, caption, costs_of
+from dynopt_milp.show.captions import capital_words, caption, costs_of, preset_line
 
 COLUMNS = (
     ("return", "annualized_return", "{:.1%}"),
@@ -82,6 +82,7 @@ def _page(runs: Runs) -> str:
     return render(
         "show/comparison.html.j2",
         caption=caption(every),
+        preset=preset_line(every),
         notes=_notes(every),
         simulated=any(run.settings["simulated"] for run in every),
         compound=any(run.settings["compound"] for run in every),

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dynopt_milp.backtests.compare import Runs, comparison_table
-from dynopt_milp.show.captions import capital_words, caption, costs_of
+from dynopt_milp.show.captions import capital_words, caption, costs_of, preset_line
 
 SHOWN_COLUMNS = (
     ("return", "annualized_return", "{:.1%}"),
@@ -38,7 +38,9 @@ def show_comparison(runs: Runs, console: Console) -> None:
         Backtests by (strategy, optimizer).
     console : Console
     """
-    console.print(f"{caption(runs.values())}\n", highlight=False)
+    for line in filter(None, (caption(runs.values()), preset_line(runs.values()))):
+        console.print(Text(line), soft_wrap=True)
+    console.print()
     table = comparison_table(runs)
     shown = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     shown.add_column("", no_wrap=True)

@@ -83,6 +83,8 @@ def show_rebalance(result: Rebalance, console: Console, made_from: Mapping[str, 
     facts = [("date", str(known.get("date", f"{result.time:%Y-%m-%d}")))]
     if capital is not None:
         facts.append(("capital", f"{capital:,.0f}" + (f" {currency}" if currency else "")))
+    if "preset" in known:
+        facts.append(("settings", str(known["preset"])))
     facts += [
         ("optimisation", f"{result.status.value} ({EXPLANATION[result.status]})"),
         ("stopped by", result.stopped_by.value),

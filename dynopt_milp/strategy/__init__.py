@@ -15,6 +15,7 @@ from dynopt_milp.strategy.forecasts import TrendFollowing, capped, ewmac, long_o
 from dynopt_milp.strategy.inputs import Inputs, TargetPositions
 from dynopt_milp.strategy.look_ahead import check_no_look_ahead
 from dynopt_milp.strategy.nonlinear_shrinkage import NonlinearShrinkage
+from dynopt_milp.strategy.presets import BOOK, PRESETS, PYSYSTEMTRADE, RECOMMENDED, Preset
 from dynopt_milp.strategy.risk import RiskDecomposition, risk_decomposition
 from dynopt_milp.strategy.rules_of_day import RebalanceDay
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
@@ -34,6 +35,10 @@ from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.strategy.volatility import EwmaVolatility
 
 __all__ = [
+    "BOOK",
+    "PRESETS",
+    "PYSYSTEMTRADE",
+    "RECOMMENDED",
     "STATIC_PORTFOLIOS",
     "BlendedCorrelation",
     "Correlation",
@@ -44,6 +49,7 @@ __all__ = [
     "FixedShares",
     "Inputs",
     "NonlinearShrinkage",
+    "Preset",
     "RebalanceDay",
     "RiskDecomposition",
     "Strategy",

@@ -15,7 +15,6 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.data.suspects import Suspect
 from dynopt_milp.errors import DataError, HistoryError, InputError
 from dynopt_milp.io.labelled import positive, to_whole
-from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES, holding_cost
 from dynopt_milp.problem.limits import Limits, LimitsLike, limits_of
 from dynopt_milp.problem.one_side import beside_kept
@@ -28,6 +27,7 @@ from dynopt_milp.strategy.correlation import Correlation, of_market, weekly_retu
 from dynopt_milp.strategy.costs import contract_values, sr_costs
 from dynopt_milp.strategy.forecasts import AVERAGE_FORECAST
 from dynopt_milp.strategy.order_costs import DailyOrderCosts
+from dynopt_milp.strategy.presets import RECOMMENDED
 from dynopt_milp.strategy.rules_of_day import DayRules, RebalanceDay, rules_of_day
 from dynopt_milp.strategy.shares import shares_in_order
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
@@ -90,6 +90,7 @@ class Inputs:
     ----------
     market : Market
     strategy : Strategy
+        One without correlations of its own gets those of the preset ``recommended``.
     capital : float
         Base currency, positive.
 
@@ -124,7 +125,8 @@ class Inputs:
     _rolls: list[FloatArray] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        market, strategy = self.market, self.strategy
+        market, strategy = self.market, RECOMMENDED.of(self.strategy)
+        object.__setattr__(self, "strategy", strategy)
         if isinstance(strategy.weights, FixedShares):
             strategy.weights.check(market.instruments)
         positive(self.capital, "capital", most=MOST_CAPITAL)
@@ -133,7 +135,7 @@ class Inputs:
         costs = checked_frame(strategy.costs(market), market, "costs", least=0.0).ffill()
         values = contract_values(market)
         weekly = weekly_returns(market)
-        correlations = _correlations(of_market(strategy.correlation, market), weekly, "correlation")
+        correlations = _correlations(of_market(RECOMMENDED.correlation_of(strategy), market), weekly, "correlation")
         of_multiplier = correlations
         if not same(strategy.multiplier_correlation, strategy.correlation):
             estimator = of_market(strategy.multiplier_correlation, market)
@@ -265,7 +267,7 @@ class Inputs:
         date: pd.Timestamp,
         held: Any = 0.0,
         *,
-        cost_multiplier: float = BOOK_COST_MULTIPLIER,
+        cost_multiplier: float = RECOMMENDED.cost_multiplier,
         limits: LimitsLike | None = None,
         capital: float | None = None,
         without: Sequence[str] = (),
@@ -282,7 +284,7 @@ class Inputs:
         held : Series, dict or number
             Whole contracts by instrument; what is not named is not held.
         cost_multiplier : float
-            λ.
+            λ. Default: that of the preset ``recommended``.
         limits : Limits or callable, optional
             Limits of instruments of the market, or a function from the instruments of the day to theirs. Instruments
             whose market is closed do not trade in any case.

@@ -11,6 +11,7 @@ from formulations import FloatArray
 LEAST_SHARE = 1e-10
 """Of the largest eigenvalue: one below is taken for so much, as where two columns are the same."""
 ROOT_5 = np.sqrt(5.0)
+FAR = 100.0  # bandwidths
 
 
 class NonlinearShrinkage:
@@ -86,11 +87,7 @@ def shrunk_eigenvalues(eigenvalues: FloatArray, observed: int) -> FloatArray:
     away = (known[:, None] - known) / (bandwidth * known)
     edge = np.maximum(1 - away**2 / 5, 0.0)
     density = (3 / (4 * ROOT_5) * edge / (bandwidth * known)).mean(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = np.log(np.abs((ROOT_5 - away) / (ROOT_5 + away)))
-        transform = -3 / (10 * np.pi) * away + 3 / (4 * ROOT_5 * np.pi) * (1 - away**2 / 5) * logarithm
-    transform = np.where(np.abs(away) == ROOT_5, -3 / (10 * np.pi) * away, transform)
-    hilbert = (transform / (bandwidth * known)).mean(axis=1)
+    hilbert = (_transform(away) / (bandwidth * known)).mean(axis=1)
     if not null:
         ratio = size / observed
         beside = 1 - ratio - np.pi * ratio * known * hilbert
@@ -102,3 +99,18 @@ def shrunk_eigenvalues(eigenvalues: FloatArray, observed: int) -> FloatArray:
     ) / np.pi
     of_null = 1 / (np.pi * null / observed * at_zero * inverse)
     return np.concatenate([np.full(null, of_null), 1 / (np.pi**2 * known * (density**2 + hilbert**2))])
+
+
+def _transform(away: FloatArray) -> FloatArray:
+    """The Hilbert transform of Epanechnikov's kernel.
+
+    Far away, as from eigenvalues of next to nothing where columns are the same, two terms of the closed form cancel but
+    for round-off; there it is the series in the moments of the kernel, 1, 15/7 and 125/21.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithm = np.log(np.abs((ROOT_5 - away) / (ROOT_5 + away)))
+        near = -3 / (10 * np.pi) * away + 3 / (4 * ROOT_5 * np.pi) * (1 - away**2 / 5) * logarithm
+        square = 1 / away**2
+        far = -(1 + square * (1 + square * (15 / 7 + square * 125 / 21))) / (np.pi * away)
+    near = np.where(np.abs(away) == ROOT_5, -3 / (10 * np.pi) * away, near)
+    return np.where(np.abs(away) > FAR, far, near)

@@ -36,9 +36,9 @@ class Strategy:
         day of the year on which an instrument has come or gone.
     volatility : callable
         Market → annual standard deviation, days × instruments. Default: EWMA of span 32.
-    correlation : callable
+    correlation : callable, optional
         Of the optimisation: what it takes for the risk of what is held. Weekly returns → correlations, weeks × n × n.
-        Default: exponential of span 25.
+        Default: that of the preset which a run is made with (:class:`Preset`).
     costs : callable
         Market → cost of one contract, base currency, days × instruments. Default: as quoted.
     risk_target : float
@@ -55,7 +55,7 @@ class Strategy:
     forecasts: Forecasts = field(default_factory=TrendFollowing)
     weights: Weights | Mapping[str, float] | pd.Series = risk_parity
     volatility: Callable[[Market], pd.DataFrame] = field(default_factory=EwmaVolatility)
-    correlation: Correlation = field(default_factory=ExponentialCorrelation)
+    correlation: Correlation | None = None
     costs: Costs = quoted_costs
     risk_target: float = BOOK_RISK_TARGET
     multiplier_cap: float = BOOK_MULTIPLIER_CAP
@@ -66,7 +66,7 @@ class Strategy:
         if isinstance(self.weights, (Mapping, pd.Series)):
             object.__setattr__(self, "weights", FixedShares(pd.Series(self.weights)))
         for name in FUNCTIONS:
-            if not callable(getattr(self, name)):
+            if not callable(getattr(self, name)) and not (name == "correlation" and self.correlation is None):
                 raise InputError(f"expected a function, found {type(getattr(self, name)).__name__}", field=name)
         positive(self.risk_target, "risk_target", most=MOST_RISK)
         at_least(1.0, self.multiplier_cap, "multiplier_cap", most=MOST_MULTIPLIER)

@@ -10,11 +10,11 @@ from dynopt_milp.data.days import day_within
 from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError, InputError
 from dynopt_milp.io.labelled import to_whole
-from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
 from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.limits import LimitsLike, limits_of
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.presets import RECOMMENDED
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.last_day import alone_on_last_day
 from dynopt_milp.trades.left_out import cannot_be_held, not_in_data
@@ -41,7 +41,7 @@ def problem_of_day(
     date: Any = None,
     held: Any = 0.0,
     *,
-    cost_multiplier: float = BOOK_COST_MULTIPLIER,
+    cost_multiplier: float = RECOMMENDED.cost_multiplier,
     limits: LimitsLike | None = None,
     holding: str | None = None,
     roll_trades: float = ROLL_TRADES,
@@ -58,7 +58,7 @@ def problem_of_day(
     held : Series, dict or number
         Whole contracts by instrument; what is not named is not held.
     cost_multiplier : float
-        λ.
+        λ. Default: that of the preset ``recommended``, as correlations of a strategy without any are its.
     limits : Limits or callable, optional
         What positions may be, or a function from the instruments of the day to that. Names are of instruments that can
         be held on that day.

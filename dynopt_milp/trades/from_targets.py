@@ -21,6 +21,7 @@ from dynopt_milp.problem.plausible import MOST_VARIANCE, not_annual
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.shrinkage import check_shrinkage, shrunk
 from dynopt_milp.strategy.forecasts import long_only
+from dynopt_milp.strategy.presets import RECOMMENDED
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.trades.from_prices import known_day, problem_of_day
 from dynopt_milp.trades.input_files import TARGET_COLUMNS, TERMS, UNDERLYING
@@ -172,7 +173,7 @@ def problem_of_day_and_targets(
     date: Any = None,
     held: pd.Series | None = None,
     *,
-    cost_multiplier: float = BOOK_COST_MULTIPLIER,
+    cost_multiplier: float = RECOMMENDED.cost_multiplier,
     limits: LimitsLike | None = None,
     holding: str | None = None,
     roll_trades: float = ROLL_TRADES,
@@ -199,7 +200,7 @@ def problem_of_day_and_targets(
     contracts = _held(held, names)
     equal = replace(
         strategy, forecasts=long_only, weights=dict.fromkeys(names, 1.0 / len(names)),
-        multiplier_correlation=strategy.correlation,  # what it sizes is not used
+        multiplier_correlation=RECOMMENDED.correlation_of(strategy),  # what it sizes is not used
     )  # fmt: skip
     problem = problem_of_day(
         market.select(names), equal, capital, date, contracts, cost_multiplier=cost_multiplier, holding=holding,

@@ -16,7 +16,7 @@ from dynopt_milp.trades.outcome import FORMAT, Rebalance, is_record
 SETTINGS = (
     "optimizer", "buffer_rule", "buffer_fraction", "risk_target", "gap", "time_limit", "start", "constraints",
 )  # fmt: skip
-ABOUT = ("date", "capital", "base_currency", "reference_prices", "suspects", "days_since_price")
+ABOUT = ("date", "capital", "base_currency", "preset", "reference_prices", "suspects", "days_since_price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class StoredDecision:
     settings : dict
         The further arguments of :func:`~dynopt_milp.rebalance`.
     about : dict
-        ``date``, ``capital``, ``base_currency``, ``reference_prices``, ``suspects`` and ``days_since_price``, as far as
-        they are there.
+        ``date``, ``capital``, ``base_currency``, ``preset`` (in words), ``reference_prices``, ``suspects`` and
+        ``days_since_price``, as far as they are there.
     notes : tuple of str
         What was said of the input when it was decided.
     trades : dict

@@ -127,7 +127,7 @@ def test_trades_decided_after_one_close_are_done_at_the_next(market: Market, gre
     inputs = Inputs(market, Strategy(), 500_000.0)
     day = greedy.rebalances.index[10]
     held = greedy.positions.loc[day]
-    problem = inputs.problem(day, held)
+    problem = inputs.problem(day, held, holding="weekly")
     next_day = market.days[market.days.get_loc(day) + 1]
     assert market.prices.loc[next_day].notna().all()
     trades = (greedy.positions.loc[next_day] - held).abs().sum()
@@ -606,7 +606,9 @@ def test_limits_hold_in_every_rebalance(market: Market) -> None:
 
 
 def test_a_method_beside_that_fails_does_not_stop_the_trade(market: Market, greedy: Backtest) -> None:
-    run = backtest(market, optimizer="greedy", also=["enumerate"], **YEAR | {"capital": 5e6, "end": "2016-02-28"})
+    run = backtest(
+        market, optimizer="greedy", also=["enumerate"], preset="book", **YEAR | {"capital": 5e6, "end": "2016-02-28"}
+    )
     assert run.performance["num_failed"] == 0
     assert run.rebalances["enumerate_objective"].isna().all()
     assert run.performance["total_turnover"] > 0

@@ -79,7 +79,8 @@ def test_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     done = run("backtest", *QUARTER, "--optimizer", "greedy", "--json")
     content = read_json(done.stdout)
     assert done.returncode == 0
-    assert set(content) == {"notes", "performance", "findings", "settings", "beside"}
+    assert set(content) == {"notes", "performance", "findings", "settings", "preset", "beside"}
+    assert content["preset"].startswith("preset recommended: λ = 10,")
     assert content["notes"] == []
     assert content["settings"]["simulated"] is True
     assert content["performance"]["num_rebalances"] == 12

@@ -68,6 +68,30 @@ def test_nonlinear_shrinkage_of_columns_that_are_the_same_is_positive(rows: int)
     assert np.linalg.eigvalsh(found).min() > -1e-9
 
 
+def test_columns_that_are_the_same_leave_the_others_as_they_were() -> None:
+    """Six sizes of contracts that are there already: the risk of the others does not vanish with theirs."""
+    values = np.random.default_rng(2).normal(size=(104, 42))
+    values[:, 36:] = values[:, :6]
+    found = NonlinearShrinkage().fit(values).covariance_
+    assert np.diag(found) == pytest.approx(values.var(axis=0), rel=0.7)
+    assert np.linalg.eigvalsh(found)[6:].min() > 0.3  # those of the same columns come first
+
+
+def test_the_transform_of_the_kernel_is_one_curve() -> None:
+    """Against its integral, near and far away."""
+    from scipy.integrate import quad
+
+    from dynopt_milp.strategy.nonlinear_shrinkage import ROOT_5, _transform
+
+    def integrated(x: float) -> float:
+        kernel = quad(lambda t: 3 / (4 * ROOT_5) * (1 - t * t / 5) / (t - x), -ROOT_5, ROOT_5, epsabs=1e-14)[0]
+        return float(kernel / np.pi)
+
+    for away in (2.5, 30.0, 99.0, 101.0, 1e4, -50.0, -1e6):
+        assert _transform(np.array([away]))[0] == pytest.approx(integrated(away), rel=1e-9)
+    assert _transform(np.array([1e25]))[0] == pytest.approx(-1 / (np.pi * 1e25))
+
+
 @pytest.mark.parametrize("wrong", [np.ones(5), np.ones((1, 3)), np.full((5, 2), np.nan), np.ones((4, 0))])
 def test_nonlinear_shrinkage_refuses_what_is_no_sample(wrong: Any) -> None:
     with pytest.raises(InputError, match="X: expected two rows of finite numbers or more"):
@@ -143,7 +167,7 @@ def test_asset_classes_and_underlyings_are_those_of_the_market() -> None:
     assert found.equals(Inputs(market, Strategy(correlation=own), 250_000.0).correlation(day))
     blend = BlendedCorrelation((FactorCorrelation(WindowCorrelation(52)), ExponentialCorrelation()), (3.0, 1.0))
     blended = Inputs(market, Strategy(correlation=blend), 250_000.0).correlation(day)
-    book = Inputs(market, Strategy(), 250_000.0).correlation(day)
+    book = Inputs(market, Strategy(correlation=ExponentialCorrelation()), 250_000.0).correlation(day)
     assert blended.to_numpy() == pytest.approx(0.75 * found.to_numpy() + 0.25 * book.to_numpy(), abs=1e-12)
     assert found.at["ES", "ES_micro"] > 0.9
 

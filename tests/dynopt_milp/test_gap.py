@@ -39,6 +39,7 @@ from dynopt_milp.gap.grid import take_in_turn
 from dynopt_milp.gap.rows import ROW_COLUMNS
 from dynopt_milp.gap.summary import gaps
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.presets import BOOK
 from tests.command_line import COMMAND, run
 
 NAMES = ["US10", "BUND", "ES_micro", "NQ_micro", "EUR_micro", "GOLD_micro", "GOLD", "CORN", "CRUDE_mini"]
@@ -122,7 +123,7 @@ def test_ten_rows_computed_from_scratch(study: Path, market: Market) -> None:
     for row in rows.to_dict("records"):
         own = market.select(order[: row["size"]]).between(end=row["date"])  # nothing of the days after
         held = json.loads(row["held_positions"])
-        problem = Inputs(own, Strategy(), row["capital"]).problem(
+        problem = Inputs(own, BOOK.of(Strategy()), row["capital"]).problem(
             row["date"], held, cost_multiplier=row["cost_multiplier"]
         )
         found = {"greedy": solve(problem, "greedy"), "exact": solve(problem, "scip"),
@@ -169,8 +170,8 @@ def test_the_summary_is_that_of_the_rows(study: Path) -> None:
 def test_what_a_path_came_to_is_that_of_its_backtest(study: Path, market: Market) -> None:
     cell = next(cell for cell in GRID.cells(market) if cell.path == "exact")
     run = backtest(
-        market.select(cell.instruments), capital=cell.capital, cost_multiplier=cell.cost_multiplier, start=GRID.start,
-        end=GRID.end,
+        market.select(cell.instruments), preset=BOOK, capital=cell.capital, cost_multiplier=cell.cost_multiplier,
+        start=GRID.start, end=GRID.end,
     )  # fmt: skip
     line = (
         pd.read_csv(study / "summary.csv")
@@ -382,6 +383,7 @@ SIDE_BY_SIDE = """
 import sys
 from dynopt_milp import simulated_market
 from dynopt_milp.errors import WorkerError
+from dynopt_milp.strategy.presets import BOOK
 from dynopt_milp.gap import GapGrid, run_gap_study
 market = simulated_market(3, instruments={names!r})
 grid = GapGrid(capitals=(100_000, 1_000_000), start="2005-01-01", end="2020-12-31", paths=("greedy",))

@@ -101,8 +101,8 @@ def test_they_are_the_same_on_real_days(name: str, instances: Path, doubts: list
 
 
 def test_contracts_that_are_alike_are_told_by_the_full_evaluation(doubts: list[int]) -> None:
-    """Two names for one contract: every pick is a tie, which goes to the first."""
-    problem = Problem(np.full((2, 2), 0.04), [3.0, 3.0], [0.1, 0.1], instruments=["A", "B"])
+    """Two names for one contract: every pick is a tie, which goes to the first. All numbers are exact in binary."""
+    problem = Problem(np.full((2, 2), 0.0625), [3.0, 3.0], [0.125, 0.125], instruments=["A", "B"])
     assert greedy_search(problem.program())[0].tolist() == in_full(problem.program()).tolist() == [6.0, 0.0]
     assert doubts
     assert set(doubts) <= {1, 2}

@@ -25,6 +25,7 @@ from dynopt_milp.strategy.factor_correlation import FactorCorrelation
 from dynopt_milp.strategy.forecasts import EWMAC_SCALARS, TrendFollowing, ewmac, long_only
 from dynopt_milp.strategy.inputs import CLOSED_AFTER, Inputs
 from dynopt_milp.strategy.nonlinear_shrinkage import NonlinearShrinkage
+from dynopt_milp.strategy.presets import BOOK
 from dynopt_milp.strategy.sizing import diversification_multiplier, optimal_positions
 from dynopt_milp.strategy.strategy import Strategy
 from dynopt_milp.strategy.volatility import EwmaVolatility
@@ -182,7 +183,9 @@ def test_settings_of_correlation_that_make_no_sense_are_refused(
 
 def test_full_size_and_micro_contracts_are_perfectly_correlated_and_still_solvable(inputs: Inputs) -> None:
     day = inputs.market.days[-10]
-    assert inputs.correlation(day).loc["ES", "ES_micro"] == pytest.approx(1.0, abs=1e-6)
+    book = Inputs(inputs.market, BOOK.of(Strategy()), 250_000.0)
+    assert book.correlation(day).loc["ES", "ES_micro"] == pytest.approx(1.0, abs=1e-6)
+    assert inputs.correlation(day).loc["ES", "ES_micro"] < 0.75  # the recommended shrinkage, by 0.3
     assert inputs.problem(day).program().size == len(NAMES)
 
 

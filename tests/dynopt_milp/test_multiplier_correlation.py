@@ -16,6 +16,7 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data import Market
 from dynopt_milp.errors import FormatError, InputError
 from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation, WindowCorrelation
+from dynopt_milp.strategy.presets import BOOK
 from dynopt_milp.strategy.sizing import diversification_multiplier
 from formulations import FloatArray
 
@@ -29,7 +30,7 @@ def market() -> Market:
 
 
 def test_the_wanted_positions_do_not_move_with_the_correlations_of_the_optimisation(market: Market) -> None:
-    plain, days = Inputs(market, Strategy(), 500_000), market.days[600::100]
+    plain, days = Inputs(market, BOOK.of(Strategy()), 500_000), market.days[600::100]
     wanted = {day: plain.target_positions(day) for day in days}
     assert all(1 < one.multiplier < 2.5 for one in wanted.values())  # the cap is not what keeps it
     for correlation in (*(ExponentialCorrelation(25, share) for share in SHRINKAGES), WindowCorrelation(100)):

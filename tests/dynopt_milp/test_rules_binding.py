@@ -198,7 +198,9 @@ def test_prices_are_those_of_what_is_minimised(market: Market, buffer_rule: Any)
     formulation = "deadband" if buffer_rule == "deadband" else "penalty"
     costs = []
     for day, row in done.rebalances.iterrows():
-        problem = inputs.problem(day, done.positions.loc[day], rules=HOUSE, limits=Limits(one_side=True))
+        problem = inputs.problem(
+            day, done.positions.loc[day], rules=HOUSE, limits=Limits(one_side=True), holding="weekly"
+        )
         best, free = (solve(made, formulation=formulation) for made in (problem, problem.replace(rules=None)))
         costs.append(best.objective - free.objective)
         assert row["rules_cost"] == pytest.approx(costs[-1], abs=3e-6 * best.objective)

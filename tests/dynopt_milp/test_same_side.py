@@ -20,6 +20,7 @@ from dynopt_milp.errors import FormatError, LimitsError, SolverError
 from dynopt_milp.gap import GapGrid, run_gap_study, write_report
 from dynopt_milp.guide import calculate_dynamic_portfolio_positions, run_exact_algorithm
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.presets import BOOK
 from formulations import FloatArray
 from tests.command_line import read_json, run
 
@@ -205,9 +206,10 @@ def mirrored(problem: Problem) -> FloatArray:
 
 @pytest.mark.parametrize("optimizer", ["exact", "greedy", mirrored], ids=["exact", "greedy", "function"])
 def test_backtests(market: Market, optimizer: Any) -> None:
-    strategy = Strategy()
+    strategy = BOOK.of(Strategy())
     inputs = Inputs(market, strategy, 500_000)
     common: dict[str, Any] = SPAN | {
+        "preset": BOOK,
         "strategy": strategy, "capital": 500_000, "inputs": inputs, "portfolios": True, "optimizer": optimizer,
     }  # fmt: skip
     if optimizer != "greedy":

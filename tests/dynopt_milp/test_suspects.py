@@ -126,7 +126,8 @@ def test_a_market_that_is_another_one_from_a_day_on_is_believed_within_a_week() 
         assert days_of(own) == list(DAYS[180:184])
     frame = prices().assign(INDEX=own)
     run_of = {
-        how: backtest(market(frame, on_suspect=how), LONG, capital=1e6, start=DAYS[100]) for how in ("freeze", "use")
+        how: backtest(market(frame, on_suspect=how), LONG, preset="book", capital=1e6, start=DAYS[100])
+        for how in ("freeze", "use")
     }
     earned = {how: one.profits["INDEX"].sum() for how, one in run_of.items()}
     assert earned["freeze"] < 0

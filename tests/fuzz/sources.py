@@ -16,6 +16,7 @@ from dynopt_milp import Problem, Strategy
 from dynopt_milp.commands.problem_source import ProblemSource
 from dynopt_milp.data import Market, read_market
 from dynopt_milp.strategy.market_notes import market_notes
+from dynopt_milp.strategy.presets import BOOK, Preset
 from tests.fuzz.tables import Table, table
 
 CAPITAL = 250_000.0
@@ -66,12 +67,16 @@ def live() -> Source:
 def _read_live(folder: Path) -> Answer:
     source = ProblemSource(
         problem=None, targets=folder / "targets.csv", covariance=folder / "covariance.csv", period=None, data=None,
-        capital=None, date=None, held=folder / "held.csv", instruments=None, base_currency="USD", strategy=Strategy,
-        shrinkage=0.0, cost_multiplier=50.0, limits=None, rules=(), holding=None, roll_trades=1.0, notes=False,
+        capital=None, date=None, held=folder / "held.csv", instruments=None, base_currency="USD", strategy=_of_nothing,
+        preset=BOOK, shrinkage=0.0, limits=None, rules=(), frequency="weekly", roll_trades=1.0, notes=False,
         given=frozenset(), on_suspect="freeze", instruments_table=None,
     )  # fmt: skip
     problem, known = source.read(Console(file=io.StringIO()))
     return Answer(_of_problem(problem), frozenset(known["notes"]))
+
+
+def _of_nothing(preset: Preset) -> Strategy:
+    return preset.of(Strategy())
 
 
 def _of_problem(problem: Problem) -> dict[str, Any]:

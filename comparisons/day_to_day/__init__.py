@@ -1,0 +1,1 @@
+"""Whether a rebalance should start from the optimum of the one before."""

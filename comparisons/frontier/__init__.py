@@ -1,0 +1,1 @@
+"""What exactness is worth: realised tracking error against cost, of ways to hold whole contracts."""

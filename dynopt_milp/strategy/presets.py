@@ -1,0 +1,140 @@
+"""Presets: what belongs together in the objective, and in the buffer.
+
+The cost multiplier, the covariance, the cost of holding and the buffer say together how close positions follow their
+targets and what that costs. An optimum is only as good as what it is the optimum of: a λ that is right beside one
+covariance is wrong beside another. `comparisons/frontier` has what each preset came to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dynopt_milp.errors import InputError
+from dynopt_milp.io.describe import describe
+from dynopt_milp.io.labelled import one_of
+from dynopt_milp.problem.book import (
+    BOOK_BUFFER_FRACTION,
+    BOOK_CORRELATION_SPAN,
+    BOOK_COST_MULTIPLIER,
+    BOOK_RISK_TARGET,
+)
+from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation
+from dynopt_milp.strategy.strategy import Strategy
+
+OF_PRESET = "preset"
+"""As a buffer rule: that of the preset, as None means that there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What is minimised, and how far of the way is traded.
+
+    Parameters
+    ----------
+    name : str
+    correlation : callable
+        Of the optimisation, as :class:`~dynopt_milp.Strategy` has it; of a strategy that has none of its own.
+    cost_multiplier : float
+        λ.
+    buffer_rule : {"book", "edge", "deadband"} or None
+        As in :func:`~dynopt_milp.rebalance`.
+    buffer_fraction : float
+        Share of the risk target.
+    holding_cost : bool
+        Whether the rolls until the next rebalance are counted in the objective.
+    """
+
+    name: str
+    correlation: Correlation
+    cost_multiplier: float
+    buffer_rule: str | None = "book"
+    buffer_fraction: float = BOOK_BUFFER_FRACTION
+    holding_cost: bool = False
+
+    def of(self, strategy: Strategy) -> Strategy:
+        """The strategy, with this covariance if it has none of its own."""
+        return replace(strategy, correlation=self.correlation_of(strategy))
+
+    def correlation_of(self, strategy: Strategy) -> Correlation:
+        """The correlations of the strategy, or these if it has none of its own."""
+        return self.correlation if strategy.correlation is None else strategy.correlation
+
+    def settings(self) -> dict[str, Any]:
+        """What it sets, as the settings of a run have it."""
+        return {
+            "cost_multiplier": self.cost_multiplier,
+            "correlation": describe(self.correlation),
+            "holding_cost": self.holding_cost,
+            "buffer_rule": self.buffer_rule,
+            "buffer_fraction": self.buffer_fraction,
+        }
+
+
+BOOK = Preset("book", ExponentialCorrelation(BOOK_CORRELATION_SPAN), BOOK_COST_MULTIPLIER)
+"""Strategy twenty-five of the book."""
+PYSYSTEMTRADE = Preset(
+    "pysystemtrade", ExponentialCorrelation(BOOK_CORRELATION_SPAN, 0.5), 50.0, "book", 0.0125 / BOOK_RISK_TARGET
+)  # fmt: skip
+"""The defaults of pysystemtrade: shadow cost, a buffer of 1.25 % of tracking error, correlations shrunk by 0.5."""
+RECOMMENDED = Preset("recommended", ExponentialCorrelation(100, 0.3), 10.0, "book", BOOK_BUFFER_FRACTION, True)
+"""Chosen on 2005 to 2012 of 42 real futures, by the rule of `comparisons/frontier`, and reported on 2013 to 2019."""
+PRESETS = {preset.name: preset for preset in (BOOK, PYSYSTEMTRADE, RECOMMENDED)}
+"""By name."""
+DEFAULT = RECOMMENDED.name
+"""Of backtests, comparisons and rebalances from prices."""
+
+
+def preset_of(given: str | Preset) -> Preset:
+    """A preset, or that of a name.
+
+    Raises
+    ------
+    UnknownNameError
+        If no preset has the name.
+    InputError
+        If it is neither.
+    """
+    if isinstance(given, Preset):
+        return given
+    if not isinstance(given, str):
+        raise InputError(f"expected a name or a Preset, found {type(given).__name__}", field="preset")
+    return PRESETS[one_of(given, PRESETS, "preset")]
+
+
+def preset_words(settings: Mapping[str, Any]) -> str:
+    """What is minimised and traded, in words, and which preset that is, or is next to.
+
+    Parameters
+    ----------
+    settings : mapping
+        Of those of :meth:`Preset.settings` all that matter; what is not there is not compared.
+    """
+    said = {name: value for name, value in settings.items() if name in BOOK.settings()}
+    different = {
+        name: [what for what, value in preset.settings().items() if what in said and said[what] != value]
+        for name, preset in PRESETS.items()
+    }
+    nearest = min(different, key=lambda name: len(different[name]))
+    words = [text for name, value in said.items() if (text := _words(name, value, said))]
+    but = f", but for {' and '.join(NAMES[what] for what in different[nearest])}" if different[nearest] else ""
+    return f"preset {nearest}{but}: {', '.join(words)}"
+
+
+NAMES = {
+    "cost_multiplier": "λ", "correlation": "correlations", "holding_cost": "the cost of holding",
+    "buffer_rule": "the buffer rule", "buffer_fraction": "the size of the buffer",
+}  # fmt: skip
+
+
+def _words(name: str, value: Any, settings: Mapping[str, Any]) -> str:
+    if name == "buffer_rule":
+        fraction = settings.get("buffer_fraction")
+        of = "" if value is None or not isinstance(fraction, float) else f" of {fraction:g} of the risk target"
+        return "no buffer" if value is None else f"buffer {value}{of}"
+    if name == "buffer_fraction":
+        return ""
+    if name == "holding_cost":
+        return "the cost of holding is counted" if value else "the cost of holding is not counted"
+    return f"λ = {value:g}" if name == "cost_multiplier" else f"correlations {value}"

@@ -1,0 +1,138 @@
+"""Presets: what they set, where, and that it is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dynopt_milp import InputError, Strategy, backtest
+from dynopt_milp.backtests import run_comparison
+from dynopt_milp.data import Market, simulated_market
+from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.gap import GapGrid, run_gap_study
+from dynopt_milp.strategy import (
+    BOOK,
+    PRESETS,
+    PYSYSTEMTRADE,
+    RECOMMENDED,
+    ExponentialCorrelation,
+    Inputs,
+    Preset,
+    WindowCorrelation,
+)
+from dynopt_milp.strategy.presets import preset_words
+from tests.command_line import read_json, run
+
+NAMES = ["ES", "ES_micro", "US10", "GOLD_micro", "CORN"]
+DAYS = {"capital": 300_000.0, "start": "2012-01-01", "end": "2012-02-29"}
+SIMULATED = ("--instruments", ",".join(NAMES), "--start", "2012-01-01", "--end", "2012-02-29")
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return simulated_market(instruments=NAMES, start="2009-01-01", end="2012-03-31")
+
+
+def set_by(settings: dict[str, Any]) -> dict[str, Any]:
+    """What of a run's settings a preset sets."""
+    return {name: settings[name] for name in BOOK.settings() if name != "correlation"} | {
+        "correlation": settings["strategy"]["correlation"]
+    }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_sets_covariance_multiplier_holding_and_buffer(market: Market, name: str) -> None:
+    found = backtest(market, preset=name, optimizer="greedy", **DAYS)
+    assert set_by(found.settings) == PRESETS[name].settings()
+    again = backtest(market, preset=PRESETS[name], optimizer="greedy", **DAYS)
+    assert found.positions.equals(again.positions)
+
+
+def test_the_default_is_the_recommended_one(market: Market) -> None:
+    assert set_by(backtest(market, optimizer="greedy", **DAYS).settings) == RECOMMENDED.settings()
+    compared = run_comparison(market, {"trend": Strategy()}, ["greedy"], **DAYS)
+    assert set_by(compared["trend", "greedy"].settings) == RECOMMENDED.settings()
+    assert Inputs(market, Strategy(), 1e5).strategy.correlation == RECOMMENDED.correlation
+
+
+def test_what_is_given_counts_more(market: Market) -> None:
+    own = Strategy(correlation=WindowCorrelation(30))
+    found = backtest(
+        market, own, preset="book", cost_multiplier=7.0, buffer_rule=None, buffer_fraction=0.1, holding_cost=True,
+        optimizer="greedy", **DAYS,
+    )  # fmt: skip
+    assert set_by(found.settings) == {
+        "cost_multiplier": 7.0, "correlation": found.settings["strategy"]["correlation"], "holding_cost": True,
+        "buffer_rule": None, "buffer_fraction": 0.1,
+    }  # fmt: skip
+    assert "WindowCorrelation(weeks=30" in found.settings["strategy"]["correlation"]
+
+
+def test_the_presets_differ_in_what_they_come_to(market: Market) -> None:
+    held = [backtest(market, preset=name, optimizer="greedy", **DAYS).positions for name in ("book", "recommended")]
+    assert not held[0].equals(held[1])
+
+
+def test_inputs_that_were_prepared_for_another_preset_are_refused(market: Market) -> None:
+    inputs = Inputs(market, BOOK.of(Strategy()), 300_000.0)
+    with pytest.raises(InputError, match="prepared for another strategy"):
+        backtest(market, Strategy(), inputs=inputs, **DAYS)
+    assert (
+        set_by(backtest(market, inputs=inputs, preset="book", optimizer="greedy", **DAYS).settings) == BOOK.settings()
+    )
+
+
+def test_a_gap_study_has_the_book_s_and_takes_others(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(capitals=[300_000.0], start="2012-01-01", end="2012-02-29", paths=("greedy",))
+    book = run_gap_study(market, grid, tmp_path / "book")
+    assert book.equals(run_gap_study(market, grid, tmp_path / "book", preset=BOOK))  # goes on in the same folder
+    other = run_gap_study(market, grid, tmp_path / "other", preset=PYSYSTEMTRADE)
+    rows = [pd.read_parquet(tmp_path / name / "rebalances.parquet") for name in ("book", "other")]
+    assert not rows[0]["greedy_objective"].equals(rows[1]["greedy_objective"])
+    assert len(book) == len(other) == 1
+
+
+def test_words_say_which_preset_it_is_or_is_next_to() -> None:
+    assert preset_words(BOOK.settings()).startswith("preset book: λ = 50, correlations ExponentialCorrelation(span=25")
+    near = replace(RECOMMENDED, cost_multiplier=20.0, buffer_rule=None)
+    assert preset_words(near.settings()).startswith(
+        "preset recommended, but for λ and the buffer rule: λ = 20, correlations"
+    )
+    assert "no buffer" in preset_words(near.settings())
+    mine = Preset("mine", ExponentialCorrelation(100, 0.3), 10.0, holding_cost=True)
+    assert preset_words(mine.settings()) == preset_words(RECOMMENDED.settings())
+
+
+@pytest.mark.parametrize(
+    ("preset", "error", "said"),
+    [("books", UnknownNameError, "book"), (3, InputError, "expected a name or a Preset, found int")],
+)
+def test_other_presets_are_refused(market: Market, preset: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        backtest(market, preset=preset, **DAYS)
+
+
+def test_the_commands_take_and_print_it(tmp_path: Path) -> None:
+    done = run("backtest", *SIMULATED, "--optimizer", "greedy", "--preset", "pysystemtrade", "--cost-multiplier", "30")
+    assert done.returncode == 0, done.stderr
+    assert "preset pysystemtrade, but for λ: λ = 30," in done.stdout
+    done = run("compare", *SIMULATED, "--optimizers", "greedy", "--portfolios", "risk-parity", "--json")
+    assert read_json(done.stdout)["preset"].startswith("preset recommended: λ = 10,")
+    grid = ("--path", "greedy", "--out", tmp_path / "G", "--json")
+    content = read_json(run("gap", *SIMULATED, "--preset", "recommended", *grid).stdout)
+    assert content["cells"][0]["cost_multiplier"] == 10.0
+    assert content["preset"].startswith("preset recommended:")
+    for wrong in ("books", ""):
+        refused = run("backtest", *SIMULATED, "--preset", wrong)
+        assert (refused.returncode, "preset: " in refused.stderr, "recommended" in refused.stderr) == (2, True, True)
+
+
+def test_a_span_or_a_shrinkage_alone_keeps_the_other_of_the_preset() -> None:
+    done = run("backtest", *SIMULATED, "--optimizer", "greedy", "--shrinkage", "0.4", "--json")
+    content = read_json(done.stdout)
+    assert content["preset"].startswith("preset recommended, but for correlations: λ = 10,")
+    assert "span=100, shrinkage=0.4" in content["settings"]["strategy"]["correlation"]
