@@ -173,7 +173,7 @@ def picture(results: pd.DataFrame, path: Path = PICTURE) -> None:
     down = -(-len(families) // columns)
     figure = Figure(figsize=(5.5 * columns, 0.8 + 3.2 * down), layout="constrained")
     panels = figure.subplots(down, columns, sharey=True, squeeze=False).flat
-    colours = dict(zip(racers, (*COLOURS, "#999999"), strict=False))
+    colours = dict(zip(racers, (*COLOURS, "#999999", "#8B4513"), strict=False))
     width = 0.8 / len(racers)
     for kind, panel in zip(families, panels, strict=False):
         for group, multiplier in enumerate(multipliers):

@@ -112,6 +112,8 @@ def preset_words(settings: Mapping[str, Any]) -> str:
         Of those of :meth:`Preset.settings` all that matter; what is not there is not compared.
     """
     said = {name: value for name, value in settings.items() if name in BOOK.settings()}
+    if "buffer_rule" in said and said["buffer_rule"] is None:
+        said.pop("buffer_fraction", None)  # of no buffer
     different = {
         name: [what for what, value in preset.settings().items() if what in said and said[what] != value]
         for name, preset in PRESETS.items()

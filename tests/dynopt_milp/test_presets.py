@@ -103,6 +103,7 @@ def test_words_say_which_preset_it_is_or_is_next_to() -> None:
         "preset recommended, but for λ and the buffer rule: λ = 20, correlations"
     )
     assert "no buffer" in preset_words(near.settings())
+    assert preset_words(replace(near, buffer_fraction=0.3).settings()) == preset_words(near.settings())
     mine = Preset("mine", ExponentialCorrelation(100, 0.3), 10.0, holding_cost=True)
     assert preset_words(mine.settings()) == preset_words(RECOMMENDED.settings())
 
