@@ -7,13 +7,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from comparisons.frontier.settings import CHOICES, INSTRUMENTS, SPLIT, Setting
+from comparisons.frontier.settings import CHOICES, INSTRUMENTS, SHOWN, SPLIT, Setting
 from comparisons.frontier.sharpe import sharpe_difference
 from comparisons.frontier.study import FOLDER, price_market, run
 from dynopt_milp.backtests.metrics import above_best
 
 PRESETS = FOLDER / "presets.csv"
-CAPITALS = (100_000.0, 250_000.0, 1_000_000.0)
+CAPITALS = SHOWN
 RIVALS = ("greedy", "rounded", "buffered")
 
 

@@ -25,6 +25,10 @@ OPTIMISED = ("greedy", "exact", "same_side")
 TARGETS_ROUNDED = ("rounded", "buffered")
 """Holders that round the targets: at once, and within the book's position buffer of 10 %."""
 MULTIPLIERS = (5.0, 10.0, 20.0, 50.0, 100.0)
+SMALLER = (0.0, 1.0, 2.5)
+"""Further ones of greedy at three capitals: there the costs of exact are higher than those of greedy at 5."""
+SHOWN = (100_000.0, CAPITAL, 1_000_000.0)
+"""Capitals at which presets are compared and frontiers drawn."""
 
 
 def _ledoit_wolf(weeks: int) -> Correlation:
@@ -135,6 +139,7 @@ def around(choice: Choice = RECOMMENDED) -> list[Setting]:
             settings.append(choice._replace(cost_multiplier=multiplier).held(holder, capital, size))
         settings += [preset.held(holder, capital, size) for preset in (BOOK, PYSYSTEMTRADE)
                      for holder in ("greedy", "exact")]  # fmt: skip
+    settings += [choice._replace(cost_multiplier=each).held("greedy", capital) for capital in SHOWN for each in SMALLER]
     settings += [choice._replace(buffer=buffer).held("exact") for buffer in tuple(BUFFERS)[2:]]
     settings += [choice._replace(covariance=covariance).held(holder) for covariance in tuple(COVARIANCES)[7:]
                  for holder in ("greedy", "exact")]  # fmt: skip

@@ -59,7 +59,7 @@ def prepared(market: Market, setting: Setting) -> Inputs:
             del _kept[next(iter(_kept))]
         names = sorted(take_in_turn(market, SUBSET_SEED)[: setting.instruments])
         part = market if len(names) == len(market.instruments) else market.select(names)
-        strategy = Strategy(correlation=COVARIANCES[setting.covariance]()) if setting.covariance else Strategy()
+        strategy = Strategy(correlation=COVARIANCES[setting.covariance or "exponential 25 (book)"]())
         _kept[key] = Inputs(part, strategy, setting.capital)
     return _kept[key]
 
@@ -67,9 +67,10 @@ def prepared(market: Market, setting: Setting) -> Inputs:
 def rows_of(setting: Setting, found: Backtest, forecast: pd.DataFrame) -> list[dict[str, Any]]:
     """What a backtest came to, a row for each period.
 
-    ``expected`` and ``realised`` are tracking errors, annual, shares of capital: the mean of what the covariance
-    expected after each rebalance, and what came of it against the unrounded run, gross. ``against_forecast`` is the
-    share of positions held, on any day, that stand against the sign of the unrounded ones.
+    ``expected`` and ``realised`` are tracking errors, annual, shares of capital: the mean of what the covariance (the
+    book's where nothing is optimised) expected after each rebalance, and what came of it against the unrounded run,
+    gross. ``against_forecast`` is the share of positions held, on any day, that stand against the sign of the unrounded
+    ones.
     """
     rows = []
     for period, days in PERIODS.items():

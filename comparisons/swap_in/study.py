@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from comparisons.page import markdown
 from comparisons.strategy import RACED
 from comparisons.swap_in.search import BUFFER, COST_MULTIPLIER, greedy_weights
 from comparisons.swap_in.their_search import Search
@@ -27,6 +28,9 @@ from formulations import FloatArray
 
 FOLDER = Path(__file__).parent
 RESULTS, ENVIRONMENT = FOLDER / "results.csv", FOLDER / "environment.txt"
+THEIRS, THEIR_ENVIRONMENT = FOLDER / "theirs.csv", FOLDER / "environment_theirs.txt"
+THEIR_COLUMNS = ("size", "capital", "date", "theirs_seconds", "swap_in_seconds", "solved")
+"""Of a run that had a clone of pysystemtrade, which is kept beside those that had none."""
 SIZES = (4, 10, 20)
 CAPITALS = (50_000.0, 250_000.0, 1_000_000.0)
 START, DAYS, EVERY = "2008-01-01", 25, 20
@@ -75,17 +79,41 @@ def run(market: Market, *, days: int = DAYS, capitals: tuple[float, ...] = CAPIT
 
 
 def table(results: pd.DataFrame) -> pd.DataFrame:
-    """By size and capital, of the days that are solved: medians in milliseconds, and search over swap-in, geometric."""
+    """By size and capital, of the days that are solved: medians in milliseconds, and ratios, geometric.
+
+    Of results, or of those with pysystemtrade's own search: what is not there is left out.
+    """
     lines = []
     for (size, capital), group in results[results["solved"]].groupby(["size", "capital"]):
-        seconds = {name: group[f"{name}_seconds"] for name in TIMED}
+        seconds = {name: group[f"{name}_seconds"] for name in TIMED if f"{name}_seconds" in group}
         line: dict[str, Any] = {"size": size, "capital": capital, "days": len(group)}
-        line["contracts"] = group["greedy_contracts"].median()
-        line |= {f"{name} ms": 1e3 * times.dropna().median() for name, times in seconds.items()}
+        if "greedy_contracts" in group:
+            line["contracts"] = group["greedy_contracts"].median()
+        line |= {f"{name} ms": 1e3 * times.median() for name, times in seconds.items()}
         for one, other in (("search", "exact"), ("greedy", "exact"), ("theirs", "swap_in")):
-            line[f"{one} ÷ {other}"] = float(np.exp(np.log(seconds[one] / seconds[other]).mean()))
+            if one in seconds:
+                line[f"{one} ÷ {other}"] = float(np.exp(np.log(seconds[one] / seconds[other]).mean()))
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def page_tables(results: pd.DataFrame, theirs: pd.DataFrame) -> str:
+    """Both tables of the page as Markdown."""
+    parts = []
+    for found in (table(results), table(theirs)):
+        columns = [str(name) for name in found if name != "days"]
+        heads = [{"size": "instruments"}.get(name, name.replace("swap_in", "swap-in")) for name in columns]
+        lines = [[_shown(name, row[name]) for name in columns] for row in found.to_dict("records")]
+        parts.append(markdown(heads, lines))
+    return "\n\n".join(parts)
+
+
+def _shown(name: str, value: float) -> str:
+    if name == "capital":
+        return f"${value:,.0f}"
+    if name in ("size", "contracts"):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 1.95 else f"{value:.2f}"
 
 
 def swap_in_days(market: Market, capital: float, count: int) -> Iterator[tuple[str, Problem]]:

@@ -24,8 +24,9 @@ from dynopt_milp.io.run_folder import run_folder
 JOURNAL, DATA = "journal.jsonl", "data.npz"
 RESULTS = "performance.json"
 """Is there as soon as a run has been finished once."""
-GROWING = ("start", "end", "market")
-"""Settings that follow from the data of a run and how far it goes; :meth:`Journal.extend` says which may change."""
+GROWING = ("start", "end", "market", "preset")
+"""Settings that follow from the data of a run and how far it goes; :meth:`Journal.extend` says which may change. And
+the name of the preset: what it sets is there by itself."""
 
 
 class Journal:

@@ -38,10 +38,9 @@ from dynopt_milp.solvers.own_optimizer import Optimizer, distinct_names, optimiz
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_optimizer, check_time_limit
 from dynopt_milp.strategy.inputs import Inputs, same
 from dynopt_milp.strategy.market_notes import market_notes
-from dynopt_milp.strategy.presets import DEFAULT, OF_PRESET, Preset, preset_of
+from dynopt_milp.strategy.presets import BUFFER_RULES, DEFAULT, OF_PRESET, Preset, preset_of
 from dynopt_milp.strategy.rules_of_day import DayRules, of_market, rules_described
 from dynopt_milp.strategy.strategy import Strategy
-from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
 KEPT_BY_TARGETS = ("same_side",)
 """Limits that the target positions keep by themselves, in fractions and rounded, without a buffer."""
@@ -232,6 +231,7 @@ def backtest(
         "capital": float(capital),
         "optimizer": _described(optimizer),
         "frequency": frequency,
+        "preset": preset.name,
         "cost_multiplier": float(cost_multiplier),
         "buffer_rule": buffer_rule,
         "buffer_fraction": describe(buffer_fraction) if callable(buffer_fraction) else float(buffer_fraction),

@@ -147,8 +147,12 @@ def gap(
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,
         )
-        of_grid = ("cost_multiplier", "buffer_rule")
-        words = preset_words({name: value for name, value in aims.settings().items() if name not in of_grid})
+        of_grid = {"cost_multiplier": grid.cost_multipliers, "buffer_rule": grid.buffer_rules}
+        several = [name for name, values in of_grid.items() if len(values) > 1]
+        one = {name: values[0] for name, values in of_grid.items()}
+        one["buffer_rule"] = None if one["buffer_rule"] == "none" else one["buffer_rule"]
+        said_of = {"preset": aims.name} | aims.settings() | one
+        words = preset_words({name: value for name, value in said_of.items() if name not in several})
         if as_json:
             print_json({"notes": said, "preset": words, "cells": records(summary)})
         else:

@@ -16,10 +16,9 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.io.labelled import one_of
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.forecasts import Forecasts, TrendFollowing, long_only
-from dynopt_milp.strategy.presets import BOOK, DEFAULT, PRESETS, Preset, preset_of
+from dynopt_milp.strategy.presets import BOOK, BUFFER_RULES, DEFAULT, PRESETS, Preset, preset_of
 from dynopt_milp.strategy.static_portfolios import STATIC_PORTFOLIOS, Weights
 from dynopt_milp.strategy.strategy import Strategy
-from dynopt_milp.trades.rebalancing import BUFFER_RULES
 
 FORECASTS: dict[str, Forecasts] = {"trend": TrendFollowing(), "long-only": long_only}
 WEIGHTS: dict[str, Weights] = {name.lower().replace(" ", "-"): rule for name, rule in STATIC_PORTFOLIOS.items()}
@@ -149,9 +148,8 @@ def chosen_preset(
         changes["buffer_rule"] = None if known == "none" else known
     if span is not None or shrinkage is not None:
         own = preset.correlation if isinstance(preset.correlation, ExponentialCorrelation) else ExponentialCorrelation()
-        changes["correlation"] = ExponentialCorrelation(
-            own.span if span is None else span, own.shrinkage if shrinkage is None else shrinkage
-        )
+        weeks = own.span if span is None else int(span) if float(span).is_integer() else span  # 25 and not 25.0
+        changes["correlation"] = ExponentialCorrelation(weeks, own.shrinkage if shrinkage is None else shrinkage)
     return replace(preset, **changes)
 
 

@@ -44,7 +44,7 @@ OF_PRICES = (
     "on_suspect",
 )  # fmt: skip
 UNUSED_OPTIONS = {
-    "a problem file has it inside": (
+    "a problem file says all that is minimised": (
         "capital", "held", "targets", "covariance", "period", "preset", "cost_multiplier", "shrinkage", "holding_cost",
         "frequency", "roll_trades", *OF_PRICES,
     ),
@@ -101,14 +101,14 @@ class ProblemSource:
         return made, known | {"notes": [*notes, *notes_of_problem(made)]}
 
     def _read(self, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
-        for name in ("frequency", "roll_trades"):
-            if name in self.given and self.holding is None:
-                raise InputError("makes no sense without --holding-cost", field=f"--{name.replace('_', '-')}")
         if self.problem is not None:
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
-            self._refuse("a problem file has it inside")
+            self._refuse("a problem file says all that is minimised")
             return self._of_file(self.problem, notes)
+        for name in ("frequency", "roll_trades"):
+            if name in self.given and self.holding is None:
+                raise InputError("makes no sense without --holding-cost", field=f"--{name.replace('_', '-')}")
         if self.covariance is not None:
             return self._of_covariance(self.covariance, console, notes)
         if self.period is not None:
@@ -157,9 +157,16 @@ class ProblemSource:
         )  # fmt: skip
         made = made.replace(rules=self.rules)
         reference = reference_prices(targets)
-        if reference.empty:
-            return made, _capital(made)
-        return made, _capital(made) | _said(reference, targets["price"], console)
+        said = {"preset": preset_words(self._aims(f"of {covariance.name}"))} | _capital(made)
+        return made, said if reference.empty else said | _said(reference, targets["price"], console)
+
+    def _aims(self, correlation: str = "") -> dict[str, Any]:
+        """What of the preset is minimised and traded; correlations that are given are not the preset's."""
+        aims = {"preset": self.preset.name} | self.preset.settings()
+        if not correlation:
+            return aims
+        shrunk = f" shrunk by {self.shrinkage:g}" if self.shrinkage else ""
+        return aims | {"correlation": correlation + shrunk}
 
     def _of_prices(
         self, folder: Path, capital: float, console: Console, notes: list[str]
@@ -205,7 +212,7 @@ class ProblemSource:
         if targets is None:
             notes.extend(notes_of_left_out(before, market.instruments, made, strategy))
         about = {"date": day, "capital": capital, "base_currency": self.base_currency}
-        about["preset"] = preset_words(self.preset.settings())
+        about["preset"] = preset_words(self._aims())
         about |= _of_data(before, list(made.instruments), console)
         prices = before.prices.ffill().iloc[-1].reindex(list(made.instruments))
         reference = before.reference_prices().ffill().iloc[-1].reindex(list(made.instruments))

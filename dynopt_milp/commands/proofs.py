@@ -32,8 +32,9 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.problem_file import read_content
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status
 from dynopt_milp.show.solutions import show_solution
-from dynopt_milp.solvers.proved import grown
+from dynopt_milp.solvers.proved import check_of
 from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.solvers.solving import proofs_of_solution
 from dynopt_milp.solvers.solving import solve as run_solve
 from proof_checker import Refused, check
 from proof_checker import verify as run_verify
@@ -74,18 +75,22 @@ def prove(
             raise NoPortfolioError(solution)
         solved = time.monotonic()
         left = math.inf if time_limit is None else max(time_limit - (solved - began), 0.0)
-        with _shown("growing a proof") as watch:
-            proof = grown(given, solution, gap, left, watch)
-        proved = time.monotonic()
-        try:
-            with _shown("checking the proof") as watch:
-                found = check(read_content(problem), _counted(proof.lines, watch))  # of what the file says
-        except Refused as error:
-            raise CertificationError(f"the proof is refused: {error}") from None
-        except KeyboardInterrupt:
-            proof.to_file(path)
-            typer.echo(f"{path} is written, and not checked: dynopt-milp verify {problem} {path}", err=True)
-            raise
+        check_of(given, solution)
+        with _shown("growing and checking a proof") as watch:
+            found, refused = None, ""
+            for proof in proofs_of_solution(given, solution, gap, left, watch):
+                proved = time.monotonic()
+                try:
+                    found = check(read_content(problem), _counted(proof.lines, watch))  # of what the file says
+                    break
+                except Refused as error:
+                    refused = str(error)
+                except KeyboardInterrupt:
+                    proof.to_file(path)
+                    typer.echo(f"{path} is written, and not checked: dynopt-milp verify {problem} {path}", err=True)
+                    raise
+        if found is None:
+            raise CertificationError(f"the proof is refused: {refused}")
         verified = time.monotonic()
         proof.to_file(path)
         seconds = {"solve": solved - began, "prove": proved - solved, "verify": verified - proved}

@@ -176,6 +176,8 @@ def rebalance(
         stored = known.pop("decision", None)
         if stored is not None:
             own = stored.settings | {name: value for name, value in own.items() if name in asked.given}
+            if any(own[name] != stored.settings[name] for name in ("buffer_rule", "buffer_fraction")):
+                known.pop("preset", None)  # of another buffer
         not_negative(own["buffer_fraction"], "buffer_fraction")
         known["notes"].extend(notes_of_buffer(own["buffer_rule"], own["buffer_fraction"]))
         print_notes(known["notes"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from dynopt_milp.data.market import Market
 from dynopt_milp.errors import HistoryError, InputError
 from dynopt_milp.io.labelled import not_negative, one_of, positive, whole_number
 from dynopt_milp.problem.plausible import MOST_CAPITAL, MOST_MULTIPLIER
+from dynopt_milp.strategy.presets import BOOK, Preset
 
 PATHS = ("greedy", "exact")
 """Whose positions are carried from one rebalance to the next."""
@@ -58,8 +59,9 @@ class GapGrid:
     capitals : sequence of float
         Base currency.
     cost_multipliers : sequence of float
-        λ.
+        λ; none given: that of the preset.
     buffer_rules : sequence of {"book", "none"}
+        None given: that of the preset.
     frequencies : sequence of {"daily", "weekly", "monthly"}
     sizes : sequence of int
         How many instruments; none given: all of the market. The smaller sets are parts of the larger ones.
@@ -70,8 +72,8 @@ class GapGrid:
     """
 
     capitals: Sequence[float]
-    cost_multipliers: Sequence[float] = (50.0,)
-    buffer_rules: Sequence[str] = ("book",)
+    cost_multipliers: Sequence[float] = ()
+    buffer_rules: Sequence[str] = ()
     frequencies: Sequence[str] = ("weekly",)
     sizes: Sequence[int] = ()
     paths: Sequence[str] = PATHS
@@ -79,14 +81,24 @@ class GapGrid:
     end: Any = None
     seed: int = 1
 
+    def of(self, preset: Preset) -> GapGrid:
+        """The same, with λ and the buffer rule of a preset where none is given."""
+        return replace(
+            self,
+            cost_multipliers=_given(self.cost_multipliers) or (preset.cost_multiplier,),
+            buffer_rules=_given(self.buffer_rules) or (preset.buffer_rule or "none",),
+        )
+
     def cells(self, market: Market) -> list[Cell]:
-        """All cells, in the order of the grid.
+        """All cells, in the order of the grid; of the preset ``book`` where λ or the buffer rule are not given.
 
         Raises
         ------
         InputError, UnknownNameError, HistoryError
             If the grid is empty somewhere or does not fit the market; before any work.
         """
+        if not _given(self.cost_multipliers) or not _given(self.buffer_rules):
+            return self.of(BOOK).cells(market)
         capitals = [positive(value, "capital", most=MOST_CAPITAL) for value in _distinct(self.capitals, "capital")]
         multipliers = [
             not_negative(value, "cost_multiplier", most=MOST_MULTIPLIER)
@@ -138,6 +150,11 @@ def take_in_turn(market: Market, seed: int) -> list[str]:
         queues.append([members[place] for place in generator.permutation(len(members))])
     turns = itertools.zip_longest(*queues)
     return [instrument for turn in turns for instrument in turn if instrument is not None]
+
+
+def _given(values: Any) -> Any:
+    """The values; nothing where there are none."""
+    return () if isinstance(values, Sequence) and not isinstance(values, str) and not len(values) else values
 
 
 def _distinct(values: Any, field: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from dynopt_milp.gap.study import REBALANCES, SIMULATED
 from dynopt_milp.gap.summary import cell_text, count_differences, further_optimizers, in_common
 from dynopt_milp.io.records import records
 from dynopt_milp.pages.page import render, write_page
-from dynopt_milp.problem.book import BOOK_COST_MULTIPLIER
+from dynopt_milp.problem.book import BOOK_BUFFER_FRACTION, BOOK_COST_MULTIPLIER
 from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.strategy.presets import preset_words
 
 REPORT = "report.html"
 WORST = 12  # rebalances shown with both portfolios
@@ -69,7 +71,17 @@ def _page(study: Study) -> str:
             "records"
         ),
         settings=study.settings,
+        preset=preset_words(_aims(study.settings)),
     )
+
+
+def _aims(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What all cells have in common of what a preset sets."""
+    fraction = settings.get("buffer_fraction", BOOK_BUFFER_FRACTION)
+    return {
+        "preset": settings.get("preset"), "correlation": settings["strategy"]["correlation"],
+        "holding_cost": settings["holding_cost"], "buffer_fraction": fraction,
+    }  # fmt: skip
 
 
 def answer(study: Study) -> str:

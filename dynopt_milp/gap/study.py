@@ -71,8 +71,7 @@ def run_gap_study(
     strategy : Strategy, optional
         Default: trend following, risk parity.
     preset : {"book", "recommended", "pysystemtrade"} or Preset
-        As in :func:`~dynopt_milp.backtest`, of correlations, the cost of holding and the size of the buffer; λ and
-        rules of the buffer are the grid's.
+        As in :func:`~dynopt_milp.backtest`: what neither the arguments nor the grid say.
     workers : int
         Processes. What comes out does not depend on it, but for the seconds.
     cluster : str, optional
@@ -118,9 +117,10 @@ def run_gap_study(
         If a worker was killed.
     """
     require("joblib", "pyarrow", *(["distributed"] if cluster is not None else []))
+    preset = preset_of(preset)
+    grid = grid.of(preset)
     cells = grid.cells(market)
     whole_number(workers, "workers", least=1)
-    preset = preset_of(preset)
     holding_cost = preset.holding_cost if holding_cost is None else true_or_false(holding_cost, "holding_cost")
     if not callable(limits):
         limits_of(limits, market.instruments, market.instruments)
@@ -139,6 +139,7 @@ def run_gap_study(
         "limits": described(limits), "holding_cost": holding_cost,
         "notes": [f"{note.instrument}: {note.reason} ({note.rows} rows)" for note in market.notes],
     }  # fmt: skip
+    settings["preset"] = preset.name
     if verify_share:
         settings["verify_share"] = verify_share
     if preset.buffer_fraction != BOOK_BUFFER_FRACTION:  # a study of the book's has the settings that it always had
@@ -147,7 +148,7 @@ def run_gap_study(
         settings["rules"] = rules_described(rules, list(market.instruments))
     if cluster is not None:
         check_cluster(cluster)
-    with run_folder(out, settings, CELLS):
+    with run_folder(out, settings, CELLS, growing=("preset",)):
         with reported(study.folder):
             study.folder.mkdir(exist_ok=True)
         missing = [cell for cell in cells if not summary_path(study, cell).exists()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,21 +28,24 @@ from proof_checker.problem import EDGE
 from proof_checker.problem import Problem as Stated
 
 LEAST_GAP = 1e-12
-KEPT = 0.01  # of the gap, for what float64 and rounding lose
+KEPT = (0.01, 0.5, 0.9)  # of the gap, for what float64 and rounding lose; more where the checker refuses less
 DIGITS = 4  # more than the gap has, in binary
 LEAST_DIGITS, MOST_DIGITS = 20, 46
 MOST_ENTRIES = 5_000_000  # positions of all instruments
 HEDGED = 1e-3
 """Added to correlations: two sizes of one contract, which hedge each other entirely, still count something."""
-AT_ONCE = 2000  # nodes, between two looks at the clock
+AT_ONCE, MOST_AT_ONCE = 20, 2000  # nodes between two looks at the clock, at first and at most
+SHORT, LONG = 0.05, 0.2  # seconds between them: four times as many nodes below, a quarter above
 NOTHING = 1e-7  # how much rules have to be broken at least, as a share of their limits
 
 
-def proof_of(
+def proofs_of(
     problem: Problem, contracts: IntegerArray | None, gap: float, seconds: float = math.inf,
     watch: Callable[[int], None] | None = None,
-) -> Proof:  # fmt: skip
-    """A proof that a portfolio is optimal.
+) -> Iterator[Proof]:  # fmt: skip
+    """Proofs that a portfolio is optimal, the smallest first: the first one that a checker accepts is the one to keep.
+
+    The next ones leave more for what float64 loses. None of them is checked here.
 
     Parameters
     ----------
@@ -68,7 +71,16 @@ def proof_of(
         raise InputError(f"a proof needs at least {LEAST_GAP:g}, found {gap:g}", field="gap")
     deadline = time.monotonic() + seconds
     with announced("what grows proofs", "half a minute"):
-        return _Proving(problem, contracts, gap, deadline, watch).run()
+        proof = _Proving(problem, contracts, gap, deadline, watch).run()
+    yield proof
+    for kept in KEPT[1:]:
+        try:
+            proof = _Proving(problem, contracts, gap, deadline, watch, kept).run()
+        except (
+            ProofError
+        ):  # the portfolio is optimal to the gap and no further: that the first was refused is the reason
+            return
+        yield proof
 
 
 class _Proving:
@@ -76,7 +88,7 @@ class _Proving:
 
     def __init__(
         self, problem: Problem, contracts: IntegerArray | None, gap: float, deadline: float,
-        watch: Callable[[int], None] | None,
+        watch: Callable[[int], None] | None, kept: float = KEPT[0],
     ) -> None:  # fmt: skip
         self.problem, self.program, self.gap = problem, problem.program(), gap
         self.deadline, self.watch = deadline, watch
@@ -99,7 +111,7 @@ class _Proving:
         except Refused as error:
             raise ProofError(f"in exact arithmetic {error}") from None
         if high is not None:
-            self.cut = float(high) * (1 - (1 - KEPT) * gap)
+            self.cut = float(high) * (1 - (1 - kept) * gap)
 
     def run(self) -> Proof:
         """Walls first, then the tree."""
@@ -180,8 +192,14 @@ class _Proving:
         tree.counts[:] = 1, 0, 0
         unit, weight = 2.0**self.digits, 1.0 if self.cut is not None else 0.0
         cut = NOTHING if self.cut is None else self.cut
+        at_once = AT_ONCE
         while True:
-            state = grow(search, tree, work, cut, unit, weight, AT_ONCE)
+            began = time.monotonic()
+            state = grow(search, tree, work, cut, unit, weight, at_once)
+            took = time.monotonic() - began
+            at_once = (
+                min(4 * at_once, MOST_AT_ONCE) if took < SHORT else max(at_once // 4, 1) if took > LONG else at_once
+            )
             if state == DONE:
                 return tree
             if state < 0:

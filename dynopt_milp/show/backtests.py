@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dynopt_milp.backtests.diagnostics import Finding
+from dynopt_milp.backtests.diagnostics import UNOPTIMISED, Finding
 from dynopt_milp.backtests.metrics import above_best
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.data.market import Market
@@ -222,6 +222,6 @@ def summary(run: Backtest) -> dict[str, Any]:
         "performance": run.performance,
         "findings": [finding.to_dict() for finding in run.findings],
         "settings": run.settings,
-        "preset": preset_line([run]) or None,
+        "preset": None if run.settings["optimizer"] in UNOPTIMISED else preset_line([run]),
         "beside": {name: summary(other) for name, other in run.beside.items()},
     }

@@ -8,7 +8,7 @@ from dynopt_milp.backtests.costs_counted import costs_counted
 from dynopt_milp.backtests.diagnostics import UNOPTIMISED
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.problem.holding import ROLL_TRADES
-from dynopt_milp.strategy.presets import preset_words
+from dynopt_milp.strategy.presets import BOOK, preset_words
 
 
 def caption(runs: Iterable[Backtest]) -> str:
@@ -39,12 +39,16 @@ def caption(runs: Iterable[Backtest]) -> str:
 
 
 def preset_line(runs: Iterable[Backtest]) -> str:
-    """What runs minimise and how they trade, and which preset that is; empty where they differ, or optimise nothing."""
-    said = {
-        preset_words(run.settings | {"correlation": run.settings["strategy"]["correlation"]})
+    """What runs minimise and how they trade, as far as they have it in common, and of which preset; or nothing."""
+    said = [
+        {name: run.settings.get(name) for name in ("preset", *BOOK.settings())}
+        | {"correlation": run.settings["strategy"]["correlation"]}
         for run in runs if run.settings["optimizer"] not in UNOPTIMISED
-    }  # fmt: skip
-    return said.pop() if len(said) == 1 else ""
+    ]  # fmt: skip
+    if not said:
+        return "targets are held as they are: of no preset anything counts"
+    common = {name: value for name, value in said[0].items() if all(one[name] == value for one in said)}
+    return preset_words(common) if common.keys() - {"preset"} else ""
 
 
 def costs_of(runs: Iterable[Backtest]) -> str:

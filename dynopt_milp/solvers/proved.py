@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
-from dynopt_milp.solvers.solving import check_proof, check_provable, proof_of_solution, solve
+from dynopt_milp.solvers.solving import check_provable, checked_proof, solve
 
 SAME = 1e-6  # relative, or of the risk of a contract of each: what two objectives of one portfolio differ by at most
 
@@ -59,16 +58,12 @@ def prove(
     gap, seconds = check_gap(gap), math.inf if time_limit is None else check_time_limit(time_limit)
     if solution is None:
         solution = solve(problem, gap=gap)
-    began = time.monotonic()
-    proof = grown(problem, solution, gap, seconds, watch)
-    check_proof(proof, seconds - (time.monotonic() - began))
-    return proof
+    check_of(problem, solution)
+    return checked_proof(problem, solution, gap, seconds, watch)
 
 
-def grown(
-    problem: Problem, solution: Solution, gap: float, seconds: float, watch: Callable[[int], None] | None = None
-) -> Proof:
-    """The proof of a solution of the problem, not yet checked."""
+def check_of(problem: Problem, solution: Solution) -> None:
+    """Refuse a solution that is one of another problem, or of another objective."""
     check_provable(solution.formulation, constrained=False)
     if solution.problem.instruments != problem.instruments:
         raise InputError("is one of other instruments", field="solution")
@@ -79,4 +74,3 @@ def grown(
                 f"is one of another problem: its objective is {solution.objective:.9g}, and {worth:.9g} here",
                 field="solution",
             )
-    return proof_of_solution(problem, solution, gap, seconds, watch)

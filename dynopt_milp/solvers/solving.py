@@ -200,42 +200,42 @@ def check_provable(formulation: str, constrained: bool) -> None:
 def _with_proof(solution: Solution, task: Task, path: Path) -> Solution:
     """The solution, after its proof was written."""
     try:
-        proof = proof_of_solution(solution.problem, solution, task.gap, task.seconds_left())
-        check_proof(proof, task.seconds_left())
-        proof.to_file(path)
+        checked_proof(solution.problem, solution, task.gap, task.seconds_left()).to_file(path)
     except ProofError as error:
         raise ProofError(str(error), solution) from None
     return solution
 
 
-def proof_of_solution(
+def proofs_of_solution(
     problem: Problem, solution: Solution, gap: float, seconds: float, watch: Callable[[int], None] | None = None
-) -> Proof:
-    """The proof of what a solution claims of the problem, not yet checked.
+) -> Iterator[Proof]:
+    """Proofs of what a solution claims of the problem, not yet checked: the first that a checker accepts counts.
 
     Raises
     ------
     ProofError
         If it claims nothing, or there is none.
     """
-    from dynopt_milp.proof.proving import proof_of  # which loads numba
+    from dynopt_milp.proof.proving import proofs_of  # which loads numba
 
     if solution.contracts is None and solution.status is not Status.INFEASIBLE:
         raise ProofError(f"there is nothing to prove: the outcome is {solution.status.value}")
-    return proof_of(problem, solution.contracts, gap, seconds, watch)
+    return proofs_of(problem, solution.contracts, gap, seconds, watch)
 
 
-def check_proof(proof: Proof, seconds: float) -> None:
-    """Check a proof in exact arithmetic before anyone gets it.
+def checked_proof(
+    problem: Problem, solution: Solution, gap: float, seconds: float, watch: Callable[[int], None] | None = None
+) -> Proof:
+    """The proof of what a solution claims, checked in exact arithmetic before anyone gets it.
 
     Raises
     ------
     ProofError
-        If it is refused, because float64 took a bound for enough that is not; or time does not suffice.
+        If there is none, time does not suffice, or what float64 took for enough is refused.
     """
     from proof_checker import Refused
 
-    deadline = time.monotonic() + seconds
+    deadline, why = time.monotonic() + seconds, ""
 
     def in_time(lines: Iterator[str]) -> Iterator[str]:
         for line in lines:
@@ -243,10 +243,14 @@ def check_proof(proof: Proof, seconds: float) -> None:
                 raise ProofError("the time limit came first, while it was checked")
             yield line
 
-    try:
-        proof.verify(in_time)
-    except Refused as error:
-        raise ProofError(f"float64 lost too much: {error}") from None
+    for proof in proofs_of_solution(problem, solution, gap, seconds, watch):
+        try:
+            proof.verify(in_time)
+        except Refused as error:
+            why = str(error)
+        else:
+            return proof
+    raise ProofError(f"float64 lost too much: {why}")
 
 
 def _explained(solution: Solution, task: Task, answer: Answer, began: float) -> Solution:

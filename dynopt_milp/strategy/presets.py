@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from dynopt_milp.errors import InputError
 from dynopt_milp.io.describe import describe
-from dynopt_milp.io.labelled import one_of
+from dynopt_milp.io.labelled import not_negative, one_of, true_or_false
 from dynopt_milp.problem.book import (
     BOOK_BUFFER_FRACTION,
     BOOK_CORRELATION_SPAN,
     BOOK_COST_MULTIPLIER,
     BOOK_RISK_TARGET,
 )
+from dynopt_milp.problem.plausible import MOST_FRACTION, MOST_MULTIPLIER
 from dynopt_milp.strategy.correlation import Correlation, ExponentialCorrelation
 from dynopt_milp.strategy.strategy import Strategy
 
+BufferRule = Literal["book", "edge", "deadband"]
+BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
+"""Beside None, which is no buffer."""
 OF_PRESET = "preset"
 """As a buffer rule: that of the preset, as None means that there is none."""
 
@@ -34,6 +38,7 @@ class Preset:
     Parameters
     ----------
     name : str
+        Is printed with the results.
     correlation : callable
         Of the optimisation, as :class:`~dynopt_milp.Strategy` has it; of a strategy that has none of its own.
     cost_multiplier : float
@@ -44,6 +49,11 @@ class Preset:
         Share of the risk target.
     holding_cost : bool
         Whether the rolls until the next rebalance are counted in the objective.
+
+    Raises
+    ------
+    InputError
+        If one of them makes no sense.
     """
 
     name: str
@@ -53,8 +63,27 @@ class Preset:
     buffer_fraction: float = BOOK_BUFFER_FRACTION
     holding_cost: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise InputError(f"expected a name, found {self.name!r}", field="name")
+        if not callable(self.correlation):
+            raise InputError(f"expected a function, found {type(self.correlation).__name__}", field="correlation")
+        not_negative(self.cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
+        if self.buffer_rule is not None:
+            one_of(self.buffer_rule, BUFFER_RULES, "buffer_rule", other="None")
+        not_negative(self.buffer_fraction, "buffer_fraction", most=MOST_FRACTION)
+        true_or_false(self.holding_cost, "holding_cost")
+
     def of(self, strategy: Strategy) -> Strategy:
-        """The strategy, with this covariance if it has none of its own."""
+        """The strategy, with this covariance if it has none of its own.
+
+        Raises
+        ------
+        InputError
+            If it is no strategy.
+        """
+        if not isinstance(strategy, Strategy):
+            raise InputError(f"expected a Strategy, found {type(strategy).__name__}", field="strategy")
         return replace(strategy, correlation=self.correlation_of(strategy))
 
     def correlation_of(self, strategy: Strategy) -> Correlation:
@@ -104,12 +133,13 @@ def preset_of(given: str | Preset) -> Preset:
 
 
 def preset_words(settings: Mapping[str, Any]) -> str:
-    """What is minimised and traded, in words, and which preset that is, or is next to.
+    """What is minimised and traded, in words, after the preset that it was to be.
 
     Parameters
     ----------
     settings : mapping
-        Of those of :meth:`Preset.settings` all that matter; what is not there is not compared.
+        Of those of :meth:`Preset.settings` all that matter, what is not there is not compared; and ``preset``, the name
+        of the one that was asked for. Where it is not known, it is the one that they are next to.
     """
     said = {name: value for name, value in settings.items() if name in BOOK.settings()}
     if "buffer_rule" in said and said["buffer_rule"] is None:
@@ -118,10 +148,10 @@ def preset_words(settings: Mapping[str, Any]) -> str:
         name: [what for what, value in preset.settings().items() if what in said and said[what] != value]
         for name, preset in PRESETS.items()
     }
-    nearest = min(different, key=lambda name: len(different[name]))
-    words = [text for name, value in said.items() if (text := _words(name, value, said))]
-    but = f", but for {' and '.join(NAMES[what] for what in different[nearest])}" if different[nearest] else ""
-    return f"preset {nearest}{but}: {', '.join(words)}"
+    name = settings.get("preset") or min(different, key=lambda name: len(different[name]))
+    changed = [NAMES[what] for what in different.get(str(name), [])]
+    but = f", but for {' and '.join(changed)}" if changed else ""
+    return f"preset {name}{but}: {', '.join(text for what in said if (text := _words(what, said[what], said)))}"
 
 
 NAMES = {
@@ -136,7 +166,7 @@ def _words(name: str, value: Any, settings: Mapping[str, Any]) -> str:
         of = "" if value is None or not isinstance(fraction, float) else f" of {fraction:g} of the risk target"
         return "no buffer" if value is None else f"buffer {value}{of}"
     if name == "buffer_fraction":
-        return ""
+        return "" if "buffer_rule" in settings else f"buffers of {value:g} of the risk target"
     if name == "holding_cost":
         return "the cost of holding is counted" if value else "the cost of holding is not counted"
     return f"λ = {value:g}" if name == "cost_multiplier" else f"correlations {value}"

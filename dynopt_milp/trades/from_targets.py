@@ -251,7 +251,9 @@ def _rolls_a_year(targets: pd.DataFrame, holding: str | None) -> pd.Series | Non
     if holding is None:
         return None
     if "rolls_a_year" not in targets:
-        raise InputError("is no column of the targets; give it, or no cost of holding", field="rolls_a_year")
+        raise InputError(
+            "is no column of the targets; give it, or no cost of holding (--no-holding-cost)", field="rolls_a_year"
+        )
     rolls = targets["rolls_a_year"]
     for name in rolls.index[~(rolls >= 0)]:
         raise InputError(f"expected a number that is not negative, found {rolls[name]:g}", field="rolls_a_year",

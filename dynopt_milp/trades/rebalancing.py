@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from itertools import chain
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +21,10 @@ from dynopt_milp.solvers.own_optimizer import Optimizer
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Constraints
+from dynopt_milp.strategy.presets import BUFFER_RULES, BufferRule
 from dynopt_milp.trades.buffer import adjustment_factor, buffered_trades, later_factors
 from dynopt_milp.trades.outcome import Rebalance
 from formulations import FloatArray, IntegerArray
-
-BufferRule = Literal["book", "edge", "deadband"]
-"""The name of a buffer rule."""
-BUFFER_RULES: tuple[str, ...] = get_args(BufferRule)
-"""The buffer rules there are."""
 
 
 def rebalance(

@@ -268,12 +268,12 @@ def test_the_guides_folder_is_recognised(prices: Path) -> None:
         (["rebalance", "--data", "."], "--capital: is needed"),
         (
             ["rebalance", "problem.json", "--capital", "5"],
-            "--capital: makes no sense where a problem file has it inside",
+            "--capital: makes no sense where a problem file says all that is minimised",
         ),
         (["rebalance", "problem.json", "--data", "."], "not both"),
         (
             ["rebalance", "problem.json", "--cost-multiplier", "5"],
-            "--cost-multiplier: makes no sense where a problem file has it inside",
+            "--cost-multiplier: makes no sense where a problem file says all that is minimised",
         ),
         (["backtest", "--base-currency", "EUR"], "--base-currency: the simulated market is in USD"),
         (["backtest", "--gap", "5", *QUARTER], "gap: expected a number between 0 and 1"),

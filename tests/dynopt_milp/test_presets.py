@@ -12,7 +12,7 @@ import pytest
 from dynopt_milp import InputError, Strategy, backtest
 from dynopt_milp.backtests import run_comparison
 from dynopt_milp.data import Market, simulated_market
-from dynopt_milp.errors import UnknownNameError
+from dynopt_milp.errors import FormatError, UnknownNameError
 from dynopt_milp.gap import GapGrid, run_gap_study
 from dynopt_milp.strategy import (
     BOOK,
@@ -106,6 +106,48 @@ def test_words_say_which_preset_it_is_or_is_next_to() -> None:
     assert preset_words(replace(near, buffer_fraction=0.3).settings()) == preset_words(near.settings())
     mine = Preset("mine", ExponentialCorrelation(100, 0.3), 10.0, holding_cost=True)
     assert preset_words(mine.settings()) == preset_words(RECOMMENDED.settings())
+    assert preset_words({"preset": "mine"} | mine.settings()).startswith("preset mine: λ = 10,")
+    asked = {"preset": "book"} | RECOMMENDED.settings()
+    assert preset_words(asked).startswith("preset book, but for λ and correlations and the cost of holding: λ = 10,")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": " "}, "name: expected a name"),
+        ({"correlation": None}, "correlation: expected a function, found NoneType"),
+        ({"cost_multiplier": "x"}, "cost_multiplier: "),
+        ({"cost_multiplier": -1.0}, "cost_multiplier: "),
+        ({"buffer_rule": "none"}, "buffer_rule: "),
+        ({"buffer_fraction": -3.0}, "buffer_fraction: "),
+        ({"buffer_fraction": None}, "buffer_fraction: "),
+        ({"holding_cost": None}, "holding_cost: expected True or False"),
+    ],
+)
+def test_a_preset_that_makes_no_sense_is_refused_where_it_is_made(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        replace(RECOMMENDED, **change)
+
+
+def test_the_name_of_a_preset_does_not_make_another_run(market: Market, tmp_path: Path) -> None:
+    """A folder that was begun with one preset goes on with another that sets the same."""
+    first = backtest(market, preset="book", optimizer="greedy", out=tmp_path / "R", **DAYS)
+    same = replace(BOOK, name="mine")
+    assert backtest(market, preset=same, optimizer="greedy", out=tmp_path / "R", **DAYS).positions.equals(
+        first.positions
+    )
+    with pytest.raises(FormatError, match="cost_multiplier"):
+        backtest(market, preset="recommended", optimizer="greedy", out=tmp_path / "R", **DAYS)
+
+
+def test_a_grid_takes_what_it_does_not_say_from_the_preset(market: Market, tmp_path: Path) -> None:
+    grid = GapGrid(capitals=[300_000.0], start="2012-01-01", end="2012-02-29", paths=("greedy",))
+    assert [cell.cost_multiplier for cell in grid.cells(market)] == [50.0]
+    own = Preset("own", ExponentialCorrelation(60), 7.0, buffer_rule=None)
+    found = run_gap_study(market, grid, tmp_path, preset=own)
+    assert found[["cost_multiplier", "buffer_rule"]].to_numpy().tolist() == [[7.0, "none"]]
+    said = replace(grid, cost_multipliers=(3.0,)).of(own)
+    assert (said.cost_multipliers, said.buffer_rules) == ((3.0,), ("none",))
 
 
 @pytest.mark.parametrize(

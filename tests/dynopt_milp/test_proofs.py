@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -361,8 +362,56 @@ def test_what_the_checker_refuses_is_not_handed_out(monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "x").exists()
 
 
-def test_the_check_is_within_the_time_limit() -> None:
-    from dynopt_milp.solvers.solving import check_proof
+def test_the_check_is_within_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynopt_milp.proof.proof import Proof
 
+    problem, verify_ = example_problem(50_000), Proof.verify
+
+    def slowly(self: Proof, through: Any = iter) -> Any:
+        def waiting(lines: Any) -> Any:
+            time.sleep(3.0)
+            yield from lines
+
+        return verify_(self, lambda lines: through(waiting(lines)))
+
+    prove(problem)  # compiles
+    monkeypatch.setattr(Proof, "verify", slowly)
     with pytest.raises(ProofError, match="the time limit came first, while it was checked"):
-        check_proof(prove(example_problem(50_000)), 0.0)
+        prove(problem, solve(problem), time_limit=2.5)
+
+
+def test_a_refused_proof_is_grown_again_with_more_room_for_round_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where float64 takes a bound for more than it is, the next proof aims higher."""
+    from dynopt_milp.proof import proving
+
+    init = proving._Proving.__init__
+    cuts: list[float] = []
+
+    def optimistic(self: Any, *arguments: Any) -> None:
+        init(self, *arguments)
+        cuts.append(self.cut)
+        if len(cuts) == 1:
+            self.cut *= 1 - 1e-3  # what float64 has lost
+
+    monkeypatch.setattr(proving._Proving, "__init__", optimistic)
+    proof = prove(example_problem(150_000))
+    assert len(cuts) == 2
+    assert cuts[0] < cuts[1]
+    assert proof.verify().positions is not None
+
+
+def test_the_clock_is_looked_at_often_where_nodes_are_large() -> None:
+    """Tables of a hundred thousand positions, and a rule: thousands of nodes would take most of a minute."""
+    random, size, most = np.random.default_rng(0), 8, 50_000
+    factor = random.normal(size=(size, 2))
+    problem = Problem(
+        factor @ factor.T * 0.04 + np.eye(size) * 0.01, random.normal(size=size) * most / 3,
+        10.0 ** random.uniform(-6, -5, size=size), np.zeros(size), np.full(size, 1e-4), 50.0,
+        instruments=list("ABCDEFGH"), limits=Limits(lower=np.full(size, -most), upper=np.full(size, most)),
+        rules=[rules.net(lower=0.0, upper=0.0)],
+    )  # fmt: skip
+    solution = solve(problem, time_limit=0.5)
+    began = time.monotonic()
+    with pytest.raises(ProofError, match="the time limit came first"):
+        prove(problem, solution, time_limit=1.0)
+    assert time.monotonic() - began < 30  # 48 before, on a machine on which this takes 3

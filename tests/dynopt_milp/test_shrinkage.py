@@ -193,7 +193,7 @@ def test_targets_with_a_covariance_and_a_shrinkage(files: Path) -> None:
     refused = run(*command, "--correlation-span", 50)
     assert "--correlation-span: makes no sense where a covariance is given" in refused.stderr
     refused = run("rebalance", files / "problem.json", "--shrinkage", 0.5)
-    assert "--shrinkage: makes no sense where a problem file has it inside" in refused.stderr
+    assert "--shrinkage: makes no sense where a problem file says all that is minimised" in refused.stderr
 
 
 def test_a_shrinkage_makes_no_covariance_valid_that_was_not(files: Path) -> None:

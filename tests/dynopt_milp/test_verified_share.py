@@ -12,7 +12,7 @@ from dynopt_milp import Backtest, InputError, Market, backtest, rules, simulated
 from dynopt_milp.backtests import decision, proved_days
 from dynopt_milp.backtests.proved_days import is_chosen, proofs_in_figures
 from dynopt_milp.gap import GapGrid, run_gap_study
-from dynopt_milp.proof import Refused, proving
+from dynopt_milp.proof import Proof, Refused
 from tests.command_line import read_json, run
 
 HALF: dict[str, Any] = {"capital": 250_000.0, "start": "2018-01-01", "end": "2018-06-30"}
@@ -65,7 +65,7 @@ def test_a_proof_that_is_refused_is_a_warning(market: Market, monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise Refused("it proves nothing")
 
-    monkeypatch.setattr(proving, "proof_of", refuse)
+    monkeypatch.setattr(Proof, "verify", refuse)
     done = backtest(market, verify_share=0.3, **HALF)
     found = {finding.name: finding for finding in done.findings}["proofs verified"]
     assert found.level == "warning"
