@@ -111,9 +111,7 @@ class Solution:
         NoPortfolioError
             If there are no positions; the status says why.
         """
-        if self.contracts is None:
-            raise NoPortfolioError(self)
-        return self.problem.labelled(self.contracts.copy())
+        return self.problem.labelled(self._whole().copy())
 
     @property
     def trades(self) -> pd.Series:
@@ -133,15 +131,25 @@ class Solution:
     @property
     def cost_penalty(self) -> float:
         """Cost multiplier × cost of the trades, share of capital."""
-        return self.problem.program().trading_cost(self.positions.to_numpy().astype(np.float64))
+        return self.problem.program().trading_cost(self._whole().astype(np.float64))
 
     @property
     def holding_penalty(self) -> float:
         """Cost multiplier × cost of holding the positions until the next rebalance, share of capital."""
-        return self.problem.program().holding_cost(self.positions.to_numpy().astype(np.float64))
+        return self.problem.program().holding_cost(self._whole().astype(np.float64))
 
     def _price(self) -> Price:
-        return accurate_price(self.problem.program(), self.positions.to_numpy().astype(np.float64))
+        return accurate_price(self.problem.program(), self._whole().astype(np.float64))
+
+    def _whole(self) -> IntegerArray:
+        """The contracts, shape (n,); raises where there are none."""
+        if self.contracts is None:
+            raise NoPortfolioError(self)
+        return self.contracts
+
+    def _by_name(self, contracts: IntegerArray) -> dict[str, int]:
+        """Whole numbers by instrument, for JSON."""
+        return dict(zip(self.problem.instruments, contracts.tolist(), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """The solution as JSON has it; what does not exist is None."""
@@ -154,8 +162,10 @@ class Solution:
             "tracking_error": self.tracking_error if found else None,
             "cost_penalty": self.cost_penalty if found else None,
             "holding_penalty": self.holding_penalty if found else None,
-            "positions": by_name(self.positions) if found else None,
-            "trades": by_name(self.trades) if found else None,
+            "positions": self._by_name(self._whole()) if found else None,
+            "trades": self._by_name(self._whole() - self.problem.previous_positions.astype(np.int64))
+            if found
+            else None,
             "optimizer": self.optimizer,
             "formulation": self.formulation,
             "solver": self.solver,
