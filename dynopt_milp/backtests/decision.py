@@ -145,16 +145,17 @@ class Decisions:
             unknown = [name for name in kept.index[kept != 0] if name not in targets.weights.index]
             reasons = [f"{name} keeps its position: it has no volatility, forecast or cost" for name in unknown]
             row["reason"] = "; ".join(filter(None, [row.get("reason"), *reasons]))
-        costs = self.inputs.costs.loc[date]
-        traded = (positions - held).abs()
+        place = int(self.inputs.market.days.searchsorted(date))
+        decided, traded = positions.to_numpy(), np.abs(positions.to_numpy() - held.to_numpy())
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
-        row["trades"] = whole(math.fsum(traded.to_numpy()))
-        paid = (traded * costs).where(traded > 0, 0.0).to_numpy()
+        row["trades"] = whole(math.fsum(traded))
+        paid = np.where(traded > 0, traded * self.inputs.costs.to_numpy()[place], 0.0)
         if (orders := self.inputs.order_costs) is not None:
-            place = int(self.inputs.market.days.searchsorted(date))
-            paid = paid + orders.paid(traded.to_numpy()[None], slice(place, place + 1))[0]
+            paid = paid + orders.paid(traded[None], slice(place, place + 1))[0]
         row["cost"] = math.fsum(paid) / capital
-        kept_positions = {str(name): whole(number) for name, number in positions.items() if number != 0}
+        kept_positions = {
+            name: whole(number) for name, number in zip(self.inputs.market.instruments, decided, strict=True) if number
+        }
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
         }  # fmt: skip
@@ -237,6 +238,7 @@ class Decisions:
                     targets.date,
                     held,
                     capital=row["capital"],
+                    targets=targets,
                     without=tuple(refused),
                     **settings,
                 )

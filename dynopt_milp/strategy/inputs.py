@@ -274,6 +274,7 @@ class Inputs:
         holding: str | None = None,
         roll_trades: float = ROLL_TRADES,
         rules: DayRules | None = None,
+        targets: TargetPositions | None = None,
     ) -> Problem:
         """The rebalance of a day, of everything that has a share of risk or is held and alive.
 
@@ -300,6 +301,8 @@ class Inputs:
         rules : list of Rule, Rule or callable, optional
             House rules of instruments of the market, of which those count that are in the rebalance; or a function from
             a :class:`~dynopt_milp.strategy.RebalanceDay` to rules.
+        targets : TargetPositions, optional
+            Those of the day and the capital, where they are known already.
 
         Raises
         ------
@@ -311,7 +314,7 @@ class Inputs:
         row = self._row(date)
         contracts = to_whole(held, self._names, "held", missing=0.0)
         money = self.capital if capital is None else capital
-        targets = self.target_positions(date, capital=money)
+        targets = self.target_positions(date, capital=money) if targets is None else targets
         places = np.flatnonzero(self._alive[row])
         kept = ((targets.weights.to_numpy() > 0) | (contracts[places] != 0)) & ~targets.weights.index.isin(without)
         places, target = places[kept], targets.optimal_positions.to_numpy()[kept]
