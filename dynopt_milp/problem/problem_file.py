@@ -76,8 +76,9 @@ def fields_of(content: Any, source: str) -> dict[str, Any]:
     made = content.get("format")
     if made not in (FORMAT, FIRST_FORMAT):
         found = repr(made) if "format" in content else "none"
+        inside = "; its field problem is one: put that into a file of its own" if "problem" in content else ""
         raise FormatError(
-            f"expected the format {FORMAT!r}, or {FIRST_FORMAT!r}, found {found}", field=f"{source}: format"
+            f"expected the format {FORMAT!r}, or {FIRST_FORMAT!r}, found {found}{inside}", field=f"{source}: format"
         )
     for name in REQUIRED:
         if name not in content:

@@ -13,9 +13,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynopt_milp import CovarianceError, FileError, FormatError, InputError, Limits, LimitsError, Problem, solve
+from dynopt_milp import (
+    CovarianceError,
+    FileError,
+    FormatError,
+    InputError,
+    Limits,
+    LimitsError,
+    Problem,
+    rebalance,
+    solve,
+)
 from dynopt_milp.problem.problem import ARGUMENTS
 from dynopt_milp.trades.examples import example_problem
+from dynopt_milp.trades.trade_file import write_trades
 
 ARRAYS = ("covariance", "optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms")
 LISTS = ("instruments", *ARRAYS)
@@ -412,3 +423,10 @@ def test_a_file_is_replaced_by_a_write_that_succeeds(tmp_path: Path) -> None:
 def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
     read(tmp_path, content()).to_json(tmp_path / "again.json")
     assert (tmp_path / "again.json").stat().st_mode == (tmp_path / "problem.json").stat().st_mode
+
+
+def test_a_file_of_trades_says_where_its_problem_is(tmp_path: Path) -> None:
+    made = rebalance(example_problem(50_000))
+    write_trades(made, tmp_path / "x.json")
+    with pytest.raises(FormatError, match="its field problem is one: put that into a file of its own"):
+        Problem.from_json(tmp_path / "x.json")
