@@ -83,10 +83,11 @@ class GapGrid:
 
     def of(self, preset: Preset) -> GapGrid:
         """The same, with λ and the buffer rule of a preset where none is given."""
+        multipliers, rules = _listed(self.cost_multipliers), _listed(self.buffer_rules)
         return replace(
             self,
-            cost_multipliers=_given(self.cost_multipliers) or (preset.cost_multiplier,),
-            buffer_rules=_given(self.buffer_rules) or (preset.buffer_rule or "none",),
+            cost_multipliers=(preset.cost_multiplier,) if multipliers == () else multipliers,
+            buffer_rules=(preset.buffer_rule or "none",) if rules == () else rules,
         )
 
     def cells(self, market: Market) -> list[Cell]:
@@ -97,7 +98,7 @@ class GapGrid:
         InputError, UnknownNameError, HistoryError
             If the grid is empty somewhere or does not fit the market; before any work.
         """
-        if not _given(self.cost_multipliers) or not _given(self.buffer_rules):
+        if () in (_listed(self.cost_multipliers), _listed(self.buffer_rules)):
             return self.of(BOOK).cells(market)
         capitals = [positive(value, "capital", most=MOST_CAPITAL) for value in _distinct(self.capitals, "capital")]
         multipliers = [
@@ -152,9 +153,9 @@ def take_in_turn(market: Market, seed: int) -> list[str]:
     return [instrument for turn in turns for instrument in turn if instrument is not None]
 
 
-def _given(values: Any) -> Any:
-    """The values; nothing where there are none."""
-    return () if isinstance(values, Sequence) and not isinstance(values, str) and not len(values) else values
+def _listed(values: Any) -> Any:
+    """Values as a tuple; what is none is refused later."""
+    return tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
 
 
 def _distinct(values: Any, field: str) -> list[Any]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -146,6 +147,10 @@ def test_a_grid_takes_what_it_does_not_say_from_the_preset(market: Market, tmp_p
     own = Preset("own", ExponentialCorrelation(60), 7.0, buffer_rule=None)
     found = run_gap_study(market, grid, tmp_path, preset=own)
     assert found[["cost_multiplier", "buffer_rule"]].to_numpy().tolist() == [[7.0, "none"]]
+    several = replace(grid, cost_multipliers=np.array([3.0, 10.0]))  # type: ignore[arg-type]
+    assert [cell.cost_multiplier for cell in several.of(own).cells(market)] == [3.0, 10.0]
+    with pytest.raises(InputError, match="buffer_rule: expected a list, found ''"):
+        replace(grid, buffer_rules="").of(own).cells(market)
     said = replace(grid, cost_multipliers=(3.0,)).of(own)
     assert (said.cost_multipliers, said.buffer_rules) == ((3.0,), ("none",))
 
