@@ -35,6 +35,7 @@ LITTLE = 1e-3  # of what lacks: a round that gains less is the last
 MANTISSA = 2.0**24  # of a multiplier that is written down
 TINY = 1e-14
 REFUTES = 1e-9  # of what a rule adds up: by how much it has to be broken
+LOST = 1e-12  # of what is added up over a box, by float64
 
 
 class Search(NamedTuple):
@@ -399,7 +400,7 @@ def broken_row(search: Search, low: IntegerArray, high: IntegerArray) -> int:
                     smallest = min(smallest, search.rows[r, z])
             least += smallest
             size += abs(smallest)
-        if least > search.limits[r] + REFUTES * size:
+        if least > search.limits[r] + LOST * size:
             return r
     return -1
 
@@ -415,6 +416,12 @@ def broken_cap(
         nu[j] = 1.0
         hulls(search, low, high, mu, 0.0, work)
         margin = REFUTES * max(search.radii[j], TINY)
+        for i in range(low.size):
+            first, last = (
+                search.first[i] + low[i] - search.centres[j, i],
+                search.first[i] + high[i] - search.centres[j, i],
+            )
+            margin += LOST * math.sqrt(search.cap_grams[j, i, i]) * max(abs(first), abs(last))
         if relax(search, x, mu, nu, margin, unit, 0.0, floor, work) > margin:
             return True
     return False

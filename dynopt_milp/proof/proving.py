@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,8 @@ class _Proving:
         covariances = [np.array([[float(number) for number in row] for row in one]) for one in self.stated.covariances]
         self.factors = [closest_factor(covariances[0], problem._factor), *map(closest_factor, covariances[1:])]
         self.cut: float | None = None
+        self.need: Fraction | None = None
+        self.careful = kept != KEPT[0]
         try:
             self.bounds = bounds = Bounds(self.stated, [factor.tolist() for factor in self.factors], self.digits)
         except Refused as error:
@@ -111,7 +114,7 @@ class _Proving:
         except Refused as error:
             raise ProofError(f"in exact arithmetic {error}") from None
         if high is not None:
-            self.cut = float(high) * (1 - (1 - kept) * gap)
+            self.cut, self.need = float(high) * (1 - (1 - kept) * gap), (1 - Fraction(gap)) * high
 
     def run(self) -> Proof:
         """Walls first, then the tree."""
@@ -127,16 +130,34 @@ class _Proving:
         lower, upper = np.array(walls.lower, dtype=np.float64), np.array(walls.upper, dtype=np.float64)
         base = np.rint(self.program.target)
         tree, nodes = self._grown(_search(self.program, self.norms, lower, upper, base), base), []
+        boxes = [(walls.lower, walls.upper)]  # those to come, the next one last
         for kind, one, two in tree.nodes[: tree.counts[plain_tree.NODES]].tolist():
+            low, high = boxes.pop()
             if kind == plain_tree.INNER:
-                nodes.append(_line([one, walls.lower[one] + two]))
+                z = walls.lower[one] + two
+                boxes.append(([*low[:one], max(low[one], z + 1), *low[one + 1 :]], high))
+                boxes.append((low, [*high[:one], min(high[one], z), *high[one + 1 :]]))
+                nodes.append(_line([one, z]))
             elif kind == plain_tree.EMPTY:
                 nodes.append("{}")
             else:
                 psi = tree.psi[one] if kind == plain_tree.LEAF else None
                 chi = [vector[: len(cap.factor)] for vector, cap in zip(tree.chi[one], self.norms[1:], strict=True)]
-                nodes.append(_line(_leaf(psi, tree.leaf_mu[one], tree.leaf_nu[one], chi)))
+                leaf = _leaf(psi, tree.leaf_mu[one], tree.leaf_nu[one], chi)
+                nodes.append(_line(self._mended(leaf, low, high) if self.careful else leaf))
         return self._written(walls, nodes)
+
+    def _mended(self, leaf: dict[str, Any], lower: list[Any], upper: list[Any]) -> dict[str, Any]:
+        """The leaf; where its bound is not enough in exact arithmetic, one of a row alone that cannot be kept, if any.
+
+        A rule that is broken by next to nothing takes a multiplier so large that float64 cannot tell the bound.
+        """
+        bound, need = self.bounds.of(leaf, lower, upper), self.need
+        if bound > 0 if need is None or "psi" not in leaf else bound >= need:
+            return leaf
+        rules = len(self.stated.rows)
+        alone = ({"mu": [float(row == r) for row in range(rules)]} for r in range(rules))
+        return next((other for other in alone if self.bounds.of(other, lower, upper) > 0), leaf)
 
     def _sum_of_rows(self, walls: Walls) -> dict[str, Any] | None:
         """A leaf that shows that no portfolio inside the walls keeps the rows, by the best multipliers of a linear

@@ -415,3 +415,24 @@ def test_the_clock_is_looked_at_often_where_nodes_are_large() -> None:
     with pytest.raises(ProofError, match="the time limit came first"):
         prove(problem, solution, time_limit=1.0)
     assert time.monotonic() - began < 30  # 48 before, on a machine on which this takes 3
+
+
+def test_a_rule_that_is_broken_by_next_to_nothing_is_refuted_by_itself() -> None:
+    """The target is worth nothing and breaks a limit in the tenth digit: no multiplier of float64 is large enough."""
+    weight = np.array([0.591643238600348, 0.09371233582268508, 0.5314011734297701, 0.13538119918723224])
+    problem = Problem(
+        np.eye(4), [0.0, 1.0, 0.0, 1.0], weight, instruments=list("ABCD"), rules=[rules.gross(0.22909353478082378)]
+    )  # fmt: skip
+    found = prove(problem).verify()
+    assert found.positions is not None
+    assert sum(map(abs, found.positions.values())) == 1
+
+
+def test_a_cap_of_no_risk_at_all_is_kept_by_nothing_held() -> None:
+    """Round-off around zero does not count as a cap that is broken."""
+    problem = Problem(
+        [[0.5, 0.1], [0.1, 0.3]], [3.00001185579, -2.99998814420], [0.0536355890029, 0.0035621143036],
+        [-2, 1], cost_multiplier=50.0, instruments=["A", "B"], limits=Limits(lower=[0, -3], upper=[1, 0]),
+        rules=[rules.risk(0.0), rules.risk(0.0)],
+    )  # fmt: skip
+    assert prove(problem).verify().positions == {"A": 0, "B": 0}
