@@ -92,13 +92,10 @@ def beyond(point: Point, points: list[Point], of: str) -> str:
 
 def other_table(results: pd.DataFrame) -> str:
     """What λ = 20 without a buffer, nearly the choice, comes to; and greedy's frontier over the whole cross."""
-    lines = []
+    rows, lines = place(results), []
+    cross = points_of(rows[rows["holder"] == "greedy"])
     for name, choice in (("recommended", RECOMMENDED), ("λ = 20, no buffer", NEARLY)):
-        rows = place(results)
-        point, cross = (
-            points_of(one(rows, "exact", choice).to_frame().T)[0],
-            points_of(rows[rows["holder"] == "greedy"]),
-        )
+        point = points_of(one(rows, "exact", choice).to_frame().T)[0]
         rivals = (points_of(along(rows, "greedy", choice)), cross, rounding(rows))
         lines.append([name, _percent(point.cost, 2), _percent(point.realised),
                       *(_less(closer(point, rival)) + beyond(point, rival, "cost") for rival in rivals)])  # fmt: skip

@@ -7,13 +7,16 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynopt_milp.errors import ProofError
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, Status
 from dynopt_milp.solvers.solving import PROVABLE
-from proof_checker import Refused
+from proof_checker import Refused, Verified
+
+if TYPE_CHECKING:
+    from dynopt_milp.proof import Proof
 
 PROOF = "proof"
 """The field of an entry: what came of its proof."""
@@ -37,27 +40,27 @@ def proof_of_day(problem: Problem, solutions: Iterable[Solution], gap: float) ->
     dict
         ``outcome``: ``"verified"``, or why not; ``leaves``; ``prove_seconds``, ``verify_seconds``.
     """
-    from dynopt_milp.proof.proving import proofs_of  # which loads numba
+    from dynopt_milp.proof import accepted, proofs_of  # which loads numba
 
     known = [one for one in solutions if one.status is Status.OPTIMAL and one.formulation in PROVABLE]
     if not known:
         return {"outcome": NOTHING}
-    began, refused = time.perf_counter(), ""
-    try:
-        for proof in proofs_of(problem.replace(), known[0].contracts, gap, SECONDS):  # with the covariance solved with
-            proved = time.perf_counter()
-            try:
-                proof.verify()
-            except Refused as error:
-                refused = f"{REFUSED}{error}"
-            else:
-                return {
-                    "outcome": VERIFIED, "leaves": proof.leaves, "prove_seconds": proved - began,
-                    "verify_seconds": time.perf_counter() - proved,
-                }  # fmt: skip
+    began, proved = time.perf_counter(), []
+
+    def verified(proof: Proof) -> Verified:
+        proved.append(time.perf_counter())
+        return proof.verify()
+
+    try:  # with the covariance that was solved
+        proof, _ = accepted(proofs_of(problem.replace(), known[0].contracts, gap, SECONDS), verified)
     except ProofError as error:
         return {"outcome": " ".join(str(error).split())}
-    return {"outcome": refused}
+    except Refused as error:
+        return {"outcome": f"{REFUSED}{error}"}
+    return {
+        "outcome": VERIFIED, "leaves": proof.leaves, "prove_seconds": proved[-1] - began,
+        "verify_seconds": time.perf_counter() - proved[-1],
+    }  # fmt: skip
 
 
 def proofs_in_figures(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

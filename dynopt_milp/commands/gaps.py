@@ -115,17 +115,15 @@ def gap(
         console = Console(highlight=False, stderr=as_json)
         grid = GapGrid(
             capitals=_numbers(capital, "capital"),
-            cost_multipliers=(
-                [aims.cost_multiplier] if cost_multiplier is None else _numbers(cost_multiplier, "cost_multiplier")
-            ),
-            buffer_rules=[aims.buffer_rule or "none"] if buffer_rule is None else comma_separated(buffer_rule),
+            cost_multipliers=None if cost_multiplier is None else _numbers(cost_multiplier, "cost_multiplier"),
+            buffer_rules=None if buffer_rule is None else comma_separated(buffer_rule),
             frequencies=comma_separated(frequency),
             sizes=[_whole(size) for size in _numbers(sizes, "sizes")],
             paths=comma_separated(path),
             start=start,
             end=end,
             seed=subset_seed,
-        )
+        ).of(aims)
         grid.cells(market)  # what is wrong is said before anything is shown
         show_market(market, console)
         said = show_named_notes(market, min(grid.capitals), console, end)
@@ -147,9 +145,9 @@ def gap(
             time_limit=time_limit,
             show_progress=Console(stderr=True).is_terminal,
         )
-        of_grid = {"cost_multiplier": grid.cost_multipliers, "buffer_rule": grid.buffer_rules}
-        several = [name for name, values in of_grid.items() if len(values) > 1]
-        one = {name: values[0] for name, values in of_grid.items()}
+        of_cells = {name: summary[name].unique() for name in ("cost_multiplier", "buffer_rule")}
+        several = [name for name, values in of_cells.items() if len(values) > 1]
+        one = {name: values[0] for name, values in of_cells.items()}
         one["buffer_rule"] = None if one["buffer_rule"] == "none" else one["buffer_rule"]
         said_of = {"preset": aims.name} | aims.settings() | one
         words = preset_words({name: value for name, value in said_of.items() if name not in several})

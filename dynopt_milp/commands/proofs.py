@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,9 +36,12 @@ from dynopt_milp.solvers.proved import check_of
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.solvers.solving import proofs_of_solution
 from dynopt_milp.solvers.solving import solve as run_solve
-from proof_checker import Refused, check
+from proof_checker import Refused, Verified, check
 from proof_checker import verify as run_verify
 from proof_checker.report import report, to_dict
+
+if TYPE_CHECKING:
+    from dynopt_milp.proof import Proof
 
 ENDING = ".proof.json.gz"
 EVERY = 100  # nodes
@@ -75,22 +78,26 @@ def prove(
             raise NoPortfolioError(solution)
         solved = time.monotonic()
         left = math.inf if time_limit is None else max(time_limit - (solved - began), 0.0)
+        from dynopt_milp.proof import accepted  # which loads numba
+
         check_of(given, solution)
+        proved = solved
+
+        def checked(proof: Proof) -> Verified:
+            nonlocal proved
+            proved = time.monotonic()
+            try:
+                return check(read_content(problem), _counted(proof.lines, watch))  # of what the file says
+            except KeyboardInterrupt:
+                proof.to_file(path)
+                typer.echo(f"{path} is written, and not checked: dynopt-milp verify {problem} {path}", err=True)
+                raise
+
         with _shown("growing and checking a proof") as watch:
-            found, refused = None, ""
-            for proof in proofs_of_solution(given, solution, gap, left, watch):
-                proved = time.monotonic()
-                try:
-                    found = check(read_content(problem), _counted(proof.lines, watch))  # of what the file says
-                    break
-                except Refused as error:
-                    refused = str(error)
-                except KeyboardInterrupt:
-                    proof.to_file(path)
-                    typer.echo(f"{path} is written, and not checked: dynopt-milp verify {problem} {path}", err=True)
-                    raise
-        if found is None:
-            raise CertificationError(f"the proof is refused: {refused}")
+            try:
+                proof, found = accepted(proofs_of_solution(given, solution, gap, left, watch), checked)
+            except Refused as error:
+                raise CertificationError(f"the proof is refused: {error}") from None
         verified = time.monotonic()
         proof.to_file(path)
         seconds = {"solve": solved - began, "prove": proved - solved, "verify": verified - proved}

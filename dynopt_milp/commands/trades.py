@@ -58,7 +58,7 @@ from dynopt_milp.problem.holding import ROLL_TRADES
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.show.solutions import show_rebalance
 from dynopt_milp.solvers.settings import DEFAULT_GAP
-from dynopt_milp.strategy.presets import BOOK, DEFAULT, Preset
+from dynopt_milp.strategy.presets import BOOK, DEFAULT
 from dynopt_milp.trades.decision_log import decision
 from dynopt_milp.trades.from_targets import PERIODS
 from dynopt_milp.trades.input_notes import notes_of_buffer
@@ -140,19 +140,17 @@ def rebalance(
 ) -> None:
     """The trades to do today: solve, then the buffer. From a problem file, from targets, or from raw prices."""
 
-    def aims() -> Preset:
-        return chosen_preset(
+    def source() -> ProblemSource:
+        aims = chosen_preset(
             preset, BOOK.name if data is None else DEFAULT, cost_multiplier, correlation_span, shrinkage, holding_cost,
             buffer_rule, buffer_fraction,
         )  # fmt: skip
-
-    def source() -> ProblemSource:
         sources = {name: context.get_parameter_source(name) for name in context.params}
         return ProblemSource(
             problem=problem, targets=targets, covariance=covariance, period=period, data=data, capital=capital,
             date=date, held=held, instruments=instruments, instruments_table=instruments_table,
             base_currency=base_currency,
-            strategy=partial(chosen_strategy, forecasts, weights, risk_target), preset=aims(),
+            strategy=partial(chosen_strategy, forecasts, weights, risk_target), preset=aims,
             shrinkage=0.0 if shrinkage is None else shrinkage,
             limits=chosen_limits(
                 one_side=one_side or (one_side is None and data is not None),
@@ -168,8 +166,9 @@ def rebalance(
 
     def decided(asked: ProblemSource) -> tuple[Rebalance, dict[str, Any]]:
         own: dict[str, Any] = {
-            "optimizer": optimizer, "buffer_rule": aims().buffer_rule, "buffer_fraction": aims().buffer_fraction,
-            "risk_target": risk_target, "gap": gap, "time_limit": time_limit,
+            "optimizer": optimizer, "buffer_rule": asked.preset.buffer_rule,
+            "buffer_fraction": asked.preset.buffer_fraction, "risk_target": risk_target, "gap": gap,
+            "time_limit": time_limit,
         }  # fmt: skip
         with files_read() as files:
             made, known = asked.read(Console(highlight=False, stderr=as_json))

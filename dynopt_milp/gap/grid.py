@@ -58,10 +58,10 @@ class GapGrid:
     ----------
     capitals : sequence of float
         Base currency.
-    cost_multipliers : sequence of float
-        λ; none given: that of the preset.
-    buffer_rules : sequence of {"book", "none"}
-        None given: that of the preset.
+    cost_multipliers : sequence of float, optional
+        λ. Default: that of the preset.
+    buffer_rules : sequence of {"book", "none"}, optional
+        Default: that of the preset.
     frequencies : sequence of {"daily", "weekly", "monthly"}
     sizes : sequence of int
         How many instruments; none given: all of the market. The smaller sets are parts of the larger ones.
@@ -72,8 +72,8 @@ class GapGrid:
     """
 
     capitals: Sequence[float]
-    cost_multipliers: Sequence[float] = ()
-    buffer_rules: Sequence[str] = ()
+    cost_multipliers: Sequence[float] | None = None
+    buffer_rules: Sequence[str] | None = None
     frequencies: Sequence[str] = ("weekly",)
     sizes: Sequence[int] = ()
     paths: Sequence[str] = PATHS
@@ -83,11 +83,11 @@ class GapGrid:
 
     def of(self, preset: Preset) -> GapGrid:
         """The same, with λ and the buffer rule of a preset where none is given."""
-        multipliers, rules = _listed(self.cost_multipliers), _listed(self.buffer_rules)
+        multipliers, rules = self.cost_multipliers, self.buffer_rules
         return replace(
             self,
-            cost_multipliers=(preset.cost_multiplier,) if multipliers == () else multipliers,
-            buffer_rules=(preset.buffer_rule or "none",) if rules == () else rules,
+            cost_multipliers=(preset.cost_multiplier,) if multipliers is None else multipliers,
+            buffer_rules=(preset.buffer_rule or "none",) if rules is None else rules,
         )
 
     def cells(self, market: Market) -> list[Cell]:
@@ -98,7 +98,7 @@ class GapGrid:
         InputError, UnknownNameError, HistoryError
             If the grid is empty somewhere or does not fit the market; before any work.
         """
-        if () in (_listed(self.cost_multipliers), _listed(self.buffer_rules)):
+        if self.cost_multipliers is None or self.buffer_rules is None:
             return self.of(BOOK).cells(market)
         capitals = [positive(value, "capital", most=MOST_CAPITAL) for value in _distinct(self.capitals, "capital")]
         multipliers = [
@@ -151,11 +151,6 @@ def take_in_turn(market: Market, seed: int) -> list[str]:
         queues.append([members[place] for place in generator.permutation(len(members))])
     turns = itertools.zip_longest(*queues)
     return [instrument for turn in turns for instrument in turn if instrument is not None]
-
-
-def _listed(values: Any) -> Any:
-    """Values as a tuple; what is none is refused later."""
-    return tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
 
 
 def _distinct(values: Any, field: str) -> list[Any]:

@@ -417,11 +417,8 @@ def broken_cap(
         hulls(search, low, high, mu, 0.0, work)
         margin = REFUTES * max(search.radii[j], TINY)
         for i in range(low.size):
-            first, last = (
-                search.first[i] + low[i] - search.centres[j, i],
-                search.first[i] + high[i] - search.centres[j, i],
-            )
-            margin += LOST * math.sqrt(search.cap_grams[j, i, i]) * max(abs(first), abs(last))
+            origin = search.first[i] - search.centres[j, i]
+            margin += LOST * math.sqrt(search.cap_grams[j, i, i]) * max(abs(origin + low[i]), abs(origin + high[i]))
         if relax(search, x, mu, nu, margin, unit, 0.0, floor, work) > margin:
             return True
     return False

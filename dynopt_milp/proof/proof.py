@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.problem.problem import Problem
-from proof_checker import Verified, check
+from proof_checker import Refused, Verified
+from proof_checker import check as check_lines
 
 LEVEL = 9  # of compression
 
@@ -76,4 +77,21 @@ class Proof:
         Refused
             If it proves nothing.
         """
-        return check(content_of(self.problem), through(iter(self.lines)))
+        return check_lines(content_of(self.problem), through(iter(self.lines)))
+
+
+def accepted(proofs: Iterable[Proof], check: Callable[[Proof], Verified]) -> tuple[Proof, Verified]:
+    """The first proof that a check accepts, and what that says.
+
+    Raises
+    ------
+    Refused
+        By the last check, if none is accepted.
+    """
+    refused = Refused("there is no proof")
+    for proof in proofs:
+        try:
+            return proof, check(proof)
+        except Refused as error:
+            refused = error
+    raise refused

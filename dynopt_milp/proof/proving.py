@@ -77,9 +77,7 @@ def proofs_of(
     for kept in KEPT[1:]:
         try:
             proof = _Proving(problem, contracts, gap, deadline, watch, kept).run()
-        except (
-            ProofError
-        ):  # the portfolio is optimal to the gap and no further: that the first was refused is the reason
+        except ProofError:  # the portfolio is optimal to the gap and no further; why the first was refused counts
             return
         yield proof
 
@@ -122,42 +120,49 @@ class _Proving:
         if walls.needless:
             return Proof(self.problem, (self._header(), _line({"psi": []})), 1)
         if any(low > high for low, high in zip(walls.lower, walls.upper, strict=True)):
-            return self._written(walls, ["{}"])
+            return self._written(walls, [{}])
         if self.cut is None and (leaf := self._sum_of_rows(walls)) is not None:
-            return self._written(walls, [_line(leaf)])
+            return self._written(walls, [leaf])
         if (place := walls.endless) is not None:
             raise ProofError(f"nothing bounds {self.problem.instruments[place]} in exact arithmetic; give limits")
         lower, upper = np.array(walls.lower, dtype=np.float64), np.array(walls.upper, dtype=np.float64)
         base = np.rint(self.program.target)
-        tree, nodes = self._grown(_search(self.program, self.norms, lower, upper, base), base), []
-        boxes = [(walls.lower, walls.upper)]  # those to come, the next one last
+        tree = self._grown(_search(self.program, self.norms, lower, upper, base), base)
+        nodes: list[Any] = []
         for kind, one, two in tree.nodes[: tree.counts[plain_tree.NODES]].tolist():
-            low, high = boxes.pop()
             if kind == plain_tree.INNER:
-                z = walls.lower[one] + two
-                boxes.append(([*low[:one], max(low[one], z + 1), *low[one + 1 :]], high))
-                boxes.append((low, [*high[:one], min(high[one], z), *high[one + 1 :]]))
-                nodes.append(_line([one, z]))
+                nodes.append([one, walls.lower[one] + two])
             elif kind == plain_tree.EMPTY:
-                nodes.append("{}")
+                nodes.append({})
             else:
                 psi = tree.psi[one] if kind == plain_tree.LEAF else None
                 chi = [vector[: len(cap.factor)] for vector, cap in zip(tree.chi[one], self.norms[1:], strict=True)]
-                leaf = _leaf(psi, tree.leaf_mu[one], tree.leaf_nu[one], chi)
-                nodes.append(_line(self._mended(leaf, low, high) if self.careful else leaf))
-        return self._written(walls, nodes)
+                nodes.append(_leaf(psi, tree.leaf_mu[one], tree.leaf_nu[one], chi))
+        return self._written(walls, self._mended(walls, nodes) if self.careful else nodes)
 
-    def _mended(self, leaf: dict[str, Any], lower: list[Any], upper: list[Any]) -> dict[str, Any]:
-        """The leaf; where its bound is not enough in exact arithmetic, one of a row alone that cannot be kept, if any.
+    def _mended(self, walls: Walls, nodes: list[Any]) -> list[Any]:
+        """The nodes; where the bound of a leaf is not enough in exact arithmetic, one of a row alone that cannot be
+        kept stands for it, if there is any.
 
         A rule that is broken by next to nothing takes a multiplier so large that float64 cannot tell the bound.
         """
-        bound, need = self.bounds.of(leaf, lower, upper), self.need
-        if bound > 0 if need is None or "psi" not in leaf else bound >= need:
-            return leaf
-        rules = len(self.stated.rows)
-        alone = ({"mu": [float(row == r) for row in range(rules)]} for r in range(rules))
-        return next((other for other in alone if self.bounds.of(other, lower, upper) > 0), leaf)
+        rules, boxes, mended = len(self.stated.rows), [(walls.lower, walls.upper)], []
+        alone = [{"mu": [float(row == r) for row in range(rules)]} for r in range(rules)]
+        for node in nodes:
+            lower, upper = boxes.pop()
+            if isinstance(node, list):
+                i, z = node
+                boxes.append(([*lower[:i], max(lower[i], z + 1), *lower[i + 1 :]], upper))
+                boxes.append((lower, [*upper[:i], min(upper[i], z), *upper[i + 1 :]]))
+            elif not self._is_enough(node, lower, upper):
+                node = next((other for other in alone if self._is_enough(other, lower, upper)), node)
+            mended.append(node)
+        return mended
+
+    def _is_enough(self, leaf: dict[str, Any], lower: list[Any], upper: list[Any]) -> bool:
+        """Whether the checker takes a leaf."""
+        bound = self.bounds.of(leaf, lower, upper)
+        return bool(bound > 0 if self.need is None or "psi" not in leaf else bound >= self.need)
 
     def _sum_of_rows(self, walls: Walls) -> dict[str, Any] | None:
         """A leaf that shows that no portfolio inside the walls keeps the rows, by the best multipliers of a linear
@@ -175,7 +180,7 @@ class _Proving:
         leaf = {"mu": (np.maximum(found, 0.0) / scale).tolist()}
         return leaf if self.bounds.of(leaf, walls.lower, walls.upper) > 0 else None
 
-    def _written(self, walls: Walls, nodes: list[str]) -> Proof:
+    def _written(self, walls: Walls, nodes: list[Any]) -> Proof:
         """The proof of walls and what is inside of them."""
         rules, caps = len(self.stated.rows), len(self.stated.caps)
         before, after = [], []
@@ -189,8 +194,8 @@ class _Proving:
                 after.append(_line(leaf))
             else:
                 before.extend([_line([wall.place, wall.at]), _line(leaf)])
-        leaves = len(walls.found) + sum(line.startswith("{") for line in nodes)
-        return Proof(self.problem, (self._header(), *before, *nodes, *reversed(after)), leaves)
+        leaves = len(walls.found) + sum(isinstance(node, dict) for node in nodes)
+        return Proof(self.problem, (self._header(), *before, *map(_line, nodes), *reversed(after)), leaves)
 
     def _header(self) -> str:
         return _line({
@@ -218,9 +223,10 @@ class _Proving:
             began = time.monotonic()
             state = grow(search, tree, work, cut, unit, weight, at_once)
             took = time.monotonic() - began
-            at_once = (
-                min(4 * at_once, MOST_AT_ONCE) if took < SHORT else max(at_once // 4, 1) if took > LONG else at_once
-            )
+            if took < SHORT:
+                at_once = min(4 * at_once, MOST_AT_ONCE)
+            elif took > LONG:
+                at_once = max(at_once // 4, 1)
             if state == DONE:
                 return tree
             if state < 0:

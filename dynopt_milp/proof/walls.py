@@ -20,14 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynopt_milp.proof.norm import Norm
-from dynopt_milp.proof.plain_tree import REFUTES
+from dynopt_milp.proof.plain_tree import LOST, REFUTES
 from formulations import FloatArray, IntegerArray
 from proof_checker.problem import Problem, multiples
 
 FAR = 2**53
 OUT = 10**6  # contracts: where a linear program looks instead of without end
 WIDE = 16  # contracts: a range that is not wider is left as it is by the third kind
-LOST = 1e-12  # of all that is added up, by float64; of a row more (REFUTES)
 
 
 class Wall(NamedTuple):

@@ -233,9 +233,10 @@ def checked_proof(
     ProofError
         If there is none, time does not suffice, or what float64 took for enough is refused.
     """
+    from dynopt_milp.proof.proof import accepted
     from proof_checker import Refused
 
-    deadline, why = time.monotonic() + seconds, ""
+    deadline = time.monotonic() + seconds
 
     def in_time(lines: Iterator[str]) -> Iterator[str]:
         for line in lines:
@@ -243,14 +244,11 @@ def checked_proof(
                 raise ProofError("the time limit came first, while it was checked")
             yield line
 
-    for proof in proofs_of_solution(problem, solution, gap, seconds, watch):
-        try:
-            proof.verify(in_time)
-        except Refused as error:
-            why = str(error)
-        else:
-            return proof
-    raise ProofError(f"float64 lost too much: {why}")
+    try:
+        proofs = proofs_of_solution(problem, solution, gap, seconds, watch)
+        return accepted(proofs, lambda proof: proof.verify(in_time))[0]
+    except Refused as error:
+        raise ProofError(f"float64 lost too much: {error}") from None
 
 
 def _explained(solution: Solution, task: Task, answer: Answer, began: float) -> Solution:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dynopt_milp import Problem, Solution
 from dynopt_milp.errors import ProofError
-from dynopt_milp.proof import Proof, Refused, Verified, proofs_of
+from dynopt_milp.proof import Proof, Verified, accepted, proofs_of
 from tests.attack.exact import ExactValues, Portfolio
 from tests.attack.keeping import AGAIN
 from tests.proof_checker.enumerated import tracking_error
@@ -39,17 +39,11 @@ def proved(problem: Problem, solution: Solution, alive: Callable[[], None]) -> t
                 alive()
             yield line
 
-    why: Refused | None = None
     try:
-        for proof in proofs_of(problem, solution.contracts, GAP, PROVE_SECONDS):
-            try:
-                return proof, proof.verify(watched)
-            except Refused as error:
-                why = error
+        proofs = proofs_of(problem, solution.contracts, GAP, PROVE_SECONDS)
+        return accepted(proofs, lambda proof: proof.verify(watched))
     except ProofError as error:
         return str(error)
-    assert why is not None
-    raise why
 
 
 def wrong_with(problem: Problem, proof: Proof, found: Verified, known: Iterable[Portfolio]) -> list[str]:
