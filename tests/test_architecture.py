@@ -27,7 +27,7 @@ FORBIDDEN = {
 # From the top down; those of one line do not know each other. CONTRIBUTING.md says what each is.
 WINGS = (
     {"commands"},
-    {"adapters", "guide", "gap", "show"},
+    {"adapters", "guide", "gap", "show", "why"},
     {"backtests"},
     {"trades"},
     {"strategy"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,8 +23,7 @@ HERE = FOLDER.parents[1]
 
 def study(options: Namespace, output: Console, progress: Console) -> None:
     """Time every call in both checkouts, keep the results and print the table."""
-    if not (options.checkout / "dynopt_milp").is_dir():
-        raise ValueError(f"{options.checkout} is no checkout of this project: it has no folder dynopt_milp")
+    refuse_other_folders(options.checkout)
     commits = [f"{name}: commit {commit(path)}" for name, path in (("before", options.checkout), ("after", HERE))]
     with TemporaryDirectory() as work:
         market = read_market(options.folder)
@@ -37,6 +36,19 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     print_table(output, compiled, "CPU seconds")
 
 
+def refuse_other_folders(checkout: Path) -> None:
+    """Raise ValueError if a folder is no checkout of this project."""
+    if not (checkout / "dynopt_milp").is_dir():
+        raise ValueError(f"{checkout} is no checkout of this project: it has no folder dynopt_milp")
+
+
+def before_after_parser() -> ArgumentParser:
+    """The arguments: a price folder and another checkout."""
+    parser = study_parser("before_after", "Whether this checkout is as fast as another.")
+    parser.add_argument("checkout", type=Path, help="another checkout, of the commit before, say")
+    return parser
+
+
 def commit(checkout: Path) -> str:
     """The commit of a checkout, and whether something is not committed."""
     done = subprocess.run(
@@ -47,9 +59,7 @@ def commit(checkout: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it with these arguments, or those of the process."""
-    parser = study_parser("before_after", "Whether this checkout is as fast as another.")
-    parser.add_argument("checkout", type=Path, help="another checkout, of the commit before, say")
-    return run_study(parser, study, arguments, resumes=False)
+    return run_study(before_after_parser(), study, arguments, resumes=False)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
 from dynopt_milp.solvers.own_optimizer import Optimizer, optimizer_name
 from dynopt_milp.solvers.solving import solve
-from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs, TargetPositions
+from dynopt_milp.strategy.inputs import Inputs, TargetPositions
 from dynopt_milp.strategy.rules_of_day import DayRules
 from dynopt_milp.strategy.sizing import buffered
 from dynopt_milp.trades.outcome import Rebalance
@@ -104,7 +104,8 @@ class Decisions:
     verify_share: float = 0.0
 
     def decide(
-        self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]], capital: float
+        self, date: pd.Timestamp, held: FloatArray, before: list[dict[str, Any]], capital: float,
+        targets: TargetPositions | DynoptError,
     ) -> dict[str, Any]:  # fmt: skip
         """The entry of one day: what is known of the rebalance, and the positions after it.
 
@@ -112,25 +113,28 @@ class Decisions:
         ----------
         date : Timestamp
             Its close is known.
-        held : Series, by instrument
-            Contracts held.
+        held : ndarray, shape (n,)
+            Contracts held of the market's instruments.
         before : list of dict
             The entries of the rebalances before.
         capital : float
             What positions are sized by, base currency, positive.
+        targets : TargetPositions or DynoptError
+            Those of the day, or why there are none: :meth:`targets`.
 
         Raises
         ------
         UnknownNameError, UnsupportedError, RulesError
             If an argument is at fault. Whatever else goes wrong is the entry's ``reason``.
         """
-        kept = pd.Series(self._without_gone(date, held.to_numpy()), held.index)
+        kept, names = self._without_gone(date, held), self.inputs.names
         known = {"optimizer": optimizer_name(self.optimizer), "capital": capital}
         row: dict[str, Any] = dict(known)
         fraction = self._fraction(date, held, before)  # outside: what is wrong here is wrong on every day
         try:
-            targets = self.inputs.target_positions(date, capital=capital)
-            row |= {"idm": targets.multiplier, "instruments": len(targets.weights)}
+            if isinstance(targets, DynoptError):
+                raise targets
+            row |= {"idm": targets.multiplier, "instruments": len(targets.instruments)}
             if isinstance(self.optimizer, str) and self.optimizer in UNOPTIMISED:
                 positions = self._static(targets, kept, row)
             else:
@@ -142,11 +146,13 @@ class Decisions:
             row = known | {"status": FAILED, "reason": " ".join(str(error).split())}
             positions = kept
         else:
-            unknown = [name for name in kept.index[kept != 0] if name not in targets.weights.index]
-            reasons = [f"{name} keeps its position: it has no volatility, forecast or cost" for name in unknown]
+            alive = np.zeros(kept.size, dtype=bool)
+            alive[targets.places] = True
+            unknown = np.flatnonzero((kept != 0) & ~alive).tolist()
+            reasons = [f"{names[place]} keeps its position: it has no volatility, forecast or cost" for place in unknown]
             row["reason"] = "; ".join(filter(None, [row.get("reason"), *reasons]))
         place = int(self.inputs.market.days.searchsorted(date))
-        decided, traded = positions.to_numpy(), np.abs(positions.to_numpy() - held.to_numpy())
+        traded = np.abs(positions - held)
         # Exact sums: an instrument that comes later, and is zero until then, changes no bit of what was kept before.
         row["trades"] = whole(math.fsum(traded))
         paid = np.where(traded > 0, traded * self.inputs.costs.to_numpy()[place], 0.0)
@@ -154,37 +160,48 @@ class Decisions:
             paid = paid + orders.paid(traded[None], slice(place, place + 1))[0]
         row["cost"] = math.fsum(paid) / capital
         kept_positions = {
-            name: whole(number) for name, number in zip(self.inputs.market.instruments, decided, strict=True) if number
+            name: whole(number) for name, number in zip(names, positions.tolist(), strict=True) if number
         }
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
         }  # fmt: skip
 
-    def _say_frozen(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> None:
+    def _say_frozen(self, targets: TargetPositions, held: FloatArray, row: dict[str, Any]) -> None:
         """Add to the reason the instruments that keep their positions because of a suspect price."""
-        said = [
-            f"{name} keeps its position: {suspect}"
-            for name, suspect in self.inputs.frozen(targets.date).items()
-            if name in targets.weights.index and (targets.weights[name] > 0 or held[name] != 0)
-        ]
+        frozen = self.inputs.frozen(targets.date)
+        if not frozen:
+            return
+        counted = (targets.shares > 0) | (held[targets.places] != 0)
+        known = {name for name, counts in zip(targets.instruments, counted.tolist(), strict=True) if counts}
+        said = [f"{name} keeps its position: {suspect}" for name, suspect in frozen.items() if name in known]
         if said:
             row["reason"] = "; ".join([row["reason"], *said] if "reason" in row else said)
 
-    def _fraction(self, date: pd.Timestamp, held: pd.Series, before: list[dict[str, Any]]) -> float:
+    def _fraction(self, date: pd.Timestamp, held: FloatArray, before: list[dict[str, Any]]) -> float:
         if not callable(self.buffer_fraction):
             return self.buffer_fraction
         known = {
             name: getattr(self.inputs, name).loc[:date].copy()
             for name in ("volatility", "forecasts", "costs", "values")
         }
-        fraction = self.buffer_fraction(RebalanceHistory(date, rows(before), held, **known))
+        contracts = pd.Series(held, list(self.inputs.names), copy=True)
+        fraction = self.buffer_fraction(RebalanceHistory(date, rows(before), contracts, **known))
         return not_negative(fraction, "buffer_fraction", most=MOST_FRACTION)
 
     def _without_gone(self, date: pd.Timestamp, held: FloatArray) -> FloatArray:
         """Held positions, shape (..., n), without those whose market is gone: they are closed at the last price."""
-        return np.where((self.inputs.age(date).to_numpy() > GONE_AFTER) & (held != 0), 0.0, held)
+        return np.where(self.inputs.gone(date) & (held != 0), 0.0, held)
 
-    def unoptimised(self, date: pd.Timestamp, held: FloatArray, capital: float) -> tuple[FloatArray, FloatArray]:
+    def targets(self, date: pd.Timestamp, capital: float) -> TargetPositions | DynoptError:
+        """The target positions of a day, or why there are none."""
+        try:
+            return self.inputs.target_positions(date, capital=capital)
+        except DynoptError as error:
+            return error
+
+    def unoptimised(
+        self, date: pd.Timestamp, held: FloatArray, targets: TargetPositions | DynoptError
+    ) -> tuple[FloatArray, FloatArray]:
         """The target positions of a day, in fractions and rounded; what cannot be traded stays as it is held.
 
         Parameters
@@ -193,21 +210,21 @@ class Decisions:
             Its close is known.
         held : ndarray, shape (2, n)
             Held in fractions, and rounded.
-        capital : float
+        targets : TargetPositions or DynoptError
+            As in :meth:`decide`.
         """
         kept = self._without_gone(date, held)
-        try:
-            targets = self.inputs.target_positions(date, capital=capital)
-        except DynoptError:
+        if isinstance(targets, DynoptError):
             return kept[0], kept[1]
         return self._towards(targets, kept[0], UNROUNDED), self._towards(targets, kept[1], ROUNDED)
 
     def _towards(self, targets: TargetPositions, held: FloatArray, how: str) -> FloatArray:
         """The target positions of the market's instruments, shape (n,); what cannot be traded stays as it is held."""
-        names, target = targets.optimal_positions.index, targets.optimal_positions.to_numpy()
-        traded = np.isfinite(target) & ~names.isin(targets.closed)
-        positions = held.copy()
-        places = self.inputs.market.prices.columns.get_indexer(names[traded])
+        target, positions = targets.contracts, held.copy()
+        traded = np.isfinite(target)
+        if targets.closed:
+            traded &= ~np.isin(targets.instruments, targets.closed)
+        places = targets.places[traded]
         if how == BUFFERED:
             least, most = buffered(target, targets.average_positions.to_numpy())
             positions[places] = np.clip(held[places], least[traded], most[traded])
@@ -215,20 +232,25 @@ class Decisions:
             positions[places] = target[traded] if how == UNROUNDED else np.round(target[traded])
         return positions
 
-    def _static(self, targets: TargetPositions, held: pd.Series, row: dict[str, Any]) -> pd.Series:
-        target = targets.optimal_positions
-        positions = pd.Series(self._towards(targets, held.to_numpy(), str(self.optimizer)), held.index)
+    def _static(self, targets: TargetPositions, held: FloatArray, row: dict[str, Any]) -> FloatArray:
+        target = targets.contracts
+        positions = self._towards(targets, held, str(self.optimizer))
         row |= {"status": STATIC, "adjustment_factor": 1.0, "tracking_error": 0.0}
-        unknown = target.index[~np.isfinite(target)]
-        if len(unknown):
+        unknown = [targets.instruments[place] for place in np.flatnonzero(~np.isfinite(target))]
+        if unknown:
             row["reason"] = "; ".join(f"{name} keeps its position: its target is no number" for name in unknown)
-        if not positions[target.index].equals(target):
-            problem = self._problem(targets, held.round(), row)
-            row["tracking_error"] = problem.program().tracking_error(positions[list(problem.instruments)].to_numpy())
+        if not np.array_equal(positions[targets.places], target, equal_nan=True):
+            problem = self._problem(targets, np.round(held), row)
+            row["tracking_error"] = problem.program().tracking_error(positions[self._places(problem)])
         return positions
 
+    def _places(self, problem: Problem) -> list[int]:
+        """The places of a problem's instruments among the market's."""
+        places = {name: place for place, name in enumerate(self.inputs.names)}
+        return [places[name] for name in problem.instruments]
+
     def _problem(
-        self, targets: TargetPositions, held: pd.Series, row: dict[str, Any], **settings: Any
+        self, targets: TargetPositions, held: FloatArray, row: dict[str, Any], **settings: Any
     ) -> Problem:  # fmt: skip
         """The rebalance of the day; instruments whose numbers make no problem keep their positions, which is said."""
         refused: dict[str, str] = {}
@@ -245,7 +267,7 @@ class Decisions:
             except (LimitsError, UnknownNameError, UnsupportedError, RulesError):
                 raise
             except InputError as error:
-                if error.instrument in refused or error.instrument not in targets.weights.index:
+                if error.instrument in refused or error.instrument not in targets.instruments:
                     raise
                 refused[str(error.instrument)] = " ".join(str(error).split())
             else:
@@ -253,7 +275,9 @@ class Decisions:
                     row["reason"] = "; ".join(f"{name} keeps its position: {why}" for name, why in refused.items())
                 return problem
 
-    def _optimised(self, targets: TargetPositions, held: pd.Series, fraction: float, row: dict[str, Any]) -> pd.Series:
+    def _optimised(
+        self, targets: TargetPositions, held: FloatArray, fraction: float, row: dict[str, Any]
+    ) -> FloatArray:
         problem = self._problem(
             targets, held, row, cost_multiplier=self.cost_multiplier, limits=self.limits, holding=self.holding,
             roll_trades=self.roll_trades, rules=self.rules,
@@ -279,7 +303,10 @@ class Decisions:
             "adjustment_factor": result.adjustment_factor,
             "seconds": result.seconds,
         }
-        found, solutions = {optimizer_name(self.optimizer): _portfolio(best)}, [best]
+        found: dict[str, dict[str, Any]] = {}
+        solutions = [best]
+        if self.portfolios:
+            found[optimizer_name(self.optimizer)] = _portfolio(best)
         for optimizer in self.also:
             name = optimizer_name(optimizer)
             try:
@@ -289,7 +316,8 @@ class Decisions:
                 found[name] = {"status": FAILED, "reason": " ".join(str(error).split())}
             else:
                 row |= {f"{name}_objective": other.objective, f"{name}_seconds": other.seconds}
-                found[name] = _portfolio(other)
+                if self.portfolios:
+                    found[name] = _portfolio(other)
                 if optimizer != SAME_SIDE:
                     solutions.append(other)
         if is_chosen(f"{targets.date:%Y-%m-%d}", self.verify_share):
@@ -298,7 +326,7 @@ class Decisions:
             row["portfolios"] = found
         row |= self._of_rules(targets.date, problem, result)
         positions = held.copy()
-        positions[list(problem.instruments)] = result.positions.to_numpy(dtype=np.float64)
+        positions[self._places(problem)] = result.contracts
         return positions
 
     def _of_rules(self, date: pd.Timestamp, problem: Problem, result: Rebalance) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dynopt_milp.backtests.execution import Execution
 from dynopt_milp.backtests.metrics import lost_on, opposite_days, performance, target_figures
 from dynopt_milp.backtests.proved_days import proofs_in_figures
 from dynopt_milp.backtests.result import Backtest
-from dynopt_milp.strategy.inputs import GONE_AFTER, Inputs
+from dynopt_milp.strategy.inputs import Inputs
 from formulations import FloatArray
 
 
@@ -74,7 +74,7 @@ class Record:
         decided, until : int
             The rows of the market's days of the decision, and of the last day.
         """
-        gone = self._inputs.age(self._inputs.market.days[decided]).to_numpy() > GONE_AFTER
+        gone = self._inputs.gone(self._inputs.market.days[decided])
         before, paths = self._positions[-1][-1:], (self._positions, *self._targets)
         moved = [
             self._execution.positions(path[-1][-1], goal, decided, until, at_once=gone)

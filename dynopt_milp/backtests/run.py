@@ -287,8 +287,9 @@ def backtest(
                         continue
                     entry = done.get(f"{day:%Y-%m-%d}")
                     sized_by = record.account if compound else float(capital)
+                    targets = task.targets(day, sized_by)
                     if entry is None:
-                        entry = task.decide(day, pd.Series(record.held, index=names, copy=True), entries, sized_by)
+                        entry = task.decide(day, record.held, entries, sized_by, targets)
                         if journal is not None:
                             journal.add(entry)
                     elif unknown := [name for name in entry["positions"] if name not in names]:
@@ -298,8 +299,8 @@ def backtest(
                         )
                     entries.append(entry)
                     wanted = np.array([entry["positions"].get(name, 0.0) for name in names])
-                    targets = task.unoptimised(day, record.targets, sized_by)
-                    record.add(wanted, targets, ends[place], ends[place + 1])
+                    unoptimised = task.unoptimised(day, record.targets, targets)
+                    record.add(wanted, unoptimised, ends[place], ends[place + 1])
                     progress.advance(f"{day:%Y-%m-%d}")
         except KeyboardInterrupt:
             raise BacktestInterrupted(len(entries), len(decisions), out) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -191,7 +191,7 @@ class Market:
     @property
     def days(self) -> pd.DatetimeIndex:
         """Every day on which some instrument has a price, or had one that was set aside."""
-        return pd.DatetimeIndex(self.prices.index)
+        return cast(pd.DatetimeIndex, self.prices.index)  # a new index each time has its table of places to make again
 
     def returns(self) -> pd.DataFrame:
         """Daily percentage returns, days × instruments, NaN on days without a price.

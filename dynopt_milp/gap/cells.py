@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,16 @@ class StudySettings:
     rules: DayRules | None = None
     verify_share: float = 0.0
     buffer_fraction: float = BOOK_BUFFER_FRACTION
+    _prepared: dict[tuple[str, ...], Inputs] = field(default_factory=dict)
+
+    def inputs(self, cell: Cell) -> Inputs:
+        """Those of a cell; of its instruments they are prepared once, as long as one cell follows on the other."""
+        found = self._prepared.get(cell.instruments)
+        if found is None:
+            found = Inputs(self.market.select(cell.instruments), self.strategy, cell.capital)
+            self._prepared.clear()
+            self._prepared[cell.instruments] = found
+        return found.sized_by(cell.capital)
 
 
 def run_cell(study: StudySettings, cell: Cell) -> None:
@@ -69,8 +79,8 @@ def run_cell(study: StudySettings, cell: Cell) -> None:
 
 def _finish(study: StudySettings, cell: Cell, record: Path) -> None:
     warm_up()  # so that no rebalance has to wait for it, and none counts it
-    market = study.market.select(cell.instruments)
-    inputs = Inputs(market, study.strategy, cell.capital)
+    inputs = study.inputs(cell)
+    market = inputs.market
     buffer_rule = None if cell.buffer_rule == "none" else cell.buffer_rule
     limits = study.limits
     if isinstance(limits, Limits):

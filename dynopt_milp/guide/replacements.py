@@ -170,20 +170,21 @@ class ReplacedInputs(Inputs):
         own = replacement("calculate_optimal_unrounded_position")
         if own is None:
             return found
+        shares = found.weights
         rates, multipliers = self.market.rates().loc[date], self.market.specifications["multiplier"]
-        positions = {
-            name: as_number(
+        positions = [
+            as_number(
                 own(
                     self.capital if capital is None else capital, self.forecasts.at[date, name], found.multiplier,
-                    found.weights[name], self.volatility.at[date, name], multipliers[name],
+                    shares[name], self.volatility.at[date, name], multipliers[name],
                     self._reference_prices.at[date, name], rates[name], self.strategy.risk_target,
                 ),
                 "calculate_optimal_unrounded_position",
                 name,
             )
-            for name in found.optimal_positions.index
-        }  # fmt: skip
-        return replace(found, optimal_positions=pd.Series(positions, index=found.optimal_positions.index))
+            for name in found.instruments
+        ]  # fmt: skip
+        return replace(found, contracts=np.array(positions))
 
     def problem(self, date: pd.Timestamp, held: Any = 0.0, **settings: Any) -> Problem:
         """As there; weights per contract by ``calculate_weight_per_contract``."""

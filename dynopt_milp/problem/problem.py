@@ -136,7 +136,7 @@ class Problem:
     lower: FloatArray
     upper: FloatArray
     _given: FloatArray | None
-    _factor: FloatArray
+    _factor: Factor
     _residual: Residual
     _order: NDArray[np.intp]
     _sides: IntegerArray | None
@@ -161,6 +161,8 @@ class Problem:
         rules: RulesLike | None = None,
         order_costs: OrderCosts | None = None,
         margin: Vector | float | None = None,
+        *,
+        _like: Problem | None = None,
     ) -> None:
         names = check_instruments(_names(instruments, covariance, optimal_positions))
         put = {
@@ -177,9 +179,14 @@ class Problem:
         multiplier = not_negative(cost_multiplier, "cost_multiplier", most=MOST_MULTIPLIER)
         limits = limits_of(limits, names)
         order = _order(names)
-        matrix = to_matrix(covariance, names)
-        made = factor_by_name(matrix, names, order)
-        put["covariance"], put["_factor"] = made.covariance, made.factor
+        if _like is None:
+            matrix = to_matrix(covariance, names)
+            made = factor_by_name(matrix, names, order)
+            given = given_apart(matrix, made.covariance)
+        else:  # of the same covariance and names, by `replace`
+            made, given = _like._factor, None
+        put["covariance"], factor = made.covariance, made.factor + 0.0
+        factor.setflags(write=False)
         lower, upper = limits.box(names, put["optimal_positions"], put["previous_positions"])
         underlyings, sides = to_underlyings(underlying, names), None
         if limits.one_side:
@@ -202,7 +209,8 @@ class Problem:
             array = array + 0.0  # a copy of our own, and no negative zeros
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        object.__setattr__(self, "_given", given_apart(matrix, made.covariance))
+        object.__setattr__(self, "_factor", made._replace(covariance=self.covariance, factor=factor))
+        object.__setattr__(self, "_given", given)
         object.__setattr__(self, "_order", order)
         object.__setattr__(self, "instruments", names)
         object.__setattr__(self, "cost_multiplier", multiplier)
@@ -374,7 +382,7 @@ class Problem:
     def program(self) -> TrackingProgram:
         """The integer program in contract units: F = R U with Σ = R'R, τ, p, γ = λ c u, λ η u, box and rules."""
         if self._program is None:
-            factor = self._factor * self.weight_per_contract
+            factor = self._factor.factor * self.weight_per_contract
             cost = self.cost_multiplier * self.cost_in_weight_terms * self.weight_per_contract
             holding = self.cost_multiplier * self.holding_cost * self.weight_per_contract
             orders = self.order_costs
@@ -428,7 +436,8 @@ class Problem:
         for name in changes:
             if name not in kept:
                 raise InputError(f"is no field of a problem; there are {', '.join(kept)}", field=name)
-        return Problem(**(kept | changes))
+        same = not {"covariance", "instruments"} & set(changes)  # then there is nothing to factor again
+        return Problem(**(kept | changes), _like=self if same else None)
 
     def order(self) -> NDArray[np.intp]:
         """The places of the instruments in the order of their names."""

@@ -95,7 +95,7 @@ class _Proving:
         self.digits = min(max(math.ceil(-math.log2(gap)) + DIGITS, LEAST_DIGITS), MOST_DIGITS)
         self.positions = None if contracts is None else [int(k) for k in contracts]
         covariances = [np.array([[float(number) for number in row] for row in one]) for one in self.stated.covariances]
-        self.factors = [closest_factor(covariances[0], problem._factor), *map(closest_factor, covariances[1:])]
+        self.factors = [closest_factor(covariances[0], problem._factor.factor), *map(closest_factor, covariances[1:])]
         self.cut: float | None = None
         self.need: Fraction | None = None
         self.careful = kept != KEPT[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -49,31 +50,49 @@ class TargetPositions:
     Attributes
     ----------
     date : Timestamp
-    weights : Series, by instrument
-        Share of risk; the index is everything that is alive on that day.
+    instruments : tuple of str
+        Everything that is alive on that day, k of them.
+    places : ndarray of int, shape (k,)
+        Of these among the market's instruments.
+    shares : ndarray, shape (k,)
+        Shares of risk.
     multiplier : float
         Diversification multiplier (IDM).
-    optimal_positions : Series, by instrument
-        Unrounded contracts.
+    contracts : ndarray, shape (k,)
+        Unrounded.
     closed : tuple of str
         Alive, and cannot be traded now: without a price for more than ten calendar days, or the last one was set aside
         (``Market.frozen``).
     sized : callable
-        From forecasts, shape (n,), to unrounded contracts.
+        From forecasts, shape (k,), to unrounded contracts.
     """
 
     date: pd.Timestamp
-    weights: pd.Series
+    instruments: tuple[str, ...]
+    places: NDArray[np.intp]
+    shares: FloatArray
     multiplier: float
-    optimal_positions: pd.Series
+    contracts: FloatArray
     closed: tuple[str, ...]
     sized: Callable[[FloatArray], FloatArray]
 
     @property
+    def weights(self) -> pd.Series:
+        """Shares of risk, by instrument."""
+        return self._labelled(self.shares)
+
+    @property
+    def optimal_positions(self) -> pd.Series:
+        """Unrounded contracts, by instrument."""
+        return self._labelled(self.contracts)
+
+    @property
     def average_positions(self) -> pd.Series:
         """Unrounded contracts for an average forecast, +10, by instrument."""
-        index = self.optimal_positions.index
-        return pd.Series(self.sized(np.full(len(index), AVERAGE_FORECAST)), index)
+        return self._labelled(self.sized(np.full(len(self.instruments), AVERAGE_FORECAST)))
+
+    def _labelled(self, numbers: FloatArray) -> pd.Series:
+        return pd.Series(numbers, list(self.instruments), copy=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -103,6 +122,7 @@ class Inputs:
     market: Market
     strategy: Strategy
     capital: float
+    names: tuple[str, ...] = field(init=False)
     volatility: pd.DataFrame = field(init=False)
     forecasts: pd.DataFrame = field(init=False)
     costs: pd.DataFrame = field(init=False)
@@ -110,9 +130,9 @@ class Inputs:
     sr_costs: pd.DataFrame = field(init=False)
     order_costs: DailyOrderCosts | None = field(init=False)
     margins: pd.DataFrame = field(init=False)
-    _names: tuple[str, ...] = field(init=False)
     _underlyings: tuple[str, ...] = field(init=False)
     _days: pd.DatetimeIndex = field(init=False)
+    _rows: dict[pd.Timestamp, int] = field(init=False)
     _weeks: pd.DatetimeIndex = field(init=False)
     _correlations: FloatArray = field(init=False)
     _multiplier_correlations: FloatArray = field(init=False)
@@ -148,8 +168,8 @@ class Inputs:
             "margins": market.rates() * market.specifications["margin"].to_numpy(),
         }  # fmt: skip
         prepared = {
-            "_names": market.instruments, "_underlyings": tuple(market.specifications["underlying"]),
-            "_days": market.days, "_weeks": pd.DatetimeIndex(weekly.index),
+            "names": market.instruments, "_underlyings": tuple(market.specifications["underlying"]),
+            "_days": market.days, "_rows": {day: row for row, day in enumerate(market.days)}, "_weeks": pd.DatetimeIndex(weekly.index),
             "_correlations": correlations, "_multiplier_correlations": of_multiplier,
             "_age": age, "_alive": alive.to_numpy(), "_frozen": frozen, "_closed": (age > CLOSED_AFTER) | frozen,
             "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},
@@ -161,17 +181,23 @@ class Inputs:
     def __repr__(self) -> str:
         return f"<Inputs of {self.market!r}, capital {self.capital:,.0f}>"
 
+    def sized_by(self, capital: float) -> Inputs:
+        """The same with another capital, base currency, positive; nothing is prepared again."""
+        made = copy(self)
+        object.__setattr__(made, "capital", positive(capital, "capital", most=MOST_CAPITAL))
+        return made
+
     def alive(self, date: pd.Timestamp) -> list[str]:
         """Instruments that are alive on a day, in the order of names."""
-        return [self._names[place] for place in np.flatnonzero(self._alive[self._row(date)])]
+        return [self.names[place] for place in np.flatnonzero(self._alive[self._row(date)])]
 
-    def age(self, date: pd.Timestamp) -> pd.Series:
-        """Calendar days since the last price, by instrument; +inf before the first."""
-        return pd.Series(self._age[self._row(date)], index=self.market.prices.columns, copy=True)
+    def gone(self, date: pd.Timestamp) -> NDArray[np.bool_]:
+        """Which instruments of the market had no price for ninety calendar days on a day, or never, shape (n,)."""
+        return np.asarray(self._age[self._row(date)] > GONE_AFTER)
 
     def frozen(self, date: pd.Timestamp) -> dict[str, Suspect]:
         """The prices for which instruments keep their positions on a day (``Market.frozen``), by instrument."""
-        names = [self._names[place] for place in np.flatnonzero(self._frozen[self._row(date)])]
+        names = [self.names[place] for place in np.flatnonzero(self._frozen[self._row(date)])]
         found = {suspect.instrument: suspect for suspect in self.market.suspects if suspect.date <= date}
         return {name: found[name] for name in names}
 
@@ -203,7 +229,7 @@ class Inputs:
         HistoryError
             If no week has ended by then.
         """
-        return self._of_pairs(self._covariance(date, np.arange(len(self._names))))
+        return self._of_pairs(self._covariance(date, np.arange(len(self.names))))
 
     def _of_pairs(self, matrix: FloatArray) -> pd.DataFrame:
         """A copy of a matrix, n × n, by instrument."""
@@ -257,10 +283,9 @@ class Inputs:
             contract_values=now["values"],
             volatility=now["volatility"],
         )
-        index = self.market.prices.columns[places]
-        closed = tuple(self._names[place] for place in places if self._closed[row, place])
-        positions = pd.Series(sized(now["forecasts"]), index)
-        return TargetPositions(date, pd.Series(shares, index), multiplier, positions, closed, sized)
+        names = tuple(self.names[place] for place in places)
+        closed = tuple(self.names[place] for place in places if self._closed[row, place])
+        return TargetPositions(date, names, places, shares, multiplier, sized(now["forecasts"]), closed, sized)
 
     def problem(
         self,
@@ -312,14 +337,16 @@ class Inputs:
             If :class:`~dynopt_milp.Problem` refuses a number, or a name is unknown.
         """
         row = self._row(date)
-        contracts = to_whole(held, self._names, "held", missing=0.0)
+        contracts = to_whole(held, self.names, "held", missing=0.0)
         money = self.capital if capital is None else capital
         targets = self.target_positions(date, capital=money) if targets is None else targets
-        places = np.flatnonzero(self._alive[row])
-        kept = ((targets.weights.to_numpy() > 0) | (contracts[places] != 0)) & ~targets.weights.index.isin(without)
-        places, target = places[kept], targets.optimal_positions.to_numpy()[kept]
-        names, now = [self._names[place] for place in places], contracts[places]
-        own = limits_of(limits, names, self._names)
+        places = targets.places
+        kept = (targets.shares > 0) | (contracts[places] != 0)
+        if without:
+            kept &= ~np.isin(targets.instruments, without)
+        places, target = places[kept], targets.contracts[kept]
+        names, now = [self.names[place] for place in places], contracts[places]
+        own = limits_of(limits, names, self.names)
         shut = self._closed[row, places]
         if shut.any():
             # Rules become numbers first: where nothing trades, nothing else holds.
@@ -327,10 +354,11 @@ class Inputs:
             frozen = Limits(lower=np.where(shut, now, lower), upper=np.where(shut, now, upper))
             own = replace(frozen, one_side=own.one_side)
         underlyings = tuple(self._underlyings[place] for place in places)
-        left = np.setdiff1d(np.flatnonzero(contracts), places)
-        if own.one_side and left.size:
-            others = [self._names[place] for place in left]
-            ruled = left[limits_of(limits, others, self._names).one_side_of(tuple(others))]
+        left = contracts != 0
+        left[places] = False
+        if own.one_side and left.any():
+            others = [self.names[place] for place in np.flatnonzero(left)]
+            ruled = np.flatnonzero(left)[limits_of(limits, others, self.names).one_side_of(tuple(others))]
             kept = [(self._underlyings[place], contracts[place]) for place in ruled]
             own = beside_kept(own, tuple(names), underlyings, target, now, kept)
         value, cost, volatility = (self._arrays[name][row, places] for name in ("values", "costs", "volatility"))
@@ -338,7 +366,7 @@ class Inputs:
         if rules is not None:
             margins = self._arrays["margins"][row, places]
             series = (pd.Series(numbers, names, copy=True) for numbers in (now, value, volatility, cost, margins))
-            house = rules_of_day(rules, RebalanceDay(date, money, *series), self._names)
+            house = rules_of_day(rules, RebalanceDay(date, money, *series), self.names)
         rolls: FloatArray | float = 0.0
         if holding is not None:
             rolls = holding_cost(self._rolls_a_year(row)[places], 1.0, holding, roll_trades=roll_trades)
@@ -409,11 +437,12 @@ class Inputs:
         return week
 
     def _row(self, date: pd.Timestamp) -> int:
-        row = int(self._days.searchsorted(date))
-        if row >= len(self._days) or self._days[row] != date:
+        row = self._rows.get(date)
+        if row is None:
+            before = max(int(self._days.searchsorted(date)) - 1, 0)
             raise DataError(
                 f"{pd.Timestamp(date).date()} is not a day of this market ({self._days[0].date()} to "
-                f"{self._days[-1].date()}); the last one before it is {self._days[max(row - 1, 0)].date()}",
+                f"{self._days[-1].date()}); the last one before it is {self._days[before].date()}",
                 field="date",
             )
         return row

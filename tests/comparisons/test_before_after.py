@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from comparisons.before_after import study
+from comparisons.before_after import gap_cells, study
 from comparisons.before_after.__main__ import HERE, main
 from comparisons.solver_race.instances import Grid
 from dynopt_milp import Market, Problem, simulated_market, solve
+from tests.conftest import shared
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,18 @@ def test_the_page_has_the_committed_table() -> None:
     assert len(rows) == len(study.table(results))
     assert {float(row[6]) for row in rows} == {round(ratio, 2) for ratio in ratios}
     assert f"Over all {len(results)} calls" in page
+
+
+def test_a_cell_of_a_gap_study_says_its_seconds_and_figures(tmp_path: Path) -> None:
+    folder = shared("data/pysystemtrade")
+    seconds, figures = gap_cells.run_cell(HERE, folder, 50_000.0, 100.0)
+    assert seconds > 0
+    assert figures[0] == 782
+    assert 0 < figures[1] < figures[2]
+    with pytest.raises(ValueError, match="exit code"):
+        gap_cells.run_cell(tmp_path, folder, 50_000.0, 100.0)
+
+
+def test_gap_cells_refuse_what_is_no_checkout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert gap_cells.main([str(tmp_path), str(tmp_path)]) == 2
+    assert "no checkout" in capsys.readouterr().err
