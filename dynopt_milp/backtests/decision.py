@@ -149,7 +149,9 @@ class Decisions:
             alive = np.zeros(kept.size, dtype=bool)
             alive[targets.places] = True
             unknown = np.flatnonzero((kept != 0) & ~alive).tolist()
-            reasons = [f"{names[place]} keeps its position: it has no volatility, forecast or cost" for place in unknown]
+            reasons = [
+                f"{names[place]} keeps its position: it has no volatility, forecast or cost" for place in unknown
+            ]
             row["reason"] = "; ".join(filter(None, [row.get("reason"), *reasons]))
         place = int(self.inputs.market.days.searchsorted(date))
         traded = np.abs(positions - held)
@@ -159,9 +161,7 @@ class Decisions:
         if (orders := self.inputs.order_costs) is not None:
             paid = paid + orders.paid(traded[None], slice(place, place + 1))[0]
         row["cost"] = math.fsum(paid) / capital
-        kept_positions = {
-            name: whole(number) for name, number in zip(names, positions.tolist(), strict=True) if number
-        }
+        kept_positions = {name: whole(number) for name, number in zip(names, positions.tolist(), strict=True) if number}
         return {"date": f"{date:%Y-%m-%d}"} | {name: _finite(value) for name, value in row.items()} | {
             "positions": kept_positions
         }  # fmt: skip

@@ -164,7 +164,7 @@ def solve(
         began = time.monotonic()  # the time limit is for solving, not for loading a solver
         order = problem.order()
         task = Task(
-            formulation=_formulate(problem, order, formulation, buffer),
+            formulation=formulate(problem, order, formulation, buffer),
             instruments=tuple(map(problem.instruments.__getitem__, order.tolist())),
             gap=check_gap(gap),
             deadline=None if time_limit is None else began + check_time_limit(time_limit),
@@ -290,7 +290,14 @@ def _so_far(task: Task | None, answer: Answer | None, name: str) -> Answer:
     return replace(answer, positions=known.portfolio[1], lower_bound=max(known.lower_bound, answer.lower_bound))
 
 
-def _formulate(problem: Problem, order: NDArray[np.intp], name: str, buffer: float) -> Formulation:
+def formulate(problem: Problem, order: NDArray[np.intp], name: str, buffer: float) -> Formulation:
+    """The formulation of a problem, its instruments in another order.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        If there is no such formulation, or its buffer makes no sense.
+    """
     if not isinstance(name, str) or name not in FORMULATIONS:
         raise UnknownNameError(f"there is no {name!r}; there are {', '.join(FORMULATIONS)}", field="formulation")
     try:
