@@ -27,8 +27,8 @@ FORBIDDEN = {
 # From the top down; those of one line do not know each other. CONTRIBUTING.md says what each is.
 WINGS = (
     {"commands"},
-    {"adapters", "guide", "gap", "show", "why"},
-    {"backtests"},
+    {"adapters", "guide", "gap", "show"},
+    {"backtests", "why"},
     {"trades"},
     {"strategy"},
     {"solvers", "data"},

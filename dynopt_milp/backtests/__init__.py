@@ -15,6 +15,7 @@ from dynopt_milp.backtests.frequency import rebalance_days
 from dynopt_milp.backtests.metrics import account_of, max_drawdown, performance, realised_tracking_error, sharpe_ratio
 from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run import backtest
+from dynopt_milp.backtests.run_day import problem_of_run
 
 __all__ = [
     "Backtest",
@@ -29,6 +30,7 @@ __all__ = [
     "findings",
     "max_drawdown",
     "performance",
+    "problem_of_run",
     "profits",
     "realised_tracking_error",
     "rebalance_days",

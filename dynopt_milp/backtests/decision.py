@@ -166,6 +166,23 @@ class Decisions:
             "positions": kept_positions
         }  # fmt: skip
 
+    def problem_of(self, date: pd.Timestamp, held: FloatArray, capital: float) -> Problem:
+        """What :meth:`decide` solves, with the same arguments.
+
+        Raises
+        ------
+        HistoryError
+            If there is nothing to hold.
+        """
+        targets = self.inputs.target_positions(date, capital=capital)
+        return self._asked(targets, self._without_gone(date, held), {"capital": capital})
+
+    def _asked(self, targets: TargetPositions, held: FloatArray, row: dict[str, Any]) -> Problem:
+        return self._problem(
+            targets, held, row, cost_multiplier=self.cost_multiplier, limits=self.limits, holding=self.holding,
+            roll_trades=self.roll_trades, rules=self.rules,
+        )  # fmt: skip
+
     def _say_frozen(self, targets: TargetPositions, held: FloatArray, row: dict[str, Any]) -> None:
         """Add to the reason the instruments that keep their positions because of a suspect price."""
         frozen = self.inputs.frozen(targets.date)
@@ -278,10 +295,7 @@ class Decisions:
     def _optimised(
         self, targets: TargetPositions, held: FloatArray, fraction: float, row: dict[str, Any]
     ) -> FloatArray:
-        problem = self._problem(
-            targets, held, row, cost_multiplier=self.cost_multiplier, limits=self.limits, holding=self.holding,
-            roll_trades=self.roll_trades, rules=self.rules,
-        )  # fmt: skip
+        problem = self._asked(targets, held, row)
         if self.rules is not None:
             row[RULES_BROKEN] = len(problem.broken_rules(problem.previous_positions))
         row["buffer"] = fraction * self.inputs.strategy.risk_target if self.buffer_rule is not None else 0.0

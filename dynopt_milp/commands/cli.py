@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 import typer
 
-from dynopt_milp.commands import backtests, gaps, pages, problems, proofs, trades
+from dynopt_milp.commands import backtests, gaps, pages, problems, proofs, trades, why
 from dynopt_milp.commands.app import INTERRUPTED, app, print_error
 from dynopt_milp.io.start import started
 
-__all__ = ["app", "backtests", "gaps", "main", "pages", "problems", "proofs", "trades"]
+__all__ = ["app", "backtests", "gaps", "main", "pages", "problems", "proofs", "trades", "why"]
 
 # What typer raises for a wrong option; it is public only as the base of this one.
 USAGE_ERROR: type[Any] = typer.BadParameter.__bases__[0]

@@ -14,4 +14,5 @@ of_rules = partial(typer.Option, rich_help_panel="House rules")
 of_optimizer = partial(typer.Option, rich_help_panel="Optimizer")
 of_buffer = partial(typer.Option, rich_help_panel="Buffer")
 of_study = partial(typer.Option, rich_help_panel="Study")
-of_output = partial(typer.Option, rich_help_panel="Output")
+OUTPUT = "Output"
+of_output = partial(typer.Option, rich_help_panel=OUTPUT)

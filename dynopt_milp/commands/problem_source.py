@@ -12,6 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from dynopt_milp.commands.market_options import chosen_market
+from dynopt_milp.commands.run_source import problem_of_folder
 from dynopt_milp.data import Market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import Limits
@@ -49,6 +50,11 @@ UNUSED_OPTIONS = {
         "frequency", "roll_trades", *OF_PRICES,
     ),
     "a covariance is given": OF_PRICES,
+    "a backtest says all that is minimised": (
+        "capital", "held", "targets", "covariance", "period", "preset", "cost_multiplier", "shrinkage", "holding_cost",
+        "frequency", "roll_trades", "instruments", "base_currency", "forecasts", "weights", "correlation_span",
+        "risk_target", "notes", "buffer_rule", "buffer_fraction",
+    ),
     "targets are given": ("instruments", "forecasts", "weights"),
 }  # fmt: skip
 """Options that make no sense where something else is given, and what that is."""
@@ -56,7 +62,10 @@ UNUSED_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ProblemSource:
-    """What the options of the command say; ``given`` are the names of those that were given."""
+    """What the options of the command say.
+
+    ``given`` are the names of those that were given; with ``of_runs`` the file may be the folder of a backtest.
+    """
 
     problem: Path | None
     targets: Path | None
@@ -72,6 +81,7 @@ class ProblemSource:
     strategy: Callable[[Preset], Strategy]
     preset: Preset
     shrinkage: float
+    risk_target: float
     limits: Limits | None
     rules: tuple[Rule, ...]
     frequency: str
@@ -79,6 +89,7 @@ class ProblemSource:
     notes: bool
     on_suspect: str
     given: frozenset[str]
+    of_runs: bool = False
 
     @property
     def holding(self) -> str | None:
@@ -98,9 +109,12 @@ class ProblemSource:
         """
         notes: list[str] = []
         made, known = self._read(console, notes)
+        notes.extend(known.pop("notes", ()))
         return made, known | {"notes": [*notes, *notes_of_problem(made)]}
 
     def _read(self, console: Console, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
+        if self.problem is not None and self.of_runs and (self.problem / "settings.json").exists():
+            return self._of_run(self.problem)
         if self.problem is not None:
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
@@ -120,6 +134,12 @@ class ProblemSource:
         if self.capital is None:
             raise InputError("is needed with --data", field="--capital")
         return self._of_prices(self.data, self.capital, console, notes)
+
+    def _of_run(self, folder: Path) -> tuple[Problem, dict[str, Any]]:
+        self._refuse("a backtest says all that is minimised")
+        return problem_of_folder(
+            folder, self.date, self.data, self.instruments_table, self.on_suspect, self.limits, self.rules
+        )
 
     def _of_file(self, path: Path, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if path.is_dir():

@@ -59,7 +59,7 @@ def show_solution(solution: Solution, console: Console) -> None:
         facts += [("remedy", str(remedy)) for remedy in solution.conflict.remedies] or [
             ("remedy", solution.conflict.remedy)
         ]
-    _show_facts(facts, solution.notes, console)
+    show_facts(facts, solution.notes, console)
     if solution.contracts is not None:
         _show_positions(solution.problem, solution.positions, solution.trades, console)
 
@@ -110,7 +110,7 @@ def show_rebalance(result: Rebalance, console: Console, made_from: Mapping[str, 
         ("time", f"{result.seconds:.2f} s"),
     ]  # fmt: skip
     said = known.get("notes", ())
-    _show_facts(facts, tuple(note for note in result.optimised.notes if note not in said), console)
+    show_facts(facts, tuple(note for note in result.optimised.notes if note not in said), console)
     further: dict[str, list[str]] = {}
     if (back != 0).any():
         further["before\nbuffer"] = [f"{number}" for number in result.optimised.positions]
@@ -126,7 +126,8 @@ def _rule_use(use: RuleUse) -> str:
     return f"{use.rule}: {use.used:,.6g} of at {'least' if use.at_least else 'most'} {use.limit:,.6g}"
 
 
-def _show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: Console) -> None:
+def show_facts(facts: list[tuple[str, str]], notes: tuple[str, ...], console: Console) -> None:
+    """Print what is known, a line each: its name, and what it is."""
     for name, text in [*facts, *(("note", note) for note in notes)]:
         console.print(f"{name:<15}{text}", markup=False, highlight=False)
 
@@ -149,7 +150,7 @@ def _show_positions(
             continue
         shown += 1
         table.add_row(
-            Text(name), _fraction(target), f"{int(held[place])}", f"{trade:+d}" if trade else "", f"{hold}",
+            Text(name), fraction(target), f"{int(held[place])}", f"{trade:+d}" if trade else "", f"{hold}",
             *(texts[place] for texts in columns.values()),
         )  # fmt: skip
     console.print()
@@ -163,7 +164,7 @@ def _show_positions(
         console.print(f"{left} more {word} with nothing wanted, held or traded.")
 
 
-def _fraction(target: float) -> str:
+def fraction(target: float) -> str:
     """Hundredths of a contract; what is less than that in one digit, so that nothing wanted looks like zero."""
     return f"{target:.2f}" if target == 0 or abs(target) >= HUNDREDTH else f"{target:.0e}"
 

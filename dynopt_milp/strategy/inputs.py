@@ -169,7 +169,8 @@ class Inputs:
         }  # fmt: skip
         prepared = {
             "names": market.instruments, "_underlyings": tuple(market.specifications["underlying"]),
-            "_days": market.days, "_rows": {day: row for row, day in enumerate(market.days)}, "_weeks": pd.DatetimeIndex(weekly.index),
+            "_days": market.days, "_rows": {day: row for row, day in enumerate(market.days)},
+            "_weeks": pd.DatetimeIndex(weekly.index),
             "_correlations": correlations, "_multiplier_correlations": of_multiplier,
             "_age": age, "_alive": alive.to_numpy(), "_frozen": frozen, "_closed": (age > CLOSED_AFTER) | frozen,
             "_arrays": {name: frame.to_numpy() for name, frame in frames.items()},

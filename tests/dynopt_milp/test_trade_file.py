@@ -345,7 +345,7 @@ def test_ctrl_c_takes_the_place_of_the_trades(files: Path, monkeypatch: pytest.M
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dynopt_milp.commands.trades.run_rebalance", stopped)
+    monkeypatch.setattr("dynopt_milp.commands.deciding.rebalance", stopped)
     assert live(files, "--out", files / "t.json").returncode == 130
     found = read_json((files / "t.json").read_text())
     assert (found["status"], found["trades"]) == ("interrupted", {})
@@ -363,7 +363,7 @@ def test_while_a_run_is_on_its_way_there_are_no_trades(
 
     assert live(files, "--out", out).returncode == 0
     before = out.read_text()
-    monkeypatch.setattr("dynopt_milp.commands.trades.run_rebalance", watched)
+    monkeypatch.setattr("dynopt_milp.commands.deciding.rebalance", watched)
     assert live(files, "--out", out).returncode == 0
     (found,) = seen
     assert found["status"] == "running"

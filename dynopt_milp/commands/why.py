@@ -1,0 +1,155 @@
+"""Why this portfolio: prices, alternatives and trade-offs of a rebalance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dynopt_milp.commands.app import LIMIT_HIT, AsJson, Gap, TimeLimit, app, guarded, print_json, print_notes
+from dynopt_milp.commands.deciding import decided
+from dynopt_milp.commands.market_options import BufferFraction, BufferRule
+from dynopt_milp.commands.panels import of_optimizer, of_output
+from dynopt_milp.commands.problem_options import Asked, takes_a_rebalance
+from dynopt_milp.io.labelled import whole_number
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.solvers.settings import DEFAULT_GAP
+from dynopt_milp.why.explaining import explain as explained
+from dynopt_milp.why.frontier import trade_off as frontier_of
+from dynopt_milp.why.near_optimal import alternatives as pool_of
+
+Page = Annotated[
+    Path | None, of_output("--html", metavar="FILE", help="Write one page of HTML, which opens without a network.")
+]
+ON_PAGE = 100
+"""Alternatives on a page of an explanation, and within how much."""
+WITHIN = 0.01
+
+
+@app.command()
+@takes_a_rebalance
+def explain(
+    asked: Asked,
+    gap: Gap = DEFAULT_GAP,
+    time_limit: TimeLimit = None,
+    buffer_rule: BufferRule = None,
+    buffer_fraction: BufferFraction = None,
+    html: Page = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why this portfolio: what every other position would cost, what binds, and where greedy went.
+
+    Of everything that rebalance takes, and of a day of a finished backtest (its folder, and --date).
+    """
+
+    def run() -> int:
+        from dynopt_milp.show.explanations import show_explanation
+
+        source = asked.source(buffer_rule, buffer_fraction, of_runs=True)
+        result, known = decided(source, "exact", gap, time_limit, as_json=as_json)
+        console = Console(highlight=False, stderr=as_json)
+        show = Console(stderr=True).is_terminal
+        found = explained(result.problem, result, gap=gap, time_limit=time_limit, show_progress=show)
+        if html is not None:
+            from dynopt_milp.show.explanation_page import write_explanation
+
+            pool = pool_of(result.problem, WITHIN, ON_PAGE, time_limit=time_limit)
+            frontier = frontier_of(result.problem, time_limit=time_limit)
+            write_explanation(html, found, trade_off=frontier, alternatives=pool, known=known)
+        if as_json:
+            print_json(_about(known) | found.to_dict())
+        else:
+            show_explanation(found, console, known)
+            _say_written(html)
+        return LIMIT_HIT if found.not_proved else 0
+
+    guarded(run)
+
+
+@app.command()
+@takes_a_rebalance
+def alternatives(
+    asked: Asked,
+    within: Annotated[
+        float,
+        of_optimizer(metavar="SHARE", help="How much worse than the optimum, a share of it; inf: any."),
+    ] = WITHIN,
+    most: Annotated[int, of_optimizer(help="How many portfolios at most, the best ones.")] = 1000,
+    apart: Annotated[int, of_optimizer(help="How many contracts each is away from every better one.")] = 1,
+    time_limit: TimeLimit = None,
+    html: Page = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which portfolios are as good, or nearly: all of them, proved complete."""
+
+    def run() -> int:
+        from dynopt_milp.show.explanations import show_alternatives
+
+        whole_number(most, "most", least=1)
+        problem, known = _problem(asked, as_json=as_json)
+        show = Console(stderr=True).is_terminal
+        found = pool_of(problem, within, most, apart=apart, time_limit=time_limit, show_progress=show)
+        if html is not None:
+            from dynopt_milp.show.explanation_page import write_explanation
+
+            write_explanation(html, alternatives=found, known=known)
+        if as_json:
+            print_json(_about(known) | found.to_dict())
+        else:
+            show_alternatives(found, Console(highlight=False))
+            _say_written(html)
+        return 0 if found.complete else LIMIT_HIT
+
+    guarded(run)
+
+
+@app.command("trade-off")
+@takes_a_rebalance
+def trade_off(
+    asked: Asked,
+    complete: Annotated[
+        bool, of_optimizer("--complete", help="The portfolios between those that are best for some λ, too.")
+    ] = False,
+    time_limit: TimeLimit = None,
+    html: Page = None,
+    as_json: AsJson = False,
+) -> None:
+    """What less cost would take: the exact frontier of tracking error against cost."""
+
+    def run() -> int:
+        from dynopt_milp.show.explanations import show_trade_off
+
+        problem, known = _problem(asked, as_json=as_json)
+        show = Console(stderr=True).is_terminal
+        found = frontier_of(problem, complete=complete, time_limit=time_limit, show_progress=show)
+        if html is not None:
+            from dynopt_milp.show.explanation_page import write_explanation
+
+            write_explanation(html, trade_off=found, known=known)
+        if as_json:
+            print_json(_about(known) | found.to_dict())
+        else:
+            show_trade_off(found, Console(highlight=False))
+            _say_written(html)
+        return 0 if found.finished and bool(found.points["proved"].all()) else LIMIT_HIT
+
+    guarded(run)
+
+
+def _problem(asked: Asked, *, as_json: bool) -> tuple[Problem, dict[str, Any]]:
+    """The problem, and what is known of it; its notes are printed."""
+    problem, known = asked.source(of_runs=True).read(Console(highlight=False, stderr=as_json))
+    print_notes(known["notes"])
+    return problem, known
+
+
+def _about(known: dict[str, Any]) -> dict[str, Any]:
+    """What the JSON has beside what was found."""
+    return {name: known[name] for name in ("date", "base_currency", "preset", "notes") if name in known}
+
+
+def _say_written(path: Path | None) -> None:
+    if path is not None:
+        typer.echo(f"\nwritten: {path}")

@@ -1,0 +1,180 @@
+"""The same problem, asked again with something forced or left out; every answer is checked like that of a solve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from dynopt_milp.errors import SolverError, UnboundedError
+from dynopt_milp.problem.limits import Limits
+from dynopt_milp.problem.problem import Problem
+from dynopt_milp.problem.solution import Solution, Status
+from dynopt_milp.solvers.certificate import certify
+from dynopt_milp.solvers.conflict_members import members_of
+from dynopt_milp.solvers.solving import formulate, solve
+from dynopt_milp.solvers.task import Constraints, Task
+from formulations import FloatArray, IntegerArray, bounding_box
+
+
+class Found(NamedTuple):
+    """What came of a question.
+
+    Attributes
+    ----------
+    contracts : ndarray of int, shape (n,), or None
+        In the order of the problem's instruments; None where there is no portfolio, or none was found in time.
+    objective : float
+        +inf without contracts.
+    lower_bound : float
+        No portfolio that the question allows is worth less; +inf where there is none.
+    proved : bool
+        Whether it is the optimum to the gap, or there is none.
+    """
+
+    contracts: IntegerArray | None
+    objective: float
+    lower_bound: float
+    proved: bool
+
+
+NOTHING = Found(None, np.inf, 0.0, False)
+"""What is known of a question that was not asked."""
+
+
+class Questions:
+    """Asks a problem again, in the formulation of its optimum.
+
+    Parameters
+    ----------
+    problem : Problem
+    best : Solution
+        What the answers are compared with; its formulation is that of every question.
+    buffer : float
+        That of the formulation, where it has one.
+    gap : float
+        Relative, of every question.
+    seconds : float
+        For all of them together; +inf if there is no limit.
+    constraints : callable or None
+        cvxpy constraints of the user's own, as in :func:`~dynopt_milp.solve`.
+    watch : callable
+        Called after each question.
+
+    Attributes
+    ----------
+    members : list of Member
+        The limits and rules of the problem, one by one.
+    solves, given_up : int
+        Questions that were asked, and that the time limit left unasked.
+    """
+
+    def __init__(
+        self, problem: Problem, best: Solution, buffer: float, gap: float, seconds: float,
+        constraints: Constraints | None, watch: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.problem, self.best, self.gap = problem, best, gap
+        self.members, self.solves, self.given_up = members_of(problem), 0, 0
+        self._buffer, self._constraints, self._watch = buffer, constraints, watch
+        self._deadline = time.monotonic() + seconds
+        self._order = problem.order()
+        self._names = tuple(problem.instruments[place] for place in self._order)
+        self._own = None if constraints is None else lambda k: constraints(k[np.argsort(self._order)])
+        self._base = formulate(problem, self._order, best.formulation, buffer)
+        self._box: tuple[FloatArray, FloatArray] | None = None
+        self._known: dict[tuple[int, int], Found] = {}
+
+    def seconds_left(self) -> float:
+        """Until the time for all questions is over."""
+        return max(self._deadline - time.monotonic(), 0.0)
+
+    def at(self, place: int, contracts: int) -> Found:
+        """The best portfolio with one position given; limits and rules leave it, or there is none."""
+        if self.best.contracts is not None and self.best.contracts[place] == contracts:
+            return self.found(self.best)
+        if (place, contracts) not in self._known:
+            self._known[place, contracts] = self._at(place, contracts)
+        return self._known[place, contracts]
+
+    def of(self, problem: Problem) -> Found | None:
+        """The optimum of another problem of the same instruments; None where nothing bounds it."""
+        if (left := self._seconds()) == 0:
+            return NOTHING
+        try:
+            return self.found(
+                solve(
+                    problem, formulation=self.best.formulation, buffer=self._buffer, gap=self.gap,
+                    time_limit=None if np.isinf(left) else left, start=self.best.contracts,
+                    constraints=self._constraints,
+                )
+            )  # fmt: skip
+        except UnboundedError:
+            return None
+        except SolverError:
+            return NOTHING
+        finally:
+            self._watch()
+
+    def box(self) -> tuple[FloatArray, FloatArray] | None:
+        """Between what the positions of every portfolio lie that is as good as the optimum, whatever limits and rules
+        there are, shape (n,) each; None where nothing bounds them.
+        """
+        if self._box is None:
+            free = self.problem.replace(limits=Limits(), rules=[])
+            base = formulate(free, np.arange(len(self._order)), self.best.formulation, self._buffer)
+            most = base.priced(np.asarray(self.best.contracts)).high
+            self._box = bounding_box(base.program, base.tracking_radius(most), base.cost_budget(most))
+        return self._box if np.isfinite(self._box).all() else None
+
+    @staticmethod
+    def found(solution: Solution) -> Found:
+        """What a solution says."""
+        if solution.status is Status.INFEASIBLE:
+            return Found(None, np.inf, np.inf, True)
+        proved = solution.status is Status.OPTIMAL
+        return Found(solution.contracts, solution.objective, solution.lower_bound, proved)
+
+    def _at(self, place: int, contracts: int) -> Found:
+        if (left := self._seconds()) == 0:
+            return NOTHING
+        program = self._base.program
+        here = int(np.flatnonzero(self._order == place)[0])
+        lower, upper = program.lower.copy(), program.upper.copy()
+        lower[here] = upper[here] = contracts
+        program = program.with_box(lower, upper)
+        starts = []
+        if self.best.contracts is not None:
+            start = self.best.contracts[self._order].astype(np.float64)
+            start[here] = contracts
+            if program.contains(start):
+                starts.append(start)
+        task = Task(
+            formulation=replace(self._base, program=program), instruments=self._names, gap=self.gap,
+            deadline=None if np.isinf(left) else time.monotonic() + left, starts=starts, constraints=self._own,
+        )  # fmt: skip
+        from dynopt_milp.solvers.exact import solve_exact  # which loads numba
+
+        try:
+            checked = certify(task, solve_exact(task))
+        except SolverError:
+            return NOTHING
+        finally:
+            self._watch()
+        if checked.positions is None:
+            none = checked.status is Status.INFEASIBLE
+            return Found(None, np.inf, np.inf if none else checked.lower_bound, none)
+        positions = np.empty(checked.positions.size, dtype=np.int64)
+        positions[self._order] = checked.positions
+        return Found(positions, checked.objective, checked.lower_bound, checked.status is Status.OPTIMAL)
+
+    def _seconds(self) -> float:
+        """For the next question; it counts as asked, or as given up."""
+        left = self.seconds_left()
+        if left == 0:
+            self.given_up += 1
+        else:
+            self.solves += 1
+        return left
