@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest wheel-pages-oldest check format study-greedy study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-frontier study-day-to-day study-before docs lock lock-oldest clean
+.PHONY: help demo test attack fuzz test-oldest wheel-check wheel-check-oldest wheel-pages-oldest check format study-greedy study-naive study-static study-gap study-swap study-agreement study-race study-holding study-rules study-rules-years study-proofs study-frontier study-day-to-day study-why study-before study-gap-before docs lock lock-oldest clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ study-race: .venv/compiled ## Solvers side by side, and time against size: make 
 study-frontier: .venv/compiled ## What exactness is worth: make study-frontier DATA=folder [WORKERS=2] (comparisons/frontier)
 	@$(BIN)/python -m comparisons.frontier $(DATA) --workers $(WORKERS)
 
+study-why: .venv/compiled ## What explanations cost: make study-why INSTANCES=folder (comparisons/why)
+	@$(BIN)/python -m comparisons.why $(INSTANCES)
+
 study-day-to-day: .venv/compiled ## Rebalances from the optimum before: make study-day-to-day DATA=folder (comparisons/day_to_day)
 	@$(BIN)/python -m comparisons.day_to_day $(DATA)
 
@@ -89,6 +92,9 @@ study-proofs: .venv/compiled ## Which problems have a proof: make study-proofs D
 
 study-before: .venv/compiled ## As fast as before, and the same answers? make study-before DATA=folder BEFORE=checkout (comparisons/before_after)
 	@$(BIN)/python -m comparisons.before_after $(DATA) $(BEFORE)
+
+study-gap-before: .venv/compiled ## Gap studies through two checkouts: make study-gap-before DATA=folder BEFORE=checkout (comparisons/before_after)
+	@$(BIN)/python -m comparisons.before_after.gap_cells $(DATA) $(BEFORE)
 
 docs: .venv-docs/installed ## Build the documentation site into site/; a dead reference fails
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict  # with --quiet it would count no warnings

@@ -57,6 +57,7 @@ from dynopt_milp.trades.examples import example_problem
 from dynopt_milp.trades.from_prices import problem_of_day
 from dynopt_milp.trades.outcome import Rebalance
 from dynopt_milp.trades.rebalancing import rebalance
+from dynopt_milp.why import alternatives, explain, trade_off
 
 __version__ = "0.1.0"
 
@@ -92,10 +93,12 @@ __all__ = [
     "TrendFollowing",
     "UnboundedError",
     "UnprovedWarning",
+    "alternatives",
     "backtest",
     "check_no_look_ahead",
     "clip_eigenvalues",
     "example_problem",
+    "explain",
     "holding_cost",
     "market_from_frames",
     "problem_of_day",
@@ -107,5 +110,6 @@ __all__ = [
     "risk_parity",
     "simulated_market",
     "solve",
+    "trade_off",
     "walk_forward",
 ]

@@ -53,7 +53,8 @@ UNUSED_OPTIONS = {
     "a backtest says all that is minimised": (
         "capital", "held", "targets", "covariance", "period", "preset", "cost_multiplier", "shrinkage", "holding_cost",
         "frequency", "roll_trades", "instruments", "base_currency", "forecasts", "weights", "correlation_span",
-        "risk_target", "notes", "buffer_rule", "buffer_fraction",
+        "risk_target", "notes", "buffer_rule", "buffer_fraction", "long_only", "no_trade", "reduce_only", "same_side",
+        "close", "one_side", "rules", "margin", "max_risk", "max_holdings", "min_order",
     ),
     "targets are given": ("instruments", "forecasts", "weights"),
 }  # fmt: skip
@@ -137,9 +138,7 @@ class ProblemSource:
 
     def _of_run(self, folder: Path) -> tuple[Problem, dict[str, Any]]:
         self._refuse("a backtest says all that is minimised")
-        return problem_of_folder(
-            folder, self.date, self.data, self.instruments_table, self.on_suspect, self.limits, self.rules
-        )
+        return problem_of_folder(folder, self.date, self.data, self.instruments_table, self.on_suspect)
 
     def _of_file(self, path: Path, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if path.is_dir():

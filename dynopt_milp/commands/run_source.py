@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from dynopt_milp.data import Market, read_market, simulated_market
 from dynopt_milp.errors import InputError
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
+from dynopt_milp.rules.from_file import rule_from_dict
 from dynopt_milp.rules.rule import Rule
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.presets import preset_words
@@ -24,15 +26,15 @@ IN_PYTHON = "use dynopt_milp.backtests.problem_of_run and explain() in Python"
 
 
 def problem_of_folder(
-    folder: Path, date: str | None, data: Path | None, table: Path | None, on_suspect: str, limits: Limits | None,
-    rules: tuple[Rule, ...],
+    folder: Path, date: str | None, data: Path | None, table: Path | None, on_suspect: str
 ) -> tuple[Problem, dict[str, Any]]:  # fmt: skip
     """The problem of a day of a run, and what is known of it beside: date, capital, buffer.
 
     Raises
     ------
     InputError
-        If an option is missing, or is not what the run was made with.
+        If an option is missing, or the prices are not those that the run was made with; or if the run was made of
+        something that can only be given in Python.
     FileError, FormatError
         If the folder has no finished run.
     """
@@ -40,11 +42,9 @@ def problem_of_folder(
         raise InputError("is needed with the folder of a backtest", field="--date")
     run = Backtest.load(folder)
     settings = run.settings
-    given = Limits(**{name: getattr(limits, name) for name in limits.given if name != "one_side"}) if limits else None
-    made = problem_of_run(
-        run, _market(run, data, table, on_suspect), _strategy(settings), date,
-        limits=given if given and given.given else None, rules=rules or None,
-    )  # fmt: skip
+    limits, rules = _limits(settings["limits"]), _rules(settings.get("rules"))
+    market = _market(run, data, table, on_suspect)
+    made = problem_of_run(run, market, _strategy(settings), date, limits=limits, rules=rules)
     fraction = settings["buffer_fraction"]
     buffer = {
         "buffer_rule": settings["buffer_rule"] if isinstance(fraction, float) else None,
@@ -79,6 +79,23 @@ def _market(run: Backtest, data: Path | None, table: Path | None, on_suspect: st
     raise InputError(
         f"is of no simulated market with a seed up to {SEEDS} that this version makes; {IN_PYTHON}", field="market"
     )
+
+
+def _limits(said: Any) -> Limits | None:
+    """Those of the settings of a run, where they are no numbers and no function."""
+    if said is None:
+        return None
+    try:
+        return Limits(**{name: literal_eval(said[name]) for name in said})
+    except (TypeError, ValueError, SyntaxError):
+        raise InputError(f"of the run were made in Python; {IN_PYTHON}", field="limits") from None
+
+
+def _rules(said: Any) -> list[Rule] | None:
+    """Those of the settings of a run, where they are no function."""
+    if isinstance(said, str):
+        raise InputError(f"of the run were made in Python; {IN_PYTHON}", field="rules")
+    return None if said is None else [rule_from_dict(content, "settings.json: rules") for content in said]
 
 
 def _strategy(settings: dict[str, Any]) -> Strategy:

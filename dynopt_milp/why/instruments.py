@@ -193,4 +193,5 @@ def _beside(contracts: int, price: Price) -> str:
 
 def _points(value: float | None) -> str:
     """In basis points of capital a year."""
-    return f"{(value or 0.0) / BASIS_POINT:.3g} bp"
+    scaled = (value or 0.0) / BASIS_POINT
+    return f"{scaled:,.0f} bp" if scaled >= 100 else f"{scaled:.3g} bp"

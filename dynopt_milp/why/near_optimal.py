@@ -32,6 +32,7 @@ SEARCH_GAP = 1e-9
 COMPLETE, OUT_OF_TIME, TOO_MANY = "end of the search", StoppedBy.TIME.value, "too many portfolios to keep"
 MOST_ENTRIES = 5_000_000  # positions of all instruments
 MOST_KEPT = 20_000_000  # positions of all portfolios that are kept at a time
+MOST_WANTED = 10_000_000  # portfolios
 FEW_BOXES, FEW_PORTFOLIOS = 256, 2048  # that there is room for, at first
 BLOCK = 50_000  # portfolios that are priced at a time
 AT_ONCE, MOST_AT_ONCE = 20, 20_000  # nodes between two looks at the clock, at first and at most
@@ -46,7 +47,6 @@ FINE = 1e-9  # a value that is known to this part of itself is taken as float64 
 MARGIN = 1e-12  # relative: what is added to a cut, so that none is lost to the rounding of the cut itself
 DIAGONALS = 3  # one after the other, each for what the one before has left free
 DIAGONAL_STEPS = 40
-FLOOR = 0.02  # added to f(1 − f), what a unit of D is worth
 HEDGED = 1e-3  # added to correlations: two sizes of a contract, which hedge each other, still count something
 
 
@@ -230,7 +230,7 @@ def alternatives(
     if not isinstance(problem, Problem):
         raise InputError(f"expected a Problem, found {type(problem).__name__}", field="problem")
     within = not_negative(within, "within", infinite=True)
-    most = whole_number(most, "most", least=1, most=MOST_KEPT)
+    most = whole_number(most, "most", least=1, most=MOST_WANTED)
     apart = whole_number(apart, "apart", least=1)
     began = time.monotonic()
     seconds = check_time_limit(time_limit)
@@ -381,6 +381,7 @@ class _Searching:
         low, high, x, known = stack.low[0], stack.high[0], stack.x[0], stack.known[0]
         low[:], high[:], x[:], known[:] = 0, np.diff(space.start) - 1, self.best - self.base, (0.0, cut, 0.0)
         pool.counts[tree.OPEN] = int(self._shrunk(space, form, low, high, x, known, cut, room))
+        levels = tree.new_levels(form.diagonal, int((low < high).sum()))
         box, heap_size, nearby = (low.copy(), high.copy()), pool.heap.size, pool.heap.size > MOST_NEARBY
         at_once, state, ended, before = AT_ONCE, tree.PAUSED, COMPLETE, self.nodes
         while pool.counts[tree.OPEN] > 0:
@@ -388,7 +389,7 @@ class _Searching:
                 ended = OUT_OF_TIME
                 break
             began = time.monotonic()
-            state = tree.collect(space, form, stack, pool, room, at_once)
+            state = tree.collect(space, form, stack, levels, pool, room, at_once)
             took = time.monotonic() - began
             if state == tree.PAUSED and took < SHORT:
                 at_once = min(4 * at_once, MOST_AT_ONCE)
@@ -398,7 +399,7 @@ class _Searching:
             if (
                 not nearby
                 and nodes >= LONG_SEARCH
-                and 0 < pool.counts[tree.OPEN]
+                and pool.counts[tree.OPEN] > 0
                 and heap_size > pool.counts[tree.SURE]
             ):
                 nearby = True
@@ -425,7 +426,7 @@ class _Searching:
     ) -> bool:  # fmt: skip
         """Whether something is left of the first box, which is made smaller; ``form`` gets its diagonal."""
         from dynopt_milp.solvers.branch_and_bound.extraction import largest_diagonal
-        from dynopt_milp.why.near_optimal_tree import shrink
+        from dynopt_milp.why.near_optimal_tree import FLOOR, shrink
 
         free, point = np.arange(x.size), space.target
         for _ in range(DIAGONALS):

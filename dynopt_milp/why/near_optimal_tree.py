@@ -21,20 +21,23 @@ Source: hull of an extracted diagonal, A. Frangioni, C. Gentile (2007); multipli
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.compiled import compiled, part
+from dynopt_milp.compiled import compiled, forget_stale, part
+from dynopt_milp.solvers.branch_and_bound import cholesky, extraction
+from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
 from formulations import FloatArray, IntegerArray
 
+forget_stale(Path(__file__).parent, (Path(str(module.__file__)) for module in (cholesky, extraction)))
 DONE, PAUSED, FULL, CROWDED = 0, 1, 2, 3
 """No box is open; enough nodes for now; no room for boxes; no room for portfolios."""
 OPEN, NODES, FOUND, SURE = 0, 1, 2, 3
 """Places in ``counts``: open boxes, nodes, portfolios written down, values in the heap."""
 HUGE = 1e300
 UNIT = 2.0**-53
-SHIFT = 1e-13  # by how much of H's diagonal H − D may be indefinite (`extraction`)
 ROW_EDGE = 1e-12  # of what a row adds up: what it may be exceeded by (`formulations.row`, `formulations.norm_cap`)
 SWEEPS = 100
 EVERY = 2  # sweeps between two evaluations of the bound
@@ -47,6 +50,10 @@ FIRST_ROUNDS = 60  # of multipliers, at the root
 PEELS = 0.5, 0.12, 0.88  # where c₀ is in the interval, one after the other, at the root
 TINY = 1e-14
 TIES = 4e-12  # above the cut: what ties with it is found, too
+FEWER, FEWEST = 0.8, 3  # variables: a diagonal is extracted again where so many of those of the last are free
+LEVELS = 16  # of diagonals
+STEPS = 6  # of Newton's method, for one
+FLOOR = 0.02  # added to f(1 − f), what a unit of D is worth
 WHOLE = 1e-7  # so near to a vertex a variable is at it
 
 
@@ -126,12 +133,22 @@ class Form(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Open boxes: indices in the tables, points, interval of costs and bound of the parent, shape (capacity, 3)."""
+    """Open boxes: indices in the tables, points, interval of costs and bound of the parent, shape (capacity, 3), and
+    which diagonal they have.
+    """
 
     low: IntegerArray
     high: IntegerArray
     x: FloatArray
     known: FloatArray
+    level: IntegerArray
+
+
+class Levels(NamedTuple):
+    """Diagonals of boxes in boxes, shape (LEVELS, n), and how many variables were free in each."""
+
+    diagonal: FloatArray
+    free: IntegerArray
 
 
 class Pool(NamedTuple):
@@ -184,8 +201,15 @@ def new_stack(capacity: int, n: int) -> Stack:
     """Room for so many open boxes."""
     return Stack(
         np.empty((capacity, n), dtype=np.int64), np.empty((capacity, n), dtype=np.int64), np.empty((capacity, n)),
-        np.empty((capacity, 3)),
+        np.empty((capacity, 3)), np.zeros(capacity, dtype=np.int64),
     )  # fmt: skip
+
+
+def new_levels(diagonal: FloatArray, free: int) -> Levels:
+    """Levels of which there is the first."""
+    levels = Levels(np.zeros((LEVELS, diagonal.size)), np.zeros(LEVELS, dtype=np.int64))
+    levels.diagonal[0], levels.free[0] = diagonal, free
+    return levels
 
 
 def larger_stack(stack: Stack) -> Stack:
@@ -823,13 +847,34 @@ def shrink(
     return bounded(space, form, low, high, x, known, cut, True, room)
 
 
+@part
+def extract(space: Space, low: IntegerArray, high: IntegerArray, x: FloatArray, free: int, into: FloatArray) -> None:
+    """A diagonal for the free variables of a box."""
+    places, weight, gram = np.empty(free, np.int64), np.empty(free), np.empty((free, free))
+    k = 0
+    for i in range(x.size):
+        into[i] = 0.0
+        if low[i] < high[i]:
+            places[k] = i
+            fraction = x[i] - math.floor(x[i])
+            weight[k] = fraction * (1 - fraction) + FLOOR
+            k += 1
+    for a in range(free):
+        for b in range(free):
+            gram[a, b] = space.gram[places[a], places[b]]
+    found = largest_diagonal(gram, weight, STEPS)
+    for a in range(free):
+        into[places[a]] = found[a]
+
+
 @compiled
-def collect(space: Space, form: Form, stack: Stack, pool: Pool, room: Room, most: int) -> int:
+def collect(
+    space: Space, form: Form, stack: Stack, levels: Levels, pool: Pool, room: Room, most: int
+) -> int:  # fmt: skip
     """Go on until no box is open, ``most`` more nodes were looked at, or there is no room."""
     n, counts = space.target.size, pool.counts
     low, high, x, known = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(3)
-    last = counts[NODES] + most
-    assemble(space, form)
+    last, loaded = counts[NODES] + most, -1
     while counts[OPEN] > 0:
         if counts[NODES] >= last:
             return PAUSED
@@ -843,9 +888,26 @@ def collect(space: Space, form: Form, stack: Stack, pool: Pool, room: Room, most
         if stack.known[top, 2] > cut:
             continue
         low[:], high[:], x[:], known[:] = stack.low[top], stack.high[top], stack.x[top], stack.known[top]
+        level = stack.level[top]
         counts[NODES] += 1
+        if level != loaded:
+            form.diagonal[:] = levels.diagonal[level]
+            assemble(space, form)
+            loaded = level
         if not bounded(space, form, low, high, x, known, cut, False, room):
             continue
+        free = 0
+        for i in range(n):
+            free += low[i] < high[i]
+        if FEWEST <= free <= FEWER * levels.free[level] and level + 1 < LEVELS:
+            level += 1  # boxes of this level that were open are done with: the last one in is the first one out
+            extract(space, low, high, x, free, levels.diagonal[level])
+            levels.free[level] = free
+            form.diagonal[:] = levels.diagonal[level]
+            assemble(space, form)
+            loaded = level
+            if not bounded(space, form, low, high, x, known, cut, False, room):
+                continue
         split, at = choose(space, low, high, x, room)
         if split < 0:
             sure = keeps(space, low)
@@ -864,6 +926,7 @@ def collect(space: Space, form: Form, stack: Stack, pool: Pool, room: Room, most
         lower_first = x[split] - space.first[split] <= at + 0.5
         for turn in range(2):  # the last is the first to be taken up
             stack.low[top], stack.high[top], stack.x[top], stack.known[top] = low, high, x, known
+            stack.level[top] = level
             if (turn == 1) == lower_first:
                 stack.high[top, split] = at
             else:

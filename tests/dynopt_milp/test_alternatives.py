@@ -186,7 +186,10 @@ def test_ties_are_listed_and_cut_by_position():
 
 
 def test_a_best_of_nothing():
-    problem = Problem(np.diag([0.04, 0.09]), [2.0, -1.0], [0.1, 0.1], [2, -1], limits=Limits(lower=-5, upper=5))
+    problem = Problem(
+        np.diag([0.04, 0.09]), [2.0, -1.0], [0.1, 0.1], [2, -1], limits=Limits(lower=-5, upper=5),
+        instruments=["A", "B"],
+    )  # fmt: skip
     found = alternatives(problem, 0.5)
     assert found.contracts.tolist() == [[2, -1]]
     assert found.complete
@@ -272,7 +275,7 @@ def test_bad_arguments(arguments):
 def test_what_nothing_bounds():
     covariance = [[0.04, 0.04], [0.04, 0.04]]
     with pytest.raises(UnboundedError):
-        alternatives(Problem(covariance, [0.5, 0.5], [0.1, 0.1]))
+        alternatives(Problem(covariance, [0.5, 0.5], [0.1, 0.1], instruments=["A", "B"]))
     with pytest.raises(InputError, match="expected a Problem"):
         alternatives(None)
 

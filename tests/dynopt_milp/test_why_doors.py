@@ -132,8 +132,8 @@ def test_what_a_run_was_not_made_with_is_refused(folder: Path, tmp_path: Path) -
     for words, said in (
         (("explain", folder), "--date: is needed"),
         (("explain", folder, "--date", "2018-02-03"), "is no rebalance of the run"),
-        (("explain", folder, "--date", days[3], "--same-side", "all"), "limits: is not that of the run"),
-        (("explain", folder, "--date", days[3], "--max-holdings", "3"), "rules: is not that of the run"),
+        (("explain", folder, "--date", days[3], "--same-side", "all"), "makes no sense where a backtest says"),
+        (("explain", folder, "--date", days[3], "--max-holdings", "3"), "makes no sense where a backtest says"),
         (("explain", folder, "--date", days[3], "--capital", "3"), "makes no sense where a backtest says"),
         (("explain", folder, "--date", days[3], "--data", tmp_path), "the run is of a simulated market"),
         (("rebalance", folder), "is a folder"),
@@ -145,6 +145,28 @@ def test_what_a_run_was_not_made_with_is_refused(folder: Path, tmp_path: Path) -
         assert done.returncode == 2, words
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_limits_and_rules_of_a_run_are_those_of_its_folder(tmp_path: Path) -> None:
+    house = ("--max-holdings", "3", "--max-risk", "0.2", "--same-side", "all", "--preset", "book")
+    done = run("backtest", *YEAR, *house, "--forecasts", "long-only", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    kept = Backtest.load(tmp_path / "run")
+    day = kept.rebalances.index[3]
+    content = read_json(run("explain", tmp_path / "run", "--date", f"{day:%Y-%m-%d}", "--json").stdout)
+    assert content["optimum"]["objective"] == kept.rebalances["objective"].iloc[3]
+    assert sum(line["optimised"] != 0 for line in content["instruments"]) <= 3
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    for name, value, said in (
+        ("rules", "a.function", "rules: of the run were made in Python"),
+        ("limits", {"lower": "3f4a"}, "limits: of the run were made in Python"),
+        ("strategy", settings["strategy"] | {"forecasts": "mine"}, "strategy: of the run was made in Python"),
+        ("market", "0" * 64, "market: is of no simulated market"),
+    ):
+        (tmp_path / "run" / "settings.json").write_text(json.dumps(settings | {name: value}))
+        done = run("explain", tmp_path / "run", "--date", f"{day:%Y-%m-%d}")
+        assert done.returncode == 2
+        assert said in done.stderr
 
 
 def test_the_problem_of_a_day_is_what_the_run_solved() -> None:

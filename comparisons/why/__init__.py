@@ -1,0 +1,1 @@
+"""What explanations, alternatives and trade-offs cost, in solves of the same problem."""
