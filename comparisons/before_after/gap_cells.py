@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ from rich.console import Console
 from comparisons.before_after.__main__ import HERE, before_after_parser, commit, refuse_other_folders
 from comparisons.before_after.study import FOLDER
 from comparisons.environment import write_environment
-from comparisons.runner import print_table, run_study
+from comparisons.page import markdown, with_results
+from comparisons.runner import run_study
 from comparisons.stored import save
+from dynopt_milp.io.atomic import write_atomically
 
 RESULTS, ENVIRONMENT, CELL = FOLDER / "gap_cells.csv", FOLDER / "gap_cells_environment.txt", FOLDER / "cell.py"
 CELLS = (
@@ -45,16 +48,36 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
         rows.append(
             {
                 "capital": capital, "cost_multiplier": multiplier, "before_seconds": before, "after_seconds": after,
-                "times_faster": float(np.median(np.array(seconds["before"]) / np.array(seconds["after"]))),
                 "same_figures": figures["before"] == figures["after"],
             }
         )  # fmt: skip
-        progress.print(f"{capital:,.0f}, λ = {multiplier:g}: {rows[-1]['times_faster']:.2f} times as fast")
+        progress.print(f"{capital:,.0f}, λ = {multiplier:g}: {before / after:.2f} times as fast")
     results = pd.DataFrame(rows)
     save(results, RESULTS)
     commits = [f"{name}: commit {commit(path)}" for name, path in (("before", options.checkout), ("after", HERE))]
     write_environment(ENVIRONMENT, f"CPU seconds, one thread, {ROUNDS} rounds in turn, medians", *commits)
-    print_table(output, results)
+    page = FOLDER / "README.md"
+    write_atomically(page, with_results(page.read_text(encoding="utf-8"), table(results)))
+    output.print(table(results), markup=False, soft_wrap=True)
+
+
+def table(results: pd.DataFrame) -> str:
+    """A line a cell, those of each λ together, as Markdown."""
+    lines = [_line(row["capital"], row["cost_multiplier"], row) for row in results.to_dict("records")]
+    for multiplier, some in results.groupby("cost_multiplier", sort=False):
+        if len(some) > 1:
+            together = some[["before_seconds", "after_seconds"]].sum()
+            together["same_figures"] = some["same_figures"].all()
+            lines.append(_line(None, multiplier, together))
+    return markdown(("capital", "λ", "before, s", "after, s", "times faster", "same figures"), lines)
+
+
+def _line(capital: float | None, multiplier: Any, row: Any) -> list[str]:
+    times = row["before_seconds"] / row["after_seconds"]
+    return [
+        "all of these" if capital is None else f"${capital:,.0f}", f"{multiplier:g}", f"{row['before_seconds']:.1f}",
+        f"{row['after_seconds']:.1f}", f"{times:.1f}", "yes" if row["same_figures"] else "no",
+    ]  # fmt: skip
 
 
 def run_cell(checkout: Path, prices: Path, capital: float, multiplier: float) -> tuple[float, list[float]]:

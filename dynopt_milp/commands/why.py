@@ -55,9 +55,14 @@ def explain(
         if html is not None:
             from dynopt_milp.show.explanation_page import write_explanation
 
-            pool = pool_of(result.problem, WITHIN, ON_PAGE, time_limit=time_limit)
-            frontier = frontier_of(result.problem, time_limit=time_limit)
-            write_explanation(html, found, trade_off=frontier, alternatives=pool, known=known)
+            beside: dict[str, Any] = {}
+            if found.greedy is not None:  # else the objective is another than that of alternatives and trade-offs
+                common: dict[str, Any] = {"time_limit": time_limit, "show_progress": show}
+                beside = {
+                    "trade_off": frontier_of(result.problem, **common),
+                    "alternatives": pool_of(result.problem, WITHIN, ON_PAGE, **common),
+                }
+            write_explanation(html, found, **beside, known=known)
         if as_json:
             print_json(_about(known) | found.to_dict())
         else:

@@ -30,6 +30,7 @@ FORMAT = "dynopt-milp alternatives 1"
 SEARCH_GAP = 1e-9
 """Relative: what the threshold is measured from is proved to be the optimum as far."""
 COMPLETE, OUT_OF_TIME, TOO_MANY = "end of the search", StoppedBy.TIME.value, "too many portfolios to keep"
+TOO_FAR = "nothing bounds positions within a larger threshold"
 MOST_ENTRIES = 5_000_000  # positions of all instruments
 MOST_KEPT = 20_000_000  # positions of all portfolios that are kept at a time
 MOST_WANTED = 10_000_000  # portfolios
@@ -50,7 +51,7 @@ DIAGONAL_STEPS = 40
 HEDGED = 1e-3  # added to correlations: two sizes of a contract, which hedge each other, still count something
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Alternatives:
     """Portfolios that are nearly as good as the best one, and what is proved about the others.
 
@@ -249,7 +250,10 @@ def alternatives(
     contracts = np.empty(search.rows.shape, dtype=np.int64)
     contracts[:, problem.order()] = search.rows
     costs = search.program.separable_costs(search.rows)
-    prices = search.objectives, np.maximum(search.objectives - costs, 0.0), costs
+    errors = search.program.tracking_errors(search.rows)
+    rest = np.maximum(search.objectives - costs, 0.0)  # where float64 was not enough for the objective
+    errors = np.where(np.abs(errors - rest) > FINE * search.objectives, rest, errors)
+    prices = search.objectives, errors, costs
     for array in (contracts, *prices):
         array.setflags(write=False)
     return Alternatives(
@@ -303,10 +307,18 @@ class _Searching:
         step = FIRST_STEP * (threshold - value if math.isfinite(threshold) else value or self._least_step())
         cut = value + step if stepwise else threshold
         dearest = self._dearest() if math.isinf(threshold) else math.inf
+        searched = False
         while True:
             threshold = self._threshold()
             deepest = min(threshold, dearest)
-            one = self._search(min(cut, deepest))
+            try:
+                one = self._search(min(cut, deepest))
+            except (UnboundedError, UnsupportedError):
+                if not searched:
+                    raise
+                self.stopped_by = TOO_FAR
+                break
+            searched = True
             self._take(one.portfolios)
             if one.ended != COMPLETE:
                 self.stopped_by = one.ended
@@ -378,8 +390,9 @@ class _Searching:
         stack, pool = tree.new_stack(FEW_BOXES, n), tree.new_pool(FEW_PORTFOLIOS, n, self.most + 1, cut)
         if self.apart > 1:  # which of them are kept is not a matter of values alone
             pool = pool._replace(heap=np.empty(0))
+        first = (0.0, cut, 0.0, 0.0, np.inf, 0.0, 0.0)
         low, high, x, known = stack.low[0], stack.high[0], stack.x[0], stack.known[0]
-        low[:], high[:], x[:], known[:] = 0, np.diff(space.start) - 1, self.best - self.base, (0.0, cut, 0.0)
+        low[:], high[:], x[:], known[:] = 0, np.diff(space.start) - 1, self.best - self.base, first
         pool.counts[tree.OPEN] = int(self._shrunk(space, form, low, high, x, known, cut, room))
         levels = tree.new_levels(form.diagonal, int((low < high).sum()))
         box, heap_size, nearby = (low.copy(), high.copy()), pool.heap.size, pool.heap.size > MOST_NEARBY

@@ -12,6 +12,10 @@ what its positions cost and, with multipliers μ, add to rows; caps come in with
 the lower convex hulls of the tables finds x̂, and the tangent there a bound that is the sum of one term for each
 variable: a position whose term is above the least by more than what lacks is taken off the ends of the box.
 
+A box is split between two positions of a variable; or its interval of costs is, where the width of that makes much of
+what lacks: c₀ in the middle is too far from costs at the ends then. Where few variables are left free, a larger
+diagonal is extracted for them.
+
 What float64 loses on the way is taken off each L (`solvers.branch_and_bound.goal` has the reasons).
 
 Source: hull of an extracted diagonal, A. Frangioni, C. Gentile (2007); multipliers by supergradients, A. Geoffrion
@@ -52,6 +56,9 @@ TINY = 1e-14
 TIES = 4e-12  # above the cut: what ties with it is found, too
 FEWER, FEWEST = 0.8, 3  # variables: a diagonal is extracted again where so many of those of the last are free
 LEVELS = 16  # of diagonals
+WIDE = 0.25  # of what lacks to be done with a box: if the width of the interval makes as much, that is split
+NARROW = 1e-6  # of the cut: no narrower interval is
+KNOWN = 7
 STEPS = 6  # of Newton's method, for one
 FLOOR = 0.02  # added to f(1 − f), what a unit of D is worth
 WHOLE = 1e-7  # so near to a vertex a variable is at it
@@ -133,8 +140,11 @@ class Form(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Open boxes: indices in the tables, points, interval of costs and bound of the parent, shape (capacity, 3), and
-    which diagonal they have.
+    """Open boxes: indices in the tables, points, what is known, shape (capacity, KNOWN), and which diagonal they have.
+
+    Known are the interval of costs, the least that a portfolio is worth, the interval that the search was split into,
+    to which portfolios belong that cost at least A and less than B, and what was lacking to be done with the box, and
+    how much of it the width of the interval made.
     """
 
     low: IntegerArray
@@ -201,7 +211,7 @@ def new_stack(capacity: int, n: int) -> Stack:
     """Room for so many open boxes."""
     return Stack(
         np.empty((capacity, n), dtype=np.int64), np.empty((capacity, n), dtype=np.int64), np.empty((capacity, n)),
-        np.empty((capacity, 3)), np.zeros(capacity, dtype=np.int64),
+        np.empty((capacity, KNOWN)), np.zeros(capacity, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -294,7 +304,7 @@ def trim(space: Space, low: IntegerArray, high: IntegerArray) -> bool:
             smallest = least_of(space, r, i, low[i], high[i])
             least += smallest
             size += abs(smallest)
-        room = space.limits[r] + 2 * ROW_EDGE * size - least
+        room = space.limits[r] + 3 * ROW_EDGE * size - least
         if room < 0:
             return False
         for i in range(n):
@@ -591,7 +601,7 @@ def bounded(
 ) -> bool:  # fmt: skip
     """Make a box, and its interval of costs, smaller; False if it holds no wanted portfolio.
 
-    ``known`` has a, b and the least that a portfolio of the box is worth.
+    ``known`` is what a :class:`Stack` has.
     """
     n = x.size
     small = CONVERGED * cut * cut
@@ -642,6 +652,7 @@ def bounded(
             if middle + away > b:
                 known[1] = min(b, max(middle - away, a))
         slack, left = need - bound, 0
+        known[5], known[6] = slack, half * half
         for i in range(n):
             if low[i] < high[i]:
                 begin, slope = space.start[i], 2 * room.pull[i]
@@ -873,7 +884,7 @@ def collect(
 ) -> int:  # fmt: skip
     """Go on until no box is open, ``most`` more nodes were looked at, or there is no room."""
     n, counts = space.target.size, pool.counts
-    low, high, x, known = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(3)
+    low, high, x, known = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(KNOWN)
     last, loaded = counts[NODES] + most, -1
     while counts[OPEN] > 0:
         if counts[NODES] >= last:
@@ -912,7 +923,10 @@ def collect(
         if split < 0:
             sure = keeps(space, low)
             value, doubt = worth(space, low)
-            if sure == 0 or value - doubt > cut:
+            paid = 0.0  # added up as it is for boxes
+            for i in range(n):
+                paid += space.cost[space.start[i] + low[i]]
+            if sure == 0 or value - doubt > cut or not known[3] <= paid < known[4]:
                 continue
             found = counts[FOUND]
             pool.positions[found] = low
@@ -922,6 +936,18 @@ def collect(
                 counts[SURE] = put(pool.heap, counts[SURE], value + doubt)
                 if counts[SURE] == pool.heap.size:
                     pool.cut[0] = min(cut, pool.heap[0] * (1 + TIES))
+            continue
+        if known[6] > WIDE * known[5] and known[1] - known[0] > NARROW * cut:
+            middle = 0.5 * (known[0] + known[1])
+            for turn in range(2):
+                stack.low[top], stack.high[top], stack.x[top], stack.known[top] = low, high, x, known
+                stack.level[top] = level
+                if turn == 0:
+                    stack.known[top, 1], stack.known[top, 4] = middle, min(middle, known[4])
+                else:
+                    stack.known[top, 0], stack.known[top, 3] = middle, max(middle, known[3])
+                top += 1
+            counts[OPEN] = top
             continue
         lower_first = x[split] - space.first[split] <= at + 0.5
         for turn in range(2):  # the last is the first to be taken up

@@ -41,6 +41,8 @@ class Found(NamedTuple):
     proved: bool
 
 
+SHARE = 0.25
+"""Of the time that is left, for one question at most."""
 NOTHING = Found(None, np.inf, 0.0, False)
 """What is known of a question that was not asked."""
 
@@ -171,10 +173,10 @@ class Questions:
         return Found(positions, checked.objective, checked.lower_bound, checked.status is Status.OPTIMAL)
 
     def _seconds(self) -> float:
-        """For the next question; it counts as asked, or as given up."""
+        """For the next question, at most a share of what is left; it counts as asked, or as given up."""
         left = self.seconds_left()
         if left == 0:
             self.given_up += 1
         else:
             self.solves += 1
-        return left
+        return SHARE * left

@@ -99,3 +99,11 @@ def test_a_cell_of_a_gap_study_says_its_seconds_and_figures(tmp_path: Path) -> N
 def test_gap_cells_refuse_what_is_no_checkout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert gap_cells.main([str(tmp_path), str(tmp_path)]) == 2
     assert "no checkout" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_page_has_the_table_of_the_cells() -> None:
+    results = pd.read_csv(gap_cells.RESULTS)
+    assert gap_cells.table(results) in (gap_cells.FOLDER / "README.md").read_text(encoding="utf-8")
+    assert results["same_figures"].all()
+    fifty = results[results["cost_multiplier"] == 50]
+    assert fifty["before_seconds"].sum() >= 3 * fifty["after_seconds"].sum()
