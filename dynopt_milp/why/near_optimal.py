@@ -18,7 +18,7 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import NoPortfolioError, Solution, SolveInterrupted, StoppedBy
 from dynopt_milp.solvers.finite_box import finite_box
 from dynopt_milp.solvers.interrupts import MAYBE, is_interrupt
-from dynopt_milp.solvers.settings import check_gap, check_time_limit
+from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers.solving import solve
 from dynopt_milp.solvers.task import Task
 from formulations import FloatArray, IntegerArray, Penalty, set_frozen_state
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from dynopt_milp.why.near_optimal_tree import Form, Room, Space
 
 FORMAT = "dynopt-milp alternatives 1"
-SEARCH_GAP = 1e-9
-"""Relative: what the threshold is measured from is proved to be the optimum as far."""
 COMPLETE, OUT_OF_TIME, TOO_MANY = "end of the search", StoppedBy.TIME.value, "too many portfolios to keep"
 TOO_FAR = "nothing bounds positions within a larger threshold"
 MOST_ENTRIES = 5_000_000  # positions of all instruments
@@ -174,7 +172,7 @@ def alternatives(
     most: int = 1000,
     *,
     apart: int = 1,
-    gap: float = SEARCH_GAP,
+    gap: float = DEFAULT_GAP,
     time_limit: float | None = None,
     show_progress: bool = False,
 ) -> Alternatives:

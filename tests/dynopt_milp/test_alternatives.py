@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import pickle
 import subprocess
 import sys
 
@@ -79,12 +80,25 @@ def everything(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """All portfolios, and what each is worth."""
     program = problem.program()
     ranges = [range(int(low), int(high) + 1) for low, high in zip(program.lower, program.upper, strict=True)]
-    if math.prod(map(len, ranges)) > MOST_POINTS:
-        pytest.skip("too many portfolios for a table of all")
     points = np.array(list(itertools.product(*ranges)), dtype=np.float64)
     values = program.tracking_errors(points) + program.separable_costs(points)
     kept = program.keeps_rules(points) & program.one_sided(points) & np.isfinite(values)
     return points[kept], values[kept]
+
+
+def box_size(problem: Problem) -> float:
+    """How many portfolios are within the limits."""
+    return float(np.prod(problem.upper - problem.lower + 1))
+
+
+def has_plain_fields(problem: Problem) -> bool:
+    """Whether all of it can be put in another order in a line."""
+    return problem.order_costs is None and not problem.limits.one_side and len(everything(problem)[0]) > 0
+
+
+SMALL = [seed for seed in range(50) if box_size(drawn(seed)) < MOST_POINTS]
+TINY = [seed for seed in SMALL if box_size(drawn(seed)) < 2500 and len(everything(drawn(seed))[0])]
+PLAIN = [seed for seed in TINY if has_plain_fields(drawn(seed))]
 
 
 def listed(problem: Problem, within: float, most: int, apart: int) -> tuple[np.ndarray, bool]:
@@ -104,7 +118,7 @@ def listed(problem: Problem, within: float, most: int, apart: int) -> tuple[np.n
     return np.array(far[:most]), len(far) > most
 
 
-@pytest.mark.parametrize("seed", range(45))
+@pytest.mark.parametrize("seed", SMALL)
 def test_lists_what_a_table_of_all_portfolios_has(seed):
     problem = drawn(seed)
     points, _ = everything(problem)
@@ -130,33 +144,59 @@ def check_prices(found: Alternatives) -> None:
     assert found.searched_to >= found.objectives[-1] * (1 - TIE)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", TINY[:20])
+def test_a_cut_from_portfolios_around_the_best(seed, monkeypatch):
+    monkeypatch.setattr(near_optimal, "LONG_SEARCH", 1)
+    monkeypatch.setattr(near_optimal, "AT_ONCE", 1)
+    problem = drawn(seed)
+    for within, most in ((2.0, 10), (math.inf, 8), (0.5, 3)):
+        expected, more = listed(problem, within, most, 1)
+        found = alternatives(problem, within, most)
+        assert (found.complete, found.more) == (True, more)
+        np.testing.assert_array_equal(found.contracts, expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_more_instruments_with_three_positions_each(seed):
+    random = np.random.default_rng(seed)
+    size = 9
+    loadings = random.normal(size=(size, 3))
+    covariance = loadings @ loadings.T + np.diag(random.uniform(0.02, 0.5, size))
+    target = random.normal(size=size)
+    held = np.rint(target + 0.5 * random.normal(size=size))
+    problem = Problem(
+        covariance, target, random.uniform(0.05, 0.3, size), held, random.uniform(0, 0.004, size) * (seed % 3 > 0),
+        limits=Limits(lower=held - 1, upper=held + 1), instruments=[f"I{place}" for place in range(size)],
+        rules=[rules.max_orders(4)] if seed % 2 else None,
+    )  # fmt: skip
+    for within, most, apart in ((0.2, 100_000, 1), (math.inf, 300, 1), (0.3, 40, 2)):
+        found = alternatives(problem, within, most, apart=apart)
+        expected, more = listed(problem, within, most, apart)
+        assert found.complete
+        assert found.more == more
+        np.testing.assert_array_equal(found.contracts, expected)
+
+
+@pytest.mark.parametrize("seed", TINY[:12])
 def test_everything_there_is(seed):
     problem = drawn(seed)
     points, _ = everything(problem)
-    if not 0 < len(points) < 4000:
-        pytest.skip("none, or too many")
     found = alternatives(problem, math.inf, 10_000)
     assert (found.complete, found.more, found.searched_to) == (True, False, math.inf)
     assert {tuple(row) for row in found.contracts.tolist()} == {tuple(row) for row in points.astype(int).tolist()}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", PLAIN[:6])
 def test_the_order_of_instruments_changes_nothing(seed):
     problem = drawn(seed)
-    if not len(everything(problem)[0]):
-        pytest.skip("no portfolio")
     places = np.random.default_rng(seed).permutation(len(problem.instruments))
     names = tuple(problem.instruments[place] for place in places)
     arrays = ("optimal_positions", "weight_per_contract", "previous_positions", "cost_in_weight_terms", "holding_cost")
-    content = problem.to_dict()
-    if problem.order_costs is not None or problem.limits.one_side:
-        pytest.skip("fields that are not permuted here")
     other = Problem(
         problem.covariance[np.ix_(places, places)],
         **{name: getattr(problem, name)[places] for name in arrays},
         limits=Limits(lower=problem.lower[places], upper=problem.upper[places]),
-        instruments=names, rules=problem.rules, cost_multiplier=content["cost_multiplier"],
+        instruments=names, rules=problem.rules, cost_multiplier=problem.cost_multiplier,
     )  # fmt: skip
     for within, most in ((0.2, 1000), (math.inf, 7)):
         one, two = alternatives(problem, within, most), alternatives(other, within, most)
@@ -283,3 +323,10 @@ def test_what_nothing_bounds():
 def test_import_loads_no_compiler():
     code = "import sys, dynopt_milp.why.near_optimal; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_survives_pickling():
+    found = alternatives(identical(), 0.0)
+    again = pickle.loads(pickle.dumps(found))
+    assert again.positions.equals(found.positions)
+    assert repr(again) == repr(found)
