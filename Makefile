@@ -147,7 +147,7 @@ COMPILE := -c 'from dynopt_milp.adapters.book import ordinary_day as day; from d
 
 # Kernels of their own: numba's cache beside the source has those of .venv, for one version of numba.
 KERNELS := .venv-oldest/kernels
-$(KERNELS): .venv-oldest/installed $(wildcard dynopt_milp/solvers/*/*.py) dynopt_milp/proof/plain_tree.py
+$(KERNELS): .venv-oldest/installed $(wildcard dynopt_milp/solvers/*/*.py) dynopt_milp/proof/plain_tree.py dynopt_milp/why/near_optimal_tree.py
 	@rm -rf $@
 	@NUMBA_CACHE_DIR=$@ .venv-oldest/bin/python $(COMPILE)
 	@touch $@

@@ -59,7 +59,8 @@ PUBLIC = {
     "risk_parity walk_forward check_no_look_ahead",
     "dynopt_milp.trades": "problem_of_day problem_of_targets rebalance example_problem",
     "dynopt_milp.why": "explain alternatives trade_off Explanation Alternatives TradeOff",
-    "dynopt_milp": "explain alternatives trade_off TrendFollowing risk_parity example_problem clip_eigenvalues holding_cost solve prove rebalance "
+    "dynopt_milp": "explain alternatives trade_off "
+    "TrendFollowing risk_parity example_problem clip_eigenvalues holding_cost solve prove rebalance "
     "backtest",
 }
 

@@ -68,8 +68,8 @@ def _read_live(folder: Path) -> Answer:
     source = ProblemSource(
         problem=None, targets=folder / "targets.csv", covariance=folder / "covariance.csv", period=None, data=None,
         capital=None, date=None, held=folder / "held.csv", instruments=None, base_currency="USD", strategy=_of_nothing,
-        preset=BOOK, shrinkage=0.0, risk_target=0.2, limits=None, rules=(), frequency="weekly", roll_trades=1.0, notes=False,
-        given=frozenset(), on_suspect="freeze", instruments_table=None,
+        preset=BOOK, shrinkage=0.0, risk_target=0.2, limits=None, rules=(), frequency="weekly", roll_trades=1.0,
+        notes=False, given=frozenset(), on_suspect="freeze", instruments_table=None,
     )  # fmt: skip
     problem, known = source.read(Console(file=io.StringIO()))
     return Answer(_of_problem(problem), frozenset(known["notes"]))
