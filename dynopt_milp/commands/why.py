@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,6 @@ from dynopt_milp.commands.deciding import decided
 from dynopt_milp.commands.market_options import BufferFraction, BufferRule
 from dynopt_milp.commands.panels import of_optimizer, of_output
 from dynopt_milp.commands.problem_options import Asked, takes_a_rebalance
-from dynopt_milp.io.labelled import whole_number
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.settings import DEFAULT_GAP
 from dynopt_milp.why.explaining import explain as explained
@@ -92,19 +92,10 @@ def alternatives(
     def run() -> int:
         from dynopt_milp.show.explanations import show_alternatives
 
-        whole_number(most, "most", least=1)
         problem, known = _problem(asked, as_json=as_json)
         show = Console(stderr=True).is_terminal
         found = pool_of(problem, within, most, apart=apart, time_limit=time_limit, show_progress=show)
-        if html is not None:
-            from dynopt_milp.show.explanation_page import write_explanation
-
-            write_explanation(html, alternatives=found, known=known)
-        if as_json:
-            print_json(_about(known) | found.to_dict())
-        else:
-            show_alternatives(found, Console(highlight=False))
-            _say_written(html)
+        _tell(found, show_alternatives, "alternatives", known, html, as_json=as_json)
         return 0 if found.complete else LIMIT_HIT
 
     guarded(run)
@@ -129,15 +120,7 @@ def trade_off(
         problem, known = _problem(asked, as_json=as_json)
         show = Console(stderr=True).is_terminal
         found = frontier_of(problem, complete=complete, time_limit=time_limit, show_progress=show)
-        if html is not None:
-            from dynopt_milp.show.explanation_page import write_explanation
-
-            write_explanation(html, trade_off=found, known=known)
-        if as_json:
-            print_json(_about(known) | found.to_dict())
-        else:
-            show_trade_off(found, Console(highlight=False))
-            _say_written(html)
+        _tell(found, show_trade_off, "trade_off", known, html, as_json=as_json)
         return 0 if found.finished and bool(found.points["proved"].all()) else LIMIT_HIT
 
     guarded(run)
@@ -148,6 +131,22 @@ def _problem(asked: Asked, *, as_json: bool) -> tuple[Problem, dict[str, Any]]:
     problem, known = asked.source(of_runs=True).read(Console(highlight=False, stderr=as_json))
     print_notes(known["notes"])
     return problem, known
+
+
+def _tell(
+    found: Any, show: Callable[[Any, Console], None], section: str, known: dict[str, Any], html: Path | None, *,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Write the page, which has one section, and print what was found."""
+    if html is not None:
+        from dynopt_milp.show.explanation_page import write_explanation
+
+        write_explanation(html, known=known, **{section: found})
+    if as_json:
+        print_json(_about(known) | found.to_dict())
+    else:
+        show(found, Console(highlight=False))
+        _say_written(html)
 
 
 def _about(known: dict[str, Any]) -> dict[str, Any]:

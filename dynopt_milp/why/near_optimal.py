@@ -464,7 +464,8 @@ class _Searching:
 
     def _space(self, lower: FloatArray, upper: FloatArray) -> Space:
         """What is searched, with tables over a finite box."""
-        from dynopt_milp.why.near_optimal_tree import HUGE, Space
+        from dynopt_milp.proof.plain_tree import HUGE
+        from dynopt_milp.why.near_optimal_tree import Space
 
         program = self.program
         inside, points = _points(lower, upper)

@@ -31,16 +31,18 @@ from typing import NamedTuple
 import numpy as np
 
 from dynopt_milp.compiled import compiled, forget_stale, part
+from dynopt_milp.proof import plain_tree
+from dynopt_milp.proof.plain_tree import HUGE
+from dynopt_milp.proof.plain_tree import trim as trim_ends
 from dynopt_milp.solvers.branch_and_bound import cholesky, extraction
 from dynopt_milp.solvers.branch_and_bound.extraction import SHIFT, largest_diagonal
 from formulations import FloatArray, IntegerArray
 
-forget_stale(Path(__file__).parent, (Path(str(module.__file__)) for module in (cholesky, extraction)))
+forget_stale(Path(__file__).parent, (Path(str(module.__file__)) for module in (cholesky, extraction, plain_tree)))
 DONE, PAUSED, FULL, CROWDED = 0, 1, 2, 3
 """No box is open; enough nodes for now; no room for boxes; no room for portfolios."""
 OPEN, NODES, FOUND, SURE = 0, 1, 2, 3
 """Places in ``counts``: open boxes, nodes, portfolios written down, values in the heap."""
-HUGE = 1e300
 UNIT = 2.0**-53
 ROW_EDGE = 1e-12  # of what a row adds up: what it may be exceeded by (`formulations.row`, `formulations.norm_cap`)
 SWEEPS = 100
@@ -281,23 +283,9 @@ def assemble(space: Space, form: Form) -> None:
 @part
 def trim(space: Space, low: IntegerArray, high: IntegerArray) -> bool:
     """Take what a side or a row forbids, and positions that are not allowed, off the ends; False if none is left."""
+    if not trim_ends(space, low, high):  # type: ignore[arg-type]  # it has the same fields
+        return False
     n = low.size
-    for i in range(n):
-        if space.side[i] >= 0:
-            for j in range(n):
-                if space.side[j] == space.side[i]:
-                    if low[j] > space.zero[j]:
-                        low[i] = max(low[i], space.zero[i])
-                    if high[j] < space.zero[j]:
-                        high[i] = min(high[i], space.zero[i])
-    for i in range(n):
-        begin = space.start[i]
-        while low[i] <= high[i] and space.cost[begin + low[i]] >= HUGE:
-            low[i] += 1
-        while low[i] <= high[i] and space.cost[begin + high[i]] >= HUGE:
-            high[i] -= 1
-        if low[i] > high[i]:
-            return False
     for r in range(space.limits.size):
         least, size = 0.0, abs(space.limits[r])
         for i in range(n):
