@@ -79,7 +79,7 @@ def explain(
     if limit is None:
         limit = np.inf if constraints is None else CONSTRAINED_SECONDS
     buffer = not_negative(buffer, "buffer")
-    given, rebalance = _given(problem, solution)
+    given, rebalance = _given(problem, solution, constraints)
     if rebalance is not None:
         buffer = rebalance.buffer
     name = "penalty" if given is None or given.formulation == "integer_hull" else given.formulation
@@ -112,7 +112,9 @@ def explain(
     )  # fmt: skip
 
 
-def _given(problem: Problem, solution: Any) -> tuple[Solution | None, Rebalance | None]:
+def _given(
+    problem: Problem, solution: Any, constraints: Constraints | None
+) -> tuple[Solution | None, Rebalance | None]:
     """What was given, as a solution of this problem, and as a rebalance if it is one."""
     if solution is None:
         return None, None
@@ -122,6 +124,8 @@ def _given(problem: Problem, solution: Any) -> tuple[Solution | None, Rebalance 
     found = solution.optimised if isinstance(solution, Rebalance) else solution
     if found.problem is not problem and found.problem.to_dict() != problem.to_dict():
         raise InputError("is of another problem; give the one it was solved for", field="solution")
+    if rebalance is not None and rebalance.settings["constraints"] is not None and constraints is None:
+        raise InputError("was decided with constraints; give them, too", field="solution")
     if found.formulation not in EXPLAINED:
         raise InputError(
             f"minimises something else: {found.formulation!r}; give one of {', '.join(EXPLAINED)}", field="solution"

@@ -305,6 +305,8 @@ def test_constraints_of_ones_own_go_through_scip() -> None:
     program = problem.program()
     values = program.tracking_errors(points) + program.separable_costs(points)
     assert found.optimum.objective == pytest.approx(values.min(), rel=1e-6)
+    with pytest.raises(InputError, match="was decided with constraints"):
+        explain(problem, rebalance(problem, constraints=few))
     line = found.prices[0]
     there = points[:, 0] == line.optimised + 1
     price = line.prices["one_more"]
