@@ -15,6 +15,7 @@ from dynopt_milp.errors import FormatError, InputError
 from dynopt_milp.problem.limits import LimitsLike, described, with_one_side
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.strategy.inputs import Inputs
+from dynopt_milp.strategy.presets import PRESETS, RECOMMENDED
 from dynopt_milp.strategy.rules_of_day import DayRules, of_market, rules_described
 from dynopt_milp.strategy.strategy import Strategy
 
@@ -33,7 +34,8 @@ def problem_of_run(
     run : Backtest
         :meth:`Backtest.load <dynopt_milp.Backtest.load>` reads one.
     market, strategy, limits, rules
-        Those that it was made with; the market may be longer.
+        Those that it was made with, or equal ones; the market may be longer. A strategy without correlations of its own
+        gets those of the run's preset.
     date : date
         One of ``run.rebalances``.
 
@@ -46,13 +48,13 @@ def problem_of_run(
     """
     day, settings = to_day(date, "date"), run.settings
     if day not in run.rebalances.index:
-        before = run.rebalances.index[run.rebalances.index < day]
-        near = before[-1] if len(before) else run.rebalances.index[0]
+        near = min(run.rebalances.index, key=lambda one: abs(one - day))
         raise InputError(f"{day:%Y-%m-%d} is no rebalance of the run; one near it is {near:%Y-%m-%d}", field="date")
     row = run.rebalances.loc[day].to_dict()
     if row["status"] == "failed":
         raise FormatError(f"the rebalance of {day:%Y-%m-%d} had failed: {row['reason']}", field="date")
     names = list(market.instruments)
+    strategy = PRESETS.get(settings.get("preset", ""), RECOMMENDED).of(strategy)
     known = {
         "market": market.between(end=settings["end"]).fingerprint(), "strategy": strategy.settings(),
         "limits": described(limits), "rules": rules_described(of_market(rules, names, names), names),

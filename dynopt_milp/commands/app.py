@@ -81,7 +81,9 @@ def guarded(run: Callable[[], int], interrupted: Callable[[Solution], int] | Non
         print_error(str(error))
         code = SOLVER_FAILED
     except SolveInterrupted as stop:
-        if interrupted is not None:
+        if interrupted is None:
+            typer.echo("interrupted", err=True)
+        else:
             interrupted(stop.solution)
         code = INTERRUPTED
     except (BacktestInterrupted, StudyInterrupted) as stop:

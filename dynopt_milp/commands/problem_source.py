@@ -117,6 +117,8 @@ class ProblemSource:
         if self.problem is not None and self.of_runs and (self.problem / "settings.json").exists():
             return self._of_run(self.problem)
         if self.problem is not None:
+            if not self.problem.exists():
+                read_content(self.problem)  # which says so
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")
             self._refuse("a problem file says all that is minimised")
@@ -143,6 +145,10 @@ class ProblemSource:
     def _of_file(self, path: Path, notes: list[str]) -> tuple[Problem, dict[str, Any]]:
         if path.is_dir():
             raise InputError("is a folder: did you mean --data?", field=str(path))
+        if path.suffix == ".csv":
+            raise InputError(
+                "is a table: trades that are to be read again are written as JSON, by --out FILE.json", field=str(path)
+            )
         content = read_content(path)
         known: dict[str, Any] = {}
         if is_record(content):

@@ -11,7 +11,7 @@ from dynopt_milp.backtests.result import Backtest
 from dynopt_milp.backtests.run_day import problem_of_run
 from dynopt_milp.commands.market_options import FORECASTS, WEIGHTS
 from dynopt_milp.data import Market, read_market, simulated_market
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import DynoptError, FormatError, InputError
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.rules.from_file import rule_from_dict
@@ -41,17 +41,32 @@ def problem_of_folder(
     if date is None:
         raise InputError("is needed with the folder of a backtest", field="--date")
     run = Backtest.load(folder)
+    try:
+        return _rebalance_of(run, folder, date, data, table, on_suspect)
+    except DynoptError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(f"is damaged: {error!r}", field=str(folder / "settings.json")) from None
+
+
+def _rebalance_of(
+    run: Backtest, folder: Path, date: str, data: Path | None, table: Path | None, on_suspect: str
+) -> tuple[Problem, dict[str, Any]]:  # fmt: skip
     settings = run.settings
     limits, rules = _limits(settings["limits"]), _rules(settings.get("rules"))
     market = _market(run, data, table, on_suspect)
     made = problem_of_run(run, market, _strategy(settings), date, limits=limits, rules=rules)
     fraction = settings["buffer_fraction"]
+    if isinstance(fraction, int):
+        fraction = float(fraction)
     buffer = {
         "buffer_rule": settings["buffer_rule"] if isinstance(fraction, float) else None,
         "buffer_fraction": fraction if isinstance(fraction, float) else 0.0,
         "risk_target": settings["strategy"]["risk_target"],
     }  # fmt: skip
     notes = [f"a rebalance of the run in {folder}"]
+    if settings["optimizer"] not in ("exact", "branch_and_bound", "scip"):
+        notes.append(f"the run was made with {settings['optimizer']}: what is explained is exact, from what it held")
     if not isinstance(fraction, float):
         notes.append("the buffer of the run is a function: what is explained is the portfolio before it")
     known = {

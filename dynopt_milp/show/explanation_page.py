@@ -11,16 +11,21 @@ import numpy as np
 
 from dynopt_milp.pages.charts import Line, line_chart
 from dynopt_milp.pages.page import render, write_page
+from dynopt_milp.problem.solution import Status
 from dynopt_milp.show.explanations import (
     ASKED,
     IN_POINTS,
     NAMED,
+    best_words,
+    forbidden_words,
+    frontier_facts,
     frontier_words,
     lambda_text,
     moved,
     points,
     pool_words,
     price_text,
+    trades_of,
 )
 from dynopt_milp.show.solutions import fraction
 from dynopt_milp.why.explanation import Explanation
@@ -53,7 +58,7 @@ def write_explanation(
     trade_off : TradeOff, optional
     alternatives : Alternatives, optional
     known : mapping, optional
-        What else is known: ``date``, ``base_currency``, ``preset``, ``notes``.
+        What else is known: ``date``, ``base_currency``, ``preset``, ``notes``, ``left_out`` (why a part is missing).
 
     Returns
     -------
@@ -74,6 +79,8 @@ def write_explanation(
             preset=str(about.get("preset", "")),
             notes=[str(note) for note in about.get("notes", ())],
             currency=str(about.get("base_currency", "")),
+            title=_title(explanation, trade_off, alternatives),
+            left_out=[str(line) for line in about.get("left_out", ())],
             why=None if explanation is None else _explanation(explanation),
             frontier=None if trade_off is None else _frontier(trade_off),
             pool=None if alternatives is None else _pool(alternatives),
@@ -82,17 +89,28 @@ def write_explanation(
     )
 
 
+def _title(explanation: Explanation | None, frontier: TradeOff | None, pool: Alternatives | None) -> str:
+    if explanation is not None or (frontier is not None and pool is not None):
+        return "Why this portfolio"
+    return "What less cost would take" if frontier is not None else "Alternatives" if pool is not None else "Nothing"
+
+
 def _explanation(found: Explanation) -> dict[str, Any]:
     best, problem = found.optimum, found.problem
     full = _full(found)
     rows = [_instrument(line, full) for line in found.prices]
     capital = problem.capital
-    trades = [_trade(line, capital) for line in found.prices if line.new != line.held or line.optimised != line.held]
+    costs = problem.trading_costs(np.array([line.new for line in found.prices], dtype=np.float64))
+    trades = [
+        _trade(line, None if capital is None else float(cost) * capital)
+        for line, cost in zip(found.prices, costs, strict=True) if line.new != line.held or line.optimised != line.held
+    ]  # fmt: skip
     largest = max((line.objective for line in found.lines if line.objective is not None), default=0.0) or 1.0
     portfolios = [
         {
             "name": NAMED.get(line.name, line.name), "objective": line.objective, "tracking_error": line.tracking_error,
-            "cost": line.cost, "risk": line.risk, "margin": line.margin, "broken": line.broken,
+            "cost": line.cost, "holding": line.holding_cost, "risk": line.risk, "margin": line.margin,
+            "broken": line.broken,
             "tracked": 100 * line.tracking_error / largest,
             "paid": 0.0 if line.objective is None else 100 * max(line.objective - line.tracking_error, 0.0) / largest,
         }
@@ -113,6 +131,7 @@ def _explanation(found: Explanation) -> dict[str, Any]:
         "rows": rows, "binding": binding, "together": price_text(found.together), "proved": best.status.value,
         "objective": f"{best.objective:.6f}", "not_proved": found.not_proved,
         "solves": found.solves, "seconds": f"{found.seconds:.2f}", "multiplier": f"{problem.cost_multiplier:g}",
+        "holding": any(line.holding_cost for line in found.lines), "forbidden": forbidden_words(found.prices),
         "margins": any(line.margin is not None for line in found.lines),
         "broken": any(line.broken for line in found.lines),
         "greedy": None if found.greedy is None else {
@@ -135,20 +154,21 @@ def _answer(found: Explanation, number: int) -> str:
     answer += f", instead of {held.tracking_error:.2%}" if number else ""
     if number:
         answer += f", for {after.cost:.3%} of capital"
-    greedy = lines.get("greedy")
-    best = lines["optimised"]
+    greedy, best = lines.get("greedy"), found.optimum
     if greedy is not None and greedy.objective is not None and best.objective:
         worse = greedy.objective / best.objective - 1
-        answer += f"; greedy's objective is {worse:.1%} above the optimum" if worse > 0 else "; greedy finds it, too"
+        name = "the optimum" if best.status is Status.OPTIMAL else "the best that is known"
+        answer += f"; greedy's objective is {worse:.1%} above {name}" if worse > 0 else f"; greedy finds {name}, too"
     return answer + "."
 
 
-def _trade(line: InstrumentLine, capital: float | None) -> dict[str, Any]:
+def _trade(line: InstrumentLine, cost: float | None) -> dict[str, Any]:
+    before = f"the buffer holds {line.optimised - line.new:+d} back; the optimum, {line.optimised}: "
     return {
         "name": line.instrument, "target": fraction(line.target), "held": line.held, "trade": line.new - line.held,
-        "new": line.new, "optimised": line.optimised, "back": line.optimised - line.new, "words": line.words,
-        "cost": "" if capital is None or line.new == line.held or line.optimised == line.held
-        else f"{line.cost * capital * abs(line.new - line.held) / abs(line.optimised - line.held):,.2f}",
+        "new": line.new, "back": line.optimised - line.new,
+        "words": (before if line.new != line.optimised else "") + line.words,
+        "cost": "" if cost is None or line.new == line.held else f"{cost:,.2f}",
     }  # fmt: skip
 
 
@@ -198,12 +218,12 @@ def _frontier(found: TradeOff) -> dict[str, Any]:
             "today": place == found.today, "cost": f"{row['cost']:.5%}", "tracking": f"{row['tracking_error']:.4%}",
             "from": lambda_text(row["lambda_from"]), "to": lambda_text(row["lambda_to"]),
             "proved": "yes" if row["proved"] else "no",
-            "contracts": int(np.abs(found.contracts[place]).sum()),
-            "traded": int(np.abs(found.contracts[place] - found.problem.previous_positions).sum()),
+            "trades": trades_of(found, place),
         }
         for place, row in enumerate(frame.to_dict("records"))
     ]  # fmt: skip
-    return {"words": frontier_words(found), "rows": rows, "chart": _chart(found)}
+    facts = [(name, text) for name, text in frontier_facts(found) if name != "frontier"]
+    return {"words": frontier_words(found), "facts": facts, "rows": rows, "chart": _chart(found)}
 
 
 def _chart(found: TradeOff) -> Markup:
@@ -229,7 +249,7 @@ def _pool(found: Alternatives) -> dict[str, Any]:
     rows = [
         {
             "number": row + 1, "worse": points(found.objectives[row] - found.objectives[0]),
-            "tracking": f"{found.tracking_errors[row]:.4%}", "cost": f"{found.costs[row]:.5%}",
+            "tracking": f"{found.tracking_errors[row]:.4%}", "cost": f"{found.penalties[row]:.5%}",
             "cells": [
                 (int(found.contracts[row, place]), 0 if first is None else int(np.sign(
                     found.contracts[row, place] - first[place]))) for place in places
@@ -239,7 +259,7 @@ def _pool(found: Alternatives) -> dict[str, Any]:
     ]  # fmt: skip
     agreed = found.agreed
     return {
-        "words": pool_words(found), "heads": shown, "rows": rows,
+        "words": pool_words(found), "best": best_words(found), "heads": shown, "rows": rows,
         "left": (len(found) - len(rows), len(names) - len(shown)),
         "agreed": [(str(name), int(number)) for name, number in agreed.items() if number],
         "zero": int((agreed == 0).sum()), "count": len(found),

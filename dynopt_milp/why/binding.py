@@ -111,9 +111,8 @@ def _binding(ask: Questions, best: Found, members: list[Member], member: Member)
         return Binding(member.words, Price(None, 0.0, None, UNBOUNDED), "", None, {})
     if found.proved and not _better(found, best):
         return None
-    if found.contracts is None or best.contracts is None:
-        return Binding(member.words, price_of(best, found), "", None, {}) if not found.proved else None
-    if not _better(found, best):  # not found in time, perhaps
+    if found.contracts is None or best.contracts is None or not _better(found, best):
+        ask.undecided += 1  # whether it binds was not found in time
         return None
     moved = found.contracts - best.contracts
     changes = {name: int(by) for name, by in zip(problem.instruments, moved, strict=True) if by}
@@ -121,7 +120,7 @@ def _binding(ask: Questions, best: Found, members: list[Member], member: Member)
     one_more = None
     if other is not None:
         more = _without(ask, [other if one is member else one for one in members])
-        one_more = None if more is None else price_of(best, more)
+        one_more = Price(None, 0.0, None, UNBOUNDED) if more is None else price_of(best, more)
     return Binding(member.words, price_of(best, found), unit, one_more, changes)
 
 

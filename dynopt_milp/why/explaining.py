@@ -11,7 +11,7 @@ from dynopt_milp.errors import InputError
 from dynopt_milp.io.labelled import not_negative
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status, StoppedBy
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers.solving import formulate, solve
 from dynopt_milp.solvers.task import Constraints
@@ -26,6 +26,9 @@ from formulations import Formulation
 
 CONSTRAINED_SECONDS = 60.0
 """The time limit where constraints of one's own are given and no limit: SCIP answers then, which takes its time."""
+SHARE_OF_OPTIMUM = 0.5
+"""Of the time limit, for the optimum where it is not given: the rest is for the questions."""
+EXACT = ("exact", "branch_and_bound", "scip")
 EXPLAINED = ("penalty", "integer_hull", "deadband")
 """Formulations whose optimum is what a rebalance aims at."""
 
@@ -48,7 +51,8 @@ def explain(
         The rebalance, with its limits and rules.
     solution : Solution or Rebalance, optional
         What :func:`~dynopt_milp.solve` or :func:`~dynopt_milp.rebalance` said of it. A proved optimum is taken as it
-        is; of anything else there is a line, and the optimum is solved for. Default: solved for.
+        is, and so is what exact knew when its time was over; of anything else there is a line, and the optimum is
+        solved for. Default: solved for.
     buffer : float
         That of a solution of ``"deadband"``; a rebalance has its own.
     gap : float
@@ -83,11 +87,11 @@ def explain(
     if rebalance is not None:
         buffer = rebalance.buffer
     name = "penalty" if given is None or given.formulation == "integer_hull" else given.formulation
-    best = given if given is not None and _is_proved(given, gap) else None
+    best = given if given is not None and _is_exact(given, gap) else None
     if best is None:
         best = solve(
             problem, formulation=name, buffer=buffer, gap=gap, constraints=constraints,
-            time_limit=None if np.isinf(limit) else limit,
+            time_limit=None if np.isinf(limit) else SHARE_OF_OPTIMUM * limit,
             start=None if given is None else given.contracts,
         )  # fmt: skip
     if best.contracts is None:
@@ -104,11 +108,11 @@ def explain(
         binding, together = bindings(ask, optimum)
     greedy = None
     if formulation.is_sum and constraints is None:
-        greedy = greedy_path(problem, best.contracts)
+        greedy = greedy_path(problem, best.contracts, proved=best.status is Status.OPTIMAL)
     lines = _lines(problem, formulation, best, given, rebalance, greedy)
     return Explanation(
         problem, best, rebalance, lines, tuple(prices), binding, together, greedy, ask.solves, ask.given_up,
-        time.monotonic() - began,
+        ask.undecided, time.monotonic() - began,
     )  # fmt: skip
 
 
@@ -133,8 +137,11 @@ def _given(
     return found, rebalance
 
 
-def _is_proved(solution: Solution, gap: float) -> bool:
-    return solution.status is Status.OPTIMAL and solution.gap <= gap
+def _is_exact(solution: Solution, gap: float) -> bool:
+    """Whether a solution is what exact says: the optimum to the gap, or the best it knew when its time was over."""
+    if solution.status is Status.OPTIMAL:
+        return solution.gap <= gap
+    return solution.contracts is not None and solution.optimizer in EXACT and solution.stopped_by is StoppedBy.TIME
 
 
 def _lines(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dynopt_milp.io.versions import versions
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import Solution
+from dynopt_milp.problem.solution import Solution, Status
 from dynopt_milp.trades.outcome import Rebalance
 from dynopt_milp.why.binding import Binding
 from dynopt_milp.why.greedy_path import GreedyPath
@@ -18,6 +18,10 @@ from dynopt_milp.why.portfolios import PortfolioLine
 from dynopt_milp.why.price import Price
 from formulations import set_frozen_state
 
+LOOSE = 1e-4
+"""Of what two optima are worth: a price whose interval is no longer is taken for known."""
+MOST_NAMED = 5
+"""Prices that are named where many are not proved."""
 FORMAT = "dynopt-milp explanation 1"
 """What an explanation as JSON says it is."""
 
@@ -48,6 +52,8 @@ class Explanation:
         Questions that were answered by a solve.
     given_up : int
         Those that the time limit left without one.
+    undecided : int
+        Limits and rules of which it was not found in time whether they bind.
     seconds : float
     """
 
@@ -61,6 +67,7 @@ class Explanation:
     greedy: GreedyPath | None
     solves: int
     given_up: int
+    undecided: int
     seconds: float
 
     __setstate__ = set_frozen_state
@@ -91,28 +98,27 @@ class Explanation:
     def not_proved(self) -> list[str]:
         """What was not proved within the gap or the time limit, in words, a line each."""
         said = []
-        if self.optimum.status.value != "optimal":
+        if self.optimum.status is not Status.OPTIMAL:
             said.append(
-                f"the optimum itself: a portfolio of {self.optimum.objective:.6g} is known, and none is below "
-                f"{self.optimum.lower_bound:.6g}"
+                "the optimum: what is called so is the best portfolio that is known, "
+                f"{self.optimum.objective:.6g}; none is below {self.optimum.lower_bound:.6g}"
             )
-        for line in self.prices:
-            for question, price in line.prices.items():
-                if not price.known and not price.forbidden:
-                    said.append(f"{line.instrument}, {question}: not found in time")
-                elif price.value is not None and price.high is not None and price.high - price.low > self._loose:
-                    said.append(f"{line.instrument}, {question}: between {price.low:.3g} and {price.high:.3g}")
-        said += [
-            f"{one.words}: not found in time" for one in self.binding if not one.price.known and not one.price.forbidden
-        ]
+        prices = [(f"{line.instrument} {name}", price) for line in self.prices for name, price in line.prices.items()]
+        prices += [(one.words, one.price) for one in self.binding]
+        missing = [name for name, price in prices if not price.known and not price.forbidden]
+        if missing:
+            said.append(f"{_counted(missing)} not found in time")
+        loose = [
+            f"{name} (between {price.low:.3g} and {price.high:.3g})" for name, price in prices
+            if price.high is not None and price.high - price.low > LOOSE * (abs(self.optimum.objective) + price.high)
+        ]  # fmt: skip
+        if loose:
+            said.append(f"{_counted(loose)} known to an interval only")
+        if self.undecided:
+            said.append(f"whether {self.undecided} of the limits and rules bind: not found in time")
         if self.given_up:
-            said.append(f"{self.given_up} questions were not asked: the time limit came first")
+            said.append(f"{self.given_up} questions in all were not asked: the time limit came first")
         return said
-
-    @property
-    def _loose(self) -> float:
-        """A price is as good as proved if its interval is not longer: what the gaps of two optima allow."""
-        return 1e-4 * abs(self.optimum.objective)
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as JSON has it; what does not exist is None."""
@@ -128,6 +134,15 @@ class Explanation:
             "greedy": None if self.greedy is None else self.greedy.to_dict(),
             "not_proved": self.not_proved,
             "solves": self.solves,
+            "given_up": self.given_up,
+            "undecided": self.undecided,
             "seconds": self.seconds,
             "versions": versions(),
         }
+
+
+def _counted(names: list[str]) -> str:
+    """How many prices, and the first of them."""
+    more = len(names) - MOST_NAMED
+    listed = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"{len(names)} {'price' if len(names) == 1 else 'prices'} ({listed})"

@@ -21,19 +21,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from dynopt_milp.errors import InputError
+from dynopt_milp.errors import InputError, SolverError, UnboundedError, UnsupportedError
 from dynopt_milp.io.labelled import true_or_false, whole_number
 from dynopt_milp.io.progress import Progress
 from dynopt_milp.problem.plausible import MOST_MULTIPLIER
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.problem.solution import NoPortfolioError, Solution, StoppedBy, relative_gap
+from dynopt_milp.problem.solution import NoPortfolioError, Solution, Status, StoppedBy, relative_gap
 from dynopt_milp.solvers.settings import DEFAULT_GAP, EXHAUSTIVE_GAP, check_gap, check_time_limit
 from dynopt_milp.solvers.solving import solve
 from formulations import IntegerArray, TrackingProgram, exact_price, price, set_frozen_state
@@ -251,6 +251,7 @@ class _Search:
         self.program = self.priced.program().permuted(self.order)
         self.known: dict[bytes, _Point] = {}
         self.solves, self.in_time = 0, True
+        self.first: Solution | None = None
         self.least_cost = self.least_error = 0.0
         self.closed: dict[tuple[_Point, _Point], float] = {}
         self.limited: list[tuple[_Point, float]] = []
@@ -272,15 +273,24 @@ class _Search:
         """A solve in what is left of the time, and its portfolio.
 
         Up to EXHAUSTIVE_GAP a search goes on until nothing is left; a smaller one would only ask other solvers for what
-        float64 cannot tell.
+        float64 cannot tell. With rules, what a solver cannot do once the first is solved says
+        nothing: SCIP, that may be, and the point there is not proved.
         """
         left = None if math.isinf(self.deadline) else max(self.deadline - time.monotonic(), 0.0)
         begin = None
         if start is not None:
             begin = np.empty(start.contracts.size)
             begin[self.order] = start.contracts
-        solution = solve(problem, gap=max(self.gap, EXHAUSTIVE_GAP), time_limit=left, start=begin, **form)
+        try:
+            solution = solve(problem, gap=max(self.gap, EXHAUSTIVE_GAP), time_limit=left, start=begin, **form)
+        except (UnboundedError, UnsupportedError, SolverError):
+            if self.first is None or not self.problem.rules:
+                raise
+            return replace(
+                self.first, contracts=None, objective=math.inf, lower_bound=0.0, status=Status.NO_SOLUTION
+            ), None  # fmt: skip
         self.solves += 1
+        self.first = self.first or solution
         if solution.stopped_by is StoppedBy.TIME:
             self.in_time = False
         found = solution.contracts

@@ -30,6 +30,10 @@ class GreedyPath:
         Where it ends.
     reaches : bool
         Whether that is the optimum.
+    proved : bool
+        Whether the optimum is proved to be one; else it is the best portfolio that is known.
+    beyond : tuple of int or None
+        Of the instrument at which the optimum parts: contracts before and after that step, and those of the optimum.
     """
 
     start: dict[str, int]
@@ -37,21 +41,23 @@ class GreedyPath:
     parts: int
     contracts: IntegerArray
     reaches: bool
+    proved: bool
+    beyond: tuple[int, int, int] | None
 
     @property
     def words(self) -> str:
         """Where the optimum parts, in a sentence."""
+        best = "the optimum" if self.proved else "the best portfolio that is known"
+        steps = f"{len(self.steps)} {'step' if len(self.steps) == 1 else 'steps'}"
         if self.reaches:
-            return f"greedy ends at the optimum, after {len(self.steps)} steps"
-        if self.parts == len(self.steps):
-            return (
-                f"all {len(self.steps)} steps of greedy are on the way to the optimum; it ends there because no single "
-                "step lowers the objective"
-            )
-        name, contracts, _ = self.steps[self.parts]
+            return f"greedy ends at {best}, after {steps}"
+        if self.beyond is None:
+            why = "it ends there because no single step lowers the objective"
+            return f"all {steps} of greedy are on the way to {best}; {why}"
+        before, after, there = self.beyond
         return (
-            f"the optimum parts from greedy at step {self.parts + 1} of {len(self.steps)}, which takes {name} by "
-            f"{contracts:+d} beyond it"
+            f"at step {self.parts + 1} of {len(self.steps)} greedy takes {self.steps[self.parts][0]} from {before} to "
+            f"{after}; {best} holds {there}"
         )
 
     @property
@@ -74,7 +80,7 @@ class GreedyPath:
         }
 
 
-def greedy_path(problem: Problem, optimum: IntegerArray) -> GreedyPath:
+def greedy_path(problem: Problem, optimum: IntegerArray, *, proved: bool = True) -> GreedyPath:
     """The steps of the greedy search of a problem with the objective of the book.
 
     Parameters
@@ -82,6 +88,8 @@ def greedy_path(problem: Problem, optimum: IntegerArray) -> GreedyPath:
     problem : Problem
     optimum : ndarray of int, shape (n,)
         What it is compared with.
+    proved : bool
+        Whether it is proved to be the optimum.
     """
     order = problem.order()
     program, best = problem.program().permuted(order), optimum[order]
@@ -91,19 +99,20 @@ def greedy_path(problem: Problem, optimum: IntegerArray) -> GreedyPath:
     start = {name: int(number) for name, number in zip(names, positions, strict=True) if number}
     steps: list[tuple[str, int, float]] = []
     parts: int | None = None
+    beyond: tuple[int, int, int] | None = None
     while True:
         after, _ = greedy_search(program, start=positions, direction=direction, most_steps=1)
         moved = np.flatnonzero(after != positions)
         if not moved.size:
             break
         place = int(moved[0])
-        beyond = abs(after[place]) > abs(best[place]) or after[place] * best[place] < 0
-        if parts is None and beyond:
-            parts = len(steps)
+        if parts is None and (abs(after[place]) > abs(best[place]) or after[place] * best[place] < 0):
+            parts, beyond = len(steps), (int(positions[place]), int(after[place]), int(best[place]))
         steps.append((names[place], int(after[place] - positions[place]), program.objective(after)))
         positions = after
     contracts = np.empty(positions.size, dtype=np.int64)
     contracts[order] = positions
     return GreedyPath(
-        start, tuple(steps), len(steps) if parts is None else parts, contracts, bool((positions == best).all())
+        start, tuple(steps), len(steps) if parts is None else parts, contracts, bool((positions == best).all()),
+        proved, beyond,
     )  # fmt: skip

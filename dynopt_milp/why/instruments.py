@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.why.binding import forbids
@@ -96,7 +98,7 @@ def instrument_lines(ask: Questions, best: Found, new: IntegerArray) -> list[Ins
             for question in QUESTIONS
             if found[question].contracts is not None and forced[question] != now
         }
-        words = _words(problem, place, rounded, best, prices["at_rounded"], found["at_rounded"])
+        words = _words(ask, place, rounded, best, prices["at_rounded"], found["at_rounded"])
         if now == rounded:
             further = "one_more" if program.target[place] >= now else "one_less"
             words += _beside(forced[further], prices[further])
@@ -154,9 +156,10 @@ def _shares(problem: Problem, away: FloatArray) -> FloatArray:
     return shares
 
 
-def _words(problem: Problem, place: int, rounded: int, best: Found, price: Price, found: Found) -> str:
+def _words(ask: Questions, place: int, rounded: int, best: Found, price: Price, found: Found) -> str:
     """Why a position is not at its rounded target, or that it is; costs are λ times those of trades and of holding."""
     assert best.contracts is not None
+    problem = ask.problem
     now, held = int(best.contracts[place]), int(problem.previous_positions[place])
     if now == rounded:
         return "at its rounded target" if now != held else "stays at its rounded target"
@@ -164,24 +167,41 @@ def _words(problem: Problem, place: int, rounded: int, best: Found, price: Price
         return f"not at {rounded}: {price.forbidden}"
     if found.contracts is None:
         return f"not at {rounded}: whether that is worse was not found in time"
-    program = problem.program()
-    alone = best.contracts.astype(np.float64)
+    optimum = best.contracts.astype(np.float64)
+    alone = optimum.copy()
     alone[place] = rounded
     worth = f"{rounded} would be {_points(price.value)} worse"
-    if broken := problem.broken_rules(alone):
-        named = " and ".join(str(problem.rules[one]) for one in broken)
-        return f"held at {now} by {named}; {worth}"
-    optimum = best.contracts.astype(np.float64)
-    closer = program.tracking_error(optimum) - program.tracking_error(alone)
-    cost = [program.trading_cost(k) + program.holding_cost(k) for k in (optimum, alone)]
-    substitutes = list(_changes(problem, best, found, place))[:MOST_SUBSTITUTES]
-    others = " and ".join(filter(None, [", ".join(substitutes[:-1]), *substitutes[-1:]]))
-    if closer > 0 and cost[1] > cost[0]:
-        spent = f"costs {_points(cost[1] - cost[0])} and is {_points(closer)} closer"
-        return f"too dear to trade to {rounded}: that {spent}; {worth}"
+    broken = [str(problem.rules[one]) for one in problem.broken_rules(alone)]
+    if not problem.program().one_sided(alone):
+        broken.append("one_side")
+    if broken:
+        return f"held at {now} by {' and '.join(broken)}; {worth}"
+    (error, paid), (other_error, other_paid) = ask.parts(optimum), ask.parts(alone)
+    closer, dearer = error - other_error, other_paid - paid
+    moved = list(_changes(problem, best, found, place))[:MOST_SUBSTITUTES]
+    if dearer > closer > 0:
+        beside = f"; with {_listed(moved)} moved, too, {worth}" if moved else f"; {worth}"
+        return (
+            f"too dear to trade to {rounded}: alone it costs {_points(dearer)} and is {_points(closer)} closer{beside}"
+        )
+    over = _beyond_targets(problem, optimum)
+    others = [name for name in moved if over[problem.instruments.index(name)] != over[place]]
     if others:
-        return f"stood in for by {others}; {worth}"
+        return f"{'stands in for' if over[place] else 'stood in for by'} {_listed(others)}; {worth}"
+    if moved:
+        return f"goes with {_listed(moved)}; {worth}"
     return f"{now} is closer beside the others; {worth}"
+
+
+def _beyond_targets(problem: Problem, optimum: FloatArray) -> NDArray[np.bool_]:
+    """Which instruments are held beyond their targets, or against them, shape (n,); the others are short of them."""
+    target = problem.optimal_positions
+    return np.asarray((np.abs(optimum) > np.abs(target)) | (optimum * target < 0))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names with commas between, and an ``and`` before the last."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _beside(contracts: int, price: Price) -> str:

@@ -35,6 +35,7 @@ MOST_WANTED = 10_000_000  # portfolios
 FEW_BOXES, FEW_PORTFOLIOS = 256, 2048  # that there is room for, at first
 BLOCK = 50_000  # portfolios that are priced at a time
 AT_ONCE, MOST_AT_ONCE = 20, 20_000  # nodes between two looks at the clock, at first and at most
+PRICING = 4e-7  # seconds for a position of a portfolio that was found, in the time limit: twice what it takes here
 SHORT, LONG = 0.05, 0.2  # seconds between them: four times as many nodes below, a quarter above
 DEEPER = 4.0  # from one search to the next, by how much the threshold is farther from the optimum
 FIRST_STEP = 1 / 64  # of what is asked for, or of the optimum: where the first of them ends
@@ -60,8 +61,8 @@ class Alternatives:
         What :func:`~dynopt_milp.solve` found.
     contracts : ndarray of int, shape (k, n)
         Whole contracts, a portfolio a row, the best first; in the order of the problem's instruments, read-only.
-    objectives, tracking_errors, costs : ndarray, shape (k,)
-        Of each; shares of capital. Costs are λ times those of trades and of holding.
+    objectives, tracking_errors, penalties : ndarray, shape (k,)
+        Of each; shares of capital. Penalties are λ × the costs of trades and of holding.
     within : float
         What was asked for: how much worse than the best, as a share of its objective.
     most : int
@@ -88,7 +89,7 @@ class Alternatives:
     contracts: IntegerArray
     objectives: FloatArray
     tracking_errors: FloatArray
-    costs: FloatArray
+    penalties: FloatArray
     within: float
     most: int
     apart: int
@@ -153,7 +154,7 @@ class Alternatives:
             "contracts": self.contracts.tolist(),
             "objectives": self.objectives.tolist(),
             "tracking_errors": self.tracking_errors.tolist(),
-            "costs": self.costs.tolist(),
+            "penalties": self.penalties.tolist(),
             "within": self.within if math.isfinite(self.within) else None,
             "most": self.most,
             "apart": self.apart,
@@ -295,6 +296,7 @@ class _Searching:
         self.high = self.formulation.priced(self.best).high
         self.searched_to = optimum.lower_bound
         self.nodes, self.stopped_by, self.complete, self.more = 0, COMPLETE, False, False
+        self.left_out = math.inf  # the value of the best that there was no time to look at
         self._known = np.empty((0, self.best.size))
         self._take(self.best[None])
 
@@ -320,6 +322,10 @@ class _Searching:
             self._take(one.portfolios)
             if one.ended != COMPLETE:
                 self.stopped_by = one.ended
+            if math.isfinite(self.left_out):
+                self.stopped_by = OUT_OF_TIME
+                self.searched_to = min(max(self.searched_to, one.reached), threshold, self.left_out)
+                break
             self.searched_to = max(self.searched_to, min(one.reached, threshold))
             if self.more and (one.ended == COMPLETE or self._last() <= self.searched_to):
                 self.complete, self.stopped_by = True, COMPLETE
@@ -396,10 +402,10 @@ class _Searching:
         box, heap_size, nearby = (low.copy(), high.copy()), pool.heap.size, pool.heap.size > MOST_NEARBY
         at_once, state, ended, before = AT_ONCE, tree.PAUSED, COMPLETE, self.nodes
         while pool.counts[tree.OPEN] > 0:
-            if time.monotonic() > self.deadline:
+            began = time.monotonic()
+            if began > self.deadline - PRICING * n * float(pool.counts[tree.FOUND]):  # they have to be priced, too
                 ended = OUT_OF_TIME
                 break
-            began = time.monotonic()
             state = tree.collect(space, form, stack, levels, pool, room, at_once)
             took = time.monotonic() - began
             if state == tree.PAUSED and took < SHORT:
@@ -524,7 +530,8 @@ class _Searching:
         order = _best_first(rows, worth)
         rows, worth = rows[order], worth[order]
         if self.apart > 1:
-            far = _far_apart(rows, self.apart, self.most + 1)
+            far, looked_at = _far_apart(rows, self.apart, self.most + 1, self.deadline)
+            self.left_out = min(self.left_out, float(worth[looked_at]) if looked_at < len(worth) else math.inf)
             rows, worth = rows[far], worth[far]
         self.more = len(rows) > self.most
         self._known = rows[: self.most + 1]
@@ -564,11 +571,15 @@ def _best_first(portfolios: FloatArray, values: FloatArray) -> NDArray[np.intp]:
     return np.lexsort((*portfolios.T[::-1], groups))
 
 
-def _far_apart(portfolios: FloatArray, apart: int, most: int) -> list[int]:
-    """The places of those that are as far from every one before them that is among them, up to ``most``."""
-    far = np.empty(0, dtype=np.int64)
+def _far_apart(portfolios: FloatArray, apart: int, most: int, deadline: float) -> tuple[list[int], int]:
+    """The places of those that are as far from every one before them that is among them, up to ``most``; and the place
+    of the first that there was no time for, the number of portfolios if there was for all.
+    """
+    far: list[int] = []
     left = np.arange(len(portfolios))
-    while left.size and far.size < most:
-        far = np.append(far, left[0])
+    while left.size and len(far) < most:
+        if far and time.monotonic() > deadline:
+            return far, int(left[0])
+        far.append(int(left[0]))
         left = left[np.abs(portfolios[left] - portfolios[left[0]]).sum(axis=1) >= apart]
-    return far.tolist()
+    return far, len(portfolios)

@@ -28,6 +28,8 @@ class PortfolioLine:
         Annual standard deviations.
     cost : float
         Of the trades to it, without λ.
+    holding_cost : float
+        Of holding it until the next rebalance, without λ.
     margin : float or None
         None where that of one that is held is not known.
     broken : str
@@ -38,13 +40,14 @@ class PortfolioLine:
     objective: float | None
     tracking_error: float
     cost: float
+    holding_cost: float
     risk: float
     margin: float | None
     broken: str
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        names = ("name", "objective", "tracking_error", "cost", "risk", "margin", "broken")
+        names = ("name", "objective", "tracking_error", "cost", "holding_cost", "risk", "margin", "broken")
         return {name: getattr(self, name) for name in names}
 
 
@@ -67,9 +70,15 @@ def portfolio_line(
         value = solution.objective
     return PortfolioLine(
         name, value if math.isfinite(value) else None, error, float(problem.trading_costs(contracts)[order].sum()),
-        program.distance(there, np.zeros(program.size)), problem.margin_held(contracts),
+        _holding(problem, contracts), program.distance(there, np.zeros(program.size)), problem.margin_held(contracts),
         "" if not whole else _broken(problem, contracts),
     )  # fmt: skip
+
+
+def _holding(problem: Problem, contracts: FloatArray) -> float:
+    """What holding a portfolio until the next rebalance costs, without λ."""
+    order, plain = problem.order(), problem if problem.cost_multiplier == 1 else problem.replace(cost_multiplier=1.0)
+    return plain.program().permuted(order).holding_cost(contracts[order])
 
 
 def _broken(problem: Problem, contracts: FloatArray) -> str:

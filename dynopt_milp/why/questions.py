@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynopt_milp.errors import SolverError, UnboundedError
+from dynopt_milp.errors import SolverError, UnboundedError, UnsupportedError
 from dynopt_milp.problem.limits import Limits
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution, Status
-from dynopt_milp.solvers.certificate import certify
+from dynopt_milp.solvers.best_known import BestKnown
+from dynopt_milp.solvers.certificate import Certified, certify
 from dynopt_milp.solvers.conflict_members import members_of
 from dynopt_milp.solvers.solving import formulate, solve
 from dynopt_milp.solvers.task import Constraints, Task
@@ -41,6 +42,8 @@ class Found(NamedTuple):
     proved: bool
 
 
+REACH = 1000.0
+"""Contracts from the optimum, within which a first portfolio is looked for where nothing bounds positions."""
 SHARE = 0.25
 """Of the time that is left, for one question at most."""
 NOTHING = Found(None, np.inf, 0.0, False)
@@ -72,6 +75,8 @@ class Questions:
         The limits and rules of the problem, one by one.
     solves, given_up : int
         Questions that were asked, and that the time limit left unasked.
+    undecided : int
+        Limits and rules of which it was not found in time whether they bind.
     """
 
     def __init__(
@@ -79,7 +84,8 @@ class Questions:
         constraints: Constraints | None, watch: Callable[[], None],
     ) -> None:  # fmt: skip
         self.problem, self.best, self.gap = problem, best, gap
-        self.members, self.solves, self.given_up = members_of(problem), 0, 0
+        self.members = members_of(problem)
+        self.solves, self.given_up, self.undecided = 0, 0, 0
         self._buffer, self._constraints, self._watch = buffer, constraints, watch
         self._deadline = time.monotonic() + seconds
         self._order = problem.order()
@@ -115,7 +121,7 @@ class Questions:
             )  # fmt: skip
         except UnboundedError:
             return None
-        except SolverError:
+        except (UnsupportedError, SolverError):
             return NOTHING
         finally:
             self._watch()
@@ -130,6 +136,13 @@ class Questions:
             most = base.priced(np.asarray(self.best.contracts)).high
             self._box = bounding_box(base.program, base.tracking_radius(most), base.cost_budget(most))
         return self._box if np.isfinite(self._box).all() else None
+
+    def parts(self, contracts: FloatArray) -> tuple[float, float]:
+        """What tracking, and what costs, add to the objective of contracts, shape (n,)."""
+        program, there = self._base.program, contracts[self._order]
+        error, paid = program.tracking_error(there), program.trading_cost(there) + program.holding_cost(there)
+        alone = float(self._base.combine(np.float64(error), np.float64(0.0)))  # type: ignore[arg-type]  # as arrays
+        return alone, paid
 
     @staticmethod
     def found(solution: Solution) -> Found:
@@ -153,15 +166,12 @@ class Questions:
             start[here] = contracts
             if program.contains(start):
                 starts.append(start)
-        task = Task(
-            formulation=replace(self._base, program=program), instruments=self._names, gap=self.gap,
-            deadline=None if np.isinf(left) else time.monotonic() + left, starts=starts, constraints=self._own,
-        )  # fmt: skip
-        from dynopt_milp.solvers.exact import solve_exact  # which loads numba
-
+        deadline = None if np.isinf(left) else time.monotonic() + left
+        formulation = replace(self._base, program=program)
+        task = Task(formulation, self._names, self.gap, deadline, starts, self._own)
         try:
-            checked = certify(task, solve_exact(task))
-        except SolverError:
+            checked = self._checked(task)
+        except (UnboundedError, UnsupportedError, SolverError):
             return NOTHING
         finally:
             self._watch()
@@ -171,6 +181,28 @@ class Questions:
         positions = np.empty(checked.positions.size, dtype=np.int64)
         positions[self._order] = checked.positions
         return Found(positions, checked.objective, checked.lower_bound, checked.status is Status.OPTIMAL)
+
+    def _checked(self, task: Task) -> Certified:
+        """The checked answer to a task; where nothing bounds positions before one portfolio is known, one is looked for
+        near the optimum first.
+        """
+        from dynopt_milp.solvers.exact import solve_exact  # which loads numba
+
+        try:
+            return certify(task, solve_exact(task))
+        except UnboundedError:
+            program = task.formulation.program
+            assert self.best.contracts is not None
+            best = self.best.contracts[self._order]
+            near = program.with_box(
+                np.maximum(program.lower, np.minimum(best - REACH, program.upper)),
+                np.minimum(program.upper, np.maximum(best + REACH, program.lower)),
+            )
+            formulation = replace(task.formulation, program=near)
+            first = certify(task, solve_exact(replace(task, formulation=formulation, known=BestKnown())))
+            if first.positions is None:
+                raise
+            return certify(task, solve_exact(replace(task, starts=(first.positions,), known=BestKnown())))
 
     def _seconds(self) -> float:
         """For the next question, at most a share of what is left; it counts as asked, or as given up."""

@@ -8,6 +8,7 @@ import math
 import pickle
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -138,8 +139,8 @@ def test_lists_what_a_table_of_all_portfolios_has(seed):
 def check_prices(found: Alternatives) -> None:
     program = found.problem.program()
     np.testing.assert_allclose(found.tracking_errors, program.tracking_errors(found.contracts), rtol=1e-9, atol=1e-15)
-    np.testing.assert_allclose(found.costs, program.separable_costs(found.contracts), rtol=1e-12)
-    np.testing.assert_allclose(found.objectives, found.tracking_errors + found.costs, rtol=1e-12)
+    np.testing.assert_allclose(found.penalties, program.separable_costs(found.contracts), rtol=1e-12)
+    np.testing.assert_allclose(found.objectives, found.tracking_errors + found.penalties, rtol=1e-12)
     assert (np.diff(found.objectives) >= -TIE * found.objectives[1:]).all()
     assert found.searched_to >= found.objectives[-1] * (1 - TIE)
 
@@ -330,3 +331,19 @@ def test_survives_pickling():
     again = pickle.loads(pickle.dumps(found))
     assert again.positions.equals(found.positions)
     assert repr(again) == repr(found)
+
+
+def test_portfolios_apart_keep_the_time_limit_and_say_how_far_they_got() -> None:
+    problem = example_problem(1_000_000.0)
+    alternatives(problem, 0.001, 2)  # compiles
+    began = time.monotonic()
+    found = alternatives(problem, 0.02, 100_000, apart=3, time_limit=1.0)
+    assert time.monotonic() - began < 10  # without the limit it takes minutes
+    whole = alternatives(problem, 0.003, 100_000, apart=3)
+    assert whole.complete
+    if not found.complete:
+        assert found.stopped_by == "time limit"
+        assert found.searched_to < found.optimum.objective * 1.02
+    known = {row.tobytes() for row in found.contracts}
+    below = whole.objectives < found.searched_to * (1 - 1e-9)
+    assert all(row.tobytes() in known for row in whole.contracts[below])

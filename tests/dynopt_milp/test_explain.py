@@ -360,3 +360,82 @@ def test_a_problem_without_risk_and_one_instrument_are_explained() -> None:
         assert len(found.prices) == 1
         json.dumps(found.to_dict(), allow_nan=False)
         assert repr(found).startswith("<Explanation of 1 instrument")
+
+
+def sizes(target: list[float], *house: Rule, **further: Any) -> Problem:
+    """Two sizes of one contract and another instrument, without limits."""
+    covariance = np.eye(3) * 0.04
+    covariance[0, 1] = covariance[1, 0] = 0.04
+    return Problem(
+        covariance, target, [0.1, 0.01, 0.05], 0, 1e-4, 50.0, Limits(one_side=True), list("ABC"),
+        underlying=["x", "x", "z"], rules=list(house), **further,
+    )  # fmt: skip
+
+
+def test_what_nothing_bounds_before_a_portfolio_is_known_is_priced_all_the_same() -> None:
+    for problem in (
+        sizes([-2.1, 2.4, 0.7], rules.tracking_error(0.01)),
+        sizes([-4, -2.3, -1.1], rules.group(["A", "B"], lower=0.2, of="net")),
+    ):
+        found = explain(problem)
+        boxed = problem.replace(limits=Limits(lower=[-12, -40, -12], upper=[12, 40, 12], one_side=True))
+        known = 0
+        for line, other in zip(found.prices, explain(boxed).prices, strict=True):
+            for question in QUESTIONS:
+                price, again = line.prices[question], other.prices[question]
+                if price.value is not None and again.value is not None:
+                    assert price.value == pytest.approx(again.value, abs=1e-6)
+                    known += 1
+        assert known >= 6
+
+
+def test_what_one_side_forbids_is_not_too_dear() -> None:
+    problem = Problem(
+        [[0.04163446] * 2] * 2, [1, -1], [0.33205799, 0.0664116], 0, [0, 0.001], 50.0,
+        Limits(lower={"ID": -2, "IC": -1}, upper={"ID": 2, "IC": 0}, one_side=True), ["ID", "IC"],
+        underlying=["u0", "u0"],
+    )  # fmt: skip
+    line = explain(problem).prices[1]
+    assert line.words.startswith("held at 0 by one_side; -1 would be")
+
+
+def test_too_dear_is_said_where_the_trade_costs_more_than_it_gains_in_the_objective() -> None:
+    for seed in range(30):
+        problem = drawn(seed)
+        for found in (
+            explain(problem),
+            explain(problem, solve(problem, formulation="deadband", buffer=0.05), buffer=0.05),
+        ):
+            for line in found.prices:
+                if line.words.startswith("too dear"):
+                    dearer, closer = (
+                        float(text.split(" bp")[0]) for text in line.words.split("costs ")[1].split("and is ")
+                    )
+                    assert dearer > closer > 0
+
+
+def test_an_optimum_of_nothing_is_proved() -> None:
+    found = explain(Problem(np.eye(2) * 0.04, [1.0, 1.0], [0.1, 0.1], [1, 1], 1e-4, 50.0, None, ["A", "B"]))
+    assert found.optimum.objective == 0
+    assert found.not_proved == []
+
+
+def test_nothing_is_said_to_bind_that_was_not_found_to() -> None:
+    problem = example_problem(1_000_000.0).replace(rules=[rules.max_holdings(8), rules.risk(0.1)])
+    result = rebalance(problem)
+    found = explain(problem, result, time_limit=0.0)
+    assert found.binding == ()
+    assert found.undecided > 0
+    assert any("rules bind" in line for line in found.not_proved)
+    assert len(found.not_proved) < 6
+
+
+def test_a_portfolio_that_exact_had_no_time_to_prove_is_what_is_explained() -> None:
+    problem = example_problem(5_000_000.0, cost_multiplier=5.0)
+    result = rebalance(problem, time_limit=1e-6)
+    assert result.status.value == "feasible"
+    found = explain(problem, result, time_limit=1.0)
+    assert found.optimum is result.optimised
+    assert found.not_proved[0].startswith("the optimum: what is called so is the best portfolio that is known")
+    assert found.greedy is not None
+    assert "optimum" not in found.greedy.words

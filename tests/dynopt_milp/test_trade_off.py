@@ -419,3 +419,17 @@ def test_importing_it_compiles_nothing() -> None:
     command = [sys.executable, "-c", code, str(frontier.__file__)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["set()"]
+
+
+def test_sizes_with_a_rule_have_a_frontier_whose_closest_end_is_not_proved() -> None:
+    covariance = np.eye(3) * 0.04
+    covariance[0, 1] = covariance[1, 0] = 0.04
+    problem = Problem(
+        covariance, [2.5, 0.1, -1.7], [0.1, 0.01, 0.05], 0, 1e-4, 50.0, Limits(one_side=True), list("ABC"),
+        underlying=["x", "x", "z"], rules=[rules.max_orders(1)],
+    )  # fmt: skip
+    found = trade_off(problem)
+    assert not found.points["proved"].iloc[-1]
+    assert found.points["proved"].iloc[0]
+    best = solve(problem)
+    assert found.contracts[found.today].tolist() == best.positions.tolist()

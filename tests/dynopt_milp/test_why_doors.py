@@ -15,6 +15,7 @@ from dynopt_milp import (
     Backtest,
     InputError,
     Limits,
+    OrderCosts,
     Problem,
     Strategy,
     backtest,
@@ -27,7 +28,6 @@ from dynopt_milp.backtests import problem_of_run
 from dynopt_milp.errors import FormatError
 from dynopt_milp.show import write_explanation
 from dynopt_milp.show.explanations import price_text
-from dynopt_milp.strategy.presets import RECOMMENDED
 from dynopt_milp.why import QUESTIONS, alternatives, explain, trade_off
 from tests.command_line import read_json, run
 
@@ -90,10 +90,10 @@ def test_alternatives_and_trade_offs_at_the_command_line(problem_file: Path) -> 
     assert len(found) == len(pool["contracts"])
     done = run("alternatives", problem_file, "--within", "inf", "--most", "5")
     assert done.returncode == 0
-    assert "5 the best, and there are more; proved complete" in " ".join(done.stdout.split())
+    assert "the 5 best of more; proved to be the best" in " ".join(done.stdout.split())
     frontier = read_json(run("trade-off", problem_file, "--json").stdout)
     assert frontier["format"] == "dynopt-milp trade-off 1"
-    assert "portfolios that are best for some λ" in run("trade-off", problem_file).stdout
+    assert "half the cost" in run("trade-off", problem_file).stdout
 
 
 @pytest.mark.parametrize("command", ["explain", "alternatives", "trade-off"])
@@ -176,7 +176,7 @@ def test_the_problem_of_a_day_is_what_the_run_solved() -> None:
         market, capital=100_000.0, start="2018-01-01", end="2018-03-31", limits=Limits(same_side=True), rules=house,
         compound=True,
     )  # fmt: skip
-    strategy = RECOMMENDED.of(Strategy())
+    strategy = Strategy()
     for day, row in one.rebalances.iterrows():
         made = problem_of_run(one, market, strategy, day, limits=Limits(same_side=True), rules=house)
         found = rebalance(made, buffer_fraction=one.settings["buffer_fraction"])
@@ -281,3 +281,78 @@ def test_the_page_prints_on_a4(page: tuple[Path, Any], browser: Any) -> None:
     for table in ("trades", "portfolios", "instruments", "alternatives"):
         assert tab.locator(f"#{table}").evaluate("table => table.scrollWidth") <= 703, table
     tab.close()
+
+
+def test_names_with_markup_are_printed_as_they_are(tmp_path: Path) -> None:
+    names = ["[/b]", "[red]A", "B"]
+    random = np.random.default_rng(2)
+    factor = random.normal(size=(3, 3)) * 0.2
+    problem = Problem(factor.T @ factor, [2.4, -1.6, 1.5], [0.1, 0.1, 0.1], 0, 1e-4, 5.0, instruments=names)
+    problem.to_json(tmp_path / "p.json")
+    for command in ("explain", "trade-off"):
+        done = run(command, tmp_path / "p.json")
+        assert done.returncode in (0, 3), done.stderr
+    done = run("alternatives", tmp_path / "p.json", "--within", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert "[/b]" in done.stdout
+
+
+def test_costs_of_trades_on_the_page_are_those_of_the_trades_after_the_buffer(tmp_path: Path, browser: Any) -> None:
+    problem = example_problem(250_000.0).replace(
+        order_costs=OrderCosts(per_order=1e-5), capital=250_000.0,
+        previous_positions=np.random.default_rng(1).integers(-2, 3, 32),
+    )  # fmt: skip
+    result = rebalance(problem, buffer_fraction=0.2)
+    assert (result.held_back != 0).any()
+    found = explain(problem, result)
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(write_explanation(tmp_path / "page.html", found).as_uri())
+    heads = tab.locator("#trades thead th").all_inner_texts()
+    place = next(place for place, head in enumerate(heads) if head.startswith("cost"))
+    cells = tab.locator(f"#trades tbody tr td:nth-child({place + 1})").all_inner_texts()
+    total = sum(float(text.replace(",", "")) for text in cells if text.strip())
+    assert total == pytest.approx(result.cost * 250_000, abs=0.01 * len(cells))
+    tab.close()
+
+
+def test_one_instrument_can_be_asked_about(problem_file: Path) -> None:
+    done = run("explain", problem_file, "--only", "BUND,VIX")
+    assert done.returncode == 0
+    assert "BUND, " in done.stdout
+    assert "one more" in done.stdout
+    assert "portfolio  " not in done.stdout
+    done = run("explain", problem_file, "--only", "BUNT")
+    assert done.returncode == 2
+    assert "there is no 'BUNT'" in done.stderr
+
+
+def test_a_time_limit_is_one_for_everything_and_what_is_open_comes_first(problem_file: Path, tmp_path: Path) -> None:
+    done = run("explain", problem_file, "--time-limit", "1e-6", "--html", tmp_path / "why.html")
+    assert done.returncode == 3
+    assert done.stdout.startswith("not proved")
+    assert "best portfolio that is known" in " ".join(done.stdout.split())
+    page = (tmp_path / "why.html").read_text(encoding="utf-8")
+    assert page.index('id="not_proved"') < page.index("<h2>Trades")
+    done = run("alternatives", problem_file, "--time-limit", "1e-6")
+    assert "the best that is known" in " ".join(done.stdout.split())
+
+
+def test_odd_files_are_told(folder: Path, tmp_path: Path, problem_file: Path) -> None:
+    done = run("explain", tmp_path / "none", "--date", "2018-01-05")
+    assert "no such file" in done.stderr.lower() or "does not exist" in done.stderr.lower()
+    assert run("rebalance", problem_file, "--out", tmp_path / "trades.csv").returncode == 0
+    assert "written as JSON" in run("explain", tmp_path / "trades.csv").stderr
+    settings = json.loads((folder / "settings.json").read_text())
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in folder.iterdir():
+        if path.is_file():
+            (copy / path.name).write_bytes(path.read_bytes())
+    day = f"{Backtest.load(folder).rebalances.index[3]:%Y-%m-%d}"
+    for change in ({"strategy": 3}, {"cost_multiplier": "a"}, {"strategy": {}}):
+        (copy / "settings.json").write_text(json.dumps(settings | change))
+        done = run("explain", copy, "--date", day)
+        assert done.returncode == 2
+        assert "damaged" in done.stderr
+    (copy / "settings.json").write_text(json.dumps(settings | {"optimizer": "greedy"}))
+    assert "the run was made with greedy" in run("explain", copy, "--date", day).stderr
