@@ -35,6 +35,7 @@ ROUNDS = 3  # before, after, after, before, ...
 def study(options: Namespace, output: Console, progress: Console) -> None:
     """Time every cell in both checkouts, keep the results and print the table."""
     refuse_other_folders(options.checkout)
+    commits = [f"{name}: commit {commit(path)}" for name, path in (("before", options.checkout), ("after", HERE))]
     rows = []
     for capital, multiplier in CELLS:
         seconds: dict[str, list[float]] = {"before": [], "after": []}
@@ -54,7 +55,6 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
         progress.print(f"{capital:,.0f}, λ = {multiplier:g}: {before / after:.2f} times as fast")
     results = pd.DataFrame(rows)
     save(results, RESULTS)
-    commits = [f"{name}: commit {commit(path)}" for name, path in (("before", options.checkout), ("after", HERE))]
     write_environment(ENVIRONMENT, f"CPU seconds, one thread, {ROUNDS} rounds in turn, medians", *commits)
     page = FOLDER / "README.md"
     write_atomically(page, with_results(page.read_text(encoding="utf-8"), table(results)))
@@ -66,7 +66,7 @@ def table(results: pd.DataFrame) -> str:
     lines = [_line(row["capital"], row["cost_multiplier"], row) for row in results.to_dict("records")]
     for multiplier, some in results.groupby("cost_multiplier", sort=False):
         if len(some) > 1:
-            together = some[["before_seconds", "after_seconds"]].sum()
+            together: dict[str, Any] = {name: some[name].sum() for name in ("before_seconds", "after_seconds")}
             together["same_figures"] = some["same_figures"].all()
             lines.append(_line(None, multiplier, together))
     return markdown(("capital", "λ", "before, s", "after, s", "times faster", "same figures"), lines)

@@ -77,8 +77,9 @@ def portfolio_line(
 
 def _holding(problem: Problem, contracts: FloatArray) -> float:
     """What holding a portfolio until the next rebalance costs, without λ."""
-    order, plain = problem.order(), problem if problem.cost_multiplier == 1 else problem.replace(cost_multiplier=1.0)
-    return plain.program().permuted(order).holding_cost(contracts[order])
+    order, multiplier = problem.order(), problem.cost_multiplier
+    plain = problem if multiplier > 0 else problem.replace(cost_multiplier=1.0)
+    return plain.program().permuted(order).holding_cost(contracts[order]) / (multiplier or 1.0)
 
 
 def _broken(problem: Problem, contracts: FloatArray) -> str:
