@@ -117,7 +117,7 @@ class ProblemSource:
         if self.problem is not None and self.of_runs and (self.problem / "settings.json").exists():
             return self._of_run(self.problem)
         if self.problem is not None:
-            if not self.problem.exists():
+            if self.of_runs and not self.problem.exists():
                 read_content(self.problem)  # which says so
             if self.data is not None:
                 raise InputError("give a problem file or --data, not both", field="PROBLEM.json")

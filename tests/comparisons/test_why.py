@@ -42,3 +42,15 @@ def test_small_problems_are_measured_in_the_same_way(tmp_path: Path) -> None:
 def test_a_folder_without_problems_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "missing")]) == 2
     assert "no problem" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_readme_has_the_medians() -> None:
+    results = pd.read_csv(RESULTS)
+    every = ratios(results)
+    fifty = results["lambda"] == 50
+    few = fifty & results["capital"].isin([50_000, 250_000])
+    many = fifty & (results["capital"] == 1_000_000)
+    readme = (RESULTS.parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"**{every['explain'].median():.1f}** solves an instrument" in readme
+    assert f"{every.loc[few, 'within'].median():.0f} solves at $50,000 and $250,000" in readme
+    assert f"the 1,000 best at $1m: {every.loc[many, 'best'].median():.0f}" in readme
