@@ -94,16 +94,24 @@ def test_prices_are_those_of_enumeration_rules_and_forbidden_positions_included(
     assert nulls or not {"lot", "min_order"} & {rule.kind for rule in house}
 
 
-def test_prices_are_those_of_solving_from_scratch_on_problems_of_a_desk() -> None:
-    for capital, multiplier in ((100_000.0, 50.0), (250_000.0, 50.0), (250_000.0, 10.0)):
-        problem = example_problem(capital, cost_multiplier=multiplier)
-        found = explain(problem)
-        best = found.optimum.objective
-        for line in found.prices:
-            for question, value in (("one_more", line.optimised + 1), ("at_rounded", line.rounded)):
+@pytest.mark.parametrize("multiplier", [50.0, 10.0])
+@pytest.mark.parametrize("capital", [50_000.0, 100_000.0, 250_000.0, 500_000.0, 1_000_000.0])
+def test_prices_are_those_of_solving_from_scratch_on_problems_of_a_desk(capital: float, multiplier: float) -> None:
+    problem = example_problem(capital, cost_multiplier=multiplier)
+    held = solve(example_problem(capital, seed=2), "greedy").positions
+    problem = problem.replace(previous_positions=held)
+    found = explain(problem)
+    best = found.optimum.objective
+    for line in found.prices:
+        now = line.optimised
+        for question, value in zip(QUESTIONS, (line.held, now + 1, now - 1, line.rounded), strict=True):
+            price = line.prices[question].value
+            if value == now:
+                assert price == 0
+            else:
                 fixed = Limits(lower={line.instrument: value}, upper={line.instrument: value})
                 alone = solve(problem.replace(limits=problem.limits & fixed))
-                assert line.prices[question].value == pytest.approx(alone.objective - best, abs=2e-6 * alone.objective)
+                assert price == pytest.approx(alone.objective - best, abs=2e-6 * alone.objective)
 
 
 def test_costs_of_orders_holding_sides_and_sizes_are_priced_too() -> None:
