@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from dynopt_milp.io.atomic import write_atomically
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 
@@ -13,6 +16,11 @@ def with_results(page: str, tables: str) -> str:
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+
+
+def put_results(page: Path, tables: str) -> None:
+    """Write these tables between the marks of a page."""
+    write_atomically(page, with_results(page.read_text(encoding="utf-8"), tables))
 
 
 def markdown(header: Iterable[Any], lines: Iterable[Iterable[Any]]) -> str:

@@ -18,10 +18,9 @@ from rich.console import Console
 from comparisons.before_after.__main__ import HERE, before_after_parser, commit, refuse_other_folders
 from comparisons.before_after.study import FOLDER
 from comparisons.environment import write_environment
-from comparisons.page import markdown, with_results
+from comparisons.page import markdown, put_results
 from comparisons.runner import run_study
 from comparisons.stored import save
-from dynopt_milp.io.atomic import write_atomically
 
 RESULTS, ENVIRONMENT, CELL = FOLDER / "gap_cells.csv", FOLDER / "gap_cells_environment.txt", FOLDER / "cell.py"
 CELLS = (
@@ -56,8 +55,7 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     results = pd.DataFrame(rows)
     save(results, RESULTS)
     write_environment(ENVIRONMENT, f"CPU seconds, one thread, {ROUNDS} rounds in turn, medians", *commits)
-    page = FOLDER / "README.md"
-    write_atomically(page, with_results(page.read_text(encoding="utf-8"), table(results)))
+    put_results(FOLDER / "README.md", table(results))
     output.print(table(results), markup=False, soft_wrap=True)
 
 

@@ -10,11 +10,10 @@ from rich.console import Console
 
 from comparisons.day_to_day.study import ENVIRONMENT, FOLDER, RESULTS, run, table
 from comparisons.environment import write_environment
-from comparisons.page import with_results
+from comparisons.page import put_results
 from comparisons.runner import run_study, study_parser
 from comparisons.stored import save
 from dynopt_milp.data import read_market
-from dynopt_milp.io.atomic import write_atomically
 
 
 def study(options: Namespace, output: Console, progress: Console) -> None:
@@ -23,8 +22,7 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     results = run(read_market(options.folder))
     save(results, RESULTS)
     write_environment(ENVIRONMENT, "one thread")
-    page = FOLDER / "README.md"
-    write_atomically(page, with_results(page.read_text(encoding="utf-8"), table(results)))
+    put_results(FOLDER / "README.md", table(results))
     output.print(table(results), markup=False, soft_wrap=True)
 
 

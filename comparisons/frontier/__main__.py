@@ -15,10 +15,9 @@ from comparisons.frontier.preset_runs import PRESETS, run_presets
 from comparisons.frontier.report import picture, tables
 from comparisons.frontier.settings import around, cross
 from comparisons.frontier.study import ENVIRONMENT, FOLDER, RESULTS, in_order, missing, run_all, stored
-from comparisons.page import with_results
+from comparisons.page import put_results
 from comparisons.runner import run_study, study_parser
 from comparisons.stored import save
-from dynopt_milp.io.atomic import write_atomically
 from dynopt_milp.io.progress import Progress
 
 PAGE = FOLDER / "README.md"
@@ -47,7 +46,7 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     picture(results)
     text = tables(results, presets)
     if PAGE.exists():
-        write_atomically(PAGE, with_results(PAGE.read_text(encoding="utf-8"), text))
+        put_results(PAGE, text)
     output.print(f"{count} backtests; recommended: {', '.join(map(str, choose(results)))}", markup=False)
     output.print(text, markup=False, soft_wrap=True)
 

@@ -10,11 +10,10 @@ from rich.console import Console
 
 from comparisons.environment import write_environment
 from comparisons.greedy_search.study import ENVIRONMENT, PAGE, PICKS, SPEED, picks, speeds, tables
-from comparisons.page import with_results
+from comparisons.page import put_results
 from comparisons.runner import run_study, study_parser
 from comparisons.stored import save
 from dynopt_milp.data import read_market
-from dynopt_milp.io.atomic import write_atomically
 
 
 def study(options: Namespace, output: Console, progress: Console) -> None:
@@ -24,7 +23,7 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     save(speed, SPEED)
     save(picked, PICKS)
     text = tables(speed, picked)
-    write_atomically(PAGE, with_results(PAGE.read_text(encoding="utf-8"), text))
+    put_results(PAGE, text)
     write_environment(ENVIRONMENT, "one thread")
     output.print(text, markup=False, soft_wrap=True)
 

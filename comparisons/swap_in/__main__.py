@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from comparisons.environment import write_environment
-from comparisons.page import with_results
+from comparisons.page import put_results
 from comparisons.runner import run_study, study_parser
 from comparisons.stored import save
 from comparisons.swap_in.study import (
@@ -28,7 +28,6 @@ from comparisons.swap_in.study import (
 )
 from comparisons.swap_in.their_search import their_search
 from dynopt_milp.data import read_market
-from dynopt_milp.io.atomic import write_atomically
 
 PAGE = FOLDER / "README.md"
 
@@ -45,7 +44,7 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
         save(results[list(THEIR_COLUMNS)], THEIRS)
         write_environment(THEIR_ENVIRONMENT, *said)
     tables = page_tables(pd.read_csv(RESULTS), pd.read_csv(THEIRS))
-    write_atomically(PAGE, with_results(PAGE.read_text(encoding="utf-8"), tables))
+    put_results(PAGE, tables)
     output.print(tables, markup=False, soft_wrap=True)
 
 

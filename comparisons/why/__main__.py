@@ -10,11 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from comparisons.environment import write_environment
-from comparisons.page import with_results
+from comparisons.page import put_results
 from comparisons.runner import run_study, study_parser
 from comparisons.stored import save
 from comparisons.why.study import ENVIRONMENT, FOLDER, RESULTS, problems, run, table
-from dynopt_milp.io.atomic import write_atomically
 
 
 def study(options: Namespace, output: Console, progress: Console) -> None:
@@ -24,8 +23,7 @@ def study(options: Namespace, output: Console, progress: Console) -> None:
     results = run(cases, show_progress=progress.is_terminal)
     save(results, RESULTS)
     write_environment(ENVIRONMENT, "one thread")
-    page = FOLDER / "README.md"
-    write_atomically(page, with_results(page.read_text(encoding="utf-8"), table(results)))
+    put_results(FOLDER / "README.md", table(results))
     output.print(table(results), markup=False, soft_wrap=True)
 
 

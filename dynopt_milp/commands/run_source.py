@@ -19,6 +19,7 @@ from dynopt_milp.rules.rule import Rule
 from dynopt_milp.strategy.correlation import ExponentialCorrelation
 from dynopt_milp.strategy.presets import preset_words
 from dynopt_milp.strategy.strategy import Strategy
+from dynopt_milp.why.explaining import EXACT
 
 SEEDS = 5
 """Of simulated markets: those up to it are tried."""
@@ -65,7 +66,7 @@ def _rebalance_of(
         "risk_target": settings["strategy"]["risk_target"],
     }  # fmt: skip
     notes = [f"a rebalance of the run in {folder}"]
-    if settings["optimizer"] not in ("exact", "branch_and_bound", "scip"):
+    if settings["optimizer"] not in EXACT:
         notes.append(f"the run was made with {settings['optimizer']}: what is explained is exact, from what it held")
     if not isinstance(fraction, float):
         notes.append("the buffer of the run is a function: what is explained is the portfolio before it")

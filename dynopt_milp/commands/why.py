@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -31,9 +32,12 @@ from dynopt_milp.problem.problem import Problem
 from dynopt_milp.solvers.settings import DEFAULT_GAP, check_time_limit
 from dynopt_milp.why.explaining import explain as explained
 from dynopt_milp.why.explanation import Explanation
+from dynopt_milp.why.frontier import TradeOff
 from dynopt_milp.why.frontier import trade_off as frontier_of
+from dynopt_milp.why.near_optimal import Alternatives
 from dynopt_milp.why.near_optimal import alternatives as pool_of
 
+Answered = TypeVar("Answered", Alternatives, TradeOff)
 Page = Annotated[
     Path | None, of_output("--html", metavar="FILE", help="Write one page of HTML, which opens without a network.")
 ]
@@ -113,10 +117,8 @@ def alternatives(
     def run() -> int:
         from dynopt_milp.show.explanations import show_alternatives
 
-        problem, known = _problem(asked, as_json=as_json)
-        show = Console(stderr=True).is_terminal
-        found = pool_of(problem, within, most, apart=apart, time_limit=time_limit, show_progress=show)
-        _tell(found, show_alternatives, "alternatives", known, html, as_json=as_json)
+        ask = partial(pool_of, within=within, most=most, apart=apart, time_limit=time_limit)
+        found = _answered(asked, ask, show_alternatives, "alternatives", html, as_json=as_json)
         return 0 if found.complete else LIMIT_HIT
 
     guarded(run)
@@ -138,10 +140,8 @@ def trade_off(
     def run() -> int:
         from dynopt_milp.show.explanations import show_trade_off
 
-        problem, known = _problem(asked, as_json=as_json)
-        show = Console(stderr=True).is_terminal
-        found = frontier_of(problem, complete=complete, time_limit=time_limit, show_progress=show)
-        _tell(found, show_trade_off, "trade_off", known, html, as_json=as_json)
+        ask = partial(frontier_of, complete=complete, time_limit=time_limit)
+        found = _answered(asked, ask, show_trade_off, "trade_off", html, as_json=as_json)
         return 0 if found.finished and bool(found.points["proved"].all()) else LIMIT_HIT
 
     guarded(run)
@@ -179,27 +179,24 @@ class Clock:
         return None if self._until is None else part * max(self._until - time.monotonic(), 0.0)
 
 
-def _problem(asked: Asked, *, as_json: bool) -> tuple[Problem, dict[str, Any]]:
-    """The problem, and what is known of it; its notes are printed."""
+def _answered(
+    asked: Asked, ask: Callable[..., Answered], show: Callable[[Answered, Console], None], section: str,
+    html: Path | None, *, as_json: bool,
+) -> Answered:  # fmt: skip
+    """Ask about the problem, write the page, which has one section, and print what was found."""
     problem, known = asked.source(of_runs=True).read(Console(highlight=False, stderr=as_json))
     print_notes(known["notes"])
-    return problem, known
-
-
-def _tell(
-    found: Any, show: Callable[[Any, Console], None], section: str, known: dict[str, Any], html: Path | None, *,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Write the page, which has one section, and print what was found."""
+    found = ask(problem, show_progress=Console(stderr=True).is_terminal)
     if html is not None:
         from dynopt_milp.show.explanation_page import write_explanation
 
-        write_explanation(html, known=known, **{section: found})
+        write_explanation(html, known=known, **{section: found})  # type: ignore[arg-type]  # the section's own kind
     if as_json:
         print_json(_about(known) | found.to_dict())
     else:
         show(found, Console(highlight=False))
         _say_written(html)
+    return found
 
 
 def _about(known: dict[str, Any]) -> dict[str, Any]:

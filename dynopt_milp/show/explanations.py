@@ -19,11 +19,8 @@ from dynopt_milp.why.instruments import BASIS_POINT, QUESTIONS, InstrumentLine
 from dynopt_milp.why.near_optimal import Alternatives
 from dynopt_milp.why.price import Price
 
-NAMED = {
-    "unrounded": "unrounded", "rounded": "rounded", "held": "held", "greedy": "greedy", "optimised": "optimised",
-    "new": "after the buffer",
-}  # fmt: skip
-"""What portfolios are called."""
+NAMED = {"new": "after the buffer"}
+"""What portfolios are called, where not by their names."""
 ASKED = {
     "not_traded": "not traded", "one_more": "one more", "one_less": "one less", "at_rounded": "rounded",
 }  # fmt: skip

@@ -87,7 +87,9 @@ def bindings(ask: Questions, best: Found) -> tuple[tuple[Binding, ...], Price]:
 
 def forbids(ask: Questions, point: FloatArray, place: int) -> str:
     """Which limit, or rule of single positions, forbids a position of a portfolio, shape (n,); empty if none does."""
-    problem = ask.problem
+    problem, program = ask.problem, ask.problem.program()
+    if problem.lower[place] <= point[place] <= problem.upper[place] and program.allows(point)[place]:
+        return ""
     for member in ask.members:
         if isinstance(member, OfLimit) and member.place == place:
             outside = {
@@ -96,11 +98,19 @@ def forbids(ask: Questions, point: FloatArray, place: int) -> str:
             }[member.side]  # fmt: skip
             if outside:
                 return member.words
-        if isinstance(member, OfRule) and isinstance(member.rule, Size):
-            program = problem.replace(rules=[member.rule]).program()
-            if not program.allows(point)[place]:
-                return member.words
+        if (
+            isinstance(member, OfRule)
+            and isinstance(member.rule, Size)
+            and not problem.replace(rules=[member.rule]).program().allows(point)[place]
+        ):
+            return member.words
     return ""
+
+
+def broken_together(problem: Problem, point: FloatArray) -> list[str]:
+    """Which rules, and whether sides, a portfolio, shape (n,), breaks, in words."""
+    found = [str(problem.rules[place]) for place in problem.broken_rules(point)]
+    return found if problem.program().one_sided(point) else [*found, "one_side"]
 
 
 def _binding(ask: Questions, best: Found, members: list[Member], member: Member) -> Binding | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynopt_milp.problem.problem import Problem
-from dynopt_milp.why.binding import forbids
+from dynopt_milp.why.binding import broken_together, forbids
 from dynopt_milp.why.price import FREE, Price, forbidden, price_of
 from dynopt_milp.why.questions import Found, Questions
 from formulations import FloatArray, IntegerArray
@@ -127,9 +127,7 @@ def _price(ask: Questions, best: Found, place: int, contracts: int) -> tuple[Pri
 
 def _why_none(problem: Problem, point: FloatArray) -> str:
     """Which rules the optimum with one position changed breaks, where no portfolio has that position."""
-    broken = [str(problem.rules[place]) for place in problem.broken_rules(point)]
-    if not problem.program().one_sided(point):
-        broken.append("one_side")
+    broken = broken_together(problem, point)
     return f"no portfolio with it keeps {' and '.join(broken) if broken else 'all limits and rules'}"
 
 
@@ -171,10 +169,7 @@ def _words(ask: Questions, place: int, rounded: int, best: Found, price: Price, 
     alone = optimum.copy()
     alone[place] = rounded
     worth = f"{rounded} would be {_points(price.value)} worse"
-    broken = [str(problem.rules[one]) for one in problem.broken_rules(alone)]
-    if not problem.program().one_sided(alone):
-        broken.append("one_side")
-    if broken:
+    if broken := broken_together(problem, alone):
         return f"held at {now} by {' and '.join(broken)}; {worth}"
     (error, paid), (other_error, other_paid) = ask.parts(optimum), ask.parts(alone)
     closer, dearer = error - other_error, other_paid - paid

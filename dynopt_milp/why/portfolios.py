@@ -10,6 +10,7 @@ import numpy as np
 
 from dynopt_milp.problem.problem import Problem
 from dynopt_milp.problem.solution import Solution
+from dynopt_milp.why.binding import broken_together
 from formulations import FloatArray, Formulation
 
 
@@ -86,7 +87,4 @@ def _broken(problem: Problem, contracts: FloatArray) -> str:
     """Which limits and rules a portfolio breaks, in words."""
     outside = (contracts < problem.lower) | (contracts > problem.upper)
     found = [f"limits of {name}" for name, out in zip(problem.instruments, outside, strict=True) if out]
-    found += [str(problem.rules[place]) for place in problem.broken_rules(contracts)]
-    if not problem.program().one_sided(contracts):
-        found.append("one_side")
-    return "; ".join(found)
+    return "; ".join([*found, *broken_together(problem, contracts)])

@@ -101,8 +101,6 @@ class Questions:
 
     def at(self, place: int, contracts: int) -> Found:
         """The best portfolio with one position given; limits and rules leave it, or there is none."""
-        if self.best.contracts is not None and self.best.contracts[place] == contracts:
-            return self.found(self.best)
         if (place, contracts) not in self._known:
             self._known[place, contracts] = self._at(place, contracts)
         return self._known[place, contracts]
